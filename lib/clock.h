@@ -1,0 +1,26 @@
+/* Two clocks that cannot be mixed up: monotonic for timers, wall clock for protocol stamps. Time is an argument everywhere else. */
+#ifndef LIB_CLOCK_H
+#define LIB_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+
+typedef struct {
+	int64_t ms; /* milliseconds of CLOCK_MONOTONIC */
+} mono_t;
+
+typedef struct {
+	int64_t s; /* seconds since the epoch, CLOCK_REALTIME */
+} wall_t;
+
+mono_t mono_now(void);
+wall_t wall_now(void);
+static inline int64_t mono_since(mono_t now, mono_t then) { return now.ms - then.ms; } /* milliseconds */
+
+enum { CLOCK_TEXT = 32 };
+/* RFC 3339 in UTC: 2026-11-23T13:45:12Z. */
+const char *wall_text(wall_t t, char out[static CLOCK_TEXT]) NONNULL;
+
+#endif

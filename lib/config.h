@@ -1,0 +1,58 @@
+/*
+ * INI configuration by table (libinih underneath, named in config.c only). One row a key says where it goes, its type, range, default and
+ * one line of help; loading, checking, dumping and the man page's order all walk the same table.
+ * The result is const after load; a reload builds a new one.
+ */
+#ifndef LIB_CONFIG_H
+#define LIB_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/cc.h"
+
+enum config_type {
+	CONFIG_TEXT,    /* char *, owned by the struct; min..max bound its length */
+	CONFIG_SECRET,  /* like CONFIG_TEXT, dumped as "(set)" or "(not set)" and never quoted in an error. A conninfo is one. */
+	CONFIG_NUMBER,  /* int64_t */
+	CONFIG_BOOL,    /* bool: yes/no, true/false, on/off, 1/0 */
+	CONFIG_IP4,     /* struct ip4 */
+	CONFIG_IP6,     /* struct ip6 */
+	CONFIG_LISTEN,  /* struct config_listen: "a.b.c.d:port" or "[v6]:port" */
+	CONFIG_CHOICE,  /* int64_t: index into `choices` */
+};
+
+struct config_listen {
+	char host[46]; /* numeric, NUL-terminated */
+	uint16_t port;
+	bool is_ip6;
+};
+
+struct config_key {
+	const char *section, *name;
+	enum config_type type;
+	size_t offset;              /* of the field in the caller's struct */
+	int64_t min, max;
+	const char *const *choices; /* CONFIG_CHOICE: NULL-terminated names */
+	const char *def;            /* default as text; NULL: the key is required */
+	bool live;                  /* takes effect at a reload (SIGHUP) without a restart */
+	const char *help;           /* one line, for --dump-config and the manual */
+};
+
+enum { CONFIG_ERROR_TEXT = 512 };
+
+/* Fills `out` (zeroed by the caller, `n` keys) from the defaults and the file. On failure frees what it set and writes
+ * "<path>:<line>: <reason>" (unknown section or key, bad value, given twice, missing) to `error`: 0, -ERR_SYS (file unreadable),
+ * -ERR_FORMAT, -ERR_RANGE, -ERR_UNKNOWN, -ERR_NOMEM. */
+int config_load(const char *path, const struct config_key *keys, size_t n, void *out, char error[static CONFIG_ERROR_TEXT])
+	NONNULL MUSTCHECK;
+
+/* Writes every key with its value in force, sections in table order, help as comments. The output loads again (secrets excepted). */
+void config_dump(FILE *f, const struct config_key *keys, size_t n, const void *conf) NONNULL;
+
+/* Frees the texts. */
+void config_free(const struct config_key *keys, size_t n, void *conf) NONNULL;
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * A small pool of asynchronous PostgreSQL connections on a libev loop (libpq is named in lib/io/pg*.c only).
+ * Every statement gets exactly one answer: rows, a refusal by a rule, or an error; a dead or slow server costs its timeout and delays nothing
+ * else on the loop. Connections are made when needed, re-made with back-off after a failure, and a broken one is never reused.
+ * Statements are prepared once per connection by their text. All parameters are text. Single-threaded: everything on the loop's thread.
+ */
+#ifndef LIB_IO_PGPOOL_H
+#define LIB_IO_PGPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+
+struct ev_loop;
+struct pgpool;
+
+/* A result, valid during the callback only. Bounds are checked: a row or column that is not there reads as NULL. */
+struct pgres;
+size_t pgres_rows(const struct pgres *res) NONNULL;
+size_t pgres_cols(const struct pgres *res) NONNULL;
+/* NULL for SQL NULL; else NUL-terminated text owned by the result. */
+const char *pgres_text(const struct pgres *res, size_t row, size_t col) NONNULL;
+/* The same, "" for SQL NULL. */
+const char *pgres_str(const struct pgres *res, size_t row, size_t col) NONNULL;
+/* 0, -ERR_NOT_FOUND (NULL) or -ERR_FORMAT. */
+int pgres_i64(const struct pgres *res, size_t row, size_t col, int64_t *out) NONNULL MUSTCHECK;
+/* 't' is true, all else (NULL too) false. */
+bool pgres_bool(const struct pgres *res, size_t row, size_t col) NONNULL;
+
+struct pg_answer {
+	int err;                 /* 0; -ERR_REFUSED (SQLSTATE class BK: a business rule; `message` is for the user);
+	                            -ERR_AWAY (no connection, or it broke), -ERR_TIMEOUT, -ERR_BUSY (queue full), -ERR_FORMAT (any other SQL error) */
+	const struct pgres *res; /* when err is 0, else NULL */
+	const char *sqlstate;    /* five characters or "" */
+	const char *message;     /* one line, never NULL; only for err -ERR_REFUSED may it be shown to a user */
+};
+typedef void pgpool_done(void *ctx, const struct pg_answer *answer);
+
+/* A notification arrived on the listening connection; also called once with payload "" after each (re)connect, since notifications may have been missed. */
+typedef void pgpool_notify(void *ctx, const char *payload);
+
+struct pgpool_conf {
+	const char *conninfo;      /* libpq's; copied. Never logged (it may hold a password) */
+	const char *application;   /* application_name; copied */
+	unsigned connections;      /* 1.. */
+	unsigned queue_max;        /* statements waiting beyond this are answered -ERR_BUSY */
+	double connect_timeout;    /* seconds */
+	double query_timeout;      /* seconds from submission to answer, waiting included */
+	const char *listen;        /* channel to LISTEN on (one extra connection), or NULL */
+	pgpool_notify *notify;     /* with `listen` */
+	void *notify_ctx;
+};
+
+/* NULL: no memory or a conninfo that does not parse (logged without its text). Connects lazily (the listening connection at once). */
+struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *conf) NONNULL;
+
+/* Cancels everything without calling back, closes. NULL is fine. */
+void pgpool_free(struct pgpool *pool);
+
+/* Queues one statement: `sql` must be a string literal (kept by address and text), `params` are copied (NULL entries are SQL NULL).
+ * `done` is called exactly once from the loop, never from inside this call; it may queue again. Returns an id > 0 for pgpool_forget. */
+uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params, pgpool_done *done, void *ctx)
+	NONNULL_ARGS(1, 2, 5);
+
+/* The owner of `ctx` goes away: the statement still runs to its end, its answer is dropped. Unknown ids are fine. */
+void pgpool_forget(struct pgpool *pool, uint64_t id) NONNULL;
+
+/* True when the last thing heard from the server was good. */
+bool pgpool_is_up(const struct pgpool *pool) NONNULL;
+
+#endif

@@ -1,0 +1,7 @@
+/* The one place that says which version this is; every program's --version, popd's report and webd's footer read it. */
+#ifndef LIB_VERSION_H
+#define LIB_VERSION_H
+
+#define BROKER_VERSION "0.1.0"
+
+#endif
