@@ -1,0 +1,56 @@
+/*
+ * One worker's counters: written by that worker alone (relaxed), summed by the control thread. Per tunnel: packets and octets of inner traffic both ways, drops by
+ * reason, liveness. Per PoP: the same, plus drops that no tunnel could be named for, each reason with time and peer of the last one.
+ */
+#ifndef POPD_CORE_COUNTERS_H
+#define POPD_CORE_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+#include "lib/ip.h"
+#include "popd/core/drop.h"
+
+struct tunnel_counters {
+	_Atomic uint64_t packets_in, octets_in;   /* from the client, delivered */
+	_Atomic uint64_t packets_out, octets_out; /* to the client */
+	_Atomic uint32_t drops[DROP__COUNT];
+	_Atomic uint32_t last_drop;      /* enum drop of the last one */
+	_Atomic uint32_t last_drop_time; /* wall second */
+	_Atomic uint64_t last_drop_from; /* endpoint word of its outer source; 0: uplink */
+	_Atomic uint32_t echo_sent, echo_received, rtt_min_us, rtt_max_us; /* rtt_min_us 0: none */
+	_Atomic uint64_t rtt_sum_us;
+};
+
+struct drop_last {
+	_Atomic uint64_t count;
+	_Atomic uint32_t time;   /* wall second of the last one */
+	_Atomic uint32_t tunnel; /* T-id of the last one, 0: none known */
+	_Atomic uint64_t from;   /* endpoint word; 0: uplink */
+};
+
+struct counters {
+	struct drop_last drops[DROP__COUNT]; /* all of the PoP, by reason */
+	_Atomic uint64_t packets_in, octets_in, packets_out, octets_out;
+	_Atomic uint64_t beats;              /* valid heartbeats and AYIYA no-ops */
+	_Atomic uint64_t moves;              /* endpoints that moved */
+	_Atomic uint64_t answers, answers_limited; /* ICMPv6 errors sent, and held back by the rate limit */
+	struct tunnel_counters *tunnels;     /* by slot; mapped, touched when used */
+	size_t slots;
+};
+
+/* NULL: no memory. */
+struct counters *counters_create(size_t slots);
+void counters_free(struct counters *c);
+
+/* Worker side. `tunnel_id` 0 and `slot` UINT32_MAX: no tunnel is known. `from`: endpoint word or 0. */
+void counters_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel_id, uint64_t from, uint32_t now) NONNULL;
+void counters_in(struct counters *c, uint32_t slot, size_t octets) NONNULL;
+void counters_out(struct counters *c, uint32_t slot, size_t octets) NONNULL;
+
+/* A slot's tunnel is gone: control thread, after no worker can touch it any more. */
+void counters_clear_slot(struct counters *c, uint32_t slot) NONNULL;
+
+#endif

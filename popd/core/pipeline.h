@@ -1,0 +1,73 @@
+/*
+ * What a worker does with a batch, without any input or output: parse, look up (with prefetch), authenticate (hashes of the batch together), decide
+ * (forward.h), build what goes out. Packets change in their own buffers; every output points into its job's buffer (or its `echo`). One job never reads another's.
+ * No fd, clock, allocation, log or lock.
+ */
+#ifndef POPD_CORE_PIPELINE_H
+#define POPD_CORE_PIPELINE_H
+
+#include "lib/digest.h"
+#include "popd/core/counters.h"
+#include "popd/core/drop.h"
+#include "popd/core/limit.h"
+#include "popd/core/table.h"
+
+enum { JOB_HEADROOM = 192, JOB_TAILROOM = 64 }; /* writable bytes before `data` and after data + len that the reader guarantees */
+
+enum job_source {
+	JOB_FROM_TUN,       /* `data` is an IPv6 packet */
+	JOB_FROM_AYIYA,     /* `data` is the UDP payload */
+	JOB_FROM_HEARTBEAT, /* the same */
+	JOB_FROM_PROTO41,   /* `data` is what follows the IPv4 header */
+	JOB_PROBE,          /* made by ourselves: an inner packet to send into `tunnel` (liveness) */
+};
+
+enum out_kind { OUT_NONE, OUT_TUN, OUT_UDP, OUT_PROTO41 };
+struct out {
+	enum out_kind kind;
+	uint8_t *data;
+	uint32_t len;
+	struct endpoint4 to;    /* OUT_UDP, OUT_PROTO41 */
+	uint8_t tos;            /* outer DSCP and ECN */
+	bool dont_fragment;     /* outer DF */
+	struct tunnel *tunnel;  /* whose traffic it is, for errors of the send; NULL: none */
+};
+
+/* What the log may be told of, at most one a job. */
+enum event { EVENT_NONE, EVENT_ENDPOINT_MOVED, EVENT_TUNNEL_UP };
+
+struct job {
+	/* in */
+	enum job_source source;
+	uint8_t *data;
+	uint32_t len;
+	struct endpoint4 from; /* outer source; none for JOB_FROM_TUN */
+	uint8_t outer_tos;     /* as received */
+	struct tunnel *tunnel; /* JOB_PROBE: to; else set on the way: whose packet it is, as far as known */
+	/* on the way */
+	const struct tunnel_conf *conf;
+	/* out */
+	enum drop drop;        /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
+	struct out out[2];     /* out[1] only for an AYIYA echo request that also forwards */
+	enum event event;
+	uint64_t old_endpoint; /* EVENT_ENDPOINT_MOVED: the endpoint word before */
+	uint8_t echo[128];     /* room for the small second answer */
+};
+
+struct pipeline {
+	struct table *table;
+	struct counters *counters;   /* this worker's */
+	struct limiter *limiter;     /* this worker's share of the ICMPv6 error budget */
+	struct digest_ctx *digest;   /* this thread's */
+	uint32_t expiry;             /* seconds without a valid packet until a dynamic tunnel is down */
+};
+
+enum { PIPELINE_BATCH = 64 };
+
+/* Runs `n` (<= PIPELINE_BATCH) jobs in order, between table_worker_enter and _leave. `now`: wall seconds (protocol stamps); `mono_ms`: for rate limits and round-trip times. */
+void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, uint32_t now, int64_t mono_ms) NONNULL;
+
+/* Output could not be sent: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
+void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t now) NONNULL;
+
+#endif

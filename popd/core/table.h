@@ -1,0 +1,69 @@
+/*
+ * The tunnel table: all tunnels of the PoP, and one hash from prefix to tunnel. Workers read it without locks; one control thread writes.
+ * A change builds what is new, publishes it with one release store and retires what is old; retired memory is freed once every worker has passed
+ * a quiescent point (worker_*). Everything is sized at creation (`capacity`); pages are touched only when used. No I/O, no clock, no log.
+ */
+#ifndef POPD_CORE_TABLE_H
+#define POPD_CORE_TABLE_H
+
+#include <stddef.h>
+
+#include "popd/core/tunnel.h"
+
+struct table;
+
+enum { TABLE_POP_PREFIXES = 64, TABLE_WORKERS = 64 };
+
+/* The PoP itself, published like a tunnel_conf. */
+struct pop_conf {
+	struct ip4 ipv4;  /* outer source of all we send */
+	struct ip6 own;   /* <first tunnel prefix>:ffff::1, popd itself */
+	size_t prefix_count;
+	struct prefix6 prefixes[TABLE_POP_PREFIXES]; /* all tunnel and subnet prefixes: what is ours */
+	size_t tunnel_prefix_count;                  /* the first so many of `prefixes` are tunnel prefixes: each one's :ffff::1 is popd */
+};
+
+/* NULL: no memory. The hash is keyed with `seed` (random: identities come from attackers). */
+struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed[static 16]);
+void table_free(struct table *t);
+
+/* ---- control thread ---- */
+
+/* Adds or replaces the tunnel of c->id. Takes `c` (malloc'ed by tunnel_conf_create), also on failure. Endpoint and epoch survive a change unless the type
+ * changes; a static tunnel's endpoint word is set from it. 0; -ERR_EXISTS: a prefix is another tunnel's (nothing changed); -ERR_NOMEM: table full. */
+int table_set(struct table *t, struct tunnel_conf *c) NONNULL MUSTCHECK;
+/* 0 or -ERR_NOT_FOUND. From the next batch on no packet finds it. */
+int table_delete(struct table *t, uint32_t id) NONNULL;
+void table_set_pop(struct table *t, const struct pop_conf *pop) NONNULL;
+/* Frees what all workers have let go of; call now and then (each second). */
+void table_reclaim(struct table *t) NONNULL;
+size_t table_count(const struct table *t) NONNULL;
+/* By id; NULL: none. Control thread only, as is walking slots 0..table_slots()-1 (tunnel_conf NULL: free). */
+struct tunnel *table_by_id(struct table *t, uint32_t id) NONNULL;
+size_t table_slots(const struct table *t) NONNULL;
+struct tunnel *table_slot(struct table *t, size_t slot) NONNULL;
+
+struct tunnel_conf *tunnel_conf_create(size_t routes); /* zeroed, route_count set; NULL: no memory */
+
+/* ---- workers ---- */
+
+/* Around each batch: between enter and leave, everything found stays valid. A worker that sleeps has left. */
+void table_worker_enter(struct table *t, unsigned worker) NONNULL;
+void table_worker_leave(struct table *t, unsigned worker) NONNULL;
+
+const struct pop_conf *table_pop(const struct table *t) NONNULL;
+
+enum route_kind { ROUTE_NONE, ROUTE_TUNNEL_NET, ROUTE_SUBNET };
+struct route {
+	enum route_kind kind;
+	struct tunnel *tunnel;          /* NULL for ROUTE_NONE */
+	const struct tunnel_conf *conf; /* of the same moment */
+};
+/* Longest match among the tunnels' prefixes of any length. */
+struct route table_lookup(const struct table *t, const struct ip6 *ip) NONNULL;
+/* Starts fetching what table_lookup will need. */
+void table_prefetch(const struct table *t, const struct ip6 *ip) NONNULL;
+/* True when `ip` is in one of the PoP's prefixes. */
+bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;
+
+#endif

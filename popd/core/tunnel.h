@@ -1,0 +1,59 @@
+/*
+ * A tunnel as the data path sees it. `struct tunnel_conf` is immutable once published and replaced whole (table.h); `struct tunnel` is the
+ * part that lives as long as the tunnel: a few atomic words that any worker may read and write. A slot never moves while its tunnel exists.
+ */
+#ifndef POPD_CORE_TUNNEL_H
+#define POPD_CORE_TUNNEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+#include "lib/ip.h"
+
+enum tunnel_type { TUNNEL_AYIYA, TUNNEL_HEARTBEAT, TUNNEL_STATIC, TUNNEL_TYPE__COUNT };
+enum { TUNNEL_SECRET_LEN = 32, TUNNEL_MTU_MIN = 1280, TUNNEL_MTU_MAX = 1480 };
+
+/* What the broker configured. Keys are derived once at load, so that no packet costs more than its own hash. */
+struct tunnel_conf {
+	uint32_t id; /* T<id>, 1.. */
+	uint8_t type; /* enum tunnel_type */
+	bool enabled;
+	uint16_t mtu;               /* largest inner packet */
+	struct ip6 net;             /* the tunnel's /64; ::1 is the PoP, ::2 the client */
+	struct ip4 static_endpoint; /* TUNNEL_STATIC only */
+	uint8_t key_sha1[20];       /* sha1(secret text), what AYIYA puts in the signature field */
+	uint8_t key_sha256[32];
+	char secret[TUNNEL_SECRET_LEN + 1]; /* heartbeats hash the text itself */
+	uint16_t route_count;
+	struct prefix6 routes[]; /* routed /64 and subnets, not the tunnel's own /64 */
+};
+
+/* The endpoint word: address, port and what goes with them, written and read as one. 0: none. */
+enum { ENDPOINT_SHA256 = 1 }; /* flag: the last valid packet was signed with SHA-256, answer in kind */
+static inline uint64_t endpoint_pack(struct endpoint4 e, unsigned flags) { return (uint64_t)e.addr.v << 32 | (uint64_t)e.port << 16 | (flags & 0xffff); }
+static inline struct endpoint4 endpoint_of(uint64_t word) { return (struct endpoint4){{(uint32_t)(word >> 32)}, (uint16_t)(word >> 16)}; }
+static inline unsigned endpoint_flags(uint64_t word) { return (unsigned)(word & 0xffff); }
+
+struct tunnel {
+	_Atomic(const struct tunnel_conf *) conf; /* NULL: free slot */
+	_Atomic uint64_t endpoint;                /* the endpoint word */
+	_Atomic uint32_t newest;                  /* newest accepted epoch (seconds, PROTOCOLS' replay rules); 0: none yet */
+	_Atomic uint32_t heard;                   /* wall second of the last valid packet or beat; 0: never */
+	_Atomic uint32_t path_mtu;                /* outer path MTU learnt from ICMPv4, 0: none */
+	atomic_flag moving;                       /* held for the few instructions in which an endpoint moves */
+	uint32_t slot;                            /* own index */
+} CACHE_ALIGNED;
+
+/* The client's and the PoP's address in the tunnel. */
+struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
+struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
+
+/* Up: enabled, has an endpoint, and (but for static ones) heard from within `expiry` seconds of `now` (wall seconds). */
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry) NONNULL;
+
+const char *tunnel_type_name(enum tunnel_type t); /* "ayiya", "heartbeat", "static" */
+int tunnel_type_parse(const char *name, enum tunnel_type *out) NONNULL MUSTCHECK;
+
+#endif
