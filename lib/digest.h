@@ -1,6 +1,6 @@
 /*
  * Digests, randomness and constant-time comparison; the one place that names OpenSSL's digest headers.
- * Algorithms are fetched once (digest_init); a digest_ctx belongs to one thread and is reused, so the data path neither allocates nor locks.
+ * A digest_ctx holds the algorithms, belongs to one thread and is reused, so the data path neither allocates nor locks.
  */
 #ifndef LIB_DIGEST_H
 #define LIB_DIGEST_H
@@ -16,7 +16,7 @@ enum { DIGEST_MD5_LEN = 16, DIGEST_SHA1_LEN = 20, DIGEST_SHA256_LEN = 32, DIGEST
 
 struct digest_ctx; /* one thread's */
 
-/* Fetches the algorithms. Call once, before any thread. 0, or -ERR_SYS when OpenSSL lacks one (a policy forbids MD5, say). */
+/* Asks whether OpenSSL has the algorithms. Call once, at start-up. 0, or -ERR_SYS when OpenSSL lacks one (a policy forbids MD5, say). */
 int digest_init(void) MUSTCHECK;
 size_t digest_len(enum digest_alg alg);
 

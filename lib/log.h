@@ -1,6 +1,6 @@
 /*
- * Leveled log to standard error, one line a call: "<RFC 3339 time> <level> <program>: <text>". Preserves errno. Control
- * characters in the text come out as \xNN so that nothing from outside can forge a line. Never pass a secret, key or challenge answer.
+ * Leveled log to standard error, one line a call: "<RFC 3339 time> <level> <program>: <text>". Preserves errno. All but
+ * printable ASCII in the text comes out as \xNN, so that nothing from outside can forge a line; a text over 800 characters is cut. Never pass a secret, key or challenge answer.
  * The only module with static state (program name, level, output).
  */
 #ifndef LIB_LOG_H

@@ -38,7 +38,8 @@ void wr_zeros(struct wr *w, size_t len) NONNULL;
 /* Reserves `len` bytes for the caller to fill; NULL on failure. */
 uint8_t *wr_reserve(struct wr *w, size_t len) NONNULL;
 
-/* Text without a closing NUL. wr_str copies a C string; wr_fmt formats, all or nothing. */
+/* Text without a closing NUL. wr_str copies a C string; wr_fmt formats, all or nothing (the one that may
+ * allocate: a text that fits to the very byte has no room for the NUL of vsnprintf and takes a way round). */
 void wr_str(struct wr *w, const char *s) NONNULL;
 void wr_fmt(struct wr *w, const char *fmt, ...) NONNULL_ARGS(1, 2) FORMAT(2, 3);
 void wr_vfmt(struct wr *w, const char *fmt, va_list ap) NONNULL_ARGS(1, 2) FORMAT(2, 0);

@@ -1,0 +1,135 @@
+# Programs: make [build/popd ...]. Tests without root: make check. The two commands: sudo make run, sudo make test.
+# Options: CC=clang BUILD=build-clang, SAN=1 (address and undefined sanitizers, in build-san/), WERROR=1.
+PREFIX ?= /usr/local
+BUILD ?= $(if $(SAN),build-san,build)
+CFLAGS ?= -O2 -g
+PG_INCLUDE ?= /usr/include/postgresql
+FUZZ_RUNS ?= 200000
+
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wvla -Wundef \
+	-Wimplicit-fallthrough -Wformat=2 $(if $(WERROR),-Werror)
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+HARDEN = -fstack-protector-strong -fPIE $(if $(SAN)$(FUZZING),$(SANITIZE),-D_FORTIFY_SOURCE=2) $(if $(FUZZING),-fsanitize=fuzzer-no-link)
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(HARDEN) -pthread -MMD -MP -I. -isystem $(PG_INCLUDE) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(HARDEN) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(CFLAGS) $(LDFLAGS)
+
+# The parts, their sources (mains excepted) and the foreign libraries a program of that part may need.
+PARTS = lib popd popctl ticd ticctl web
+src_lib = $(wildcard lib/*.c lib/*/*.c)
+src_popd = $(wildcard popd/wire/*.c popd/core/*.c popd/io/*.c)
+src_popctl = $(wildcard popd/popctl_*.c)
+src_ticd = $(wildcard ticd/proto/*.c ticd/core/*.c ticd/io/*.c)
+src_ticctl = $(wildcard ticd/ctl/*.c)
+src_web = $(wildcard web/*/*.c)
+libs_lib = -lev -lpq -lcrypto -linih
+libs_popd = $(libs_lib) -lmnl -ljansson -lmicrohttpd -lm
+libs_popctl = -ljansson -lm
+libs_ticd = $(libs_lib) -lssl -lm
+libs_ticctl = $(libs_lib) -ljansson -lm
+libs_web = $(libs_lib) -lmicrohttpd -ljansson -lm
+SCHEMA = $(sort $(wildcard schema/migrations/*.sql)) $(wildcard schema/roles.sql) $(sort $(wildcard schema/api/*.sql))
+
+# Program: part and main file.
+PROGRAMS = popd popctl ticd ticctl webd
+part_webd = web
+main_popd = popd/main.c
+main_popctl = popd/popctl.c
+main_ticd = ticd/main.c
+main_ticctl = ticd/ticctl.c
+main_webd = web/main.c
+
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS = $(FUZZ_TARGETS:%=$(BUILD)/tests/replay_%)
+
+.PHONY: all check unit replay test run bench fuzz fuzz-run install format clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SECONDEXPANSION:
+
+# Only programs whose main file exists, so that a part can be built from a partial source tree.
+all: $(foreach p,$(PROGRAMS),$(if $(wildcard $(main_$p)),$(BUILD)/$p))
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
+# $(call archives,PART): the part's own archive, then the library. part_of takes the part out of test_<part>_..., fuzz <part>_...
+archives = $(addprefix $(BUILD)/,$(addsuffix .a,$(filter-out lib,$1) lib))
+part_of = $(or $(filter $(PARTS),$(firstword $(subst _, ,$1))),lib)
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+
+$(BUILD)/gen/schema.c: schema/embed.sh $(SCHEMA)
+	@mkdir -p $(@D)
+	schema/embed.sh $(SCHEMA) > $@
+
+$(PARTS:%=$(BUILD)/%.a): $(BUILD)/%.a: $$(call objs,$$(src_$$*))
+	@mkdir -p $(@D)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/ticctl.a: $(BUILD)/obj/gen/schema.o
+
+$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call objs,$$(main_$$*)) $$(call archives,$$(or $$(part_$$*),$$*))
+	$(LINK) -o $@ $^ $(libs_$(or $(part_$*),$*))
+
+$(UNIT_TESTS): $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call archives,$$(call part_of,$$*))
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(libs_$(call part_of,$*)) -lcmocka
+
+$(REPLAYS): $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $$(call archives,$$(call part_of,$$*))
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(libs_$(call part_of,$*))
+
+$(FUZZ_TARGETS:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call archives,$$(call part_of,$$*))
+	$(LINK) -fsanitize=fuzzer -o $@ $^ $(libs_$(call part_of,$*))
+
+# Every unit test runs even when one fails; cmocka's report is shown for those that do.
+unit: $(UNIT_TESTS)
+	@bad=0; for t in $(UNIT_TESTS); do \
+		if $$t > $$t.log 2>&1; then echo "ok   $${t##*/}"; else cat $$t.log; echo "FAIL $${t##*/}"; bad=1; fi; \
+	done; exit $$bad
+
+replay: $(REPLAYS)
+	@for name in $(FUZZ_TARGETS); do $(BUILD)/tests/replay_$$name tests/fuzz/corpus/$$name || exit 1; done
+
+check: all unit replay
+	tests/check_includes.sh
+	@if [ -x tests/sql/run ]; then BUILD=$(BUILD) tests/sql/run; fi
+
+# The settings of `make run` (VAR DB POP POP_IPV4 POP_IPV6 TUNNEL_PREFIX SUBNET_PREFIX STATIC_IPV4 HTTP TIC) reach the script
+# in its environment, where make puts what its command line sets; the script has the defaults.
+# These begin on a machine that has make and nothing else: the packages come first, then a make that sees the tools.
+test:
+	deploy/packages.sh test
+	$(MAKE) all
+	BUILD=$(BUILD) SAN=$(SAN) tests/run.sh
+
+run:
+	deploy/packages.sh run
+	$(MAKE) all
+	BUILD=$(BUILD) deploy/run.sh
+
+bench: all
+	BUILD=$(BUILD) tests/bench/run.sh
+
+fuzz:
+	$(MAKE) CC=clang BUILD=build-fuzz FUZZING=1 fuzz-run
+
+fuzz-run: $(FUZZ_TARGETS:%=$(BUILD)/fuzz_%)
+	@for name in $(FUZZ_TARGETS); do \
+		mkdir -p $(BUILD)/corpus/$$name && $(BUILD)/fuzz_$$name -runs=$(FUZZ_RUNS) -max_len=4096 -print_final_stats=0 \
+			-artifact_prefix=$(BUILD)/$$name- $(BUILD)/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
+format:
+	clang-format -i $$(find lib popd ticd web tests -name '*.[ch]')
+
+clean:
+	rm -rf build build-san build-fuzz build-clang
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,33 @@
+#include "lib/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+mono_t mono_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (mono_t){ (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 };
+}
+
+wall_t wall_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (wall_t){ ts.tv_sec };
+}
+
+const char *wall_text(wall_t t, char out[static CLOCK_TEXT])
+{
+	time_t s = (time_t)t.s;
+	struct tm tm;
+
+	/* A year that RFC 3339 cannot write (four digits) is a broken clock: show the seconds as they are. */
+	if (!gmtime_r(&s, &tm) || tm.tm_year + 1900 < 0 || tm.tm_year + 1900 > 9999)
+		snprintf(out, CLOCK_TEXT, "@%lld", (long long)t.s);
+	else
+		strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return out;
+}

@@ -1,0 +1,160 @@
+#include "lib/ip.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "lib/err.h"
+#include "lib/num.h"
+#include "lib/wr.h"
+
+/* inet_pton wants a C string: copies a view that has no NUL inside and fits. */
+static bool copy_text(const char *text, size_t len, char *out, size_t size)
+{
+	if (len == 0 || len >= size || memchr(text, '\0', len))
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return true;
+}
+
+int ip4_parse(const char *text, size_t len, struct ip4 *out)
+{
+	char copy[IP4_TEXT];
+	struct in_addr addr;
+
+	if (!copy_text(text, len, copy, sizeof(copy)) || inet_pton(AF_INET, copy, &addr) != 1)
+		return -ERR_FORMAT;
+	out->v = ntohl(addr.s_addr);
+	return 0;
+}
+
+int ip6_parse(const char *text, size_t len, struct ip6 *out)
+{
+	char copy[IP6_TEXT];
+	struct in6_addr addr;
+
+	if (!copy_text(text, len, copy, sizeof(copy)) || inet_pton(AF_INET6, copy, &addr) != 1)
+		return -ERR_FORMAT;
+	memcpy(out->b, &addr, sizeof(out->b));
+	return 0;
+}
+
+int prefix6_parse(const char *text, size_t len, struct prefix6 *out)
+{
+	const char *slash = memchr(text, '/', len);
+	struct prefix6 p;
+	uint64_t bits;
+
+	if (!slash || ip6_parse(text, (size_t)(slash - text), &p.addr) != 0)
+		return -ERR_FORMAT;
+	size_t bits_len = len - (size_t)(slash + 1 - text);
+	if (bits_len > 3 || (bits_len > 1 && slash[1] == '0') || num_parse_u64(slash + 1, bits_len, 0, 128, &bits) != 0)
+		return -ERR_FORMAT;
+	p.len = (uint8_t)bits;
+	struct ip6 masked = ip6_mask(&p.addr, p.len);
+	if (!ip6_equal(&masked, &p.addr))
+		return -ERR_FORMAT;
+	*out = p;
+	return 0;
+}
+
+const char *ip4_text(struct ip4 ip, char out[static IP4_TEXT])
+{
+	snprintf(out, IP4_TEXT, "%u.%u.%u.%u", ip.v >> 24, ip.v >> 16 & 0xff, ip.v >> 8 & 0xff, ip.v & 0xff);
+	return out;
+}
+
+static unsigned group(const struct ip6 *ip, unsigned i)
+{
+	return (unsigned)ip->b[2 * i] << 8 | ip->b[2 * i + 1];
+}
+
+/* The first of the longest runs of two or more zero groups (RFC 5952 4.2.3): its length, and where it starts. */
+static unsigned longest_zero_run(const struct ip6 *ip, unsigned *start)
+{
+	unsigned best = 0;
+
+	*start = 8;
+	for (unsigned i = 0, run = 0; i < 8; i++) {
+		run = group(ip, i) == 0 ? run + 1 : 0;
+		if (run > best && run >= 2) {
+			best = run;
+			*start = i + 1 - run;
+		}
+	}
+	return best;
+}
+
+const char *ip6_text(const struct ip6 *ip, char out[static IP6_TEXT])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct wr w = wr_init(out, IP6_TEXT);
+	unsigned zeros_at;
+	unsigned zeros = longest_zero_run(ip, &zeros_at);
+
+	/* ::ffff:0:0/96 is the one well-known prefix that RFC 5952 section 5 wants in mixed notation here. */
+	if (memcmp(ip->b, mapped, sizeof(mapped)) == 0) {
+		wr_fmt(&w, "::ffff:%u.%u.%u.%u", ip->b[12], ip->b[13], ip->b[14], ip->b[15]);
+	} else {
+		for (unsigned i = 0; i < 8; i++) {
+			if (i == zeros_at) {
+				wr_str(&w, "::");
+				i += zeros - 1;
+				continue;
+			}
+			bool needs_colon = i > 0 && i != zeros_at + zeros;
+			wr_fmt(&w, needs_colon ? ":%x" : "%x", group(ip, i));
+		}
+	}
+	(void)wr_cstr(&w);
+	return out;
+}
+
+const char *prefix6_text(const struct prefix6 *p, char out[static PREFIX6_TEXT])
+{
+	char addr[IP6_TEXT];
+
+	snprintf(out, PREFIX6_TEXT, "%s/%u", ip6_text(&p->addr, addr), (unsigned)p->len);
+	return out;
+}
+
+const char *endpoint4_text(struct endpoint4 e, char out[static ENDPOINT4_TEXT])
+{
+	char addr[IP4_TEXT];
+
+	ip4_text(e.addr, addr);
+	if (e.port == 0)
+		snprintf(out, ENDPOINT4_TEXT, "%s", addr);
+	else
+		snprintf(out, ENDPOINT4_TEXT, "%s:%u", addr, (unsigned)e.port);
+	return out;
+}
+
+struct ip6 ip6_mask(const struct ip6 *ip, unsigned len)
+{
+	struct ip6 masked = *ip;
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned kept = len <= 8 * i ? 0 : len - 8 * i;
+		if (kept < 8)
+			masked.b[i] &= (uint8_t)(0xff00U >> kept);
+	}
+	return masked;
+}
+
+bool prefix6_contains(const struct prefix6 *p, const struct ip6 *ip)
+{
+	struct ip6 masked = ip6_mask(ip, p->len);
+	return ip6_equal(&masked, &p->addr);
+}
+
+bool prefix6_equal(const struct prefix6 *a, const struct prefix6 *b)
+{
+	return a->len == b->len && ip6_equal(&a->addr, &b->addr);
+}
+
+bool ip4_is_martian(struct ip4 ip)
+{
+	uint32_t first = ip.v >> 24;
+	return first == 0 || first == 127 || first >= 224;
+}
