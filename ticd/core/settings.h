@@ -1,0 +1,38 @@
+/* ticd.conf: what can be set, as a table for lib/config.h, and what a reload may change. */
+#ifndef TICD_CORE_SETTINGS_H
+#define TICD_CORE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/cc.h"
+#include "lib/config.h"
+
+struct settings {
+	/* [ticd] */
+	struct config_listen listen;
+	char *service, *url; /* url without a final slash */
+	int64_t log_level;   /* enum log_level */
+	/* [database] */
+	char *conninfo;
+	int64_t db_connections, query_timeout, connect_timeout;
+	/* [tls] */
+	char *certificate, *key; /* "" for none */
+	bool old_versions;
+	/* [limits] */
+	int64_t connections, connections_per_address, login_timeout, idle_timeout, write_timeout, logins_per_hour;
+	/* [isk] */
+	bool daily;
+};
+
+/* Reads the file into a new struct; NULL with "<file>:<line>: <reason>" in `error`. Free with settings_free. */
+struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
+void settings_free(struct settings *settings); /* NULL is fine */
+void settings_dump(FILE *f, const struct settings *settings) NONNULL;
+
+/* Calls `told` with "<section>.<name>" for each setting that differs and takes effect only at the next start. */
+void settings_differences(const struct settings *now, const struct settings *wanted, void (*told)(const char *key)) NONNULL;
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * What a session asks the database, without a database: numbered questions with text parameters, each answered once and later by
+ * rows of text. io/pgstore.c answers from PostgreSQL, the tests from a file. The order of parameters and columns is that of the
+ * functions of the same name in schema/api.
+ */
+#ifndef TICD_CORE_STORE_H
+#define TICD_CORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+
+enum store_question {
+	STORE_LOGIN,           /* handle, tunnel -> LOGIN_* ; no row: no such login */
+	STORE_LOGIN_ACCEPT,    /* account, tunnel, method, address, tls, client, per_hour -> ACCEPT_* */
+	STORE_TUNNEL_LIST,     /* account, tunnel -> id, client IPv6, client IPv4 or word, pop */
+	STORE_TUNNEL_SHOW,     /* account, tunnel, id -> TUNNEL_* ; no row: not theirs */
+	STORE_TUNNEL_ENDPOINT, /* account, tunnel, id, address -> message */
+	STORE_TUNNEL_STATE,    /* account, tunnel, id, enabled -> message */
+	STORE_POP_LIST,        /* -> name */
+	STORE_POP_SHOW,        /* name -> POP_* ; no row: none of that name */
+	STORE_ROUTE_LIST,      /* account, tunnel -> id, tunnel id, prefix */
+	STORE_ROUTE_SHOW,      /* account, tunnel, id -> ROUTE_* ; no row: not theirs */
+	STORE__COUNT
+};
+
+enum { LOGIN_ACCOUNT, LOGIN_HANDLE, LOGIN_FULL_NAME, LOGIN_MD5, LOGIN_SHA256, LOGIN_ENABLED, LOGIN__COUNT };
+enum { ACCEPT_ACCEPTED, ACCEPT_UNTIL, ACCEPT_PER_HOUR, ACCEPT__COUNT };
+enum {
+	TUNNEL_ID, TUNNEL_TYPE, TUNNEL_IPV6_ENDPOINT, TUNNEL_IPV6_POP, TUNNEL_PREFIX_LENGTH, TUNNEL_MTU, TUNNEL_NAME, TUNNEL_POP,
+	TUNNEL_IPV4_ENDPOINT, TUNNEL_IPV4_POP, TUNNEL_USER_STATE, TUNNEL_ADMIN_STATE, TUNNEL_PASSWORD, TUNNEL_HEARTBEAT,
+	TUNNEL_POP_STATE, TUNNEL__COUNT
+};
+enum {
+	POP_ID, POP_CITY, POP_COUNTRY, POP_IPV4, POP_IPV6, POP_ISP_SHORT, POP_ISP_NAME, POP_ISP_WEBSITE, POP_ISP_ASN, POP_ISP_LIR,
+	POP__COUNT
+};
+enum { ROUTE_ID, ROUTE_TUNNEL, ROUTE_PREFIX, ROUTE_POP, ROUTE_STATE, ROUTE_CREATED, ROUTE__COUNT };
+
+enum { STORE_PARAMS_MAX = 7 };
+
+/* How many parameters a question takes and how many columns its answer has. */
+struct store_shape {
+	const char *name;
+	size_t params, cols;
+};
+const struct store_shape *store_shape(enum store_question q);
+
+/* Lives during the callback only. */
+struct store_answer {
+	int err;             /* 0; -ERR_REFUSED (`message` is for the user); -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY; -ERR_FORMAT: our fault */
+	const char *message; /* never NULL */
+	size_t rows;         /* 0 unless err is 0 */
+	const void *res;     /* for `cell` */
+	const char *(*cell)(const void *res, size_t row, size_t col); /* text, "" for NULL or what is not there */
+};
+typedef void store_done(void *ctx, const struct store_answer *answer);
+
+struct store {
+	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, never from inside this call. Returns an id > 0. */
+	uint64_t (*ask)(struct store *store, enum store_question q, const char *const *params, store_done *done, void *ctx);
+	/* The one who asked goes away: no answer is wanted any more. */
+	void (*forget)(struct store *store, uint64_t id);
+};
+
+static inline const char *store_cell(const struct store_answer *a, size_t row, size_t col)
+{
+	return a->cell(a->res, row, col);
+}
+
+#endif
