@@ -13,15 +13,21 @@
 #include "lib/ip.h"
 #include "popd/core/drop.h"
 
+/* One cache line: what a worker touches for a tunnel's every packet. */
 struct tunnel_counters {
-	_Atomic uint64_t packets_in, octets_in;   /* from the client, delivered */
-	_Atomic uint64_t packets_out, octets_out; /* to the client */
-	_Atomic uint32_t drops[DROP__COUNT];
-	_Atomic uint32_t last_drop;      /* enum drop of the last one */
-	_Atomic uint32_t last_drop_time; /* wall second */
-	_Atomic uint64_t last_drop_from; /* endpoint word of its outer source; 0: uplink */
+	_Atomic uint64_t packets_in, octets_in;   /* from the client: delivered, or answered by the PoP */
+	_Atomic uint64_t packets_out, octets_out; /* to the client, answers included; probes and their replies count as echo_* only */
 	_Atomic uint32_t echo_sent, echo_received, rtt_min_us, rtt_max_us; /* rtt_min_us 0: none */
 	_Atomic uint64_t rtt_sum_us;
+	_Atomic uint32_t row; /* of its drops in this worker's rows, plus 1; 0: nothing dropped yet */
+} CACHE_ALIGNED;
+
+/* A tunnel's drops, apart, since most tunnels need a row at one worker only. Read it by counters_drops. */
+struct tunnel_drops {
+	_Atomic uint32_t count[DROP__COUNT];
+	_Atomic uint32_t last;      /* enum drop of the last one */
+	_Atomic uint32_t last_time; /* wall second */
+	_Atomic uint64_t last_from; /* endpoint word of its outer source; 0: uplink */
 };
 
 struct drop_last {
@@ -38,6 +44,8 @@ struct counters {
 	_Atomic uint64_t moves;              /* endpoints that moved */
 	_Atomic uint64_t answers, answers_limited; /* ICMPv6 errors sent, and held back by the rate limit */
 	struct tunnel_counters *tunnels;     /* by slot; mapped, touched when used */
+	struct tunnel_drops *rows;           /* given out in order of first need; a slot keeps its row */
+	uint32_t rows_used;                  /* the worker's own */
 	size_t slots;
 };
 
@@ -49,8 +57,13 @@ void counters_free(struct counters *c);
 void counters_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel_id, uint64_t from, uint32_t now) NONNULL;
 void counters_in(struct counters *c, uint32_t slot, size_t octets) NONNULL;
 void counters_out(struct counters *c, uint32_t slot, size_t octets) NONNULL;
+void counters_echo_sent(struct counters *c, uint32_t slot) NONNULL;
+void counters_echo_received(struct counters *c, uint32_t slot, uint32_t rtt_us) NONNULL;
 
-/* A slot's tunnel is gone: control thread, after no worker can touch it any more. */
+/* Any thread: this worker's drops of a slot; NULL: none yet. */
+const struct tunnel_drops *counters_drops(const struct counters *c, uint32_t slot) NONNULL;
+
+/* A slot's tunnel is gone: control thread, after no worker can touch it any more (table_on_free says when). */
 void counters_clear_slot(struct counters *c, uint32_t slot) NONNULL;
 
 #endif

@@ -14,6 +14,6 @@ struct limiter *limiter_create(uint32_t all_rate, uint32_t tunnel_rate);
 void limiter_free(struct limiter *l);
 
 /* Takes a token for an error that answers a packet of `slot` (UINT32_MAX: none). false: hold it back. */
-bool limiter_take(struct limiter *l, uint32_t slot, int64_t mono_ms) NONNULL;
+bool limiter_take(struct limiter *l, uint32_t slot, int64_t mono_us) NONNULL;
 
 #endif

@@ -60,14 +60,22 @@ struct pipeline {
 	struct limiter *limiter;     /* this worker's share of the ICMPv6 error budget */
 	struct digest_ctx *digest;   /* this thread's */
 	uint32_t expiry;             /* seconds without a valid packet until a dynamic tunnel is down */
+	uint8_t probe_key[16];       /* random, the same for all workers and for probe_build */
+};
+
+/* The moment a batch is handled at. */
+struct moment {
+	uint32_t wall;   /* seconds since 1970: protocol stamps */
+	int64_t mono_us; /* microseconds of the monotonic clock: rate limits and round-trip times */
 };
 
 enum { PIPELINE_BATCH = 64 };
 
-/* Runs `n` (<= PIPELINE_BATCH) jobs in order, between table_worker_enter and _leave. `now`: wall seconds (protocol stamps); `mono_ms`: for rate limits and round-trip times. */
-void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, uint32_t now, int64_t mono_ms) NONNULL;
+/* Runs `n` (<= PIPELINE_BATCH) jobs in order, between table_worker_enter and _leave. What has done its work here (a beat, the reply to a probe)
+ * ends with DROP_NONE and no output. */
+void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment now) NONNULL;
 
 /* Output could not be sent: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
-void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t now) NONNULL;
+void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
 
 #endif

@@ -7,6 +7,7 @@
 #define POPD_CORE_TABLE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "popd/core/tunnel.h"
 
@@ -43,7 +44,13 @@ struct tunnel *table_by_id(struct table *t, uint32_t id) NONNULL;
 size_t table_slots(const struct table *t) NONNULL;
 struct tunnel *table_slot(struct table *t, size_t slot) NONNULL;
 
-struct tunnel_conf *tunnel_conf_create(size_t routes); /* zeroed, route_count set; NULL: no memory */
+/* What a snapshot or the journal knew of a tunnel's client, before it is heard from again: 0 or -ERR_NOT_FOUND. A static tunnel keeps its configured
+ * endpoint, and nothing replaces what is newer. */
+int table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard) NONNULL;
+/* `fn` is told (by table_set and table_reclaim, on the control thread) of each slot whose tunnel is gone and that no worker uses any more. */
+void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg) NONNULL_ARGS(1);
+/* Bytes the table has touched, for the status. */
+size_t table_memory(const struct table *t) NONNULL;
 
 /* ---- workers ---- */
 
@@ -61,8 +68,8 @@ struct route {
 };
 /* Longest match among the tunnels' prefixes of any length. */
 struct route table_lookup(const struct table *t, const struct ip6 *ip) NONNULL;
-/* Starts fetching what table_lookup will need. */
-void table_prefetch(const struct table *t, const struct ip6 *ip) NONNULL;
+/* The same for many: all that memory has to fetch is under way before the first is waited for. `ip`s may be NULL: ROUTE_NONE. */
+void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n, struct route *out) NONNULL;
 /* True when `ip` is in one of the PoP's prefixes. */
 bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;
 

@@ -7,10 +7,13 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
 #include "lib/ip.h"
+
+struct digest_ctx;
 
 enum tunnel_type { TUNNEL_AYIYA, TUNNEL_HEARTBEAT, TUNNEL_STATIC, TUNNEL_TYPE__COUNT };
 enum { TUNNEL_SECRET_LEN = 32, TUNNEL_MTU_MIN = 1280, TUNNEL_MTU_MAX = 1480 };
@@ -42,9 +45,15 @@ struct tunnel {
 	_Atomic uint32_t newest;                  /* newest accepted epoch (seconds, PROTOCOLS' replay rules); 0: none yet */
 	_Atomic uint32_t heard;                   /* wall second of the last valid packet or beat; 0: never */
 	_Atomic uint32_t path_mtu;                /* outer path MTU learnt from ICMPv4, 0: none */
+	_Atomic uint32_t probe;                   /* the last probe that was answered (probe.h), so that a copy of the reply is not counted; 0: none */
 	atomic_flag moving;                       /* held for the few instructions in which an endpoint moves */
 	uint32_t slot;                            /* own index */
 } CACHE_ALIGNED;
+
+/* A configuration with room for `routes` routes: zeroed, route_count set. NULL: no memory. Freed by free(), or taken by table_set. */
+struct tunnel_conf *tunnel_conf_create(size_t routes);
+/* Sets the secret and the keys that come of it. 0; -ERR_RANGE: longer than TUNNEL_SECRET_LEN; -ERR_SYS: no digest to be had. */
+int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, const char *secret, size_t len) NONNULL MUSTCHECK;
 
 /* The client's and the PoP's address in the tunnel. */
 struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
