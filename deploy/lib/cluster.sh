@@ -1,0 +1,113 @@
+# Sourced by run.sh: the private PostgreSQL under $VAR/pg. It listens on a unix socket only; pg_ident.conf lets root and the user it
+# runs as in as any of the broker's roles, and nobody else.
+
+PGBIN=/usr/lib/postgresql/15/bin
+SOCKET_NAME=.s.PGSQL.5432
+LONGEST_SOCKET=107 # bytes of sockaddr_un's path, its final NUL not counted
+ROLES="postgres broker ticd webd popd operator"
+
+# The socket's directory is $VAR/run, or a short one elsewhere, remembered in $VAR/socket-dir, where that path would be too long.
+choose_socket_dir() {
+	SOCKETS=$VAR/run
+	if [ $((${#SOCKETS} + 1 + ${#SOCKET_NAME})) -gt $LONGEST_SOCKET ]; then
+		SOCKETS=$(cat "$VAR/socket-dir" 2>/dev/null || true)
+		if [ -z "$SOCKETS" ]; then
+			SOCKETS=$(mktemp -d /run/broker-XXXXXX 2>/dev/null || mktemp -d /tmp/broker-XXXXXX)
+			echo "$SOCKETS" >"$VAR/socket-dir"
+		fi
+	fi
+	mkdir -p "$SOCKETS"
+	chown "$RUN_USER:$RUN_GROUP" "$SOCKETS"
+	chmod 0700 "$SOCKETS"
+}
+
+# Made beside its place and moved there whole, so that an interrupted first start leaves nothing half done.
+create_cluster() {
+	[ ! -e "$VAR/pg/PG_VERSION" ] || return 0
+	say "Creating a PostgreSQL cluster in $VAR/pg"
+	rm -rf "$VAR/pg.new"
+	install -d -o "$RUN_USER" -g "$RUN_GROUP" -m 0700 "$VAR/pg.new"
+	as_user "$PGBIN/initdb" -D "$VAR/pg.new" -U postgres --auth=peer --encoding=UTF8 --locale=C.UTF-8 --no-instructions >"$VAR/pg.log" 2>&1 ||
+		fail_with_log "$VAR/pg.log" "The PostgreSQL cluster could not be created."
+	rmdir "$VAR/pg" 2>/dev/null || true
+	mv "$VAR/pg.new" "$VAR/pg"
+}
+
+configure_cluster() {
+	local role
+	[ "$(cat "$VAR/pg/PG_VERSION")" = 15 ] || fail "The cluster in $VAR/pg is not of PostgreSQL 15."
+	if [ "$(stat -c %U "$VAR/pg")" != "$RUN_USER" ]; then chown -R "$RUN_USER:$RUN_GROUP" "$VAR/pg"; fi
+	chmod 0700 "$VAR/pg"
+	echo "local all all peer map=broker" | for_user "$VAR/pg/pg_hba.conf" 0640
+	for role in $ROLES; do
+		echo "broker root $role"
+		echo "broker $RUN_USER $role"
+	done | for_user "$VAR/pg/pg_ident.conf" 0640
+	for_user "$VAR/pg/postgresql.conf" 0640 <<-END
+		# Written by deploy/run.sh at each start: a small cluster for one machine's broker. What must not be lost is not (fsync is on).
+		listen_addresses = ''
+		unix_socket_directories = '$SOCKETS'
+		unix_socket_permissions = 0700
+		max_connections = 40
+		shared_buffers = 32MB
+		max_wal_size = 256MB
+		min_wal_size = 32MB
+		max_worker_processes = 2
+		max_parallel_workers_per_gather = 0
+		timezone = 'UTC'
+		log_timezone = 'UTC'
+		log_line_prefix = '%m postgres[%p] %q%u@%d '
+		log_checkpoints = off
+	END
+}
+
+# Prints the processes of this cluster that live: they all stand in its directory.
+cluster_processes() {
+	local cwd
+	for cwd in /proc/[0-9]*/cwd; do
+		if [ "$(readlink "$cwd" 2>/dev/null)" = "$VAR/pg" ]; then
+			cwd=${cwd%/cwd}
+			echo "${cwd##*/}"
+		fi
+	done
+}
+
+cluster_is_empty() { [ -z "$(cluster_processes)" ]; }
+
+# What a start that was killed may have left: a server still running, or only its pid file, whose number may be another's by now.
+clear_cluster() {
+	local pid
+	[ -d "$VAR/pg" ] || return 0
+	if ! cluster_is_empty; then
+		say "Stopping the PostgreSQL a start before this one left behind"
+		pid=$(head -n 1 "$VAR/pg/postmaster.pid" 2>/dev/null || true)
+		if [ "$(readlink "/proc/${pid:-0}/cwd" 2>/dev/null)" = "$VAR/pg" ]; then kill -INT "$pid" 2>/dev/null || true; fi
+		wait_until 15 cluster_is_empty || for pid in $(cluster_processes); do kill -KILL "$pid" 2>/dev/null || true; done
+		wait_until 5 cluster_is_empty || fail "The PostgreSQL left in $VAR/pg does not end."
+	fi
+	rm -f "$VAR/pg/postmaster.pid" "$SOCKETS/$SOCKET_NAME" "$SOCKETS/$SOCKET_NAME.lock"
+}
+
+super_sql() { "$PGBIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "host=$SOCKETS dbname=postgres user=postgres" -c "$1"; }
+
+cluster_answers() { ! is_running pg || "$PGBIN/pg_isready" -q -h "$SOCKETS" -d postgres -U postgres; }
+
+start_cluster() {
+	launch pg as_user "$PGBIN/postgres" -D "$VAR/pg"
+	wait_until 60 cluster_answers || fail_with_log "$VAR/pg.log" "PostgreSQL did not answer within a minute."
+	is_running pg || fail_with_log "$VAR/pg.log" "PostgreSQL did not start."
+	[ -n "$(super_sql "select 1 from pg_roles where rolname = 'broker'")" ] || super_sql "create role broker login createrole"
+	[ -n "$(super_sql "select 1 from pg_database where datname = 'broker'")" ] || super_sql "create database broker owner broker"
+	OWNER_DB="host=$SOCKETS dbname=broker user=broker"
+}
+
+# Where a role of ours logs in. On another's server everything is done as the owner named in DB, stepping down to the role at once.
+conninfo_of() {
+	local option="options=-crole=$1"
+	case $DB in
+	'') echo "host=$SOCKETS dbname=broker user=$1" ;;
+	*://*\?*) echo "$DB&${option/=-crole=/=-crole%3D}" ;;
+	*://*) echo "$DB?${option/=-crole=/=-crole%3D}" ;;
+	*) echo "$DB $option" ;;
+	esac
+}

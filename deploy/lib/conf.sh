@@ -1,0 +1,61 @@
+# Sourced by run.sh: the daemons' configuration and ticd's certificate, written anew at each start.
+
+write_popd_conf() {
+	for_user "$VAR/popd.conf" 0640 <<-END
+		# Written by deploy/run.sh at each start. "popd -c FILE --dump-config" shows every key.
+		[popd]
+		name = $POP
+		ipv4 = $POP_IPV4
+		snapshot = $VAR/popd.snapshot
+		control = $CONTROL
+
+		[database]
+		conninfo = $(conninfo_of popd)
+	END
+}
+
+write_ticd_conf() {
+	for_user "$VAR/ticd.conf" 0640 <<-END
+		# Written by deploy/run.sh at each start. "ticd -c FILE --dump-config" shows every key.
+		[ticd]
+		listen = $TIC
+		url = $URL
+		service = $POP tunnel broker
+
+		[database]
+		conninfo = $(conninfo_of ticd)
+
+		[tls]
+		certificate = $VAR/tic.pem
+		key = $VAR/tic.pem
+
+		[limits]
+		# A real server takes 5 logins an hour; whoever tries things out needs more.
+		logins_per_hour = 1000
+	END
+}
+
+write_webd_conf() {
+	for_user "$VAR/webd.conf" 0640 <<-END
+		# Written by deploy/run.sh at each start. "webd -c FILE --dump-config" shows every key.
+		[webd]
+		listen = $HTTP
+		url = $URL
+
+		[database]
+		conninfo = $(conninfo_of webd)
+	END
+}
+
+# Signed by nobody: enough for STARTTLS, which AICCU does not verify. Key and certificate in one file.
+make_certificate() {
+	local key certificate
+	if openssl x509 -in "$VAR/tic.pem" -noout -checkend 86400 >/dev/null 2>&1; then
+		chown "root:$RUN_GROUP" "$VAR/tic.pem"
+		return
+	fi
+	key=$(openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 2>/dev/null) || fail "openssl could not make a key for ticd."
+	certificate=$(openssl req -new -x509 -key /dev/stdin -days 3650 -subj "/CN=$POP" -addext "subjectAltName=IP:$POP_IPV4" <<<"$key" 2>/dev/null) ||
+		fail "openssl could not make a certificate for ticd."
+	printf '%s\n%s\n' "$key" "$certificate" | for_user "$VAR/tic.pem" 0640
+}

@@ -1,0 +1,96 @@
+#!/bin/sh
+# The Debian 12 packages the broker needs, and their installation without a question asked.
+#
+#   packages.sh SET         installs what is missing of a set: build, run (build and more) or test (run and more); silent when nothing is
+#   packages.sh --list SET  prints the names
+#
+# Only what is missing needs root. Exit 1 with one sentence when it cannot be had.
+set -eu
+
+packages_of() {
+	case $1 in
+	build) echo "gcc make pkg-config libc6-dev libev-dev libpq-dev libssl-dev libmicrohttpd-dev libmnl-dev libinih-dev libjansson-dev" ;;
+	run)
+		packages_of build
+		echo "postgresql-15 postgresql-client-15 iproute2 openssl kmod util-linux procps"
+		;;
+	test)
+		packages_of run
+		echo "clang libclang-rt-14-dev libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl"
+		echo "python3 python3-pytest python3-scapy python3-psycopg2 python3-cryptography python3-selenium python3-html5lib"
+		echo "chromium chromium-driver tshark tcpdump nftables iputils-ping tidy mandoc"
+		;;
+	*) echo "packages.sh: there is no package set '$1'; there are build, run and test." >&2; exit 2 ;;
+	esac
+}
+
+is_installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# True when every package has a version to install in the lists apt has now.
+has_candidates() {
+	for name in "$@"; do
+		apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]' || return 1
+	done
+}
+
+# Debian makes and starts a cluster when the first PostgreSQL server is installed. The broker brings its own, so on a machine that
+# had none we ask for that to be left out, for the time of this installation only.
+MAIN_CLUSTER=/etc/postgresql-common/createcluster.d/no-main-cluster-for-the-broker.conf
+hold_main_cluster() {
+	is_installed postgresql-15 && return
+	mkdir -p "${MAIN_CLUSTER%/*}"
+	echo "create_main_cluster = false" >"$MAIN_CLUSTER"
+}
+release_main_cluster() {
+	[ -e "$MAIN_CLUSTER" ] || return 0
+	rm -f "$MAIN_CLUSTER"
+	rmdir "${MAIN_CLUSTER%/*}" 2>/dev/null || true
+}
+
+apt_quietly() {
+	DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=300 \
+		-o Dpkg::Options::=--force-confold "$@" </dev/null >"$LOG" 2>&1
+}
+
+install_packages() {
+	LOG=$(mktemp)
+	trap 'release_main_cluster; rm -f "$LOG"' EXIT
+	trap 'exit 1' INT TERM HUP
+	hold_main_cluster
+	if ! has_candidates "$@"; then
+		apt_quietly update || true
+	fi
+	# Lists that are too old name files that are gone: fetch them anew and try once more.
+	apt_quietly install --no-install-recommends "$@" || {
+		apt_quietly update && apt_quietly install --no-install-recommends "$@"
+	} || {
+		tail -n 5 "$LOG" >&2
+		echo "The Debian packages could not be installed: $*" >&2
+		exit 1
+	}
+}
+
+LIST=no
+if [ "${1-}" = --list ]; then
+	LIST=yes
+	shift
+fi
+[ $# -eq 1 ] || { echo "usage: packages.sh [--list] build|run|test" >&2; exit 2; }
+names=$(packages_of "$1")
+if [ $LIST = yes ]; then
+	# shellcheck disable=SC2086 # the names are words
+	printf '%s\n' $names
+	exit 0
+fi
+command -v dpkg-query >/dev/null || { echo "This is not a Debian system; install the like of these by hand: $names" >&2; exit 1; }
+missing=
+for name in $names; do
+	is_installed "$name" || missing="$missing $name"
+done
+[ -n "$missing" ] || exit 0
+[ "$(id -u)" = 0 ] || { echo "These Debian packages are missing and only root may install them:$missing" >&2; exit 1; }
+echo "Installing Debian packages:$missing"
+# shellcheck disable=SC2086
+install_packages $missing

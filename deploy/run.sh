@@ -1,0 +1,157 @@
+#!/bin/bash
+# Runs the whole broker on this machine for a look at it: a private PostgreSQL, the schema, a PoP with an account and three tunnels,
+# popd, ticd and webd. Ctrl-C stops everything; the next start finds the same data. "make run" builds and calls this.
+#
+#   deploy/run.sh [NAME=VALUE...]
+#
+# VAR            directory of all that is kept           the checkout's var
+# DB             conninfo of a server to use instead; the role must own the database
+# POP            name of the PoP                         demo01
+# POP_IPV4       its address, one of this machine's      that of the default route
+# POP_IPV6       its address                             <TUNNEL_PREFIX>:ffff::1
+# TUNNEL_PREFIX  a /48                                   2001:db8:2ff::/48
+# SUBNET_PREFIX  a /40 or so                             2001:db8:3000::/40
+# STATIC_IPV4    where the static tunnel ends            192.0.2.1
+# HTTP, TIC      what webd and ticd listen on            127.0.0.1:8080, 0.0.0.0:3874
+# BUILD          directory of the programs               build
+#
+# The steps are in deploy/lib, one file a subject, in the order of main below. A refusal is one sentence on standard error and exit 1.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
+for assignment in "$@"; do
+	case $assignment in
+	VAR=* | DB=* | POP=* | POP_IPV4=* | POP_IPV6=* | TUNNEL_PREFIX=* | SUBNET_PREFIX=* | STATIC_IPV4=* | HTTP=* | TIC=* | BUILD=*)
+		declare "$assignment"
+		;;
+	*)
+		sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2
+		exit 2
+		;;
+	esac
+done
+for part in say values machine user cluster daemons conf forwarding seed; do
+	# shellcheck source=/dev/null
+	. "$ROOT/deploy/lib/$part.sh"
+done
+
+# One broker a VAR. The lock goes with this process, whatever ends it.
+lock_var() {
+	local owner
+	mkdir -p "$VAR" || fail "$VAR cannot be made."
+	VAR=$(cd "$VAR" && pwd -P)
+	exec 9>>"$VAR/lock"
+	owner=$(cat "$VAR/lock")
+	flock -n 9 || fail "A broker already runs from $VAR (process ${owner:-unknown}); stop it first, or choose another directory with VAR=."
+	echo $$ >"$VAR/lock"
+}
+
+prepare() {
+	check_root
+	set_default_values
+	check_values
+	check_tools
+	check_tun
+	check_protocol_41
+	choose_pop_ipv4
+	URL=http://$(reachable_host "$HTTP"):$(listen_port "$HTTP")
+	umask 022
+	lock_var
+	cd "$VAR"
+	choose_user
+	open_the_way
+	choose_socket_dir
+	CONTROL=$VAR/popd.sock
+	[ ${#CONTROL} -le "$LONGEST_SOCKET" ] || CONTROL=$SOCKETS/popd.sock
+	for name in webd ticd popd; do clear_daemon $name; done
+	clear_cluster
+	check_ports
+}
+
+start_database() {
+	OWNER_DB=$DB
+	if [ -z "$DB" ]; then
+		create_cluster
+		configure_cluster
+		start_cluster
+	fi
+	migrate
+	seed
+}
+
+start_daemons() {
+	write_popd_conf
+	write_ticd_conf
+	write_webd_conf
+	make_certificate
+	start_forwarding
+	start_daemon popd popd_answers "popctl got no answer" "$BUILD/popd" -c "$VAR/popd.conf"
+	start_daemon ticd tic_answers "there was no TIC greeting" as_user "$BUILD/ticd" -c "$VAR/ticd.conf"
+	start_daemon webd http_answers "/healthz was not good" as_user "$BUILD/webd" -c "$VAR/webd.conf"
+}
+
+show() {
+	local type operator
+	operator=$(conninfo_of operator)
+	say
+	say "The broker runs. Ctrl-C stops it."
+	say
+	say "  status page      $URL/pops/status"
+	say "  TIC server       $(reachable_host "$TIC"), port $(listen_port "$TIC")"
+	say "  account          $ACCOUNT"
+	say "  TIC secret       $SECRET"
+	for type in ayiya heartbeat static; do
+		write_aiccu $type
+		[ ! -e "$VAR/aiccu-$type.conf" ] || say "  AICCU            $VAR/aiccu-$type.conf"
+	done
+	say "  the operator     sudo DB='$operator' $BUILD/ticctl tunnel list"
+	say "  the PoP          sudo $BUILD/popctl --socket $CONTROL status"
+	say "  logs             $VAR/*.log, and here:"
+	say
+}
+
+# Until a daemon ends by itself; a signal leaves from here through the EXIT trap.
+watch_daemons() {
+	local logs=() names=() name never
+	for name in popd ticd webd pg; do
+		[ -z "${PIDS[$name]-}" ] || names+=("$name") logs+=("$VAR/$name.log")
+	done
+	tail -q -n 0 -F --pid=$$ "${logs[@]}" 2>/dev/null 9>&- &
+	PIDS["tail"]=$!
+	disown $!
+	exec {never}<> <(:)
+	while is_running tail; do
+		for name in "${names[@]}"; do
+			is_running "$name" || fail_with_log "$VAR/$name.log" "$name ended by itself; everything is stopped."
+		done
+		read -r -t 0.5 -u "$never" || true # a sleep that costs no process and that a signal cuts short
+	done
+	fail "The logs can no longer be shown; everything is stopped."
+}
+
+stop_all() {
+	local status=$?
+	trap '' INT TERM HUP PIPE
+	set +e
+	[ ${#PIDS[@]} = 0 ] || say "Stopping"
+	halt webd TERM
+	halt ticd TERM
+	halt popd TERM
+	halt pg INT
+	halt tail TERM
+	restore_forwarding
+	case $status in
+	0) exit 0 ;;
+	"$TOLD") exit 1 ;;
+	esac
+	say "deploy/run.sh failed where it should not (status $status); the logs are $VAR/*.log" >&2
+	exit 1
+}
+
+trap stop_all EXIT
+trap 'exit 0' INT TERM HUP PIPE
+prepare
+start_database
+start_daemons
+show
+watch_daemons
