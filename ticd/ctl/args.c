@@ -1,0 +1,231 @@
+#include "ticd/ctl/args.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/err.h"
+#include "lib/ip.h"
+#include "lib/num.h"
+#include "ticd/ctl/utf8.h"
+
+/* Each reader says whether `text` is of its kind, and may put another spelling of it in `out` (else `text` is the
+ * value). */
+typedef bool arg_reader(const struct param *p, const char *text, char out[static ARG_SPELLED]);
+
+static bool read_text(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	(void)out;
+	return utf8_is_valid(text) && (*text || p->kind == ARG_VALUE);
+}
+
+static bool read_number(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	uint64_t v;
+	(void)p;
+	if (num_parse_u64(text, strlen(text), 0, INT32_MAX, &v))
+		return false;
+	snprintf(out, ARG_SPELLED, "%llu", (unsigned long long)v);
+	return true;
+}
+
+static bool read_amount(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	int64_t v;
+	(void)p;
+	if (text[0] == '+' && text[1] != '-')
+		text++;
+	if (num_parse_i64(text, strlen(text), INT32_MIN, INT32_MAX, &v))
+		return false;
+	snprintf(out, ARG_SPELLED, "%lld", (long long)v);
+	return true;
+}
+
+static bool read_floor(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	return strcmp(text, "none") == 0 || read_amount(p, text, out);
+}
+
+/* A number from 1, with or without its letter before it. */
+static bool read_id(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	char letter = p->kind == ARG_TUNNEL ? 'T' : 'R';
+	uint64_t v;
+	if (text[0] == letter || text[0] == letter - 'A' + 'a')
+		text++;
+	if (num_parse_u64(text, strlen(text), 1, INT32_MAX, &v))
+		return false;
+	snprintf(out, ARG_SPELLED, "%llu", (unsigned long long)v);
+	return true;
+}
+
+static bool read_ip4(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	struct ip4 ip;
+	(void)p;
+	if (ip4_parse(text, strlen(text), &ip))
+		return false;
+	ip4_text(ip, out);
+	return true;
+}
+
+static bool read_ip6(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	struct ip6 ip;
+	(void)p;
+	if (ip6_parse(text, strlen(text), &ip))
+		return false;
+	ip6_text(&ip, out);
+	return true;
+}
+
+static bool read_prefix6(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	struct prefix6 prefix;
+	(void)p;
+	if (prefix6_parse(text, strlen(text), &prefix))
+		return false;
+	prefix6_text(&prefix, out);
+	return true;
+}
+
+/* A day of the calendar: what timegm moves to another day (the 31st of November) is none. */
+static bool read_date(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	uint64_t year, month, day;
+	(void)p;
+	(void)out;
+	if (strlen(text) != 10 || text[4] != '-' || text[7] != '-' || num_parse_u64(text, 4, 1970, 9999, &year) ||
+	    num_parse_u64(text + 5, 2, 1, 12, &month) || num_parse_u64(text + 8, 2, 1, 31, &day))
+		return false;
+	struct tm tm = {.tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day};
+	timegm(&tm);
+	return tm.tm_mday == (int)day;
+}
+
+static bool read_choice(const struct param *p, const char *text, char out[static ARG_SPELLED])
+{
+	size_t len = strlen(text);
+	(void)out;
+	for (const char *word = p->meta;; word++) {
+		size_t word_len = strcspn(word, "|");
+		if (len == word_len && memcmp(text, word, len) == 0)
+			return true;
+		word += word_len;
+		if (*word == '\0')
+			return false;
+	}
+}
+
+static const struct {
+	arg_reader *read;
+	const char *expected; /* "<name> must be ..." */
+} kinds[] = {
+	[ARG_TEXT] = {read_text, "a text in UTF-8 that is not empty"},
+	[ARG_VALUE] = {read_text, "a text in UTF-8"},
+	[ARG_NUMBER] = {read_number, "a number"},
+	[ARG_AMOUNT] = {read_amount, "an amount such as 5, +5 or -5"},
+	[ARG_FLOOR] = {read_floor, "a number, or none"},
+	[ARG_TUNNEL] = {read_id, "a tunnel such as T7"},
+	[ARG_SUBNET] = {read_id, "a subnet such as R3"},
+	[ARG_IP4] = {read_ip4, "an IPv4 address"},
+	[ARG_IP6] = {read_ip6, "an IPv6 address"},
+	[ARG_PREFIX6] = {read_prefix6, "an IPv6 prefix without bits beyond its length"},
+	[ARG_DATE] = {read_date, "a date such as 2026-11-23"},
+	[ARG_CHOICE] = {read_choice, NULL}, /* the choices themselves */
+	[ARG_FLAG] = {NULL, NULL},
+	[ARG_FIXED] = {NULL, NULL},
+	[ARG_MD5] = {NULL, NULL},
+	[ARG_SHA256] = {NULL, NULL},
+};
+_Static_assert(ARRAY_LEN(kinds) == ARG__COUNT, "a row for every kind");
+
+/* Reads `text` as the value of parameter `i`. */
+static int set_value(const struct param *p, size_t i, const char *text, struct args *out, struct fault *fault)
+{
+	if (out->value[i])
+		return fault_set(fault, -ERR_FORMAT, "usage", "%s is given twice", p->name);
+	out->spelled[i][0] = '\0';
+	if (!kinds[p->kind].read(p, text, out->spelled[i]))
+		return fault_set(fault, -ERR_FORMAT, "usage", "%s must be %s%s, not '%s'", p->name,
+				 kinds[p->kind].expected ? "" : "one of ",
+				 kinds[p->kind].expected ? kinds[p->kind].expected : p->meta, text);
+	out->value[i] = out->spelled[i][0] ? out->spelled[i] : text;
+	return 0;
+}
+
+/* `--name VALUE`, `--name=VALUE` or a flag. *used becomes how many words it took. A value that is a word of its own may
+ * not begin with "--": that is a forgotten value; `--name=--text` says what is meant. */
+static int read_option(const struct param *params, char *const *words, size_t n_words, size_t *used, struct args *out,
+		       struct fault *fault)
+{
+	const char *word = words[0], *equals = strchr(word, '=');
+	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+
+	*used = 1;
+	for (size_t i = 0; params[i].name; i++) {
+		const struct param *p = &params[i];
+		if (!param_is_option(p) || strlen(p->name) != len || memcmp(p->name, word, len) != 0)
+			continue;
+		if (p->kind == ARG_FLAG) {
+			if (equals)
+				return fault_set(fault, -ERR_FORMAT, "usage", "%s takes no value", p->name);
+			out->value[i] = "true";
+			return 0;
+		}
+		if (equals)
+			return set_value(p, i, equals + 1, out, fault);
+		if (n_words < 2 || strncmp(words[1], "--", 2) == 0)
+			return fault_set(fault, -ERR_FORMAT, "usage", "%s needs a value", p->name);
+		*used = 2;
+		return set_value(p, i, words[1], out, fault);
+	}
+	return fault_set(fault, -ERR_FORMAT, "usage", "there is no option %.*s here", (int)len, word);
+}
+
+/* The next parameter without a value that has its place on the line rather than a name. */
+static int read_positional(const struct param *params, const char *word, struct args *out, struct fault *fault)
+{
+	for (size_t i = 0; params[i].name; i++)
+		if (!param_is_option(&params[i]) && !param_is_hidden(&params[i]) && !out->value[i])
+			return set_value(&params[i], i, word, out, fault);
+	return fault_set(fault, -ERR_FORMAT, "usage", "'%s' is one word too many", word);
+}
+
+/* What was not on the line: fixed values, flags not given, and the complaint about what has to be there. */
+static int complete(const struct param *params, struct args *out, struct fault *fault)
+{
+	for (out->n = 0; params[out->n].name; out->n++) {
+		const struct param *p = &params[out->n];
+		const char **value = &out->value[out->n];
+		if (p->kind == ARG_FIXED)
+			*value = p->fixed;
+		else if (p->kind == ARG_FLAG && !*value)
+			*value = "false";
+		else if (!*value && !p->optional && !param_is_hidden(p))
+			return fault_set(fault, -ERR_FORMAT, "usage", "%s is missing", p->name);
+	}
+	return 0;
+}
+
+int args_parse(const struct param *params, char *const *words, size_t n_words, struct args *out, struct fault *fault)
+{
+	bool only_words = false; /* after "--" */
+
+	*out = (struct args){0};
+	for (size_t at = 0, used; at < n_words; at += used) {
+		const char *word = words[at];
+		int err = 0;
+		used = 1;
+		if (!only_words && strcmp(word, "--") == 0)
+			only_words = true;
+		else if (!only_words && word[0] == '-' && (word[1] == '-' || (word[1] >= 'a' && word[1] <= 'z')))
+			err = read_option(params, words + at, n_words - at, &used, out, fault);
+		else
+			err = read_positional(params, word, out, fault);
+		if (err)
+			return err;
+	}
+	return complete(params, out, fault);
+}

@@ -1,0 +1,311 @@
+#include "ticd/ctl/commands.h"
+
+#include <string.h>
+
+#include "ticd/ctl/import_run.h"
+#include "ticd/ctl/migrate.h"
+
+#define WORD(called, of_kind) {.name = called, .kind = of_kind}
+#define CHOICE(called, choices) {.name = called, .kind = ARG_CHOICE, .meta = choices}
+#define OPTION(option, of_kind, what) {.name = option, .kind = of_kind, .meta = what}
+#define MAYBE(option, of_kind, what) {.name = option, .kind = of_kind, .meta = what, .optional = true}
+#define MAYBE_WORD(called, of_kind) {.name = called, .kind = of_kind, .optional = true}
+#define FIXED(value) {.name = "", .kind = ARG_FIXED, .fixed = value}
+#define NEW_SECRET {.name = "", .kind = ARG_MD5}, {.name = "", .kind = ARG_SHA256}
+#define HANDLE WORD("HANDLE", ARG_TEXT)
+#define POP_NAME WORD("NAME", ARG_TEXT)
+#define TUNNEL WORD("T<id>", ARG_TUNNEL)
+#define SUBNET WORD("R<id>", ARG_SUBNET)
+#define WHY MAYBE("--why", ARG_TEXT, "TEXT")
+#define OF_HANDLE MAYBE_WORD("HANDLE", ARG_TEXT)
+#define OF_POP MAYBE("--pop", ARG_TEXT, "P")
+
+const struct command commands[] = {
+	{
+		.words = "migrate",
+		.run = migrate_run,
+		.help = "bring the schema of the database up to this version (as the database's owner)",
+	},
+	{
+		.words = "pop add",
+		.params = {POP_NAME, OPTION("--ipv4", ARG_IP4, "A"), OPTION("--ipv6", ARG_IP6, "A"),
+			   OPTION("--tunnels", ARG_PREFIX6, "PREFIX"), OPTION("--subnets", ARG_PREFIX6, "PREFIX"),
+			   MAYBE("--city", ARG_TEXT, "TEXT"), MAYBE("--country", ARG_TEXT, "TEXT"),
+			   MAYBE("--isp", ARG_TEXT, "TEXT"), MAYBE("--isp-name", ARG_TEXT, "TEXT"),
+			   MAYBE("--isp-website", ARG_TEXT, "URL"), MAYBE("--isp-asn", ARG_TEXT, "ASN"),
+			   MAYBE("--isp-lir", ARG_TEXT, "TEXT")},
+		.sql = "SELECT * FROM api.op_pop_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+		.help = "add a PoP with the prefixes its tunnels and subnets come from",
+	},
+	{
+		.words = "pop list",
+		.sql = "SELECT * FROM api.op_pop_list()",
+		.shape = SHAPE_LIST,
+		.help = "all PoPs and their state",
+		.empty = "There are no PoPs.",
+	},
+	{
+		.words = "pop show",
+		.params = {POP_NAME},
+		.sql = "SELECT * FROM api.op_pop_show($1)",
+		.shape = SHAPE_RECORD,
+		.help = "everything about one PoP",
+	},
+	{
+		.words = "pop enable",
+		.params = {POP_NAME, FIXED("true")},
+		.sql = "SELECT * FROM api.op_pop_enable($1, $2)",
+		.help = "take a PoP into service",
+	},
+	{
+		.words = "pop disable",
+		.params = {POP_NAME, FIXED("false")},
+		.sql = "SELECT * FROM api.op_pop_enable($1, $2)",
+		.help = "take a PoP out of service",
+	},
+	{
+		.words = "user add",
+		.params = {HANDLE, OPTION("--name", ARG_TEXT, "NAME"), OPTION("--email", ARG_TEXT, "EMAIL"),
+			   MAYBE("--credit", ARG_AMOUNT, "N"), NEW_SECRET},
+		.sql = "SELECT * FROM api.op_user_add($1, $2, $3, $4, $5, $6)",
+		.help = "add an account; prints its TIC secret, once",
+	},
+	{
+		.words = "user list",
+		.sql = "SELECT * FROM api.op_user_list()",
+		.shape = SHAPE_LIST,
+		.help = "all accounts",
+		.empty = "There are no accounts.",
+	},
+	{
+		.words = "user show",
+		.params = {HANDLE},
+		.sql = "SELECT * FROM api.op_user_show($1)",
+		.shape = SHAPE_RECORD,
+		.help = "everything about one account but its secret, which nobody has",
+	},
+	{
+		.words = "user enable",
+		.params = {HANDLE, FIXED("true")},
+		.sql = "SELECT * FROM api.op_user_enable($1, $2)",
+		.help = "let an account log in",
+	},
+	{
+		.words = "user disable",
+		.params = {HANDLE, FIXED("false")},
+		.sql = "SELECT * FROM api.op_user_enable($1, $2)",
+		.help = "keep an account from logging in",
+	},
+	{
+		.words = "user secret",
+		.params = {HANDLE, NEW_SECRET},
+		.sql = "SELECT * FROM api.op_user_secret($1, $2, $3)",
+		.help = "give an account a new TIC secret; prints it, once",
+	},
+	{
+		.words = "credit",
+		.params = {HANDLE, WORD("AMOUNT", ARG_AMOUNT), OPTION("--why", ARG_TEXT, "TEXT")},
+		.sql = "SELECT * FROM api.op_credit($1, $2, $3)",
+		.help = "add ISK to an account (+5) or take some (-5)",
+	},
+	{
+		.words = "ledger",
+		.params = {HANDLE},
+		.sql = "SELECT * FROM api.op_ledger($1)",
+		.shape = SHAPE_LIST,
+		.help = "what an account earned and spent",
+		.empty = "The ledger of this account is empty.",
+	},
+	{
+		.words = "tunnel request",
+		.params = {HANDLE, OPTION("--pop", ARG_TEXT, "P"), CHOICE("--type", "ayiya|heartbeat|static"),
+			   MAYBE("--endpoint", ARG_IP4, "A"), WHY},
+		.sql = "SELECT * FROM api.op_tunnel_request($1, $2, $3, $4, $5)",
+		.help = "request a tunnel for an account",
+	},
+	{
+		.words = "tunnel list",
+		.params = {OF_HANDLE, OF_POP},
+		.sql = "SELECT * FROM api.op_tunnel_list($1, $2)",
+		.shape = SHAPE_LIST,
+		.help = "tunnels: all, of an account, on a PoP",
+		.empty = "There are no such tunnels.",
+	},
+	{
+		.words = "tunnel show",
+		.params = {TUNNEL},
+		.sql = "SELECT * FROM api.op_tunnel_show($1)",
+		.shape = SHAPE_RECORD,
+		.help = "everything about one tunnel",
+	},
+	{
+		.words = "tunnel set",
+		.params = {TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"), WORD("VALUE", ARG_VALUE)},
+		.sql = "SELECT * FROM api.op_tunnel_set($1, $2, $3)",
+		.help = "change a tunnel (a new endpoint or type costs its owner ISK)",
+	},
+	{
+		.words = "tunnel delete",
+		.params = {TUNNEL},
+		.sql = "SELECT * FROM api.op_tunnel_delete($1)",
+		.help = "delete a tunnel and its subnets",
+	},
+	{
+		.words = "subnet request",
+		.params = {HANDLE, TUNNEL, WHY},
+		.sql = "SELECT * FROM api.op_subnet_request($1, $2, $3)",
+		.help = "request a subnet over a tunnel",
+	},
+	{
+		.words = "subnet list",
+		.params = {OF_HANDLE, OF_POP},
+		.sql = "SELECT * FROM api.op_subnet_list($1, $2)",
+		.shape = SHAPE_LIST,
+		.help = "subnets: all, of an account, on a PoP",
+		.empty = "There are no such subnets.",
+	},
+	{
+		.words = "subnet delete",
+		.params = {SUBNET},
+		.sql = "SELECT * FROM api.op_subnet_delete($1)",
+		.help = "delete a subnet",
+	},
+	{
+		.words = "ns add",
+		.params = {SUBNET, WORD("HOST", ARG_TEXT)},
+		.sql = "SELECT * FROM api.op_ns_add($1, $2)",
+		.help = "add a reverse-DNS server to a subnet",
+	},
+	{
+		.words = "ns remove",
+		.params = {SUBNET, WORD("HOST", ARG_TEXT)},
+		.sql = "SELECT * FROM api.op_ns_remove($1, $2)",
+		.help = "remove a reverse-DNS server from a subnet",
+	},
+	{
+		.words = "request list",
+		.params = {WORD("--all", ARG_FLAG)},
+		.sql = "SELECT * FROM api.op_request_list($1)",
+		.shape = SHAPE_LIST,
+		.help = "requests that wait for a decision, or all",
+		.empty = "There are no requests.",
+	},
+	{
+		.words = "request approve",
+		.params = {WORD("ID", ARG_NUMBER), WHY},
+		.sql = "SELECT * FROM api.op_request_approve($1, $2)",
+		.help = "grant a request",
+	},
+	{
+		.words = "request refuse",
+		.params = {WORD("ID", ARG_NUMBER), WHY},
+		.sql = "SELECT * FROM api.op_request_refuse($1, $2)",
+		.help = "refuse a request",
+	},
+	{
+		.words = "cost list",
+		.params = {OF_POP},
+		.sql = "SELECT * FROM api.op_cost_list($1)",
+		.shape = SHAPE_LIST,
+		.help = "what each action costs and the balance it needs",
+		.empty = "There are no costs.",
+	},
+	{
+		/* Without --floor the floor in force stays. */
+		.words = "cost set",
+		.params = {WORD("ACTION", ARG_TEXT), WORD("COST", ARG_AMOUNT), MAYBE("--floor", ARG_FLOOR, "N|none"),
+			   OF_POP},
+		.sql = "SELECT * FROM api.op_cost_set($1, $4, $2, CASE WHEN $3::text IS NULL"
+		       " THEN (SELECT c.floor FROM api.op_cost_list($4) c WHERE c.action = $1"
+		       " ORDER BY c.pop NULLS LAST LIMIT 1) ELSE nullif($3, 'none')::int END)",
+		.help = "set what an action costs, everywhere or on one PoP",
+	},
+	{
+		.words = "daily",
+		.params = {MAYBE_WORD("DATE", ARG_DATE)},
+		.sql = "SELECT * FROM api.isk_daily(coalesce($1::date, (now() AT TIME ZONE 'UTC')::date))",
+		.shape = SHAPE_LIST,
+		.help = "run the ISK job for all days before DATE (default: today, UTC)",
+		.empty = "Nothing was due.",
+	},
+	{
+		.words = "import",
+		.params = {WORD("FILE", ARG_TEXT), OPTION("--owner", ARG_TEXT, "HANDLE"),
+			   OPTION("--pop", ARG_TEXT, "P")},
+		.run = import_run,
+		.help = "take over tunnels and subnets from a sixxsd configuration file (- is standard input)",
+	},
+	{
+		.words = "export",
+		.params = {OPTION("--pop", ARG_TEXT, "P")},
+		.sql = "SELECT * FROM api.op_export($1)",
+		.shape = SHAPE_LINES,
+		.help = "a PoP's tunnels and subnets in the form that import reads, secrets included",
+	},
+	{0},
+};
+
+/* How many of the command's words `words` agree with, and in *total how many it has. */
+static size_t match_words(const struct command *command, char *const *words, size_t n, size_t *total)
+{
+	size_t matched = 0;
+	bool agrees = true;
+	*total = 0;
+	for (const char *word = command->words; *word; (*total)++) {
+		size_t len = strcspn(word, " ");
+		agrees = agrees && *total < n && strlen(words[*total]) == len && memcmp(words[*total], word, len) == 0;
+		matched += agrees;
+		word += len + (word[len] == ' ');
+	}
+	return matched;
+}
+
+const struct command *commands_find(char *const *words, size_t n, size_t *used)
+{
+	for (const struct command *command = commands; command->words; command++)
+		if (match_words(command, words, n, used) == *used)
+			return command;
+	return NULL;
+}
+
+static void write_param(FILE *out, const struct param *p)
+{
+	const char *value = p->kind == ARG_FLAG ? NULL : p->meta;
+	if (param_is_hidden(p))
+		return;
+	fprintf(out, p->optional || p->kind == ARG_FLAG ? " [" : " ");
+	if (!param_is_option(p))
+		fprintf(out, "%s", value ? value : p->name);
+	else
+		fprintf(out, "%s%s%s", p->name, value ? " " : "", value ? value : "");
+	if (p->optional || p->kind == ARG_FLAG)
+		putc(']', out);
+}
+
+static void write_usage(FILE *out, const struct command *command)
+{
+	fprintf(out, "ticctl %s", command->words);
+	for (const struct param *p = command->params; p->name; p++)
+		write_param(out, p);
+	putc('\n', out);
+}
+
+void commands_usage(FILE *out, const struct command *command)
+{
+	fputs("usage: ", out);
+	write_usage(out, command);
+}
+
+size_t commands_help(FILE *out, char *const *words, size_t n)
+{
+	size_t found = 0;
+	for (const struct command *command = commands; command->words; command++) {
+		size_t total;
+		if (match_words(command, words, n, &total) < (n < total ? n : total))
+			continue;
+		write_usage(out, command);
+		fprintf(out, "      %s\n", command->help);
+		found++;
+	}
+	return found;
+}

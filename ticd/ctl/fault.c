@@ -1,0 +1,44 @@
+#include "ticd/ctl/fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Formats into `out` and makes one line of it: whatever libpq or a file name brings, an error is one line. */
+static void format_line(char out[static FAULT_TEXT], const char *fmt, va_list ap) FORMAT(2, 0);
+static void format_line(char out[static FAULT_TEXT], const char *fmt, va_list ap)
+{
+	vsnprintf(out, FAULT_TEXT, fmt, ap);
+	for (char *p = out; *p; p++)
+		if (*p == '\n' || *p == '\r' || *p == '\t')
+			*p = ' ';
+	size_t len = strlen(out);
+	while (len > 0 && out[len - 1] == ' ')
+		out[--len] = '\0';
+}
+
+int fault_set(struct fault *f, int err, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	format_line(f->text, fmt, ap);
+	va_end(ap);
+	snprintf(f->code, sizeof(f->code), "%s", code);
+	return err;
+}
+
+void fault_prefix(struct fault *f, const char *fmt, ...)
+{
+	char prefix[FAULT_TEXT];
+	va_list ap;
+	va_start(ap, fmt);
+	format_line(prefix, fmt, ap);
+	va_end(ap);
+	size_t len = strlen(prefix);
+	if (len + 2 >= FAULT_TEXT)
+		return; /* the reason matters more */
+	memmove(f->text + len + 2, f->text, FAULT_TEXT - len - 2);
+	memcpy(f->text, prefix, len);
+	memcpy(f->text + len, ": ", 2);
+	f->text[FAULT_TEXT - 1] = '\0';
+}

@@ -1,0 +1,185 @@
+/*
+ * The record of what was done lies with the things themselves: broker.migration has a row a migration, and the checksum
+ * of roles.sql and api/ is the comment on schema api, so it goes when that schema goes.
+ */
+#include "ticd/ctl/migrate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/wr.h"
+#include "ticd/ctl/migrate_plan.h"
+#include "ticd/ctl/pgctl.h"
+
+enum { REPORT_COLUMNS = 4, REPORT_MESSAGE = 2048, REPORT_NUMBER = 12 };
+
+/* What was done, as the row that is printed. */
+struct report {
+	char message[REPORT_MESSAGE];
+	char schema[REPORT_NUMBER], applied[REPORT_NUMBER];
+	const char *cells[REPORT_COLUMNS];
+};
+
+/* Any number, always the same one. The lock is the database's: it stands between migrations of this database only. */
+static const char begin_sql[] = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
+
+/* The same definition as the first migration's: a new database has to hold its record before the first row of it. */
+static const char record_sql[] = "CREATE SCHEMA IF NOT EXISTS broker;"
+				 "CREATE TABLE IF NOT EXISTS broker.migration (number int PRIMARY KEY,"
+				 " name text NOT NULL, checksum text NOT NULL,"
+				 " applied_at timestamptz NOT NULL DEFAULT now())";
+
+static int read_applied(struct pgctl *db, struct rows *out, struct fault *fault)
+{
+	struct rows exists = {0};
+	int err = pgctl_query(db, "SELECT to_regclass('broker.migration')", 0, NULL, &exists, fault);
+	if (err)
+		return err;
+	bool is_new = !rows_cell(&exists, 0, 0);
+	rows_free(&exists);
+	if (is_new && (err = pgctl_script(db, record_sql, fault)))
+		return err;
+	return pgctl_query(db, "SELECT number, name, checksum FROM broker.migration ORDER BY number", 0, NULL, out,
+			   fault);
+}
+
+static int run_file(struct pgctl *db, const struct schema_file *file, struct fault *fault)
+{
+	int err = pgctl_script(db, file->text, fault);
+	if (err)
+		fault_prefix(fault, "schema/%s", file->path);
+	return err;
+}
+
+static int record_migration(struct pgctl *db, const struct schema_file *file, uint32_t number, const char *subject,
+			    struct fault *fault)
+{
+	char checksum[DIGEST_MAX_HEX], text[REPORT_NUMBER];
+	const char *const params[] = {text, subject, checksum};
+	struct rows none = {0};
+
+	snprintf(text, sizeof(text), "%u", number);
+	if (!migrate_checksum(file, checksum))
+		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+	int err = pgctl_query(db, "INSERT INTO broker.migration (number, name, checksum) VALUES ($1::int, $2, $3)", 3,
+			      params, &none, fault);
+	rows_free(&none);
+	return err;
+}
+
+/* Runs the migrations that are missing; their names go to `message`, their count to *count. */
+static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *message, unsigned *count,
+		       struct fault *fault)
+{
+	char subject[MIGRATE_NAME];
+	uint32_t number;
+	int err = 0;
+
+	*count = 0;
+	for (const struct schema_file *file = schema_files; !err && file->path; file++) {
+		if (migrate_name(file->path, &number, subject) != 0 || migrate_is_applied(applied, number))
+			continue;
+		err = run_file(db, file, fault);
+		if (!err)
+			err = record_migration(db, file, number, subject, fault);
+		wr_fmt(message, "%s %04u %s", *count == 0 ? "applied" : ",", number, subject);
+		++*count;
+	}
+	if (*count > 0)
+		wr_str(message, "; ");
+	return err;
+}
+
+static const char new_doors_sql[] =
+	"DROP SCHEMA IF EXISTS api CASCADE; CREATE SCHEMA api; REVOKE ALL ON SCHEMA api FROM PUBLIC";
+
+static int create_doors(struct pgctl *db, const char *checksum, struct fault *fault)
+{
+	char subject[MIGRATE_NAME], comment[DIGEST_MAX_HEX + 32];
+	uint32_t number;
+	int err = pgctl_script(db, new_doors_sql, fault);
+
+	for (const struct schema_file *file = schema_files; !err && file->path; file++)
+		if (migrate_name(file->path, &number, subject) != 0)
+			err = run_file(db, file, fault);
+	snprintf(comment, sizeof(comment), "COMMENT ON SCHEMA api IS '%s'", checksum);
+	return err ? err : pgctl_script(db, comment, fault);
+}
+
+/* Re-creates the doors when this program's are others. */
+static int renew_doors(struct pgctl *db, bool *is_renewed, struct fault *fault)
+{
+	char checksum[DIGEST_MAX_HEX];
+	struct rows comment = {0};
+
+	if (!migrate_doors_checksum(schema_files, checksum))
+		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+	int err = pgctl_query(db, "SELECT obj_description(to_regnamespace('api')::oid, 'pg_namespace')", 0, NULL,
+			      &comment, fault);
+	if (err)
+		return err;
+	const char *recorded = rows_cell(&comment, 0, 0);
+	*is_renewed = !recorded || strcmp(recorded, checksum) != 0;
+	rows_free(&comment);
+	return *is_renewed ? create_doors(db, checksum, fault) : 0;
+}
+
+static void report_rows(struct report *report, bool is_renewed, struct rows *out)
+{
+	static const struct rows_column columns[REPORT_COLUMNS] = {
+		{"message", ROWS_TEXT}, {"schema", ROWS_NUMBER}, {"applied", ROWS_NUMBER}, {"api", ROWS_BOOL}};
+	report->cells[0] = report->message;
+	report->cells[1] = report->schema;
+	report->cells[2] = report->applied;
+	report->cells[3] = is_renewed ? "t" : "f";
+	*out = (struct rows){1, REPORT_COLUMNS, columns, report->cells, report, free};
+}
+
+/* Everything between BEGIN and COMMIT. */
+static int migrate(struct pgctl *db, struct report *report, bool *is_renewed, struct fault *fault)
+{
+	struct wr message = wr_init(report->message, sizeof(report->message));
+	struct rows applied = {0};
+	uint32_t newest;
+	unsigned count = 0;
+
+	int err = read_applied(db, &applied, fault);
+	if (!err)
+		err = migrate_judge(schema_files, &applied, &newest, fault);
+	if (!err)
+		err = run_missing(db, &applied, &message, &count, fault);
+	rows_free(&applied);
+	if (!err)
+		err = renew_doors(db, is_renewed, fault);
+	if (err)
+		return err;
+	wr_fmt(&message, "%sschema is current (%u)", *is_renewed ? "api re-created; " : "", newest);
+	if (!wr_cstr(&message))
+		snprintf(report->message, sizeof(report->message), "schema is current (%u)", newest);
+	snprintf(report->schema, sizeof(report->schema), "%u", newest);
+	snprintf(report->applied, sizeof(report->applied), "%u", count);
+	return 0;
+}
+
+int migrate_run(struct pgctl *db, const char *const *values, struct rows *out, struct fault *fault)
+{
+	struct report *report = calloc(1, sizeof(*report));
+	bool is_renewed = false;
+
+	(void)values;
+	if (!report)
+		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+	int err = pgctl_script(db, begin_sql, fault);
+	if (!err)
+		err = migrate(db, report, &is_renewed, fault);
+	if (!err)
+		err = pgctl_script(db, "COMMIT", fault);
+	if (err) { /* closing the connection rolls back */
+		free(report);
+		return err;
+	}
+	report_rows(report, is_renewed, out);
+	return 0;
+}
