@@ -74,6 +74,9 @@ $(PARTS:%=$(BUILD)/%.a): $(BUILD)/%.a: $$(call objs,$$(src_$$*))
 
 $(BUILD)/ticctl.a: $(BUILD)/obj/gen/schema.o
 
+# It takes these files in with .incbin, which the compiler's dependencies do not tell.
+$(BUILD)/obj/web/page/asset.o: $(wildcard web/static/*)
+
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call objs,$$(main_$$*)) $$(call archives,$$(or $$(part_$$*),$$*))
 	$(LINK) -o $@ $^ $(libs_$(or $(part_$*),$*))
 

@@ -1,0 +1,409 @@
+/*
+ * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does what is due, and MHD_get_timeout tells whether
+ * more is. A request is answered the moment it is complete; nothing is ever suspended.
+ *
+ * The library's own timeout restarts with every byte, so a client that sends one a second would stay for ever. Here each connection has a deadline
+ * instead: for the next request to be complete, then for its answer to be taken. Past it the socket is shut down, which the
+ * library sees as the client's doing, and it cleans up.
+ *
+ * Answers with an ETag that are the same share their bytes (the library counts references), so a thousand slow readers of one page cost one page.
+ */
+#include "web/io/httpd.h"
+
+#include <ev.h>
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/ip.h"
+#include "lib/log.h"
+#include "lib/num.h"
+#include "web/io/listen.h"
+#include "web/io/settings.h"
+#include "web/page/site.h"
+
+enum {
+	BODY_MAX = 64 * 1024, /* of a request; nothing here wants one, but a small one is read so that the client gets its 405 */
+	SHARED = 8,
+	SWEEP_SECONDS = 1,
+};
+
+struct conn {
+	struct conn *next, *prev;
+	int fd;
+	struct ip6 peer; /* IPv4 as ::ffff:a.b.c.d */
+	mono_t deadline;
+	uint64_t body; /* bytes of the request's body so far */
+	bool shut;
+};
+
+struct shared {
+	char etag[ETAG_TEXT];
+	struct MHD_Response *response;
+};
+
+struct httpd {
+	struct ev_loop *loop;
+	ev_io io;       /* the library's epoll descriptor */
+	ev_timer due;   /* the library wants to run again */
+	ev_timer sweep; /* deadlines; runs while there are connections */
+	struct MHD_Daemon *daemon;
+	httpd_answer *answer;
+	void *ctx;
+	unsigned per_address;
+	int64_t request_ms, response_ms;
+	struct conn *conns;
+	struct shared shared[SHARED];
+	unsigned shared_next;
+	struct log_limit complaints, refusals;
+};
+
+static struct ip6 peer_of(const struct sockaddr *sa)
+{
+	struct ip6 peer = {{0}};
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)sa;
+		peer.b[10] = peer.b[11] = 0xff;
+		memcpy(peer.b + 12, &in->sin_addr, 4);
+	} else if (sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)sa;
+		memcpy(peer.b, &in6->sin6_addr, 16);
+	}
+	return peer;
+}
+
+static const char *peer_text(const struct ip6 *peer, char out[static IP6_TEXT])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	if (memcmp(peer->b, mapped, sizeof(mapped)) != 0)
+		return ip6_text(peer, out);
+	uint32_t v;
+	memcpy(&v, peer->b + 12, 4);
+	_Static_assert(IP4_TEXT <= IP6_TEXT, "the shorter fits");
+	return ip4_text((struct ip4){ntohl(v)}, out);
+}
+
+/* One site: an IPv4 address, or an IPv6 /64 (whose owner has all of its addresses). */
+static bool is_same_site(const struct ip6 *a, const struct ip6 *b)
+{
+	static const uint8_t mapped[8] = {0};
+	return memcmp(a->b, b->b, 8) == 0 && (memcmp(a->b, mapped, 8) != 0 || memcmp(a->b + 8, b->b + 8, 8) == 0);
+}
+
+static struct conn *conn_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info ? info->socket_context : NULL;
+}
+
+static void conn_expect(struct conn *conn, int64_t ms)
+{
+	conn->deadline.ms = mono_now().ms + ms;
+}
+
+static void sweep_fired(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct httpd *h = container_of(timer, struct httpd, sweep);
+	mono_t now = mono_now();
+	(void)events;
+	for (struct conn *conn = h->conns; conn; conn = conn->next) {
+		if (mono_since(now, conn->deadline) < 0 || conn->shut)
+			continue;
+		shutdown(conn->fd, SHUT_RDWR);
+		conn->shut = true;
+	}
+	if (!h->conns)
+		ev_timer_stop(loop, timer);
+}
+
+/* The library's question before it takes a connection. */
+static enum MHD_Result may_connect(void *ctx, const struct sockaddr *sa, socklen_t len)
+{
+	struct httpd *h = ctx;
+	struct ip6 peer = peer_of(sa);
+	char text[IP6_TEXT];
+	unsigned n = 0;
+	(void)len;
+	for (const struct conn *conn = h->conns; h->per_address && conn; conn = conn->next)
+		n += is_same_site(&conn->peer, &peer);
+	if (!h->per_address || n < h->per_address)
+		return MHD_YES;
+	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO, "%s has %u connections already; refused another", peer_text(&peer, text), n);
+	return MHD_NO;
+}
+
+static void conn_open(struct httpd *h, struct MHD_Connection *c, void **socket_ctx)
+{
+	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int number = fd ? fd->connect_fd : -1;
+	const union MHD_ConnectionInfo *address = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct conn *conn = number >= 0 && address ? calloc(1, sizeof(*conn)) : NULL;
+	*socket_ctx = conn;
+	if (!conn) { /* nobody would watch its deadline */
+		if (number >= 0)
+			shutdown(number, SHUT_RDWR);
+		return;
+	}
+	conn->fd = number;
+	conn->peer = peer_of(address->client_addr);
+	conn_expect(conn, h->request_ms);
+	conn->next = h->conns;
+	if (conn->next)
+		conn->next->prev = conn;
+	h->conns = conn;
+	if (!ev_is_active(&h->sweep))
+		ev_timer_again(h->loop, &h->sweep);
+}
+
+static void conn_close(struct httpd *h, struct conn *conn)
+{
+	if (!conn)
+		return;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		h->conns = conn->next;
+	free(conn);
+}
+
+static void connection_changed(void *ctx, struct MHD_Connection *c, void **socket_ctx, enum MHD_ConnectionNotificationCode what)
+{
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		conn_open(ctx, c, socket_ctx);
+	} else {
+		conn_close(ctx, *socket_ctx);
+		*socket_ctx = NULL;
+	}
+}
+
+static void request_completed(void *ctx, struct MHD_Connection *c, void **request_ctx, enum MHD_RequestTerminationCode why)
+{
+	struct httpd *h = ctx;
+	struct conn *conn = conn_of(c);
+	(void)request_ctx;
+	(void)why;
+	if (conn) {
+		conn->body = 0;
+		conn_expect(conn, h->request_ms);
+	}
+}
+
+/* Takes the answer's body over. */
+static struct MHD_Response *response_make(struct answer *answer)
+{
+	char scratch[ANSWER_HEADERS_SCRATCH];
+	struct header headers[ANSWER_HEADERS];
+	void *body = answer->owned;
+	struct MHD_Response *response;
+	if (body) {
+		response = MHD_create_response_from_buffer(answer->len, body, MHD_RESPMEM_MUST_FREE);
+	} else {
+		/* The library takes a pointer to what it will only read. */
+		memcpy(&body, &answer->body, sizeof(body));
+		response = MHD_create_response_from_buffer(answer->len, body, MHD_RESPMEM_PERSISTENT);
+	}
+	if (!response)
+		return NULL;
+	answer->owned = NULL;
+	size_t n = answer_headers(answer, headers, scratch);
+	for (size_t i = 0; i < n; i++) {
+		if (MHD_add_response_header(response, headers[i].name, headers[i].value) != MHD_YES) {
+			MHD_destroy_response(response);
+			return NULL;
+		}
+	}
+	return response;
+}
+
+/* A response to be queued once and then destroyed (which takes the caller's reference only). NULL: no memory. */
+static struct MHD_Response *response_get(struct httpd *h, struct answer *answer)
+{
+	if (answer->status != 200 || !*answer->etag)
+		return response_make(answer);
+	struct shared *slot = NULL;
+	for (unsigned i = 0; i < SHARED && !slot; i++)
+		if (h->shared[i].response && strcmp(h->shared[i].etag, answer->etag) == 0)
+			slot = &h->shared[i];
+	if (!slot) {
+		struct MHD_Response *response = response_make(answer);
+		if (!response)
+			return NULL;
+		slot = &h->shared[h->shared_next++ % SHARED];
+		if (slot->response)
+			MHD_destroy_response(slot->response);
+		slot->response = response;
+		memcpy(slot->etag, answer->etag, sizeof(slot->etag));
+	}
+	return slot->response;
+}
+
+static bool is_shared(const struct httpd *h, const struct MHD_Response *response)
+{
+	for (unsigned i = 0; i < SHARED; i++)
+		if (h->shared[i].response == response)
+			return true;
+	return false;
+}
+
+static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c, struct conn *conn, const char *method, const char *path)
+{
+	struct answer answer = {0};
+	char peer[IP6_TEXT];
+	h->answer(h->ctx, method, path, &answer);
+	answer_condition(&answer, MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH));
+	log_debug("%s %s %s %u %zu", peer_text(&conn->peer, peer), method, path, answer.status, answer.len);
+
+	struct MHD_Response *response = response_get(h, &answer);
+	enum MHD_Result result = response ? MHD_queue_response(c, answer.status, response) : MHD_NO;
+	if (response && !is_shared(h, response))
+		MHD_destroy_response(response);
+	answer_free(&answer);
+	conn_expect(conn, h->response_ms);
+	return result;
+}
+
+/* A body too large to be read just to be polite. One of unknown length is counted as it comes. */
+static bool is_too_large(struct MHD_Connection *c)
+{
+	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t length;
+	return text && num_parse_u64(text, strlen(text), 0, BODY_MAX, &length) != 0;
+}
+
+/* The library calls once when the headers are there, then for each piece of the body, then once at its end. */
+static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, const char *path, const char *method, const char *version,
+					  const char *data, size_t *data_size, void **request_ctx)
+{
+	struct httpd *h = ctx;
+	struct conn *conn = conn_of(c);
+	(void)version;
+	(void)data;
+	if (!conn)
+		return MHD_NO;
+	if (!*request_ctx) {
+		*request_ctx = conn;
+		return is_too_large(c) ? answer_request(h, c, conn, method, path) : MHD_YES;
+	}
+	if (*data_size == 0)
+		return answer_request(h, c, conn, method, path);
+	conn->body += *data_size;
+	*data_size = 0;
+	return conn->body <= BODY_MAX ? MHD_YES : MHD_NO;
+}
+
+/* Paths are compared as they were sent; none of ours needs an escape. */
+static size_t keep_escapes(void *ctx, struct MHD_Connection *c, char *text)
+{
+	(void)ctx;
+	(void)c;
+	return strlen(text);
+}
+
+static void library_complained(void *ctx, const char *fmt, va_list ap) FORMAT(2, 0);
+static void library_complained(void *ctx, const char *fmt, va_list ap)
+{
+	struct httpd *h = ctx;
+	char text[256];
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_limited(&h->complaints, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
+}
+
+/* Lets the library do what is due, and asks when it wants to be called again without an event. */
+static void run(struct httpd *h)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_run(h->daemon);
+	ev_timer_stop(h->loop, &h->due);
+	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES) {
+		ev_timer_set(&h->due, (double)ms / 1000.0, 0.0);
+		ev_timer_start(h->loop, &h->due);
+	}
+}
+
+static void io_ready(struct ev_loop *loop, ev_io *io, int events)
+{
+	(void)loop;
+	(void)events;
+	run(container_of(io, struct httpd, io));
+}
+
+static void due_fired(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	run(container_of(timer, struct httpd, due));
+}
+
+static bool start(struct httpd *h, int listener, const struct settings *s)
+{
+	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h, MHD_OPTION_EXTERNAL_LOGGER,
+				     library_complained, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT,
+				     (unsigned)s->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
+				     MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h,
+				     MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (!h->daemon)
+		return false;
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return false;
+	ev_io_init(&h->io, io_ready, info->epoll_fd, EV_READ);
+	ev_io_start(h->loop, &h->io);
+	return true;
+}
+
+struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings, httpd_answer *answer, void *ctx)
+{
+	struct httpd *h = calloc(1, sizeof(*h));
+	int listener = h ? listen_open(&settings->listen) : -1;
+	if (listener < 0) {
+		free(h);
+		return NULL;
+	}
+	h->loop = loop;
+	h->answer = answer;
+	h->ctx = ctx;
+	ev_init(&h->io, io_ready);
+	ev_init(&h->due, due_fired);
+	ev_init(&h->sweep, sweep_fired);
+	h->sweep.repeat = SWEEP_SECONDS;
+	httpd_reload(h, settings);
+	if (!start(h, listener, settings)) {
+		log_error("the HTTP server cannot be started");
+		if (!h->daemon)
+			close(listener);
+		httpd_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+void httpd_free(struct httpd *h)
+{
+	if (!h)
+		return;
+	ev_io_stop(h->loop, &h->io);
+	ev_timer_stop(h->loop, &h->due);
+	ev_timer_stop(h->loop, &h->sweep);
+	if (h->daemon)
+		MHD_stop_daemon(h->daemon);
+	for (unsigned i = 0; i < SHARED; i++)
+		if (h->shared[i].response)
+			MHD_destroy_response(h->shared[i].response);
+	free(h);
+}
+
+void httpd_reload(struct httpd *h, const struct settings *settings)
+{
+	h->per_address = (unsigned)settings->connections_per_address;
+	h->request_ms = settings->request_timeout * 1000;
+	h->response_ms = settings->response_timeout * 1000;
+}

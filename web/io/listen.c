@@ -1,0 +1,74 @@
+#include "web/io/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/config.h"
+#include "lib/log.h"
+
+enum { BACKLOG = 512 };
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in ip4;
+	struct sockaddr_in6 ip6;
+};
+
+static socklen_t address_fill(const struct config_listen *at, union address *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (at->is_ip6) {
+		out->ip6.sin6_family = AF_INET6;
+		out->ip6.sin6_port = htons(at->port);
+		return inet_pton(AF_INET6, at->host, &out->ip6.sin6_addr) == 1 ? sizeof(out->ip6) : 0;
+	}
+	out->ip4.sin_family = AF_INET;
+	out->ip4.sin_port = htons(at->port);
+	return inet_pton(AF_INET, at->host, &out->ip4.sin_addr) == 1 ? sizeof(out->ip4) : 0;
+}
+
+static void complain(const struct config_listen *at)
+{
+	const char *open = at->is_ip6 ? "[" : "", *close = at->is_ip6 ? "]" : "";
+	switch (errno) {
+	case EADDRINUSE:
+		log_error("%s%s%s:%u is taken by another program", open, at->host, close, at->port);
+		break;
+	case EADDRNOTAVAIL:
+		log_error("%s%s%s is not an address of this machine", open, at->host, close);
+		break;
+	case EACCES:
+		log_error("port %u needs a privilege (CAP_NET_BIND_SERVICE) that webd does not have", at->port);
+		break;
+	default:
+		log_errno("cannot listen on %s%s%s:%u", open, at->host, close, at->port);
+	}
+}
+
+int listen_open(const struct config_listen *at)
+{
+	union address address;
+	socklen_t len = address_fill(at, &address);
+	int on = 1;
+	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		goto failed;
+	/* [::] means IPv6 and IPv4; the system's default is not asked. */
+	int v6only = 0;
+	if (at->is_ip6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) != 0)
+		goto failed;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0)
+		goto failed;
+	return fd;
+
+failed:
+	complain(at);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}

@@ -1,0 +1,140 @@
+/*
+ * The status page: one sentence that says how things are, then a table with a row for each PoP. On a narrow screen the style sheet turns the
+ * rows into cards and writes each cell's data-label before it; the roles keep the table a table for screen readers when it does.
+ */
+#include "web/page/page.h"
+
+#include <inttypes.h>
+
+#include "web/page/html.h"
+#include "web/page/layout.h"
+#include "web/page/stamp.h"
+
+struct tally {
+	size_t of[POP__COUNT];
+	size_t all;
+};
+
+static struct tally tally_count(const struct status_view *view)
+{
+	struct tally t = {.all = view->n};
+	for (size_t i = 0; i < view->n; i++)
+		t.of[view->pops[i].state]++;
+	return t;
+}
+
+/* A class for the colour beside the sentence. */
+static const char *summary_kind(const struct page_now *now, const struct tally *t)
+{
+	if (page_is_stale(now))
+		return "was";
+	return t->of[POP_DOWN] ? "down" : t->of[POP_UP] ? "up" : "disabled";
+}
+
+void page_put_summary(struct html *h, const struct page_now *now)
+{
+	struct tally t = tally_count(now->view);
+	size_t down = t.of[POP_DOWN], up = t.of[POP_UP], disabled = t.of[POP_DISABLED];
+	const char *was = page_is_stale(now) ? "was" : "is", *were = page_is_stale(now) ? "were" : "are";
+	if (t.all == 0)
+		html_put(h, "There %s no PoP yet", was);
+	else if (t.all == 1)
+		html_put(h, "%s %s %s", now->view->pops[0].name, was, pop_state_name(now->view->pops[0].state));
+	else if (up == t.all || down == t.all || disabled == t.all)
+		html_put(h, "All %zu PoPs %s %s", t.all, were, pop_state_name(now->view->pops[0].state));
+	else if (down)
+		html_put(h, "%zu of %zu PoPs %s down", down, t.all, down == 1 ? was : were);
+	else
+		html_put(h, "%zu of %zu PoPs %s up", up, t.all, up == 1 ? was : were);
+	if (disabled && disabled != t.all)
+		html_put(h, ", %zu %s disabled", disabled, disabled == 1 ? was : were);
+}
+
+static void put_state_cell(struct html *h, const struct page_now *now, const struct pop_view *pop)
+{
+	char span[SPAN_TEXT];
+	html_put(h, "<td role=\"cell\" class=\"c-state\" data-label=\"State\">");
+	layout_put_state(h, pop->state, page_is_stale(now));
+	if (pop->since.s) {
+		html_put(h, "<span class=\"sub\">since ");
+		stamp_put(h, pop->since);
+		html_put(h, "</span>");
+		if (!page_is_stale(now))
+			html_put(h, "<span class=\"sub\">for %s</span>", span_text(page_moment(now).s - pop->since.s, span));
+	}
+	html_put(h, "</td>\n");
+}
+
+static void put_report_cell(struct html *h, const struct page_now *now, const struct pop_view *pop)
+{
+	char span[SPAN_TEXT], machine[CLOCK_TEXT];
+	html_put(h, "<td role=\"cell\" class=\"c-report\" data-label=\"Last report\">");
+	if (pop->last_report.s)
+		html_put(h, "<time datetime=\"%s\">%s ago</time>", wall_text(pop->last_report, machine),
+			 span_text(page_moment(now).s - pop->last_report.s, span));
+	else
+		html_put(h, "never");
+	if (*pop->version)
+		html_put(h, "<span class=\"sub\">popd %s</span>", pop->version);
+	html_put(h, "</td>\n");
+}
+
+static void put_row(struct html *h, const struct page_now *now, const struct pop_view *pop)
+{
+	html_put(h, "<tr role=\"row\" class=\"r-%s\">\n<th role=\"rowheader\" scope=\"row\" class=\"c-name\"><a href=\"/pops/%s\">%s</a>",
+		 page_is_stale(now) ? "was" : pop_state_name(pop->state), pop->name, pop->name);
+	html_put(h, "<span class=\"sub\">");
+	layout_put_place(h, pop);
+	html_put(h, "</span></th>\n");
+	put_state_cell(h, now, pop);
+	html_put(h, "<td role=\"cell\" class=\"c-isp\" data-label=\"ISP\">");
+	layout_put_isp(h, pop);
+	html_put(h, "</td>\n<td role=\"cell\" class=\"c-ip\" data-label=\"IPv4\">%s</td>\n"
+		    "<td role=\"cell\" class=\"c-ip\" data-label=\"IPv6\">%s</td>\n", pop->ipv4, pop->ipv6);
+	html_put(h, "<td role=\"cell\" class=\"c-n\" data-label=\"Configured\">%" PRId64 "</td>\n", pop->configured);
+	html_put(h, "<td role=\"cell\" class=\"c-n\" data-label=\"Up\">%" PRId64 "</td>\n", pop->up);
+	html_put(h, "<td role=\"cell\" class=\"c-n\" data-label=\"Active\">%" PRId64 "</td>\n", pop->active);
+	put_report_cell(h, now, pop);
+	html_put(h, "</tr>\n");
+}
+
+static void put_table(struct html *h, const struct page_now *now)
+{
+	static const char *const heads[] = {"State", "ISP", "IPv4", "IPv6"};
+	html_put(h, "<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n<thead role=\"rowgroup\">\n"
+		    "<tr role=\"row\"><th role=\"columnheader\" scope=\"col\">PoP</th>");
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+		html_put(h, "<th role=\"columnheader\" scope=\"col\">%s</th>", heads[i]);
+	html_put(h, "<th role=\"columnheader\" scope=\"col\" class=\"c-n\"><span class=\"sub\">Tunnels</span> configured</th>"
+		    "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">up</th>"
+		    "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">active</th>"
+		    "<th role=\"columnheader\" scope=\"col\">Last report</th></tr>\n</thead>\n<tbody role=\"rowgroup\">\n");
+	for (size_t i = 0; i < now->view->n; i++)
+		put_row(h, now, &now->view->pops[i]);
+	html_put(h, "</tbody>\n</table>\n");
+}
+
+void page_status(struct html *h, const struct page_now *now)
+{
+	struct tally t = tally_count(now->view);
+	struct layout layout = {.title = "PoP status", .path = "/pops/status", .refresh = PAGE_REFRESH};
+	layout_open(h, now, &layout);
+	html_put(h, "<h1>PoP status</h1>\n");
+	layout_put_age(h, now);
+	html_put(h, "<p class=\"summary s-%s\">", summary_kind(now, &t));
+	page_put_summary(h, now);
+	html_put(h, ".</p>\n<p class=\"asof\">As of ");
+	stamp_put(h, now->view->generated);
+	html_put(h, ". This page refreshes itself every %d seconds.</p>\n", PAGE_REFRESH);
+	if (t.all)
+		put_table(h, now);
+	else
+		html_put(h, "<p>As soon as the operator adds a point of presence (PoP) it is listed here.</p>\n");
+	html_put(h, "<h2>What the words mean</h2>\n<dl class=\"words\">\n"
+		    "<div><dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd></div>\n"
+		    "<div><dt>Down</dt><dd>It did not: its tunnels may not work.</dd></div>\n"
+		    "<div><dt>Disabled</dt><dd>The operator has taken it out of service.</dd></div>\n"
+		    "<div><dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those whose other end it knows, "
+		    "active are those that carried a packet lately.</dd></div>\n</dl>\n", STATUS_TRUE_FOR);
+	layout_close(h);
+}
