@@ -2,6 +2,9 @@
  * A small pool of asynchronous PostgreSQL connections on a libev loop (libpq is named in lib/io/pg*.c only).
  * Every statement gets exactly one answer: rows, a refusal by a rule, or an error; a dead or slow server costs its timeout and delays nothing
  * else on the loop. Connections are made when needed, re-made with back-off after a failure, and a broken one is never reused.
+ * Looking up host names is the exception (libpq does it blocking): give hostaddr, an address or a socket directory where that matters.
+ * While the server is known to be away statements are answered at once, or as soon as the attempt they cause has failed (half a second
+ * at most). A server replaced or upgraded under us is noticed: what was prepared there is prepared anew.
  * Statements are prepared once per connection by their text. All parameters are text. Single-threaded: everything on the loop's thread.
  */
 #ifndef LIB_IO_PGPOOL_H
@@ -31,7 +34,8 @@ bool pgres_bool(const struct pgres *res, size_t row, size_t col) NONNULL;
 
 struct pg_answer {
 	int err;                 /* 0; -ERR_REFUSED (SQLSTATE class BK: a business rule; `message` is for the user);
-	                            -ERR_AWAY (no connection, or it broke), -ERR_TIMEOUT, -ERR_BUSY (queue full), -ERR_FORMAT (any other SQL error) */
+	                            -ERR_AWAY (no connection, or it broke: the statement may have run or not), -ERR_TIMEOUT (the same),
+	                            -ERR_BUSY (queue full; deadlock), -ERR_FORMAT (any other SQL error) */
 	const struct pgres *res; /* when err is 0, else NULL */
 	const char *sqlstate;    /* five characters or "" */
 	const char *message;     /* one line, never NULL; only for err -ERR_REFUSED may it be shown to a user */
@@ -56,11 +60,12 @@ struct pgpool_conf {
 /* NULL: no memory or a conninfo that does not parse (logged without its text). Connects lazily (the listening connection at once). */
 struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *conf) NONNULL;
 
-/* Cancels everything without calling back, closes. NULL is fine. */
+/* Cancels everything without calling back, closes. May be called from a callback. NULL is fine. */
 void pgpool_free(struct pgpool *pool);
 
 /* Queues one statement: `sql` must be a string literal (kept by address and text), `params` are copied (NULL entries are SQL NULL).
- * `done` is called exactly once from the loop, never from inside this call; it may queue again. Returns an id > 0 for pgpool_forget. */
+ * `done` is called exactly once from the loop, never from inside this call; it may queue again. Returns an id > 0 for pgpool_forget,
+ * or 0 without memory: then nothing was queued and `done` will not be called. */
 uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params, pgpool_done *done, void *ctx)
 	NONNULL_ARGS(1, 2, 5);
 

@@ -1,0 +1,118 @@
+#include "lib/io/pglisten.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/io/pgconn.h"
+#include "lib/io/pgres.h"
+#include "lib/io/pgretry.h"
+
+/* A server that vanished without a word (a firewall forgot us, the machine lost power) is noticed after this and a connect time-out. */
+static const double ping_interval_s = 15.;
+
+struct pglisten {
+	struct pgconn conn;
+	struct pglisten_conf conf;
+	ev_timer retry;
+	unsigned failures;
+	char *setup;
+};
+
+static void on_ready(struct pgconn *c)
+{
+	struct pglisten *l = container_of(c, struct pglisten, conn);
+
+	l->failures = 0;
+	l->conf.heard(l->conf.ctx, true, "");
+	l->conf.notify(l->conf.ctx, "");
+}
+
+/* Nothing is ever sent on this connection. */
+static void on_answered(struct pgconn *c, struct pg_result *res)
+{
+	struct pgres answer = { res };
+
+	(void)c;
+	pgres_clear(&answer);
+}
+
+static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char *why)
+{
+	struct pglisten *l = container_of(c, struct pglisten, conn);
+
+	(void)was;
+	(void)err;
+	l->failures++;
+	ev_timer_stop(c->loop, &l->retry);
+	ev_timer_set(&l->retry, (double)pgretry_delay_ms(l->failures) / 1000., 0.);
+	ev_timer_start(c->loop, &l->retry);
+	l->conf.heard(l->conf.ctx, false, why);
+}
+
+static void on_notified(struct pgconn *c, const char *payload)
+{
+	struct pglisten *l = container_of(c, struct pglisten, conn);
+
+	/* Before `ready` has said "look at everything", a notification says nothing new. */
+	if (c->state != PGCONN_SETUP)
+		l->conf.notify(l->conf.ctx, payload);
+}
+
+static const struct pgconn_events events = { on_ready, on_answered, on_lost, on_notified };
+
+static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	pgconn_open(&container_of(w, struct pglisten, retry)->conn);
+}
+
+/* LISTEN "channel", with every double quote inside doubled. */
+static char *listen_sql(const char *channel)
+{
+	char *sql = malloc(2 * strlen(channel) + sizeof("LISTEN \"\""));
+	if (!sql)
+		return NULL;
+	char *p = stpcpy(sql, "LISTEN \"");
+	for (; *channel; channel++) {
+		if (*channel == '"')
+			*p++ = '"';
+		*p++ = *channel;
+	}
+	strcpy(p, "\"");
+	return sql;
+}
+
+struct pglisten *pglisten_create(struct ev_loop *loop, const struct pglisten_conf *conf)
+{
+	struct pglisten *l = calloc(1, sizeof(*l));
+	char *setup = listen_sql(conf->channel);
+
+	if (!l || !setup) {
+		free(setup);
+		free(l);
+		return NULL;
+	}
+	l->conf = *conf;
+	l->setup = setup;
+	l->conn.loop = loop;
+	l->conn.info = conf->info;
+	l->conn.events = &events;
+	l->conn.setup = setup;
+	l->conn.connect_timeout = conf->connect_timeout;
+	l->conn.ping_interval = ping_interval_s;
+	pgconn_init(&l->conn);
+	ev_timer_init(&l->retry, on_retry, 0., 0.);
+	ev_timer_start(loop, &l->retry);
+	return l;
+}
+
+void pglisten_free(struct pglisten *l)
+{
+	if (!l)
+		return;
+	ev_timer_stop(l->conn.loop, &l->retry);
+	pgconn_close(&l->conn);
+	free(l->setup);
+	free(l);
+}

@@ -1,0 +1,538 @@
+/*
+ * The pool's policy; the files beside it do the rest: pginfo.c (conninfo and hosts), pgconn.c (one connection), pgres.c (results and
+ * what SQLSTATEs mean), pgjob.c (statements and lists), pglisten.c (the listening connection).
+ *
+ * A statement goes from `waiting` to a slot's connection to `answers`. Every event - a statement submitted, a connection ready, idle
+ * again or lost, a timer - ends in pump(), which does whatever can be done now: expire, dispatch, open connections, give up, and set
+ * the timer for what comes next. Callers hear of answers from a timer of their own at the loop's next pass and nowhere else, so
+ * they may call anything of the pool in there.
+ *
+ * What is known of the server decides how hard we try. UP: open as many connections as statements wait, up to the limit.
+ * AWAY (the last attempt failed and no connection is left): one attempt at a time, with growing pauses, and statements are refused
+ * instead of kept waiting. A fresh statement may shorten a pause, so that the first one after a restart finds the server.
+ */
+#include "lib/io/pgpool.h"
+
+#include <ev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/err.h"
+#include "lib/io/pgconn.h"
+#include "lib/io/pginfo.h"
+#include "lib/io/pgjob.h"
+#include "lib/io/pglisten.h"
+#include "lib/io/pgres.h"
+#include "lib/io/pgretry.h"
+#include "lib/log.h"
+
+enum {
+	PATIENCE_MS = 500,  /* how long a statement waits for a connection to a server that was away a moment ago */
+	MESSAGE_MAX = 1024,
+};
+
+enum server_state {
+	SERVER_UNKNOWN, /* nothing tried yet */
+	SERVER_UP,
+	SERVER_SHAKY,   /* since then the last connection was lost */
+	SERVER_AWAY,    /* since then an attempt failed, and there is no other connection */
+};
+
+struct slot {
+	struct pgconn conn;
+	struct pgpool *pool;
+	struct pgjob *job; /* running, or NULL */
+};
+
+struct pgpool {
+	struct ev_loop *loop;
+	struct pginfo *info;
+	struct pglisten *listen;
+	pgpool_notify *notify;
+	void *notify_ctx;
+	double query_timeout;
+	size_t queue_max;
+	char setup[64];
+
+	struct pgjob_list waiting, answers;
+	uint64_t last_id;
+	const char **statements; /* by number; the callers' literals */
+	unsigned n_statements;
+
+	enum server_state server;
+	unsigned failures;    /* attempts failed in a row */
+	int64_t last_attempt; /* monotonic milliseconds */
+	int64_t retry_at;
+	int64_t doubt_since;  /* when it was last found not to be up */
+	struct log_limit lost_limit, error_limit;
+
+	ev_timer timer;   /* the next thing that time alone brings */
+	ev_timer deliver; /* at once, when there are answers */
+	bool pumping, pump_again;
+	bool calling; /* one of the callers' functions is running */
+	bool doomed;  /* pgpool_free was called from there */
+
+	size_t n_slots;
+	struct slot slots[];
+};
+
+static void pump(struct pgpool *pool);
+static void destroy(struct pgpool *pool);
+
+static void answer(struct pgpool *pool, struct pgjob *job, int err, struct pg_result *res)
+{
+	job->err = err;
+	job->res.pg = res;
+	pgjob_append(&pool->answers, job);
+}
+
+/* Connections: counted by what they are good for. */
+static bool is_live(const struct pgconn *c)
+{
+	return c->state == PGCONN_IDLE || c->state == PGCONN_PREPARING || c->state == PGCONN_EXECUTING;
+}
+
+static size_t count_live(const struct pgpool *pool)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < pool->n_slots; i++)
+		n += is_live(&pool->slots[i].conn);
+	return n;
+}
+
+static size_t count_connecting(const struct pgpool *pool)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < pool->n_slots; i++)
+		n += pool->slots[i].conn.state == PGCONN_CONNECTING || pool->slots[i].conn.state == PGCONN_SETUP;
+	return n;
+}
+
+static struct slot *find_slot(struct pgpool *pool, enum pgconn_state state)
+{
+	for (size_t i = 0; i < pool->n_slots; i++) {
+		if (pool->slots[i].conn.state == state)
+			return &pool->slots[i];
+	}
+	return NULL;
+}
+
+static void set_server(struct pgpool *pool, enum server_state state, const char *why)
+{
+	enum server_state was = pool->server;
+
+	pool->server = state;
+	if (was == SERVER_UP && state != SERVER_UP)
+		pool->doubt_since = mono_now().ms;
+	if (state == SERVER_AWAY && was != SERVER_AWAY)
+		log_warnx("database: %s; trying again until it answers", why);
+	else if (state == SERVER_UP && was == SERVER_AWAY)
+		log_info("database: connected again");
+}
+
+/* A server that lets us in and throws us out again must not be asked in a circle. */
+static void note_lost(struct pgpool *pool, const char *why)
+{
+	int64_t earliest = pool->last_attempt + PGRETRY_MIN_MS;
+
+	log_limited(&pool->lost_limit, 5, 10, LOG_LEVEL_WARN, "database connection lost: %s", why);
+	if (pool->retry_at < earliest)
+		pool->retry_at = earliest;
+	if (pool->server != SERVER_AWAY && count_live(pool) == 0)
+		set_server(pool, SERVER_SHAKY, why);
+}
+
+static void note_failed(struct pgpool *pool, const char *why)
+{
+	pool->failures++;
+	pool->retry_at = mono_now().ms + pgretry_delay_ms(pool->failures);
+	if (count_live(pool) == 0)
+		set_server(pool, SERVER_AWAY, why);
+	else
+		log_limited(&pool->lost_limit, 5, 10, LOG_LEVEL_WARN, "database: one more connection failed: %s", why);
+}
+
+static void note_connected(struct pgpool *pool)
+{
+	set_server(pool, SERVER_UP, "");
+	pool->failures = 0;
+	pool->retry_at = 0;
+}
+
+static void on_ready(struct pgconn *c)
+{
+	struct pgpool *pool = container_of(c, struct slot, conn)->pool;
+
+	note_connected(pool);
+	pump(pool);
+}
+
+static void log_error_answer(struct pgpool *pool, const struct pgjob *job, int err, const struct pg_result *res)
+{
+	char message[256];
+
+	if (err == 0 || err == -ERR_REFUSED)
+		return;
+	pgres_message(res, message, sizeof(message));
+	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN, "database: %s %s, in: %.100s", pgres_sqlstate(res), message, job->stmt.sql);
+}
+
+static void on_answered(struct pgconn *c, struct pg_result *res)
+{
+	struct slot *slot = container_of(c, struct slot, conn);
+	struct pgpool *pool = slot->pool;
+	struct pgjob *job = slot->job;
+	int err = pgres_error(res);
+
+	slot->job = NULL;
+	/* The pause before further connections stays: an answer on this one does not say that the server takes more. */
+	set_server(pool, SERVER_UP, "");
+	if (err && pgres_is_stale(res) && !job->retried) {
+		/* The schema's functions were replaced under us; a new session prepares everything anew. */
+		struct pgres stale = { res };
+		pgres_clear(&stale);
+		pgconn_close(c);
+		job->retried = true;
+		pgjob_put_back(&pool->waiting, job);
+	} else {
+		log_error_answer(pool, job, err, res);
+		answer(pool, job, err, res);
+		if (err == -ERR_AWAY) {
+			pgconn_shun_host(c);
+			pgconn_close(c);
+			note_lost(pool, "the server refuses statements");
+		}
+	}
+	pump(pool);
+}
+
+static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char *why)
+{
+	struct slot *slot = container_of(c, struct slot, conn);
+	struct pgpool *pool = slot->pool;
+
+	if (slot->job)
+		answer(pool, slot->job, err, NULL);
+	slot->job = NULL;
+	if (was == PGCONN_CONNECTING || was == PGCONN_SETUP)
+		note_failed(pool, why);
+	else
+		note_lost(pool, why);
+	pump(pool);
+}
+
+static const struct pgconn_events events = { on_ready, on_answered, on_lost, NULL };
+
+/* Known to be away or suspected of it, and no connection is left that could prove otherwise. */
+static bool is_doubtful(const struct pgpool *pool)
+{
+	return (pool->server == SERVER_SHAKY || pool->server == SERVER_AWAY) && count_live(pool) == 0;
+}
+
+static int64_t waiting_limit(const struct pgpool *pool, const struct pgjob *job)
+{
+	int64_t from = job->submitted > pool->doubt_since ? job->submitted : pool->doubt_since;
+	int64_t patience = from + PATIENCE_MS;
+	return is_doubtful(pool) && patience < job->deadline ? patience : job->deadline;
+}
+
+static void expire(struct pgpool *pool, int64_t now)
+{
+	while (pool->waiting.head && waiting_limit(pool, pool->waiting.head) <= now) {
+		struct pgjob *job = pgjob_take(&pool->waiting);
+		answer(pool, job, job->deadline <= now ? -ERR_TIMEOUT : -ERR_AWAY, NULL);
+	}
+}
+
+static void dispatch(struct pgpool *pool, int64_t now)
+{
+	struct slot *slot;
+
+	while (pool->waiting.head && (slot = find_slot(pool, PGCONN_IDLE))) {
+		struct pgjob *job = pgjob_take(&pool->waiting);
+		slot->job = job;
+		pgconn_send(&slot->conn, job->stmt, job->n, job->params, (double)(job->deadline - now) / 1000.);
+	}
+}
+
+/* How many connections to begin now. */
+static size_t count_wanted(const struct pgpool *pool, int64_t now)
+{
+	size_t connecting = count_connecting(pool);
+
+	if (is_doubtful(pool)) {
+		bool is_time = now >= pool->retry_at;
+		bool is_asked = pool->waiting.len > 0 && now - pool->last_attempt >= PGRETRY_MIN_MS;
+		return connecting == 0 && (is_time || is_asked) ? 1 : 0;
+	}
+	if (now < pool->retry_at || pool->waiting.len <= connecting)
+		return 0;
+	return pool->waiting.len - connecting;
+}
+
+static void open_connections(struct pgpool *pool, int64_t now)
+{
+	size_t wanted = count_wanted(pool, now);
+	struct slot *slot;
+
+	for (; wanted > 0 && (slot = find_slot(pool, PGCONN_CLOSED)); wanted--) {
+		pool->last_attempt = now;
+		pgconn_open(&slot->conn);
+		if (slot->conn.state == PGCONN_CLOSED)
+			break;
+	}
+}
+
+static void give_up_if_away(struct pgpool *pool)
+{
+	if (pool->server != SERVER_AWAY || count_live(pool) > 0 || count_connecting(pool) > 0)
+		return;
+	for (struct pgjob *job; (job = pgjob_take(&pool->waiting));)
+		answer(pool, job, -ERR_AWAY, NULL);
+}
+
+static void arm(struct pgpool *pool, ev_timer *timer, double seconds)
+{
+	ev_timer_stop(pool->loop, timer);
+	ev_now_update(pool->loop);
+	ev_timer_set(timer, seconds > 0. ? seconds : 0., 0.);
+	ev_timer_start(pool->loop, timer);
+}
+
+static void arm_timer(struct pgpool *pool, int64_t now)
+{
+	int64_t next = INT64_MAX;
+	bool may_open = pool->waiting.len > 0 || is_doubtful(pool);
+
+	if (pool->waiting.head)
+		next = waiting_limit(pool, pool->waiting.head);
+	if (may_open && pool->retry_at > now && count_connecting(pool) == 0 && pool->retry_at < next)
+		next = pool->retry_at;
+	if (next == INT64_MAX)
+		ev_timer_stop(pool->loop, &pool->timer);
+	else
+		arm(pool, &pool->timer, (double)(next - now + 1) / 1000.);
+	if (pool->answers.head && !ev_is_active(&pool->deliver))
+		arm(pool, &pool->deliver, 0.);
+}
+
+/* Sending and opening may lose a connection at once, which calls back in here: that pass waits for this one to end. */
+static void pump(struct pgpool *pool)
+{
+	pool->pump_again = true;
+	if (pool->pumping || pool->doomed)
+		return;
+	pool->pumping = true;
+	while (pool->pump_again) {
+		pool->pump_again = false;
+		int64_t now = mono_now().ms;
+		expire(pool, now);
+		dispatch(pool, now);
+		open_connections(pool, now);
+		give_up_if_away(pool);
+		arm_timer(pool, now);
+	}
+	pool->pumping = false;
+}
+
+static void on_pump_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	pump(container_of(w, struct pgpool, timer));
+}
+
+static void call_done(struct pgjob *job)
+{
+	char message[MESSAGE_MAX];
+	struct pg_answer a = { .err = job->err, .sqlstate = "", .message = "" };
+
+	if (job->err == 0) {
+		a.res = &job->res;
+	} else if (job->res.pg) {
+		pgres_message(job->res.pg, message, sizeof(message));
+		a.sqlstate = pgres_sqlstate(job->res.pg);
+		a.message = message;
+	} else {
+		a.message = err_text(job->err);
+	}
+	job->done(job->ctx, &a);
+}
+
+/* Hands out the answers that are there now; those that the callers cause meanwhile are for the next pass. */
+static void on_deliver(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct pgpool *pool = container_of(w, struct pgpool, deliver);
+
+	(void)loop;
+	(void)revents;
+	pool->calling = true;
+	for (size_t left = pool->answers.len; left > 0 && !pool->doomed; left--) {
+		struct pgjob *job = pgjob_take(&pool->answers);
+		if (job->done)
+			call_done(job);
+		pgjob_free(job);
+	}
+	pool->calling = false;
+	if (pool->doomed)
+		destroy(pool);
+	else if (pool->answers.head)
+		arm(pool, &pool->deliver, 0.);
+}
+
+static void on_heard(void *ctx, bool good, const char *why)
+{
+	struct pgpool *pool = ctx;
+
+	if (good)
+		note_connected(pool);
+	else if (count_live(pool) == 0)
+		set_server(pool, SERVER_AWAY, why);
+	pump(pool);
+}
+
+static void on_notify(void *ctx, const char *payload)
+{
+	struct pgpool *pool = ctx;
+
+	if (pool->doomed)
+		return;
+	pool->calling = true;
+	pool->notify(pool->notify_ctx, payload);
+	pool->calling = false;
+	if (pool->doomed)
+		arm(pool, &pool->deliver, 0.);
+}
+
+static void init_slot(struct pgpool *pool, struct slot *slot, double connect_timeout)
+{
+	slot->pool = pool;
+	slot->conn.loop = pool->loop;
+	slot->conn.info = pool->info;
+	slot->conn.events = &events;
+	slot->conn.setup = pool->setup;
+	slot->conn.connect_timeout = connect_timeout;
+	pgconn_init(&slot->conn);
+}
+
+static bool start_listening(struct pgpool *pool, const struct pgpool_conf *conf)
+{
+	const struct pglisten_conf listen_conf = {
+		.info = pool->info,
+		.channel = conf->listen,
+		.connect_timeout = conf->connect_timeout,
+		.notify = on_notify,
+		.heard = on_heard,
+		.ctx = pool,
+	};
+	pool->listen = pglisten_create(pool->loop, &listen_conf);
+	return pool->listen != NULL;
+}
+
+struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *conf)
+{
+	size_t n = conf->connections ? conf->connections : 1;
+	struct pgpool *pool = calloc(1, sizeof(*pool) + n * sizeof(pool->slots[0]));
+
+	if (!pool)
+		return NULL;
+	pool->loop = loop;
+	pool->notify = conf->notify;
+	pool->notify_ctx = conf->notify_ctx;
+	pool->query_timeout = conf->query_timeout;
+	pool->queue_max = conf->queue_max ? conf->queue_max : 1;
+	pool->n_slots = n;
+	/* The server gives up as well: a statement whose client is gone would run on and hold its locks. */
+	snprintf(pool->setup, sizeof(pool->setup), "SET statement_timeout = %ld", (long)(conf->query_timeout * 1000.) + 1);
+	ev_init(&pool->timer, on_pump_timer);
+	ev_init(&pool->deliver, on_deliver);
+	pool->info = pginfo_create(conf->conninfo, conf->application);
+	for (size_t i = 0; i < n; i++)
+		init_slot(pool, &pool->slots[i], conf->connect_timeout);
+	if (pool->info && (!conf->listen || start_listening(pool, conf)))
+		return pool;
+	destroy(pool);
+	return NULL;
+}
+
+static void destroy(struct pgpool *pool)
+{
+	ev_timer_stop(pool->loop, &pool->timer);
+	ev_timer_stop(pool->loop, &pool->deliver);
+	pglisten_free(pool->listen);
+	for (size_t i = 0; i < pool->n_slots; i++) {
+		pgconn_close(&pool->slots[i].conn);
+		pgjob_free(pool->slots[i].job);
+	}
+	pgjob_free_all(&pool->waiting);
+	pgjob_free_all(&pool->answers);
+	pginfo_free(pool->info);
+	free(pool->statements);
+	free(pool);
+}
+
+void pgpool_free(struct pgpool *pool)
+{
+	if (pool && pool->calling)
+		pool->doomed = true;
+	else if (pool)
+		destroy(pool);
+}
+
+/* The number under which connections prepare the statement. false: no memory. */
+static bool number_statement(struct pgpool *pool, const char *sql, unsigned *number)
+{
+	for (unsigned i = 0; i < pool->n_statements; i++) {
+		if (pool->statements[i] == sql || strcmp(pool->statements[i], sql) == 0) {
+			*number = i;
+			return true;
+		}
+	}
+	const char **grown = reallocarray(pool->statements, pool->n_statements + 1, sizeof(*grown));
+	if (!grown)
+		return false;
+	pool->statements = grown;
+	grown[pool->n_statements] = sql;
+	*number = pool->n_statements++;
+	return true;
+}
+
+uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params, pgpool_done *done, void *ctx)
+{
+	unsigned number;
+	struct pgjob *job = pgjob_create(n, params);
+
+	if (!job || !number_statement(pool, sql, &number)) {
+		pgjob_free(job);
+		return 0;
+	}
+	job->id = ++pool->last_id;
+	job->done = done;
+	job->ctx = ctx;
+	job->stmt = (struct pgconn_stmt){ sql, number };
+	job->submitted = mono_now().ms;
+	job->deadline = job->submitted + (int64_t)(pool->query_timeout * 1000.);
+	if (pool->waiting.len >= pool->queue_max)
+		answer(pool, job, -ERR_BUSY, NULL);
+	else
+		pgjob_append(&pool->waiting, job);
+	pump(pool);
+	return pool->last_id;
+}
+
+void pgpool_forget(struct pgpool *pool, uint64_t id)
+{
+	if (pgjob_forget(&pool->waiting, id) || pgjob_forget(&pool->answers, id))
+		return;
+	for (size_t i = 0; i < pool->n_slots; i++) {
+		if (pool->slots[i].job && pool->slots[i].job->id == id)
+			pool->slots[i].job->done = NULL;
+	}
+}
+
+bool pgpool_is_up(const struct pgpool *pool)
+{
+	return pool->server == SERVER_UP;
+}
