@@ -39,7 +39,8 @@ void table_set_pop(struct table *t, const struct pop_conf *pop) NONNULL;
 /* Frees what all workers have let go of; call now and then (each second). */
 void table_reclaim(struct table *t) NONNULL;
 size_t table_count(const struct table *t) NONNULL;
-/* By id; NULL: none. Control thread only, as is walking slots 0..table_slots()-1 (tunnel_conf NULL: free). */
+size_t table_capacity(const struct table *t) NONNULL;
+/* By id; NULL: none. Control thread only, as is walking slots 0..table_slots()-1 (the slots ever used; conf NULL: free). */
 struct tunnel *table_by_id(struct table *t, uint32_t id) NONNULL;
 size_t table_slots(const struct table *t) NONNULL;
 struct tunnel *table_slot(struct table *t, size_t slot) NONNULL;
@@ -72,5 +73,7 @@ struct route table_lookup(const struct table *t, const struct ip6 *ip) NONNULL;
 void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n, struct route *out) NONNULL;
 /* True when `ip` is in one of the PoP's prefixes. */
 bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;
+/* True when `ip` is popd itself: <a tunnel prefix>:ffff::1. */
+bool pop_is(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;
 
 #endif

@@ -16,7 +16,7 @@
 struct digest_ctx;
 
 enum tunnel_type { TUNNEL_AYIYA, TUNNEL_HEARTBEAT, TUNNEL_STATIC, TUNNEL_TYPE__COUNT };
-enum { TUNNEL_SECRET_LEN = 32, TUNNEL_MTU_MIN = 1280, TUNNEL_MTU_MAX = 1480 };
+enum { TUNNEL_SECRET_LEN = 32, TUNNEL_MTU_MIN = 1280, TUNNEL_MTU_MAX = 1480, TUNNEL_ROUTES_MAX = 60000 };
 
 /* What the broker configured. Keys are derived once at load, so that no packet costs more than its own hash. */
 struct tunnel_conf {
@@ -58,6 +58,22 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, con
 /* The client's and the PoP's address in the tunnel. */
 struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
 struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
+
+/* For the table, on the control thread: a change of configuration (`old` NULL: the tunnel is new), with all that depends on it; what a snapshot knew; a slot
+ * that is free again. */
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old) NONNULL_ARGS(1, 2);
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t newest, uint32_t heard) NONNULL;
+void tunnel_forget(struct tunnel *t) NONNULL;
+/* True when a tunnel like `c` may have this endpoint word. */
+bool tunnel_can_have(const struct tunnel_conf *c, uint64_t endpoint) NONNULL;
+
+/* Around a change of the endpoint and what belongs to it. */
+static inline void tunnel_lock(struct tunnel *t)
+{
+	while (atomic_flag_test_and_set_explicit(&t->moving, memory_order_acquire))
+		;
+}
+static inline void tunnel_unlock(struct tunnel *t) { atomic_flag_clear_explicit(&t->moving, memory_order_release); }
 
 /* Up: enabled, has an endpoint, and (but for static ones) heard from within `expiry` seconds of `now` (wall seconds). */
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry) NONNULL;

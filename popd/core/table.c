@@ -1,0 +1,341 @@
+/*
+ * The control thread's side of the table. A tunnel has a slot for life. To change it: words for prefixes it gains go into the hash first (readers pass
+ * over them, since the configuration they see does not have them yet), then the new configuration is published, then words of prefixes it lost go.
+ * So at every moment a reader finds the tunnel by each prefix that both configurations have, and by the others with the one that has them.
+ */
+#include "popd/core/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/err.h"
+#include "popd/core/pages.h"
+#include "popd/core/table_inside.h"
+
+static const uint8_t net_len = 64;
+
+static size_t conf_bytes(const struct tunnel_conf *c)
+{
+	return sizeof(*c) + c->route_count * sizeof(c->routes[0]);
+}
+
+static void conf_release(void *owner, void *what)
+{
+	struct tunnel_conf *c = what;
+
+	(void)owner;
+	secure_zero(c, conf_bytes(c));
+	free(c);
+}
+
+static struct prefix6 prefix_at(const struct tunnel_conf *c, uint32_t place)
+{
+	return place == 0 ? (struct prefix6){c->net, net_len} : c->routes[place - 1];
+}
+
+static struct prefix6 prefix_of(const void *arg, uint32_t slot, uint32_t place)
+{
+	const struct table *t = arg;
+
+	return prefix_at(tunnel_conf_now(&t->tunnels[slot]), place);
+}
+
+/* ---- creation ---- */
+
+struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed[static 16])
+{
+	struct table *t = pages_alloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->capacity = capacity < PREFIXES_SLOTS_MAX ? capacity : PREFIXES_SLOTS_MAX;
+	t->ids_size = 16;
+	while (t->ids_size / 2 < t->capacity)
+		t->ids_size *= 2;
+	t->tunnels = pages_alloc(t->capacity, sizeof(*t->tunnels));
+	t->free_slots = pages_alloc(t->capacity, sizeof(*t->free_slots));
+	t->ids = pages_alloc(t->ids_size, sizeof(*t->ids));
+	atomic_init(&t->pop, &t->pops[0]);
+	if (!t->tunnels || !t->free_slots || !t->ids || grace_init(&t->grace, workers) != 0)
+		goto no_grace;
+	if (prefixes_init(&t->prefixes, &t->grace, seed, prefix_of, t) != 0)
+		goto no_prefixes;
+	return t;
+no_prefixes:
+	grace_free(&t->grace);
+no_grace:
+	pages_free(t->tunnels, t->capacity, sizeof(*t->tunnels));
+	pages_free(t->free_slots, t->capacity, sizeof(*t->free_slots));
+	pages_free(t->ids, t->ids_size, sizeof(*t->ids));
+	pages_free(t, 1, sizeof(*t));
+	return NULL;
+}
+
+void table_free(struct table *t)
+{
+	if (!t)
+		return;
+	t->on_free = NULL;
+	grace_free(&t->grace);
+	for (size_t i = 0; i < t->high; i++) {
+		const struct tunnel_conf *c = tunnel_conf_now(&t->tunnels[i]);
+		if (c)
+			conf_release(t, (void *)(uintptr_t)c);
+	}
+	prefixes_free(&t->prefixes);
+	pages_free(t->tunnels, t->capacity, sizeof(*t->tunnels));
+	pages_free(t->free_slots, t->capacity, sizeof(*t->free_slots));
+	pages_free(t->ids, t->ids_size, sizeof(*t->ids));
+	pages_free(t, 1, sizeof(*t));
+}
+
+/* ---- ids ---- */
+
+static size_t id_start(const struct table *t, uint32_t id)
+{
+	return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->ids_size - 1);
+}
+
+/* The place of `id` in the hash, or the empty one where it would stand. At most half of them are taken. */
+static size_t id_place(const struct table *t, uint32_t id)
+{
+	size_t i = id_start(t, id);
+
+	while (t->ids[i] != 0 && tunnel_conf_now(&t->tunnels[t->ids[i] - 1])->id != id)
+		i = (i + 1) & (t->ids_size - 1);
+	return i;
+}
+
+/* Empties a place and closes the gap, so that no marks of deleted ones are needed. */
+static void id_remove(struct table *t, size_t hole)
+{
+	size_t mask = t->ids_size - 1;
+
+	for (size_t i = (hole + 1) & mask; t->ids[i] != 0; i = (i + 1) & mask) {
+		size_t start = id_start(t, tunnel_conf_now(&t->tunnels[t->ids[i] - 1])->id);
+		if (((i - start) & mask) >= ((i - hole) & mask)) {
+			t->ids[hole] = t->ids[i];
+			hole = i;
+		}
+	}
+	t->ids[hole] = 0;
+}
+
+struct tunnel *table_by_id(struct table *t, uint32_t id)
+{
+	uint32_t slot = t->ids[id_place(t, id)];
+
+	return slot ? &t->tunnels[slot - 1] : NULL;
+}
+
+/* ---- slots ---- */
+
+static void slot_release(void *owner, void *what)
+{
+	struct table *t = owner;
+	struct tunnel *tunnel = what;
+
+	tunnel_forget(tunnel);
+	t->free_slots[t->free_count++] = tunnel->slot;
+	if (t->on_free)
+		t->on_free(t->on_free_arg, tunnel->slot);
+}
+
+/* A slot for a new tunnel; it is not taken before its configuration is published. NULL: none is free. */
+static struct tunnel *slot_offer(struct table *t)
+{
+	if (t->free_count == 0 && t->high == t->capacity)
+		grace_reclaim(&t->grace);
+	if (t->free_count > 0)
+		return &t->tunnels[t->free_slots[t->free_count - 1]];
+	if (t->high == t->capacity)
+		return NULL;
+	t->tunnels[t->high].slot = (uint32_t)t->high;
+	return &t->tunnels[t->high];
+}
+
+static void slot_take(struct table *t, const struct tunnel *tunnel)
+{
+	if (t->free_count > 0 && t->free_slots[t->free_count - 1] == tunnel->slot)
+		t->free_count--;
+	else
+		t->high++;
+	t->count++;
+}
+
+/* ---- configurations ---- */
+
+static int compare_routes(const void *a, const void *b)
+{
+	const struct prefix6 *x = a, *y = b;
+
+	return conf_compare(x, prefix_bits_of(&y->addr), y->len);
+}
+
+static void canonicalise(struct tunnel_conf *c)
+{
+	c->net = ip6_mask(&c->net, net_len);
+	for (size_t i = 0; i < c->route_count; i++) {
+		if (c->routes[i].len > 128)
+			c->routes[i].len = 128;
+		c->routes[i].addr = ip6_mask(&c->routes[i].addr, c->routes[i].len);
+	}
+	if (c->route_count > 0)
+		qsort(c->routes, c->route_count, sizeof(c->routes[0]), compare_routes);
+}
+
+/* True when no prefix of `c` stands in it twice or is that of a tunnel other than `self`. */
+static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c, const struct tunnel *self)
+{
+	for (uint32_t i = 0; i <= c->route_count; i++) {
+		struct prefix6 p = prefix_at(c, i);
+		if (conf_place(c, prefix_bits_of(&p.addr), p.len) != (int)i)
+			return false;
+		const struct tunnel *holder = lookup_exact(t, &p);
+		if (holder && holder != self)
+			return false;
+	}
+	return true;
+}
+
+/* Takes the words of all prefixes that `c` has and `other` has not out of the hash; at most the first `n` places. */
+static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *other, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct prefix_place p = {prefix_at(c, i), slot, i};
+		if (!other || conf_place(other, prefix_bits_of(&p.prefix.addr), p.prefix.len) < 0)
+			prefixes_remove(&t->prefixes, &p);
+	}
+}
+
+static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *old)
+{
+	if (prefixes_reserve(&t->prefixes, c->route_count + 1u) != 0)
+		return -ERR_NOMEM;
+	for (uint32_t i = 0; i <= c->route_count; i++) {
+		struct prefix_place p = {prefix_at(c, i), slot, i};
+		if (old && conf_place(old, prefix_bits_of(&p.prefix.addr), p.prefix.len) >= 0)
+			continue;
+		if (prefixes_add(&t->prefixes, &p) != 0) {
+			words_remove(t, slot, c, old, i);
+			return -ERR_NOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Words of prefixes that both have but that stand elsewhere now; until then readers find them by a search of the routes. */
+static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *old)
+{
+	for (uint32_t i = 0; i <= old->route_count; i++) {
+		struct prefix_place p = {prefix_at(old, i), slot, i};
+		int place = conf_place(c, prefix_bits_of(&p.prefix.addr), p.prefix.len);
+		if (place >= 0 && (uint32_t)place != i)
+			prefixes_move(&t->prefixes, &p, (uint32_t)place);
+	}
+}
+
+int table_set(struct table *t, struct tunnel_conf *c)
+{
+	struct tunnel *tunnel = table_by_id(t, c->id);
+	const struct tunnel_conf *old = tunnel ? tunnel_conf_now(tunnel) : NULL;
+
+	canonicalise(c);
+	int err = has_own_prefixes(t, c, tunnel) ? 0 : -ERR_EXISTS;
+	if (!err && !tunnel && !(tunnel = slot_offer(t)))
+		err = -ERR_NOMEM;
+	if (!err)
+		err = words_add(t, tunnel->slot, c, old);
+	if (err) {
+		conf_release(t, c);
+		return err;
+	}
+	if (!old)
+		slot_take(t, tunnel);
+	size_t id_at = id_place(t, c->id);
+	tunnel_publish(tunnel, c, old);
+	t->ids[id_at] = tunnel->slot + 1;
+	t->conf_size += conf_bytes(c);
+	if (old) {
+		words_move(t, tunnel->slot, c, old);
+		words_remove(t, tunnel->slot, old, c, old->route_count + 1u);
+		t->conf_size -= conf_bytes(old);
+		grace_retire(&t->grace, conf_release, t, (void *)(uintptr_t)old);
+	}
+	return 0;
+}
+
+int table_delete(struct table *t, uint32_t id)
+{
+	size_t id_at = id_place(t, id);
+
+	if (t->ids[id_at] == 0)
+		return -ERR_NOT_FOUND;
+	struct tunnel *tunnel = &t->tunnels[t->ids[id_at] - 1];
+	const struct tunnel_conf *old = tunnel_conf_now(tunnel);
+	id_remove(t, id_at);
+	words_remove(t, tunnel->slot, old, NULL, old->route_count + 1u);
+	atomic_store(&tunnel->conf, NULL);
+	t->count--;
+	t->conf_size -= conf_bytes(old);
+	grace_retire(&t->grace, conf_release, t, (void *)(uintptr_t)old);
+	grace_retire(&t->grace, slot_release, t, tunnel);
+	return 0;
+}
+
+int table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard)
+{
+	struct tunnel *tunnel = table_by_id(t, id);
+
+	if (!tunnel)
+		return -ERR_NOT_FOUND;
+	tunnel_restore(tunnel, tunnel_conf_now(tunnel), endpoint, newest, heard);
+	return 0;
+}
+
+void table_set_pop(struct table *t, const struct pop_conf *pop)
+{
+	struct pop_conf *spare = atomic_load(&t->pop) == &t->pops[0] ? &t->pops[1] : &t->pops[0];
+
+	/* The spare was unpublished by the last call, perhaps just now. */
+	grace_wait(&t->grace);
+	*spare = *pop;
+	atomic_store(&t->pop, spare);
+}
+
+void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg)
+{
+	t->on_free = fn;
+	t->on_free_arg = arg;
+}
+
+void table_reclaim(struct table *t)
+{
+	grace_reclaim(&t->grace);
+}
+
+size_t table_count(const struct table *t)
+{
+	return t->count;
+}
+
+size_t table_capacity(const struct table *t)
+{
+	return t->capacity;
+}
+
+size_t table_slots(const struct table *t)
+{
+	return t->high;
+}
+
+struct tunnel *table_slot(struct table *t, size_t slot)
+{
+	return &t->tunnels[slot];
+}
+
+size_t table_memory(const struct table *t)
+{
+	return sizeof(*t) + t->high * sizeof(*t->tunnels) + t->conf_size + t->ids_size * sizeof(*t->ids) + prefixes_memory(&t->prefixes);
+}

@@ -1,0 +1,127 @@
+#include "popd/core/tunnel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/digest.h"
+#include "lib/err.h"
+
+_Static_assert(sizeof(struct tunnel) == 64, "one cache line a tunnel");
+
+static const char *const type_names[] = {
+	[TUNNEL_AYIYA] = "ayiya",
+	[TUNNEL_HEARTBEAT] = "heartbeat",
+	[TUNNEL_STATIC] = "static",
+};
+_Static_assert(ARRAY_LEN(type_names) == TUNNEL_TYPE__COUNT, "every type has a name");
+
+struct tunnel_conf *tunnel_conf_create(size_t routes)
+{
+	if (routes > TUNNEL_ROUTES_MAX)
+		return NULL;
+	struct tunnel_conf *c = calloc(1, sizeof(*c) + routes * sizeof(c->routes[0]));
+	if (c)
+		c->route_count = (uint16_t)routes;
+	return c;
+}
+
+int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest_ctx, const char *secret, size_t len)
+{
+	if (len > TUNNEL_SECRET_LEN)
+		return -ERR_RANGE;
+	memset(c->secret, 0, sizeof(c->secret));
+	memcpy(c->secret, secret, len);
+	if (!digest(digest_ctx, DIGEST_SHA1, secret, len, c->key_sha1) || !digest(digest_ctx, DIGEST_SHA256, secret, len, c->key_sha256))
+		return -ERR_SYS;
+	return 0;
+}
+
+static struct ip6 host(const struct tunnel_conf *c, uint8_t number)
+{
+	struct ip6 ip = c->net;
+
+	ip.b[15] = number;
+	return ip;
+}
+
+struct ip6 tunnel_client(const struct tunnel_conf *c)
+{
+	return host(c, 2);
+}
+
+struct ip6 tunnel_pop(const struct tunnel_conf *c)
+{
+	return host(c, 1);
+}
+
+static void set_client(struct tunnel *t, uint64_t endpoint, uint32_t newest, uint32_t heard)
+{
+	atomic_store_explicit(&t->endpoint, endpoint, memory_order_relaxed);
+	atomic_store_explicit(&t->newest, newest, memory_order_relaxed);
+	atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
+	atomic_store_explicit(&t->path_mtu, 0, memory_order_relaxed);
+	atomic_store_explicit(&t->probe, 0, memory_order_relaxed);
+}
+
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
+{
+	uint64_t fixed = endpoint_pack((struct endpoint4){c->static_endpoint, 0}, 0);
+	bool is_static = c->type == TUNNEL_STATIC;
+
+	tunnel_lock(t);
+	atomic_store(&t->conf, c);
+	if (!old || old->type != c->type || (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
+		set_client(t, is_static ? fixed : 0, 0, 0);
+	tunnel_unlock(t);
+}
+
+bool tunnel_can_have(const struct tunnel_conf *c, uint64_t endpoint)
+{
+	struct endpoint4 e = endpoint_of(endpoint);
+
+	if (c->type == TUNNEL_STATIC || ip4_is_martian(e.addr))
+		return false;
+	return c->type == TUNNEL_AYIYA ? e.port != 0 && endpoint_flags(endpoint) <= ENDPOINT_SHA256 : e.port == 0 && endpoint_flags(endpoint) == 0;
+}
+
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t newest, uint32_t heard)
+{
+	tunnel_lock(t);
+	if (c->type == TUNNEL_STATIC) {
+		if (heard > atomic_load_explicit(&t->heard, memory_order_relaxed))
+			atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
+	} else if (tunnel_can_have(c, endpoint) && newest >= atomic_load_explicit(&t->newest, memory_order_relaxed)) {
+		set_client(t, endpoint, newest, heard);
+	}
+	tunnel_unlock(t);
+}
+
+void tunnel_forget(struct tunnel *t)
+{
+	set_client(t, 0, 0, 0);
+}
+
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry)
+{
+	if (!c->enabled || atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
+		return false;
+	/* A wall clock that was set back makes the past look like the future: that is not an age. */
+	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
+	return c->type == TUNNEL_STATIC || heard >= now || now - heard <= expiry;
+}
+
+const char *tunnel_type_name(enum tunnel_type t)
+{
+	return (unsigned)t < TUNNEL_TYPE__COUNT ? type_names[t] : "?";
+}
+
+int tunnel_type_parse(const char *name, enum tunnel_type *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(type_names); i++) {
+		if (strcmp(name, type_names[i]) == 0) {
+			*out = (enum tunnel_type)i;
+			return 0;
+		}
+	}
+	return -ERR_UNKNOWN;
+}

@@ -1,0 +1,36 @@
+#include "popd/wire/ipv4.h"
+
+#include "lib/err.h"
+#include "popd/wire/be.h"
+
+enum { AT_TOS = 1, AT_TOTAL = 2, AT_FRAGMENT = 6, AT_PROTOCOL = 9, AT_SOURCE = 12, AT_DESTINATION = 16, MORE_OR_OFFSET = 0x3fff };
+
+int ipv4_decode_quoted(const uint8_t *packet, size_t len, struct ipv4_view *out)
+{
+	if (len < IPV4_HEADER)
+		return -ERR_TRUNCATED;
+	uint32_t header = (packet[0] & 15u) * 4, total = be16_load(packet + AT_TOTAL);
+	if (packet[0] >> 4 != 4 || header < IPV4_HEADER || total < header)
+		return -ERR_FORMAT;
+	if (len < header)
+		return -ERR_TRUNCATED;
+	*out = (struct ipv4_view){
+		.source = {be32_load(packet + AT_SOURCE)},
+		.destination = {be32_load(packet + AT_DESTINATION)},
+		.tos = packet[AT_TOS],
+		.protocol = packet[AT_PROTOCOL],
+		.is_fragment = be16_load(packet + AT_FRAGMENT) & MORE_OR_OFFSET,
+		.offset = header,
+		.len = (len < total ? (uint32_t)len : total) - header,
+	};
+	return 0;
+}
+
+int ipv4_decode(const uint8_t *packet, size_t len, struct ipv4_view *out)
+{
+	int err = ipv4_decode_quoted(packet, len, out);
+
+	if (!err && len < be16_load(packet + AT_TOTAL))
+		return -ERR_TRUNCATED;
+	return err;
+}
