@@ -136,7 +136,10 @@ stop_all() {
 	[ ${#PIDS[@]} = 0 ] || say "Stopping"
 	halt webd TERM
 	halt ticd TERM
-	halt popd TERM
+	if [ -n "${PIDS[popd]-}" ]; then
+		halt popd TERM
+		remove_tun
+	fi
 	halt pg INT
 	halt tail TERM
 	restore_forwarding

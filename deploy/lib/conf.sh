@@ -6,6 +6,7 @@ write_popd_conf() {
 		[popd]
 		name = $POP
 		ipv4 = $POP_IPV4
+		tun = $TUN
 		snapshot = $VAR/popd.snapshot
 		control = $CONTROL
 

@@ -1,5 +1,6 @@
-# Sourced by run.sh: a router has to be told that it is one. What is changed here is put back at the end.
+# Sourced by run.sh: what changes in the machine's network while the broker runs, and is put back at the end.
 
+TUN=sixxs
 CHANGED=()
 
 # change KEY VALUE, KEY below net/ipv6/conf
@@ -35,4 +36,11 @@ restore_forwarding() {
 		echo "${setting#*=}" 2>/dev/null >"/proc/sys/net/ipv6/conf/${setting%%=*}" || true
 	done
 	CHANGED=()
+}
+
+# popd leaves its TUN behind for the next popd, with addresses and routes; here there is none.
+remove_tun() {
+	if [ -e "/sys/class/net/$TUN/tun_flags" ] || ip tuntap show 2>/dev/null | grep -q "^$TUN:"; then
+		ip link delete dev "$TUN" 2>/dev/null || true
+	fi
 }

@@ -51,7 +51,7 @@ seed_account() {
 
 # Prints the number of the account's first tunnel of a type on this PoP, or nothing.
 tunnel_of_type() {
-	ctl tunnel list --user "$ACCOUNT" --pop "$POP" --json | awk -v want="$1" '
+	ctl tunnel list "$ACCOUNT" --pop "$POP" --json | awk -v want="$1" '
 		/^ *"id":/ { gsub(/[^0-9]/, ""); id = $0 }
 		/^ *"type":/ { split($0, part, "\""); type = part[4] }
 		/^ *}/ && type == want && id != "" { print id; exit }'

@@ -1,0 +1,101 @@
+#!/bin/bash
+# Every suite there is, one after another, whatever the one before did; then a table, and the totals in the last line. "make test"
+# calls this; BUILD (default build) says whose programs are tested, SAN=1 that they are the sanitized ones.
+#
+#   tests/run.sh [SUITE...]   only those
+#
+# A suite is a function suite_<name>. Its output goes to the terminal and to $BUILD/test-<name>.log, from which count_<kind> takes the
+# numbers. A suite fails by its exit status too, and by having run nothing.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+export BUILD=${BUILD:-build} SAN=${SAN:-}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+mkdir -p "$BUILD"
+
+make_here() { make --no-print-directory -j2 BUILD="$BUILD" "$@"; }
+
+# Both compilers, every file, no warning. Folders of their own, so that they never mix with what is being tested.
+suite_gcc() { make --no-print-directory -s -j2 SAN= CC=gcc WERROR=1 BUILD=build-gcc all; }
+suite_clang() { make --no-print-directory -s -j2 SAN= CC=clang WERROR=1 BUILD=build-clang all; }
+
+suite_unit() {
+	rm -f "$BUILD"/tests/test_*.log
+	make_here -s unit
+	local status=$? log
+	for log in "$BUILD"/tests/test_*.log; do
+		[ ! -e "$log" ] || sed -n "s|^\[  \(PASSED\|FAILED\)  \] \([0-9]*\) test(s).*|cmocka \1 \2 $(basename "$log" .log)|p" "$log"
+	done
+	return $status
+}
+
+# What the fuzzers are fed in earnest, and every input that once broke something.
+suite_replay() {
+	local fuzz name targets=() status=0
+	for fuzz in tests/fuzz/fuzz_*.c; do
+		[ -e "$fuzz" ] || continue
+		name=${fuzz##*/fuzz_}
+		targets+=("${name%.c}")
+	done
+	make_here -s "${targets[@]/#/$BUILD/tests/replay_}" || return
+	for name in "${targets[@]}"; do
+		if "$BUILD/tests/replay_$name" "tests/fuzz/corpus/$name"; then echo "ok $name"; else echo "not ok $name"; status=1; fi
+	done
+	return $status
+}
+
+suite_includes() { tests/check_includes.sh; }
+suite_sql() { tests/sql/run; }
+suite_manuals() { tests/check_manuals.sh; }
+suite_deploy() { tests/check_deploy.sh; }
+suite_net() { python3 -m pytest -p no:cacheprovider -q -rfEs tests/net; }
+suite_web() { python3 -m pytest -p no:cacheprovider -q -rfEs tests/web; }
+
+# Each prints "passed failed skipped" from a log on standard input.
+count_cmocka() { awk '$1 == "cmocka" { n[$2] += $3 } /^FAIL / { bad++ } END { f = n["FAILED"]; print n["PASSED"] + 0, (f > bad ? f : bad) + 0, 0 }'; }
+count_lines() { awk '/^ok( |$)/ { p++ } /^not ok( |$)/ { f++ } /^skip( |$)/ { s++ } END { print p + 0, f + 0, s + 0 }'; }
+count_prove() {
+	awk '/^Files=/ { split($2, part, /[=,]/); total += part[2] }
+		/Failed [0-9]+\/[0-9]+ subtests/ { for (i = 1; i < NF; i++) if ($i == "Failed") { split($(i + 1), part, "/"); failed += part[1] } }
+		/skipped: / { skipped++ }
+		END { print total - failed, failed + 0, skipped + 0 }'
+}
+count_pytest() {
+	tail -n 1 | awk '{ for (i = 2; i <= NF; i++) { gsub(/,/, "", $i); n[$i] = $(i - 1) } }
+		END { print n["passed"] + n["xfailed"] + 0, n["failed"] + n["error"] + n["errors"] + n["xpassed"] + 0, n["skipped"] + 0 }'
+}
+count_build() { echo 1 0 0; }
+
+SUITES="gcc:build clang:build unit:cmocka replay:lines includes:build sql:prove manuals:lines deploy:lines net:pytest web:pytest"
+
+table=
+all_passed=0 all_failed=0 all_skipped=0
+
+# run_suite NAME KIND
+run_suite() {
+	local log="$BUILD/test-$1.log" status passed failed skipped start=$SECONDS verdict=ok
+	printf '\n==== %s\n' "$1"
+	"suite_$1" 2>&1 </dev/null | tee "$log"
+	status=${PIPESTATUS[0]}
+	read -r passed failed skipped < <("count_$2" <"$log")
+	if [ "$status" != 0 ] && [ "$failed" = 0 ]; then
+		failed=1
+		if [ "$2" = build ]; then passed=0; fi
+	fi
+	if [ "$((passed + failed + skipped))" = 0 ]; then
+		echo "$1 ran no test"
+		failed=1
+	fi
+	if [ "$failed" != 0 ]; then verdict=FAILED; fi
+	table+=$(printf '%-10s %-7s %7d %7d %7d %7d' "$1" $verdict "$passed" "$failed" "$skipped" $((SECONDS - start)))$'\n'
+	all_passed=$((all_passed + passed))
+	all_failed=$((all_failed + failed))
+	all_skipped=$((all_skipped + skipped))
+}
+
+trap 'exit 130' INT TERM
+for suite in $SUITES; do
+	if [ $# = 0 ] || [[ " $* " == *" ${suite%:*} "* ]]; then run_suite "${suite%:*}" "${suite#*:}"; fi
+done
+printf '\n%-10s %-7s %7s %7s %7s %7s\n%s' suite result passed failed skipped seconds "$table"
+echo "$all_passed passed, $all_failed failed, $all_skipped skipped"
+[ $all_failed = 0 ]
