@@ -36,9 +36,7 @@ const char *session_state_name(enum session_state state)
 
 static void forget_question(struct session *s)
 {
-	if (s->asking != 0)
-		s->env->store->forget(s->env->store, s->asking);
-	s->asking = 0;
+	s->env->store->forget(s->env->store, &s->asking);
 }
 
 static void wipe_login(struct session *s)
@@ -155,6 +153,12 @@ void session_tls_injected(struct session *s)
 	session_close(s, "500 Nothing may be sent between starttls and its answer, goodbye");
 }
 
+void session_tls_refuse(struct session *s)
+{
+	s->tls = SESSION_TLS_OFF;
+	session_say(s, "400 TLS cannot be begun at the moment, please try again in a minute");
+}
+
 void session_tls_started(struct session *s)
 {
 	s->tls = SESSION_TLS_ON;
@@ -164,7 +168,6 @@ static void session_answered(void *ctx, const struct store_answer *answer)
 {
 	struct session *s = ctx;
 
-	s->asking = 0;
 	s->answered(s, answer);
 	s->changed(s->changed_ctx);
 }
@@ -172,10 +175,9 @@ static void session_answered(void *ctx, const struct store_answer *answer)
 void session_ask(struct session *s, enum store_question q, const char *const *params,
 	void (*answered)(struct session *s, const struct store_answer *answer))
 {
-	struct store *store = s->env->store;
-
 	s->answered = answered;
-	s->asking = store->ask(store, q, params, session_answered, s);
+	s->asking = (struct store_call){ .question = q, .done = session_answered, .ctx = s };
+	s->env->store->ask(s->env->store, &s->asking, params);
 }
 
 /* 4xx is for what may work later, 5xx for what will not. */
@@ -200,7 +202,7 @@ void session_say_error(struct session *s, const struct store_answer *answer)
 
 bool session_can_run(const struct session *s)
 {
-	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && s->asking == 0 && out_len(&s->out) <= SESSION_OUT_LOW &&
+	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && s->asking.id == 0 && out_len(&s->out) <= SESSION_OUT_LOW &&
 	       (s->tls == SESSION_TLS_OFF || s->tls == SESSION_TLS_ON);
 }
 

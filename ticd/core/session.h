@@ -4,7 +4,7 @@
  * they do while a long list is still in `out`.
  *
  * TLS: starttls stops the session with `tls` at SESSION_TLS_ASKED. The owner, who alone can see whether the client sent anything
- * early, then calls session_tls_grant or session_tls_injected; after a grant it sends `out`, shakes hands and calls session_tls_started.
+ * early, then calls session_tls_grant, session_tls_injected or session_tls_refuse; after a grant it sends `out`, shakes hands and calls session_tls_started.
  */
 #ifndef TICD_CORE_SESSION_H
 #define TICD_CORE_SESSION_H
@@ -82,7 +82,7 @@ struct session {
 	char handle[SESSION_HANDLE], full_name[SESSION_NAME];
 	unsigned failures, faults;
 
-	uint64_t asking; /* the question under way, or 0 */
+	struct store_call asking; /* the question under way */
 	void (*answered)(struct session *s, const struct store_answer *answer);
 	char subject[SESSION_SUBJECT]; /* the id or name the question is about */
 };
@@ -102,6 +102,7 @@ bool session_can_run(const struct session *s) NONNULL;
 
 void session_tls_grant(struct session *s) NONNULL;
 void session_tls_injected(struct session *s) NONNULL;
+void session_tls_refuse(struct session *s) NONNULL; /* it cannot be had now; the dialogue goes on in clear */
 void session_tls_started(struct session *s) NONNULL;
 
 /* Says the sentence (code included) and closes. */

@@ -57,11 +57,20 @@ struct store_answer {
 };
 typedef void store_done(void *ctx, const struct store_answer *answer);
 
+/* One question under way. It belongs to the one who asks, who fills in the first three and keeps it until the answer or `forget`. */
+struct store_call {
+	enum store_question question;
+	store_done *done;
+	void *ctx;
+	struct store *store; /* from here on the store's */
+	uint64_t id;         /* 0: nothing under way */
+};
+
 struct store {
-	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, never from inside this call. Returns an id > 0. */
-	uint64_t (*ask)(struct store *store, enum store_question q, const char *const *params, store_done *done, void *ctx);
-	/* The one who asked goes away: no answer is wanted any more. */
-	void (*forget)(struct store *store, uint64_t id);
+	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, with `id` 0 again, and never from inside this call. */
+	void (*ask)(struct store *store, struct store_call *call, const char *const *params);
+	/* No answer is wanted any more; sets `id` to 0. Nothing under way is fine. */
+	void (*forget)(struct store *store, struct store_call *call);
 };
 
 static inline const char *store_cell(const struct store_answer *a, size_t row, size_t col)

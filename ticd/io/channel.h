@@ -1,0 +1,53 @@
+/*
+ * Bytes through one client's socket, in clear or in TLS, without waiting. In clear the output is paced (ticd/core/pace.h); in TLS each line is
+ * a record of its own. Functions that return bool say whether the connection still lives.
+ */
+#ifndef TICD_IO_CHANNEL_H
+#define TICD_IO_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/cc.h"
+#include "ticd/core/out.h"
+#include "ticd/core/pace.h"
+
+struct tls;
+struct tls_server;
+
+struct channel {
+	int fd;
+	struct tls *tls;   /* NULL: in clear */
+	bool is_encrypted; /* the handshake is done: `tls` carries the bytes */
+	struct pace pace;
+	bool wants_write;  /* output, or TLS itself, waits for the socket to take more */
+	int wait_ms;       /* output waits this long for the peer to read; 0: it does not */
+	bool is_eof;       /* the peer will send no more */
+	const char *error; /* why a function said false, for the log; NULL: the peer has just gone */
+};
+
+/* Takes the non-blocking socket. */
+void channel_init(struct channel *ch, int fd) NONNULL;
+void channel_free(struct channel *ch) NONNULL;
+
+/* Reads at most `size` bytes (at least 1); *got may be 0. */
+bool channel_read(struct channel *ch, char *to, size_t size, size_t *got) NONNULL MUSTCHECK;
+
+/* Sends and drops what may go now. Afterwards `out` is empty, or wants_write or wait_ms say what it waits for. *sent: bytes. */
+bool channel_send(struct channel *ch, struct out *out, size_t *sent) NONNULL MUSTCHECK;
+
+/* Is there anything in the socket that nobody has read yet? */
+bool channel_has_input(const struct channel *ch) NONNULL;
+
+/* TLS: begin it (false: no memory, still in clear), then shake hands until is_encrypted. */
+bool channel_begin_tls(struct channel *ch, struct tls_server *server) NONNULL MUSTCHECK;
+bool channel_shake_hands(struct channel *ch) NONNULL MUSTCHECK;
+/* Decrypted bytes are waiting though the socket may be silent. */
+bool channel_has_pending(const struct channel *ch) NONNULL;
+
+/* Tells the peer that nothing more comes (TLS, then FIN), and ends TLS. Afterwards only channel_discard. */
+void channel_finish(struct channel *ch) NONNULL;
+/* Reads and throws away; false when the peer has closed or the connection broke. */
+bool channel_discard(struct channel *ch, size_t *got) NONNULL MUSTCHECK;
+
+#endif

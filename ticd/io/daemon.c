@@ -1,0 +1,265 @@
+#include "ticd/io/daemon.h"
+
+#include <ev.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "lib/digest.h"
+#include "lib/io/pgpool.h"
+#include "lib/log.h"
+#include "lib/version.h"
+#include "ticd/core/session.h"
+#include "ticd/core/settings.h"
+#include "ticd/io/conn.h"
+#include "ticd/io/daily.h"
+#include "ticd/io/listen.h"
+#include "ticd/io/pgstore.h"
+#include "ticd/io/tls.h"
+
+enum {
+	OWN_FILES = 64,      /* descriptors beside those of connections and database */
+	QUERIES_WAITING = 10000,
+};
+#define STOP_SECONDS 6. /* for the sessions to end in order */
+
+struct ticd {
+	const char *path;
+	struct settings *settings;
+	struct ev_loop *loop;
+	struct ev_signal on_term, on_int, on_hup;
+	struct ev_timer stop_timer;
+	struct digest_ctx *digest;
+	struct pgpool *pool;
+	struct pgstore *store;
+	struct daily *daily;
+	struct listener *listener;
+	struct session_env session_env;
+	struct conn_env conn_env;
+};
+
+/* As many connections as the limit of open files allows, having raised it as far as needed and possible. */
+static unsigned connections_possible(const struct settings *s)
+{
+	rlim_t own = OWN_FILES + (rlim_t)s->db_connections, need = (rlim_t)s->connections + own;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+		return (unsigned)s->connections;
+	limit.rlim_cur = need;
+	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < need)
+		limit.rlim_max = need;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return (unsigned)s->connections;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
+		return (unsigned)s->connections;
+	need = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
+	log_warnx("the limit of open files (%llu) allows %llu connections, not %lld", (unsigned long long)limit.rlim_cur,
+		(unsigned long long)need, (long long)s->connections);
+	return (unsigned)need;
+}
+
+/* What both a start and a reload set. */
+static void apply(struct ticd *t)
+{
+	const struct settings *s = t->settings;
+
+	log_set_level((enum log_level)s->log_level);
+	t->session_env.service = s->service;
+	t->session_env.url = s->url;
+	t->session_env.has_tls = t->conn_env.tls != NULL;
+	t->session_env.logins_per_hour = (unsigned)s->logins_per_hour;
+	t->conn_env.login_timeout = (int)s->login_timeout;
+	t->conn_env.idle_timeout = (int)s->idle_timeout;
+	t->conn_env.write_timeout = (int)s->write_timeout;
+	daily_enable(t->daily, s->daily);
+}
+
+/* Loads what the settings name; a certificate that is no good leaves the one in use. False: no good. */
+static bool renew_tls(struct ticd *t, const struct settings *s)
+{
+	struct tls_server *tls = NULL;
+	char error[TLS_ERROR_TEXT];
+
+	if (s->certificate[0] != '\0') {
+		tls = tls_server_create(s->certificate, s->key, s->old_versions, error);
+		if (tls == NULL) {
+			log_warnx("cannot use the certificate: %s", error);
+			return false;
+		}
+	}
+	tls_server_free(t->conn_env.tls);
+	t->conn_env.tls = tls;
+	return true;
+}
+
+static void tell_restart(const char *key)
+{
+	log_warnx("%s has changed; that takes effect at the next start only", key);
+}
+
+/* A file that is wrong changes nothing; what the new one cannot change while we run is told. */
+static void reload(struct ev_loop *loop, struct ev_signal *w, int events)
+{
+	struct ticd *t = w->data;
+	char error[CONFIG_ERROR_TEXT];
+	struct settings *fresh = settings_load(t->path, error);
+
+	(void)loop, (void)events;
+	if (fresh == NULL) {
+		log_warnx("not reloaded: %s", error);
+		return;
+	}
+	if (!renew_tls(t, fresh))
+		log_warnx("the certificate in use stays (%s)", t->conn_env.tls != NULL ? "TLS goes on with it" : "there is none: no TLS");
+	settings_differences(t->settings, fresh, tell_restart);
+	settings_free(t->settings);
+	t->settings = fresh;
+	apply(t);
+	listener_set_limits(t->listener, connections_possible(fresh), (unsigned)fresh->connections_per_address);
+	log_info("reloaded %s", t->path);
+}
+
+static void all_gone(void *ctx)
+{
+	struct ticd *t = ctx;
+
+	ev_break(t->loop, EVBREAK_ALL);
+}
+
+static void stop_expired(struct ev_loop *loop, struct ev_timer *w, int events)
+{
+	struct ticd *t = w->data;
+
+	(void)events;
+	log_info("stopped without waiting for %zu connections more", listener_connections(t->listener));
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* The first signal ends in order, a second one at once. */
+static void stop(struct ev_loop *loop, struct ev_signal *w, int events)
+{
+	struct ticd *t = w->data;
+
+	(void)events;
+	if (ev_is_active(&t->stop_timer)) {
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	log_info("stopping, %zu connections", listener_connections(t->listener));
+	daily_enable(t->daily, false);
+	ev_timer_start(loop, &t->stop_timer);
+	listener_stop(t->listener, all_gone, t);
+	conn_stop_all(&t->conn_env);
+}
+
+static void watch_signals(struct ticd *t)
+{
+	ev_signal_init(&t->on_term, stop, SIGTERM);
+	ev_signal_init(&t->on_int, stop, SIGINT);
+	ev_signal_init(&t->on_hup, reload, SIGHUP);
+	ev_timer_init(&t->stop_timer, stop_expired, STOP_SECONDS, 0.);
+	t->on_term.data = t->on_int.data = t->on_hup.data = t->stop_timer.data = t;
+	ev_signal_start(t->loop, &t->on_term);
+	ev_signal_start(t->loop, &t->on_int);
+	ev_signal_start(t->loop, &t->on_hup);
+	signal(SIGPIPE, SIG_IGN); /* clients quit without reading the answer */
+}
+
+static bool start_database(struct ticd *t)
+{
+	const struct pgpool_conf conf = { .conninfo = t->settings->conninfo, .application = "ticd",
+		.connections = (unsigned)t->settings->db_connections, .queue_max = QUERIES_WAITING,
+		.connect_timeout = (double)t->settings->connect_timeout, .query_timeout = (double)t->settings->query_timeout };
+
+	t->pool = pgpool_create(t->loop, &conf);
+	t->store = t->pool != NULL ? pgstore_create(t->pool) : NULL;
+	t->daily = t->store != NULL ? daily_create(t->loop, t->settings->conninfo) : NULL;
+	if (t->daily == NULL)
+		log_error("cannot use [database] conninfo");
+	return t->daily != NULL;
+}
+
+static bool start_sessions(struct ticd *t)
+{
+	t->digest = digest_init() == 0 ? digest_ctx_create() : NULL;
+	if (t->digest == NULL || !random_bytes(t->session_env.fake_key, sizeof(t->session_env.fake_key))) {
+		log_error("no digests or no random numbers on this system (is MD5 forbidden by a policy?)");
+		return false;
+	}
+	t->session_env.digest = t->digest;
+	t->session_env.random = random_bytes;
+	t->session_env.store = pgstore_store(t->store);
+	t->conn_env.loop = t->loop;
+	t->conn_env.session = &t->session_env;
+	return true;
+}
+
+static bool start(struct ticd *t)
+{
+	struct listen_conf conf = { .listen = t->settings->listen, .connections = connections_possible(t->settings),
+		.connections_per_address = (unsigned)t->settings->connections_per_address };
+
+	t->loop = ev_loop_new(EVFLAG_AUTO);
+	if (t->loop == NULL) {
+		log_error("no event loop");
+		return false;
+	}
+	watch_signals(t);
+	if (!start_database(t) || !start_sessions(t) || !renew_tls(t, t->settings))
+		return false;
+	t->listener = listener_create(&t->conn_env, &conf);
+	if (t->listener == NULL)
+		return false;
+	apply(t);
+	log_info("ticd " BROKER_VERSION " listens on %s port %u, %s", conf.listen.host, conf.listen.port,
+		t->conn_env.tls != NULL ? "with TLS" : "without TLS");
+	return true;
+}
+
+static void finish(struct ticd *t)
+{
+	conn_free_all(&t->conn_env);
+	listener_free(t->listener);
+	daily_free(t->daily);
+	pgstore_free(t->store);
+	pgpool_free(t->pool);
+	tls_server_free(t->conn_env.tls);
+	digest_ctx_free(t->digest);
+	if (t->loop != NULL)
+		ev_loop_destroy(t->loop);
+	settings_free(t->settings);
+}
+
+int daemon_check(const struct settings *settings)
+{
+	struct tls_server *tls;
+	char error[TLS_ERROR_TEXT];
+
+	if (settings->certificate[0] == '\0')
+		return 0;
+	tls = tls_server_create(settings->certificate, settings->key, settings->old_versions, error);
+	if (tls == NULL)
+		fprintf(stderr, "[tls]: %s\n", error);
+	tls_server_free(tls);
+	return tls != NULL ? 0 : 1;
+}
+
+int daemon_run(const char *path, struct settings *settings)
+{
+	struct ticd t = { .path = path, .settings = settings };
+	bool is_started = start(&t);
+
+	if (is_started) {
+		ev_run(t.loop, 0);
+		log_info("stopped");
+	}
+	finish(&t);
+	return is_started ? 0 : 1;
+}
