@@ -64,6 +64,20 @@ const struct command commands[] = {
 		.help = "take a PoP out of service",
 	},
 	{
+		.words = "pop set",
+		.params = {POP_NAME, CHOICE("KEY", "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
+			   WORD("VALUE", ARG_VALUE)},
+		.sql = "SELECT * FROM api.op_pop_set($1, $2, $3)",
+		.help = "change a PoP's addresses or its description",
+	},
+	{
+		.words = "pop prefix",
+		.params = {POP_NAME, CHOICE("KIND", "tunnel|subnet"), WORD("PREFIX", ARG_PREFIX6),
+			   MAYBE("--length", ARG_NUMBER, "N")},
+		.sql = "SELECT * FROM api.op_pop_prefix_add($1, $2, $3, $4)",
+		.help = "give a PoP one more prefix to hand out tunnels, or subnets of length N, from",
+	},
+	{
 		.words = "user add",
 		.params = {HANDLE, OPTION("--name", ARG_TEXT, "NAME"), OPTION("--email", ARG_TEXT, "EMAIL"),
 			   MAYBE("--credit", ARG_AMOUNT, "N"), NEW_SECRET},
@@ -142,13 +156,13 @@ const struct command commands[] = {
 		.words = "tunnel set",
 		.params = {TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"), WORD("VALUE", ARG_VALUE)},
 		.sql = "SELECT * FROM api.op_tunnel_set($1, $2, $3)",
-		.help = "change a tunnel (a new endpoint or type costs its owner ISK)",
+		.help = "change a tunnel (a new endpoint or type costs ISK; static wants its address: \"static 192.0.2.1\")",
 	},
 	{
 		.words = "tunnel delete",
 		.params = {TUNNEL},
 		.sql = "SELECT * FROM api.op_tunnel_delete($1)",
-		.help = "delete a tunnel and its subnets",
+		.help = "delete a tunnel (its subnets have to go first)",
 	},
 	{
 		.words = "subnet request",
@@ -217,8 +231,21 @@ const struct command commands[] = {
 			   OF_POP},
 		.sql = "SELECT * FROM api.op_cost_set($1, $4, $2, CASE WHEN $3::text IS NULL"
 		       " THEN (SELECT c.floor FROM api.op_cost_list($4) c WHERE c.action = $1"
-		       " ORDER BY c.pop NULLS LAST LIMIT 1) ELSE nullif($3, 'none')::int END)",
+		       " AND ($4::text IS NOT NULL OR c.pop IS NULL)) ELSE nullif($3, 'none')::int END)",
 		.help = "set what an action costs, everywhere or on one PoP",
+	},
+	{
+		.words = "setting list",
+		.sql = "SELECT * FROM api.op_setting_list()",
+		.shape = SHAPE_LIST,
+		.help = "the settings of the whole broker",
+		.empty = "There are no settings.",
+	},
+	{
+		.words = "setting set",
+		.params = {WORD("NAME", ARG_TEXT), WORD("VALUE", ARG_NUMBER)},
+		.sql = "SELECT * FROM api.op_setting_set($1, $2)",
+		.help = "change a setting of the whole broker",
 	},
 	{
 		.words = "daily",

@@ -1,20 +1,26 @@
 #include "ticd/ctl/fault.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Formats into `out` and makes one line of it: whatever libpq or a file name brings, an error is one line. */
+/* Formats into `out` and makes one line of it: libpq's errors are several. */
 static void format_line(char out[static FAULT_TEXT], const char *fmt, va_list ap) FORMAT(2, 0);
 static void format_line(char out[static FAULT_TEXT], const char *fmt, va_list ap)
 {
 	vsnprintf(out, FAULT_TEXT, fmt, ap);
-	for (char *p = out; *p; p++)
-		if (*p == '\n' || *p == '\r' || *p == '\t')
-			*p = ' ';
-	size_t len = strlen(out);
-	while (len > 0 && out[len - 1] == ' ')
-		out[--len] = '\0';
+	char *end = out;
+	for (const char *p = out; *p; p++) {
+		bool is_break = strchr("\t\r\n", *p) != NULL;
+		if (!is_break)
+			*end++ = *p;
+		else if (end > out && end[-1] != ' ')
+			*end++ = ' ';
+	}
+	while (end > out && end[-1] == ' ')
+		end--;
+	*end = '\0';
 }
 
 int fault_set(struct fault *f, int err, const char *code, const char *fmt, ...)

@@ -92,14 +92,12 @@ static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *
 	return err;
 }
 
-static const char new_doors_sql[] =
-	"DROP SCHEMA IF EXISTS api CASCADE; CREATE SCHEMA api; REVOKE ALL ON SCHEMA api FROM PUBLIC";
-
+/* roles.sql, the first of these files, makes the schema. */
 static int create_doors(struct pgctl *db, const char *checksum, struct fault *fault)
 {
 	char subject[MIGRATE_NAME], comment[DIGEST_MAX_HEX + 32];
 	uint32_t number;
-	int err = pgctl_script(db, new_doors_sql, fault);
+	int err = pgctl_script(db, "DROP SCHEMA IF EXISTS api CASCADE", fault);
 
 	for (const struct schema_file *file = schema_files; !err && file->path; file++)
 		if (migrate_name(file->path, &number, subject) != 0)
