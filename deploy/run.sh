@@ -76,6 +76,7 @@ start_database() {
 		start_cluster
 	fi
 	migrate
+	join_roles
 	seed
 }
 
@@ -91,8 +92,9 @@ start_daemons() {
 }
 
 show() {
-	local type operator
-	operator=$(conninfo_of operator)
+	local type operator="DB='$(conninfo_of operator)'"
+	# Another's connection string may hold a password.
+	[ -z "$DB" ] || operator='DB="$DB"'
 	say
 	say "The broker runs. Ctrl-C stops it."
 	say
@@ -104,7 +106,7 @@ show() {
 		write_aiccu $type
 		[ ! -e "$VAR/aiccu-$type.conf" ] || say "  AICCU            $VAR/aiccu-$type.conf"
 	done
-	say "  the operator     sudo DB='$operator' $BUILD/ticctl tunnel list"
+	say "  the operator     sudo $operator $BUILD/ticctl tunnel list"
 	say "  the PoP          sudo $BUILD/popctl --socket $CONTROL status"
 	say "  logs             $VAR/*.log, and here:"
 	say

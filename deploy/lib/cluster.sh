@@ -1,4 +1,4 @@
-# Sourced by run.sh: the private PostgreSQL under $VAR/pg. It listens on a unix socket only; pg_ident.conf lets root and the user it
+# Sourced by run.sh: the database. The private PostgreSQL under $VAR/pg listens on a unix socket only; pg_ident.conf lets root and the user it
 # runs as in as any of the broker's roles, and nobody else.
 
 PGBIN=/usr/lib/postgresql/15/bin
@@ -101,7 +101,8 @@ start_cluster() {
 	OWNER_DB="host=$SOCKETS dbname=broker user=broker"
 }
 
-# Where a role of ours logs in. On another's server everything is done as the owner named in DB, stepping down to the role at once.
+# Where a role of ours logs in. On another's server everybody logs in as the owner named in DB and steps down to the role at once, so
+# that the server need not know how to let our roles in.
 conninfo_of() {
 	local option="options=-crole=$1"
 	case $DB in
@@ -110,4 +111,22 @@ conninfo_of() {
 	*://*) echo "$DB?${option/=-crole=/=-crole%3D}" ;;
 	*) echo "$DB $option" ;;
 	esac
+}
+
+# After the migration: the owner must be a member of the roles to step down to them.
+join_roles() {
+	local said
+	[ -n "$DB" ] || return 0
+	said=$("$PGBIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$DB" 2>&1 <<-'END'
+		do $$
+		declare ours text;
+		begin
+			foreach ours in array array['ticd', 'webd', 'popd', 'operator'] loop
+				if not pg_has_role(current_user, ours, 'member') then
+					execute format('grant %I to current_user', ours);
+				end if;
+			end loop;
+		end $$
+	END
+	) || fail "The role that DB names may not act as ticd, webd, popd and operator; let its administrator grant it these roles (${said%%$'\n'*})."
 }

@@ -6,7 +6,7 @@ check_root() {
 
 check_tools() {
 	local tool
-	[ -x "$PGBIN/postgres" ] || [ -n "$DB" ] || fail "PostgreSQL 15 is not in $PGBIN; deploy/packages.sh run installs it."
+	[ -x "$PGBIN/psql" ] && { [ -x "$PGBIN/postgres" ] || [ -n "$DB" ]; } || fail "PostgreSQL 15 is not in $PGBIN; deploy/packages.sh run installs it."
 	for tool in ip ss openssl setpriv setsid flock; do
 		command -v $tool >/dev/null || fail "The program $tool is missing; deploy/packages.sh run installs it."
 	done
