@@ -109,12 +109,12 @@ check: all unit replay
 # These begin on a machine that has make and nothing else: the packages come first, then a make that sees the tools.
 test:
 	deploy/packages.sh test
-	$(MAKE) all
+	$(MAKE) -j$$(nproc) all
 	BUILD=$(BUILD) SAN=$(SAN) tests/run.sh
 
 run:
 	deploy/packages.sh run
-	$(MAKE) all
+	$(MAKE) -j$$(nproc) all
 	BUILD=$(BUILD) deploy/run.sh
 
 bench: all
@@ -132,7 +132,10 @@ fuzz-run: $(FUZZ_TARGETS:%=$(BUILD)/fuzz_%)
 format:
 	clang-format -i $$(find lib popd ticd web tests -name '*.[ch]')
 
+install: all
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BUILD=$(BUILD) deploy/install.sh
+
 clean:
-	rm -rf build build-san build-fuzz build-clang
+	rm -rf build build-*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

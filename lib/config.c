@@ -387,7 +387,7 @@ void config_dump(FILE *f, const struct config_key *keys, size_t n, const void *c
 		fprintf(f, "# %s%s\n", key->help, key->live ? "" : " (restart to change)");
 		if (key->type == CONFIG_SECRET) {
 			const char *const *text = const_field(key, conf);
-			fprintf(f, "# %s = %s\n", key->name, *text && **text ? "(set)" : "(not set)");
+			fprintf(f, *text && **text ? "%s = (set)\n" : "# %s = (not set)\n", key->name);
 			continue;
 		}
 		fprintf(f, "%s = ", key->name);

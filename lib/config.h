@@ -55,7 +55,7 @@ int config_read(FILE *file, const char *path, const struct config_key *keys, siz
 		char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
 
 /* Writes every key with its value in force, sections in table order, help as comments. The output loads again
- * (except for secrets, which stand in comments). */
+ * once the secrets are written in, of which it says no more than "(set)" or, in a comment, "(not set)". */
 void config_dump(FILE *f, const struct config_key *keys, size_t n, const void *conf) NONNULL;
 
 /* Frees the texts. */

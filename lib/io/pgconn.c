@@ -39,12 +39,28 @@ void pgconn_shun_host(struct pgconn *c)
 	pginfo_rotate(c->info, c->turn);
 }
 
+/* libpq's errors, a line a host tried; its hints for beginners stand on lines of their own that begin with a tab. */
+static void drop_hints(const char *text, char *out, size_t size)
+{
+	bool in_hint = false;
+	size_t used = 0;
+
+	for (; *text && used + 1 < size; text++) {
+		if (*text == '\n')
+			in_hint = text[1] == '\t';
+		if (!in_hint)
+			out[used++] = *text;
+	}
+	out[used] = '\0';
+}
+
 static void lose(struct pgconn *c, int err, const char *why)
 {
 	enum pgconn_state was = c->state;
-	char copy[256];
+	char text[512], copy[256];
 
-	pgres_one_line(why, copy, sizeof(copy));
+	drop_hints(why, text, sizeof(text));
+	pgres_one_line(text, copy, sizeof(copy));
 	pgconn_close(c);
 	c->events->lost(c, was, err, copy);
 }

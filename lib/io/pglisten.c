@@ -5,7 +5,7 @@
 
 #include "lib/io/pgconn.h"
 #include "lib/io/pgres.h"
-#include "lib/io/pgretry.h"
+#include "lib/io/pgserver.h"
 
 /* A server that vanished without a word (a firewall forgot us, the machine lost power) is noticed after this and a connect time-out. */
 static const double ping_interval_s = 15.;
@@ -44,7 +44,7 @@ static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char
 	(void)err;
 	l->failures++;
 	ev_timer_stop(c->loop, &l->retry);
-	ev_timer_set(&l->retry, (double)pgretry_delay_ms(l->failures) / 1000., 0.);
+	ev_timer_set(&l->retry, (double)pgserver_pause_ms(l->failures) / 1000., 0.);
 	ev_timer_start(c->loop, &l->retry);
 	l->conf.heard(l->conf.ctx, false, why);
 }

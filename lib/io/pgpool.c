@@ -1,6 +1,7 @@
 /*
  * The pool's policy; the files beside it do the rest: pginfo.c (conninfo and hosts), pgconn.c (one connection), pgres.c (results and
- * what SQLSTATEs mean), pgjob.c (statements and lists), pglisten.c (the listening connection).
+ * what SQLSTATEs mean), pgjob.c (statements and lists), pgserver.c (what is known of the
+ * server), pglisten.c (the listening connection).
  *
  * A statement goes from `waiting` to a slot's connection to `answers`. Every event - a statement submitted, a connection ready, idle
  * again or lost, a timer - ends in pump(), which does whatever can be done now: expire, dispatch, open connections, give up, and set
@@ -25,19 +26,13 @@
 #include "lib/io/pgjob.h"
 #include "lib/io/pglisten.h"
 #include "lib/io/pgres.h"
-#include "lib/io/pgretry.h"
+#include "lib/io/pgserver.h"
 #include "lib/log.h"
 
 enum {
 	PATIENCE_MS = 500,  /* how long a statement waits for a connection to a server that was away a moment ago */
+	ASK_PAUSE_MS = 250, /* what a fresh statement may shorten the pause between two attempts to */
 	MESSAGE_MAX = 1024,
-};
-
-enum server_state {
-	SERVER_UNKNOWN, /* nothing tried yet */
-	SERVER_UP,
-	SERVER_SHAKY,   /* since then the last connection was lost */
-	SERVER_AWAY,    /* since then an attempt failed, and there is no other connection */
 };
 
 struct slot {
@@ -61,12 +56,8 @@ struct pgpool {
 	const char **statements; /* by number; the callers' literals */
 	unsigned n_statements;
 
-	enum server_state server;
-	unsigned failures;    /* attempts failed in a row */
-	int64_t last_attempt; /* monotonic milliseconds */
-	int64_t retry_at;
-	int64_t doubt_since;  /* when it was last found not to be up */
-	struct log_limit lost_limit, error_limit;
+	struct pgserver server;
+	struct log_limit error_limit;
 
 	ev_timer timer;   /* the next thing that time alone brings */
 	ev_timer deliver; /* at once, when there are answers */
@@ -119,53 +110,11 @@ static struct slot *find_slot(struct pgpool *pool, enum pgconn_state state)
 	return NULL;
 }
 
-static void set_server(struct pgpool *pool, enum server_state state, const char *why)
-{
-	enum server_state was = pool->server;
-
-	pool->server = state;
-	if (was == SERVER_UP && state != SERVER_UP)
-		pool->doubt_since = mono_now().ms;
-	if (state == SERVER_AWAY && was != SERVER_AWAY)
-		log_warnx("database: %s; trying again until it answers", why);
-	else if (state == SERVER_UP && was == SERVER_AWAY)
-		log_info("database: connected again");
-}
-
-/* A server that lets us in and throws us out again must not be asked in a circle. */
-static void note_lost(struct pgpool *pool, const char *why)
-{
-	int64_t earliest = pool->last_attempt + PGRETRY_MIN_MS;
-
-	log_limited(&pool->lost_limit, 5, 10, LOG_LEVEL_WARN, "database connection lost: %s", why);
-	if (pool->retry_at < earliest)
-		pool->retry_at = earliest;
-	if (pool->server != SERVER_AWAY && count_live(pool) == 0)
-		set_server(pool, SERVER_SHAKY, why);
-}
-
-static void note_failed(struct pgpool *pool, const char *why)
-{
-	pool->failures++;
-	pool->retry_at = mono_now().ms + pgretry_delay_ms(pool->failures);
-	if (count_live(pool) == 0)
-		set_server(pool, SERVER_AWAY, why);
-	else
-		log_limited(&pool->lost_limit, 5, 10, LOG_LEVEL_WARN, "database: one more connection failed: %s", why);
-}
-
-static void note_connected(struct pgpool *pool)
-{
-	set_server(pool, SERVER_UP, "");
-	pool->failures = 0;
-	pool->retry_at = 0;
-}
-
 static void on_ready(struct pgconn *c)
 {
 	struct pgpool *pool = container_of(c, struct slot, conn)->pool;
 
-	note_connected(pool);
+	pgserver_connected(&pool->server);
 	pump(pool);
 }
 
@@ -187,8 +136,7 @@ static void on_answered(struct pgconn *c, struct pg_result *res)
 	int err = pgres_error(res);
 
 	slot->job = NULL;
-	/* The pause before further connections stays: an answer on this one does not say that the server takes more. */
-	set_server(pool, SERVER_UP, "");
+	pgserver_answered(&pool->server);
 	if (err && pgres_is_stale(res) && !job->retried) {
 		/* The schema's functions were replaced under us; a new session prepares everything anew. */
 		struct pgres stale = { res };
@@ -202,7 +150,7 @@ static void on_answered(struct pgconn *c, struct pg_result *res)
 		if (err == -ERR_AWAY) {
 			pgconn_shun_host(c);
 			pgconn_close(c);
-			note_lost(pool, "the server refuses statements");
+			pgserver_lost(&pool->server, count_live(pool), mono_now().ms, "the server refuses statements");
 		}
 	}
 	pump(pool);
@@ -217,9 +165,9 @@ static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char
 		answer(pool, slot->job, err, NULL);
 	slot->job = NULL;
 	if (was == PGCONN_CONNECTING || was == PGCONN_SETUP)
-		note_failed(pool, why);
+		pgserver_failed(&pool->server, count_live(pool), mono_now().ms, why);
 	else
-		note_lost(pool, why);
+		pgserver_lost(&pool->server, count_live(pool), mono_now().ms, why);
 	pump(pool);
 }
 
@@ -228,12 +176,12 @@ static const struct pgconn_events events = { on_ready, on_answered, on_lost, NUL
 /* Known to be away or suspected of it, and no connection is left that could prove otherwise. */
 static bool is_doubtful(const struct pgpool *pool)
 {
-	return (pool->server == SERVER_SHAKY || pool->server == SERVER_AWAY) && count_live(pool) == 0;
+	return (pool->server.state == PGSERVER_SHAKY || pool->server.state == PGSERVER_AWAY) && count_live(pool) == 0;
 }
 
 static int64_t waiting_limit(const struct pgpool *pool, const struct pgjob *job)
 {
-	int64_t from = job->submitted > pool->doubt_since ? job->submitted : pool->doubt_since;
+	int64_t from = job->submitted > pool->server.doubt_since ? job->submitted : pool->server.doubt_since;
 	int64_t patience = from + PATIENCE_MS;
 	return is_doubtful(pool) && patience < job->deadline ? patience : job->deadline;
 }
@@ -263,11 +211,11 @@ static size_t count_wanted(const struct pgpool *pool, int64_t now)
 	size_t connecting = count_connecting(pool);
 
 	if (is_doubtful(pool)) {
-		bool is_time = now >= pool->retry_at;
-		bool is_asked = pool->waiting.len > 0 && now - pool->last_attempt >= PGRETRY_MIN_MS;
+		bool is_time = now >= pool->server.retry_at;
+		bool is_asked = pool->waiting.len > 0 && now - pool->server.last_attempt >= ASK_PAUSE_MS;
 		return connecting == 0 && (is_time || is_asked) ? 1 : 0;
 	}
-	if (now < pool->retry_at || pool->waiting.len <= connecting)
+	if (now < pool->server.retry_at || pool->waiting.len <= connecting)
 		return 0;
 	return pool->waiting.len - connecting;
 }
@@ -278,7 +226,7 @@ static void open_connections(struct pgpool *pool, int64_t now)
 	struct slot *slot;
 
 	for (; wanted > 0 && (slot = find_slot(pool, PGCONN_CLOSED)); wanted--) {
-		pool->last_attempt = now;
+		pool->server.last_attempt = now;
 		pgconn_open(&slot->conn);
 		if (slot->conn.state == PGCONN_CLOSED)
 			break;
@@ -287,7 +235,7 @@ static void open_connections(struct pgpool *pool, int64_t now)
 
 static void give_up_if_away(struct pgpool *pool)
 {
-	if (pool->server != SERVER_AWAY || count_live(pool) > 0 || count_connecting(pool) > 0)
+	if (pool->server.state != PGSERVER_AWAY || count_live(pool) > 0 || count_connecting(pool) > 0)
 		return;
 	for (struct pgjob *job; (job = pgjob_take(&pool->waiting));)
 		answer(pool, job, -ERR_AWAY, NULL);
@@ -308,8 +256,8 @@ static void arm_timer(struct pgpool *pool, int64_t now)
 
 	if (pool->waiting.head)
 		next = waiting_limit(pool, pool->waiting.head);
-	if (may_open && pool->retry_at > now && count_connecting(pool) == 0 && pool->retry_at < next)
-		next = pool->retry_at;
+	if (may_open && pool->server.retry_at > now && count_connecting(pool) == 0 && pool->server.retry_at < next)
+		next = pool->server.retry_at;
 	if (next == INT64_MAX)
 		ev_timer_stop(pool->loop, &pool->timer);
 	else
@@ -387,9 +335,9 @@ static void on_heard(void *ctx, bool good, const char *why)
 	struct pgpool *pool = ctx;
 
 	if (good)
-		note_connected(pool);
+		pgserver_connected(&pool->server);
 	else if (count_live(pool) == 0)
-		set_server(pool, SERVER_AWAY, why);
+		pgserver_failed(&pool->server, 0, mono_now().ms, why);
 	pump(pool);
 }
 
@@ -534,5 +482,5 @@ void pgpool_forget(struct pgpool *pool, uint64_t id)
 
 bool pgpool_is_up(const struct pgpool *pool)
 {
-	return pool->server == SERVER_UP;
+	return pool->server.state == PGSERVER_UP;
 }

@@ -1,0 +1,37 @@
+/*
+ * SHA-1 (RFC 3174) over many messages at once: one message a vector lane. Engines for 16 lanes (AVX-512), 8 (AVX2) and 2 (SHA-NI), chosen at run time by
+ * what the processor has; OpenSSL through lib/digest.h is the fallback and the tests' oracle. All give the same bits.
+ * Pure: no allocation, no lock, no global state but the processor's own description.
+ */
+#ifndef LIB_SHA1_MANY_H
+#define LIB_SHA1_MANY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+#include "lib/digest.h"
+
+enum sha1_engine { SHA1_AUTO, SHA1_OPENSSL, SHA1_NI, SHA1_AVX2, SHA1_AVX512, SHA1_ENGINE__COUNT };
+
+struct sha1_job {
+	const uint8_t *data; /* the whole message, in one piece */
+	uint32_t len;
+	uint8_t *out;        /* DIGEST_SHA1_LEN bytes; may lie inside another job's message only if that job comes earlier in the same array */
+};
+
+enum { SHA1_MANY_MAX = 64 };
+
+/* "auto", "openssl", "sha-ni", "avx2", "avx512"; NULL-terminated, in the order of the enum. */
+extern const char *const sha1_engine_names[SHA1_ENGINE__COUNT + 1];
+
+/* True when this processor (and kernel) can run the engine. */
+bool sha1_engine_is_usable(enum sha1_engine e);
+/* The fastest usable one for SHA1_AUTO or one that is not usable; else `wanted` itself. */
+enum sha1_engine sha1_engine_choose(enum sha1_engine wanted);
+
+/* Hashes `n` (<= SHA1_MANY_MAX) messages. `e`: what sha1_engine_choose gave. `ctx`: this thread's, for what OpenSSL has to do. */
+void sha1_many(enum sha1_engine e, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n) NONNULL_ARGS(2);
+
+#endif

@@ -1,0 +1,706 @@
+/*
+ * The database pool against a real PostgreSQL of its own: a cluster in a temporary folder, reached by a unix socket only. The server is
+ * stopped, frozen, restarted and made to refuse, and each statement must still get exactly one answer, in time.
+ */
+#include "lib/io/pgpool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <ev.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/err.h"
+#include "lib/log.h"
+
+static char folder[] = "/tmp/pgpool-test-XXXXXX";
+static char bin[256];
+static struct ev_loop *loop;
+
+/* --- the cluster ------------------------------------------------------------------------------------------------------- */
+
+/* Runs a shell command, as the unprivileged owner of the cluster where the test itself is root. */
+static int shell(const char *fmt, ...) FORMAT(1, 2);
+static int shell(const char *fmt, ...)
+{
+	char command[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct passwd *pw = getuid() == 0 ? getpwnam("postgres") : NULL;
+		if (getuid() == 0 && (!pw || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0))
+			_exit(126);
+		if (chdir(folder) != 0)
+			_exit(126);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	int status = -1;
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static void server_start(void)
+{
+	assert_int_equal(shell("%s/pg_ctl -D %s/data -s -w -l %s/log -o \"-c listen_addresses='' -k %s -c fsync=off "
+			       "-c max_connections=${MAX:-20} -c superuser_reserved_connections=0\" start", bin, folder, folder, folder), 0);
+}
+
+static void server_stop(const char *mode)
+{
+	assert_int_equal(shell("%s/pg_ctl -D %s/data -s -w -m %s stop", bin, folder, mode), 0);
+}
+
+/* Sends a signal to every process of the cluster: the postmaster and its children. */
+static void server_signal(const char *name)
+{
+	shell("pm=$(head -1 data/postmaster.pid); kill -%s $pm $(cat /proc/$pm/task/$pm/children)", name);
+}
+
+static bool find_bin(void)
+{
+	struct dirent **versions;
+	int n = scandir("/usr/lib/postgresql", &versions, NULL, versionsort);
+
+	for (int i = 0; i < n; i++) {
+		char path[512];
+		snprintf(path, sizeof(path), "/usr/lib/postgresql/%s/bin/initdb", versions[i]->d_name);
+		if (access(path, X_OK) == 0)
+			snprintf(bin, sizeof(bin), "/usr/lib/postgresql/%.100s/bin", versions[i]->d_name);
+		free(versions[i]);
+	}
+	if (n >= 0)
+		free(versions);
+	return bin[0] != '\0';
+}
+
+static int cluster_create(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	struct passwd *pw = getuid() == 0 ? getpwnam("postgres") : NULL;
+	if (pw && chown(folder, pw->pw_uid, pw->pw_gid) != 0)
+		return -1;
+	loop = ev_loop_new(EVFLAG_AUTO);
+	if (shell("%s/initdb -D data -U owner -A trust -N --no-locale -E UTF8 >init.log 2>&1", bin) != 0)
+		return -1;
+	server_start();
+	return 0;
+}
+
+static int cluster_remove(void **state)
+{
+	(void)state;
+	shell("%s/pg_ctl -D %s/data -s -w -m immediate stop", bin, folder);
+	shell("rm -rf data init.log log");
+	ev_loop_destroy(loop);
+	return rmdir(folder);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------------ */
+
+enum { ASK_MAX = 2000 };
+
+static struct ask {
+	unsigned answers;
+	int err;
+	char sqlstate[6], text[256];
+	int64_t asked, answered;
+} asks[ASK_MAX];
+static unsigned n_answers;
+static bool inside_query;
+
+static void on_done(void *ctx, const struct pg_answer *a)
+{
+	struct ask *ask = ctx;
+
+	assert_false(inside_query);
+	assert_non_null(a->message);
+	assert_int_equal(a->err == 0, a->res != NULL);
+	ask->answers++;
+	ask->err = a->err;
+	snprintf(ask->sqlstate, sizeof(ask->sqlstate), "%s", a->sqlstate);
+	snprintf(ask->text, sizeof(ask->text), "%s", a->res ? pgres_str(a->res, 0, 0) : a->message);
+	ask->answered = mono_now().ms;
+	n_answers++;
+}
+
+static void on_timeout(struct ev_loop *l, ev_timer *w, int revents)
+{
+	(void)revents;
+	*(bool *)w->data = true;
+	ev_break(l, EVBREAK_ONE);
+}
+
+/* The longest time that passed between two turns of a loop that has something to do every 10 ms: what the pool held it up. */
+static int64_t last_tick, longest_gap;
+
+static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
+{
+	int64_t now = mono_now().ms;
+
+	(void)l;
+	(void)w;
+	(void)revents;
+	if (now - last_tick > longest_gap)
+		longest_gap = now - last_tick;
+	last_tick = now;
+}
+
+static int loop_was_never_held_up(void **state)
+{
+	(void)state;
+	bool is_good = longest_gap < 250;
+	if (!is_good)
+		print_error("the loop stood still for %lld ms\n", (long long)longest_gap);
+	longest_gap = 0;
+	return is_good ? 0 : -1;
+}
+
+/* Turns the loop until `answers` have come in all, or time is up. */
+static bool wait_answers(unsigned answers, double seconds)
+{
+	bool over = false;
+	ev_timer limit, tick;
+
+	ev_now_update(loop);
+	last_tick = mono_now().ms;
+	ev_timer_init(&tick, on_tick, .01, .01);
+	ev_timer_start(loop, &tick);
+	ev_timer_init(&limit, on_timeout, seconds, 0.);
+	limit.data = &over;
+	ev_timer_start(loop, &limit);
+	while (n_answers < answers && !over)
+		ev_run(loop, EVRUN_ONCE);
+	ev_timer_stop(loop, &limit);
+	ev_timer_stop(loop, &tick);
+	return n_answers >= answers;
+}
+
+static void turn(double seconds)
+{
+	(void)wait_answers(UINT32_MAX, seconds);
+}
+
+static uint64_t ask(struct pgpool *pool, unsigned i, const char *sql, const char *param)
+{
+	const char *params[] = { param };
+
+	memset(&asks[i], 0, sizeof(asks[i]));
+	asks[i].asked = mono_now().ms;
+	inside_query = true;
+	uint64_t id = pgpool_query(pool, sql, strstr(sql, "$1") ? 1 : 0, params, on_done, &asks[i]);
+	inside_query = false;
+	return id;
+}
+
+/* Asks one thing and waits for its answer. */
+static struct ask *ask_now(struct pgpool *pool, const char *sql, const char *param)
+{
+	n_answers = 0;
+	ask(pool, 0, sql, param);
+	assert_true(wait_answers(1, 10.));
+	return &asks[0];
+}
+
+static struct pgpool_conf conf_default(void)
+{
+	static char conninfo[128];
+
+	snprintf(conninfo, sizeof(conninfo), "host=%s dbname=postgres user=owner", folder);
+	return (struct pgpool_conf){ .conninfo = conninfo, .application = "test", .connections = 4, .queue_max = 1000,
+		.connect_timeout = 1., .query_timeout = 2. };
+}
+
+static struct pgpool *pool_create(void)
+{
+	struct pgpool_conf conf = conf_default();
+	struct pgpool *pool = pgpool_create(loop, &conf);
+
+	assert_non_null(pool);
+	return pool;
+}
+
+/* Until the server answers, as after a restart. */
+static void wait_up(struct pgpool *pool)
+{
+	for (int i = 0; i < 100 && ask_now(pool, "SELECT 1", NULL)->err != 0; i++)
+		turn(.1);
+	assert_true(pgpool_is_up(pool));
+}
+
+/* --- the tests --------------------------------------------------------------------------------------------------------- */
+
+static void result_is_read_within_its_bounds(void **state)
+{
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	assert_false(pgpool_is_up(pool));
+	assert_int_equal(ask_now(pool, "SELECT $1::text", "caf\xc3\xa9")->err, 0);
+	assert_string_equal(asks[0].text, "caf\xc3\xa9");
+	assert_string_equal(ask_now(pool, "SELECT coalesce($1::text, 'was null')", NULL)->text, "was null");
+	assert_string_equal(ask_now(pool, "SELECT current_setting('application_name')", NULL)->text, "test");
+	assert_string_equal(ask_now(pool, "SELECT current_setting('statement_timeout')", NULL)->text, "2001ms");
+	assert_true(pgpool_is_up(pool));
+	pgpool_free(pool);
+}
+
+static void check_values(void *ctx, const struct pg_answer *a)
+{
+	int64_t v;
+
+	(void)ctx;
+	n_answers++;
+	assert_int_equal(a->err, 0);
+	assert_int_equal(pgres_rows(a->res), 1);
+	assert_int_equal(pgres_cols(a->res), 5);
+	assert_int_equal(pgres_i64(a->res, 0, 0, &v), 0);
+	assert_true(v == INT64_MIN);
+	assert_int_equal(pgres_i64(a->res, 0, 1, &v), -ERR_NOT_FOUND);
+	assert_int_equal(pgres_i64(a->res, 0, 2, &v), -ERR_FORMAT);
+	assert_true(pgres_bool(a->res, 0, 3));
+	assert_false(pgres_bool(a->res, 0, 4));
+	assert_false(pgres_bool(a->res, 0, 1));
+	assert_null(pgres_text(a->res, 0, 1));
+	assert_string_equal(pgres_str(a->res, 0, 1), "");
+	assert_null(pgres_text(a->res, 1, 0));
+	assert_null(pgres_text(a->res, 0, 5));
+	assert_int_equal(pgres_i64(a->res, 7, 7, &v), -ERR_NOT_FOUND);
+}
+
+static void values_have_types_and_nulls(void **state)
+{
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	n_answers = 0;
+	pgpool_query(pool, "SELECT '-9223372036854775808'::bigint, NULL::int, 'x', true, false", 0, NULL, check_values, NULL);
+	assert_true(wait_answers(1, 5.));
+	pgpool_free(pool);
+}
+
+static void errors_are_sorted_by_sqlstate(void **state)
+{
+	static const struct {
+		const char *sqlstate;
+		int err;
+	} rows[] = { { "BK001", -ERR_REFUSED }, { "BK005", -ERR_REFUSED }, { "23505", -ERR_FORMAT }, { "P0001", -ERR_FORMAT },
+		{ "40P01", -ERR_BUSY }, { "55P03", -ERR_BUSY }, { "57P03", -ERR_AWAY }, { "53300", -ERR_AWAY }, { "25006", -ERR_AWAY },
+		{ "57014", -ERR_TIMEOUT } };
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	assert_int_equal(ask_now(pool, "CREATE OR REPLACE FUNCTION refuse(code text) RETURNS int LANGUAGE plpgsql AS $f$ BEGIN "
+		"RAISE EXCEPTION USING ERRCODE = code, MESSAGE = E'No:\nnot  now.', DETAIL = 'private'; END $f$", NULL)->err, 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		ask_now(pool, "SELECT refuse($1)", rows[i].sqlstate);
+		assert_int_equal(asks[0].err, rows[i].err);
+		assert_string_equal(asks[0].sqlstate, rows[i].sqlstate);
+		assert_string_equal(asks[0].text, "No: not now.");
+	}
+	assert_int_equal(ask_now(pool, "SELECT nonsense(", NULL)->err, -ERR_FORMAT);
+	assert_int_equal(ask_now(pool, "COPY (SELECT 1) TO STDOUT", NULL)->err, -ERR_AWAY);
+	assert_int_equal(ask_now(pool, "SELECT 1", NULL)->err, 0);
+	pgpool_free(pool);
+}
+
+static void many_statements_share_few_connections(void **state)
+{
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	n_answers = 0;
+	for (unsigned i = 0; i < 500; i++) {
+		char number[16];
+		snprintf(number, sizeof(number), "%u", i);
+		assert_true(ask(pool, i, "SELECT $1::int", number) > 0);
+	}
+	assert_true(wait_answers(500, 10.));
+	for (unsigned i = 0; i < 500; i++) {
+		assert_int_equal(asks[i].answers, 1);
+		assert_int_equal(asks[i].err, 0);
+		assert_int_equal(atoi(asks[i].text), (int)i);
+	}
+	assert_int_equal(atoi(ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'", NULL)->text), 4);
+	pgpool_free(pool);
+}
+
+static void full_queue_answers_busy(void **state)
+{
+	struct pgpool_conf conf = conf_default();
+	conf.connections = 1;
+	conf.queue_max = 3;
+	struct pgpool *pool = pgpool_create(loop, &conf);
+
+	(void)state;
+	ask_now(pool, "SELECT 1", NULL);
+	n_answers = 0;
+	for (unsigned i = 0; i < 6; i++)
+		ask(pool, i, "SELECT pg_sleep(0.05)", NULL);
+	assert_true(wait_answers(6, 5.));
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(asks[i].err, i < 4 ? 0 : -ERR_BUSY);
+	pgpool_free(pool);
+}
+
+static void forgotten_statement_runs_and_is_not_answered(void **state)
+{
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	ask_now(pool, "CREATE TABLE IF NOT EXISTS mark (n int)", NULL);
+	n_answers = 0;
+	uint64_t id = ask(pool, 1, "INSERT INTO mark SELECT 1 FROM pg_sleep(0.1)", NULL);
+	pgpool_forget(pool, id);
+	pgpool_forget(pool, id + 1000);
+	pgpool_forget(pool, 0);
+	turn(.4);
+	assert_int_equal(asks[1].answers, 0);
+	assert_string_equal(ask_now(pool, "SELECT count(*) FROM mark", NULL)->text, "1");
+	pgpool_free(pool);
+}
+
+static void slow_statement_times_out_and_others_go_on(void **state)
+{
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	n_answers = 0;
+	ask(pool, 1, "SELECT pg_sleep(30)", NULL);
+	ask(pool, 2, "SELECT 2", NULL);
+	assert_true(wait_answers(2, 4.));
+	assert_int_equal(asks[2].err, 0);
+	assert_true(asks[2].answered - asks[2].asked < 500);
+	assert_int_equal(asks[1].err, -ERR_TIMEOUT);
+	assert_in_range(asks[1].answered - asks[1].asked, 1900, 2300);
+	/* The server has given it up as well. */
+	turn(.2);
+	assert_string_equal(ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' "
+		"AND state = 'active'", NULL)->text, "0");
+	pgpool_free(pool);
+}
+
+static void replaced_function_is_prepared_anew(void **state)
+{
+	struct pgpool_conf conf = conf_default();
+	conf.connections = 1;
+	struct pgpool *pool = pgpool_create(loop, &conf), *other = pool_create();
+
+	(void)state;
+	ask_now(other, "CREATE OR REPLACE FUNCTION shape() RETURNS TABLE (a int) LANGUAGE sql AS 'SELECT 1'", NULL);
+	assert_string_equal(ask_now(pool, "SELECT * FROM shape()", NULL)->text, "1");
+	ask_now(other, "DROP FUNCTION shape()", NULL);
+	ask_now(other, "CREATE FUNCTION shape() RETURNS TABLE (a text, b int) LANGUAGE sql AS $$ SELECT 'new', 2 $$", NULL);
+	assert_int_equal(ask_now(pool, "SELECT * FROM shape()", NULL)->err, 0);
+	assert_string_equal(asks[0].text, "new");
+	assert_int_equal(ask_now(pool, "DEALLOCATE ALL", NULL)->err, 0);
+	assert_string_equal(ask_now(pool, "SELECT * FROM shape()", NULL)->text, "new");
+	pgpool_free(pool);
+	pgpool_free(other);
+}
+
+static void absent_server_is_refused_fast_and_found_again(void **state)
+{
+	(void)state;
+	server_stop("fast");
+	struct pgpool *pool = pool_create();
+	for (unsigned round = 0; round < 3; round++) {
+		ask_now(pool, "SELECT 1", NULL);
+		assert_int_equal(asks[0].err, -ERR_AWAY);
+		assert_true(asks[0].answered - asks[0].asked < 400);
+	}
+	assert_false(pgpool_is_up(pool));
+	turn(1.5);
+	server_start();
+	/* The pauses have grown by now; a statement does not have to wait for them. */
+	assert_int_equal(ask_now(pool, "SELECT 1", NULL)->err, 0);
+	assert_true(asks[0].answered - asks[0].asked < 800);
+	assert_true(pgpool_is_up(pool));
+	pgpool_free(pool);
+}
+
+static void server_comes_back_without_being_asked(void **state)
+{
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	wait_up(pool);
+	server_stop("fast");
+	turn(.3);
+	assert_false(pgpool_is_up(pool));
+	server_start();
+	turn(1.5);
+	assert_true(pgpool_is_up(pool));
+	pgpool_free(pool);
+}
+
+static void restart_under_load_answers_everything_once(void **state)
+{
+	struct pgpool *pool = pool_create();
+	unsigned asked = 0, by_err[ERR__COUNT] = { 0 };
+
+	(void)state;
+	wait_up(pool);
+	n_answers = 0;
+	shell("(sleep 0.5; exec %s/pg_ctl -D %s/data -s -w -m immediate -l %s/log restart) >/dev/null 2>&1 &", bin, folder, folder);
+	for (int64_t begin = mono_now().ms; mono_now().ms - begin < 4000 && asked + 10 <= ASK_MAX;) {
+		for (unsigned i = 0; i < 10; i++)
+			ask(pool, asked++, "SELECT 1 FROM pg_sleep(0.002)", NULL);
+		turn(.02);
+	}
+	assert_true(wait_answers(asked, 5.));
+	turn(.1);
+	assert_int_equal(n_answers, asked);
+	for (unsigned i = 0; i < asked; i++) {
+		assert_int_equal(asks[i].answers, 1);
+		assert_in_range(asks[i].answered - asks[i].asked, 0, 2200);
+		by_err[-asks[i].err]++;
+	}
+	print_message("  restart under load: %u asked, %u good, %u away, %u timed out\n", asked, by_err[0], by_err[ERR_AWAY],
+		by_err[ERR_TIMEOUT]);
+	assert_int_equal(by_err[0] + by_err[ERR_AWAY] + by_err[ERR_TIMEOUT], asked);
+	assert_true(by_err[0] > 0 && by_err[ERR_AWAY] > 0);
+	wait_up(pool);
+	pgpool_free(pool);
+}
+
+static void frozen_server_costs_its_timeout_then_nothing(void **state)
+{
+	struct pgpool *pool = pool_create();
+
+	(void)state;
+	wait_up(pool);
+	server_signal("STOP");
+	n_answers = 0;
+	for (unsigned i = 0; i < 8; i++)
+		ask(pool, i, "SELECT 3", NULL);
+	assert_true(wait_answers(8, 5.));
+	for (unsigned i = 0; i < 8; i++) {
+		assert_true(asks[i].err == -ERR_TIMEOUT || asks[i].err == -ERR_AWAY);
+		assert_in_range(asks[i].answered - asks[i].asked, 0, 2300);
+	}
+	/* From here on the server is known to be away. */
+	for (unsigned round = 0; round < 4; round++) {
+		ask_now(pool, "SELECT 4", NULL);
+		assert_int_equal(asks[0].err, -ERR_AWAY);
+		assert_true(asks[0].answered - asks[0].asked < 700);
+	}
+	assert_false(pgpool_is_up(pool));
+	server_signal("CONT");
+	wait_up(pool);
+	pgpool_free(pool);
+}
+
+static void full_server_still_serves_through_what_there_is(void **state)
+{
+	(void)state;
+	server_stop("fast");
+	setenv("MAX", "3", 1);
+	server_start();
+	struct pgpool_conf conf = conf_default();
+	conf.connections = 8;
+	struct pgpool *pool = pgpool_create(loop, &conf);
+	wait_up(pool);
+	n_answers = 0;
+	for (unsigned i = 0; i < 100; i++)
+		ask(pool, i, "SELECT 5 FROM pg_sleep(0.005)", NULL);
+	assert_true(wait_answers(100, 5.));
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(asks[i].err, 0);
+	pgpool_free(pool);
+	unsetenv("MAX");
+	server_stop("fast");
+	server_start();
+}
+
+static void silent_first_host_does_not_hide_the_second(void **state)
+{
+	struct pgpool_conf conf = conf_default();
+	char conninfo[256], silent[128];
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	(void)state;
+	/* A socket that takes connections and never says a word. */
+	snprintf(silent, sizeof(silent), "%s/silent", folder);
+	shell("mkdir -m 777 %s", silent);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.80s/.s.PGSQL.5432", silent);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 100), 0);
+
+	snprintf(conninfo, sizeof(conninfo), "host=%s,%s dbname=postgres user=owner", silent, folder);
+	conf.conninfo = conninfo;
+	struct pgpool *pool = pgpool_create(loop, &conf);
+	ask_now(pool, "SELECT 1", NULL);
+	wait_up(pool);
+	pgpool_free(pool);
+	close(fd);
+	unlink(addr.sun_path);
+	shell("rmdir %s", silent);
+}
+
+static unsigned n_notes;
+static char last_note[64];
+
+static void on_note(void *ctx, const char *payload)
+{
+	(void)ctx;
+	n_notes++;
+	snprintf(last_note, sizeof(last_note), "%s", payload);
+}
+
+static void listener_hears_and_says_when_it_may_have_missed(void **state)
+{
+	struct pgpool_conf conf = conf_default();
+	conf.listen = "feed_\"Odd";
+	conf.notify = on_note;
+	struct pgpool *pool = pgpool_create(loop, &conf);
+
+	(void)state;
+	n_notes = 0;
+	turn(.3);
+	assert_int_equal(n_notes, 1);
+	assert_string_equal(last_note, "");
+	assert_true(pgpool_is_up(pool));
+	ask_now(pool, "NOTIFY \"feed_\"\"Odd\", '17'", NULL);
+	turn(.1);
+	assert_int_equal(n_notes, 2);
+	assert_string_equal(last_note, "17");
+	server_stop("immediate");
+	turn(.2);
+	assert_false(pgpool_is_up(pool));
+	server_start();
+	turn(1.);
+	assert_int_equal(n_notes, 3);
+	assert_string_equal(last_note, "");
+	pgpool_free(pool);
+}
+
+static struct pgpool *victim;
+
+static void free_pool(void *ctx, const struct pg_answer *a)
+{
+	(void)ctx;
+	(void)a;
+	n_answers++;
+	pgpool_free(victim);
+}
+
+static void free_pool_by_note(void *ctx, const char *payload)
+{
+	(void)ctx;
+	(void)payload;
+	n_answers++;
+	pgpool_free(victim);
+}
+
+static void pool_may_be_freed_from_its_callbacks(void **state)
+{
+	struct pgpool_conf conf = conf_default();
+
+	(void)state;
+	victim = pool_create();
+	n_answers = 0;
+	for (unsigned i = 0; i < 5; i++)
+		pgpool_query(victim, "SELECT 1", 0, NULL, free_pool, NULL);
+	turn(.3);
+	assert_int_equal(n_answers, 1);
+
+	conf.listen = "x";
+	conf.notify = free_pool_by_note;
+	victim = pgpool_create(loop, &conf);
+	n_answers = 0;
+	turn(.3);
+	assert_int_equal(n_answers, 1);
+	/* With statements in every place: waiting, running, answered. */
+	struct pgpool *pool = pool_create();
+	for (unsigned i = 0; i < 20; i++)
+		ask(pool, i, "SELECT pg_sleep(1)", NULL);
+	turn(.2);
+	pgpool_free(pool);
+	pgpool_free(NULL);
+}
+
+static struct pgpool *asking_again;
+static unsigned left;
+
+static void ask_again(void *ctx, const struct pg_answer *a)
+{
+	(void)ctx;
+	(void)a;
+	n_answers++;
+	if (left-- > 0)
+		pgpool_query(asking_again, "SELECT 1", 0, NULL, ask_again, NULL);
+}
+
+static void answer_may_ask_again(void **state)
+{
+	(void)state;
+	asking_again = pool_create();
+	left = 500;
+	n_answers = 0;
+	int64_t begin = mono_now().ms;
+	pgpool_query(asking_again, "SELECT 1", 0, NULL, ask_again, NULL);
+	assert_true(wait_answers(501, 5.));
+	print_message("  500 statements one after the other: %lld ms\n", (long long)(mono_now().ms - begin));
+	pgpool_free(asking_again);
+}
+
+static void broken_conninfo_is_refused_without_quoting_it(void **state)
+{
+	struct pgpool_conf conf = conf_default();
+
+	(void)state;
+	conf.conninfo = "host=x password";
+	assert_null(pgpool_create(loop, &conf));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(result_is_read_within_its_bounds, loop_was_never_held_up),
+		cmocka_unit_test_teardown(values_have_types_and_nulls, loop_was_never_held_up),
+		cmocka_unit_test_teardown(errors_are_sorted_by_sqlstate, loop_was_never_held_up),
+		cmocka_unit_test_teardown(many_statements_share_few_connections, loop_was_never_held_up),
+		cmocka_unit_test_teardown(full_queue_answers_busy, loop_was_never_held_up),
+		cmocka_unit_test_teardown(forgotten_statement_runs_and_is_not_answered, loop_was_never_held_up),
+		cmocka_unit_test_teardown(slow_statement_times_out_and_others_go_on, loop_was_never_held_up),
+		cmocka_unit_test_teardown(replaced_function_is_prepared_anew, loop_was_never_held_up),
+		cmocka_unit_test_teardown(answer_may_ask_again, loop_was_never_held_up),
+		cmocka_unit_test_teardown(absent_server_is_refused_fast_and_found_again, loop_was_never_held_up),
+		cmocka_unit_test_teardown(server_comes_back_without_being_asked, loop_was_never_held_up),
+		cmocka_unit_test_teardown(restart_under_load_answers_everything_once, loop_was_never_held_up),
+		cmocka_unit_test_teardown(frozen_server_costs_its_timeout_then_nothing, loop_was_never_held_up),
+		cmocka_unit_test_teardown(full_server_still_serves_through_what_there_is, loop_was_never_held_up),
+		cmocka_unit_test_teardown(silent_first_host_does_not_hide_the_second, loop_was_never_held_up),
+		cmocka_unit_test_teardown(listener_hears_and_says_when_it_may_have_missed, loop_was_never_held_up),
+		cmocka_unit_test_teardown(pool_may_be_freed_from_its_callbacks, loop_was_never_held_up),
+		cmocka_unit_test_teardown(broken_conninfo_is_refused_without_quoting_it, loop_was_never_held_up),
+	};
+
+	log_init("test", LOG_LEVEL_INFO);
+	if (!find_bin()) {
+		print_message("no PostgreSQL server is installed here: nothing to test the pool against\n");
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, cluster_create, cluster_remove);
+}
