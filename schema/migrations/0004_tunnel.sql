@@ -73,7 +73,7 @@ CREATE TABLE broker.tunnel (
 ALTER SEQUENCE broker.tunnel_id OWNED BY broker.tunnel.id;
 CREATE INDEX ON broker.tunnel (account, id);
 CREATE INDEX ON broker.tunnel (pop, id);
-CREATE INDEX ON broker.tunnel (prefix);
+CREATE UNIQUE INDEX ON broker.tunnel (prefix);
 
 CREATE TABLE broker.subnet (
 	id         int PRIMARY KEY DEFAULT nextval('broker.subnet_id') CHECK (id >= 1),
@@ -87,7 +87,7 @@ CREATE TABLE broker.subnet (
 );
 ALTER SEQUENCE broker.subnet_id OWNED BY broker.subnet.id;
 CREATE INDEX ON broker.subnet (tunnel);
-CREATE INDEX ON broker.subnet (prefix);
+CREATE UNIQUE INDEX ON broker.subnet (prefix);
 
 ALTER TABLE broker.allocation
 	ADD CONSTRAINT allocation_tunnel FOREIGN KEY (tunnel) REFERENCES broker.tunnel DEFERRABLE INITIALLY DEFERRED,

@@ -1,6 +1,12 @@
 -- The rules more than one door needs: allocation, and what may be done with a tunnel. Doors are in schema/api.
 -- Order of locks, everywhere: account rows (by id), then pool rows, then feed counters (by PoP).
 
+-- Is any part of a pool, from one /64 to another, handed out or at rest?
+CREATE FUNCTION broker.pool_taken(pool int, first bigint, last bigint) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN coalesce((SELECT a.first <= pool_taken.last FROM broker.allocation a
+	WHERE a.pool = pool_taken.pool AND a.last >= pool_taken.first ORDER BY a.last LIMIT 1), false);
+
 -- Where the lowest free block of a pool begins, in /64s, at or above its hint; NULL when it is full. The caller holds the pool's lock.
 CREATE FUNCTION broker.pool_lowest(pool broker.pool) RETURNS bigint
 LANGUAGE plpgsql
