@@ -20,9 +20,9 @@ static const struct {
 	lanes_fn *fn;
 	unsigned lanes, least;
 } engines[SHA1_ENGINE__COUNT] = {
+	[SHA1_AVX2] = { sha1_avx2, 8, 7 },
 	[SHA1_NI] = { sha1_ni, 2, 1 },
-	[SHA1_AVX2] = { sha1_avx2, 8, 5 },
-	[SHA1_AVX512] = { sha1_avx512, 16, 5 },
+	[SHA1_AVX512] = { sha1_avx512, 16, 10 },
 };
 
 bool sha1_engine_is_usable(enum sha1_engine e)
@@ -56,14 +56,16 @@ bool sha1_engine_is_usable(enum sha1_engine e)
 }
 #endif
 
-enum sha1_engine sha1_engine_choose(enum sha1_engine wanted)
+struct sha1_set sha1_set_choose(enum sha1_engine wanted)
 {
-	if (wanted != SHA1_AUTO && sha1_engine_is_usable(wanted))
-		return wanted;
-	for (enum sha1_engine e = SHA1_AVX512; e > SHA1_OPENSSL; e--)
-		if (sha1_engine_is_usable(e))
-			return e;
-	return SHA1_OPENSSL;
+	struct sha1_set set = { .widest = SHA1_OPENSSL };
+
+	for (enum sha1_engine e = SHA1_OPENSSL; e < SHA1_ENGINE__COUNT && (wanted == SHA1_AUTO || e <= wanted); e++) {
+		set.use[e] = sha1_engine_is_usable(e);
+		if (set.use[e])
+			set.widest = e;
+	}
+	return set;
 }
 
 static uint32_t block_count(uint32_t len)
@@ -119,17 +121,18 @@ static void sort_jobs(const struct sha1_job **jobs, size_t n)
 	}
 }
 
-void sha1_many(enum sha1_engine e, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n)
+void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n)
 {
 	const struct sha1_job *order[SHA1_MANY_MAX];
+	enum sha1_engine e = set->widest;
 	size_t done = 0;
 
 	for (size_t i = 0; i < n; i++)
 		order[i] = &jobs[i];
-	if (e > SHA1_NI)
+	if (e > SHA1_OPENSSL)
 		sort_jobs(order, n);
 	while (done < n) {
-		while (e > SHA1_OPENSSL && (engines[e].least > n - done || !sha1_engine_is_usable(e)))
+		while (e > SHA1_OPENSSL && (!set->use[e] || engines[e].least > n - done))
 			e--;
 		if (e <= SHA1_OPENSSL)
 			break;

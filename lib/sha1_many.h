@@ -13,7 +13,8 @@
 #include "lib/cc.h"
 #include "lib/digest.h"
 
-enum sha1_engine { SHA1_AUTO, SHA1_OPENSSL, SHA1_NI, SHA1_AVX2, SHA1_AVX512, SHA1_ENGINE__COUNT };
+/* Slowest first, as measured: two streams of SHA-NI beat eight lanes of AVX2. */
+enum sha1_engine { SHA1_AUTO, SHA1_OPENSSL, SHA1_AVX2, SHA1_NI, SHA1_AVX512, SHA1_ENGINE__COUNT };
 
 struct sha1_job {
 	const uint8_t *data; /* the whole message, in one piece */
@@ -23,15 +24,21 @@ struct sha1_job {
 
 enum { SHA1_MANY_MAX = 64 };
 
-/* "auto", "openssl", "sha-ni", "avx2", "avx512"; NULL-terminated, in the order of the enum. */
+/* "auto", "openssl", "avx2", "sha-ni", "avx512"; NULL-terminated, in the order of the enum. */
 extern const char *const sha1_engine_names[SHA1_ENGINE__COUNT + 1];
 
-/* True when this processor (and kernel) can run the engine. */
-bool sha1_engine_is_usable(enum sha1_engine e);
-/* The fastest usable one for SHA1_AUTO or one that is not usable; else `wanted` itself. */
-enum sha1_engine sha1_engine_choose(enum sha1_engine wanted);
+/* The engines one caller uses: the widest for full vectors, the narrower ones for what is left. */
+struct sha1_set {
+	enum sha1_engine widest; /* never SHA1_AUTO */
+	bool use[SHA1_ENGINE__COUNT];
+};
 
-/* Hashes `n` (<= SHA1_MANY_MAX) messages. `e`: what sha1_engine_choose gave. `ctx`: this thread's, for what OpenSSL has to do. */
-void sha1_many(enum sha1_engine e, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n) NONNULL_ARGS(2);
+/* True when this processor (and kernel) can run the engine. Asks the processor, which is slow: not for the data path. */
+bool sha1_engine_is_usable(enum sha1_engine e);
+/* Up to `wanted` (SHA1_AUTO: the widest there is) and what this processor has; OpenSSL is always in it. */
+struct sha1_set sha1_set_choose(enum sha1_engine wanted);
+
+/* Hashes `n` (<= SHA1_MANY_MAX) messages. `ctx`: this thread's, for what OpenSSL has to do. */
+void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n) NONNULL_ARGS(1, 2);
 
 #endif
