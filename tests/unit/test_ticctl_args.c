@@ -92,7 +92,7 @@ static void one_word_of_a_kind_is_spelled_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		const struct param params[] = {{.name = "WORD", .kind = kinds[i].kind, .meta = "up|down|sideways"}, {0}};
+		const struct param params[] = {{"WORD", kinds[i].kind, "up|down|sideways", false, NULL}, {0}};
 		char word[64];
 		char *const words[] = {word};
 		struct args args;

@@ -35,7 +35,8 @@ static void list_is_an_array_of_objects(void **state)
 {
 	struct sink s;
 	(void)state;
-	const struct rows rows = {2, 3, columns, (const char *const[]){"a \"b\" ü", "7", "t", NULL, NULL, NULL}, NULL, NULL};
+	const char *const cells[] = {"a \"b\" ü", "7", "t", NULL, NULL, NULL};
+	const struct rows rows = {2, 3, columns, cells, NULL, NULL};
 	assert_true(json_write_list(sink_open(&s)->file, &rows));
 	sink_expect(&s, "[\n  {\n    \"message\": \"a \\\"b\\\" ü\",\n    \"n\": 7,\n    \"up\": true\n  },\n"
 			"  {\n    \"message\": null,\n    \"n\": null,\n    \"up\": null\n  }\n]\n");
@@ -90,7 +91,8 @@ static void text_that_is_not_utf8_is_repaired(void **state)
 	(void)state;
 	fault_set(&fault, -1, "usage", "no 'Z\xfcrich' \xe2\x82");
 	assert_true(json_write_fault(sink_open(&s)->file, &fault));
-	sink_expect(&s, "{\n  \"error\": \"no 'Z\xef\xbf\xbdrich' \xef\xbf\xbd\xef\xbf\xbd\",\n  \"code\": \"usage\"\n}\n");
+	sink_expect(&s, "{\n  \"error\": \"no 'Z\xef\xbf\xbdrich' \xef\xbf\xbd\xef\xbf\xbd\",\n"
+			"  \"code\": \"usage\"\n}\n");
 }
 
 int main(void)

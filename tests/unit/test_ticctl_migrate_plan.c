@@ -65,7 +65,7 @@ static void checksum_is_the_sha256_of_the_text(void **state)
 	assert_string_equal(sum, sum_nothing);
 }
 
-/* Whatever of names, texts and order changes outside of the migrations changes the doors' checksum; migrations never do. */
+/* Any change of names, texts or order outside of the migrations changes the doors' checksum; migrations never do. */
 static void checksum_of_the_doors_sees_all_but_migrations(void **state)
 {
 	static const struct {
@@ -78,7 +78,8 @@ static void checksum_of_the_doors_sees_all_but_migrations(void **state)
 		{"name", false, {FILE_OF("roles.sql", "roles"), FILE_OF("api/b.sql", "a"), {0}}},
 		{"order", false, {FILE_OF("api/a.sql", "a"), FILE_OF("roles.sql", "roles"), {0}}},
 		{"one less", false, {FILE_OF("roles.sql", "roles"), {0}}},
-		{"one more", false, {FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "a"), FILE_OF("api/b.sql", ""), {0}}},
+		{"one more", false,
+		 {FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "a"), FILE_OF("api/b.sql", ""), {0}}},
 		{"text moved", false, {FILE_OF("roles.sql", "role"), FILE_OF("sapi/a.sql", "a"), {0}}},
 	};
 	char sum[DIGEST_MAX_HEX], other[DIGEST_MAX_HEX];

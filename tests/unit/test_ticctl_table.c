@@ -60,7 +60,8 @@ static void text_of_any_bytes_is_shown_without_harm(void **state)
 	}
 }
 
-static const struct rows_column columns[] = {{"name", ROWS_TEXT}, {"last_report", ROWS_TEXT}, {"up", ROWS_BOOL}, {"n", ROWS_NUMBER}};
+static const struct rows_column columns[] = {
+	{"name", ROWS_TEXT}, {"last_report", ROWS_TEXT}, {"up", ROWS_BOOL}, {"n", ROWS_NUMBER}};
 static const char *const cells[] = {
 	"zürich01", "2026-11-23T13:45:12Z", "t", "7",
 	"x", NULL, "f", "10000",

@@ -65,7 +65,8 @@ const struct command commands[] = {
 	},
 	{
 		.words = "pop set",
-		.params = {POP_NAME, CHOICE("KEY", "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
+		.params = {POP_NAME,
+			   CHOICE("KEY", "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
 			   WORD("VALUE", ARG_VALUE)},
 		.sql = "SELECT * FROM api.op_pop_set($1, $2, $3)",
 		.help = "change a PoP's addresses or its description",
@@ -156,7 +157,7 @@ const struct command commands[] = {
 		.words = "tunnel set",
 		.params = {TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"), WORD("VALUE", ARG_VALUE)},
 		.sql = "SELECT * FROM api.op_tunnel_set($1, $2, $3)",
-		.help = "change a tunnel (a new endpoint or type costs ISK; static wants its address: \"static 192.0.2.1\")",
+		.help = "change a tunnel (a new endpoint or type costs ISK; type \"static 192.0.2.1\" has its address)",
 	},
 	{
 		.words = "tunnel delete",

@@ -9,9 +9,9 @@
 #include "lib/rd.h"
 
 enum {
-	WORDS_MAX = 8, /* a config line has at most 7 */
-	NUMBER_MAX = 0xffff,
-	MTU_MAX = 65535, /* the form; the database knows the range */
+	WORDS_MAX = 8,          /* a config line has at most 7 */
+	NUMBER_MAX = INT32_MAX, /* a PoP with several tunnel prefixes numbers on: 10005 is number 5 of the second */
+	MTU_MAX = 65535,        /* the form; the database knows the range */
 	ROOM_FIRST = 256,
 };
 
@@ -51,7 +51,7 @@ static int read_number(struct word w, uint32_t *out, const char **reason)
 	int err = num_parse_hex(w.text, w.len, NUMBER_MAX, &v);
 	if (err)
 		return fail(err, reason,
-			    err == -ERR_RANGE ? "the tunnel number is above ffff"
+			    err == -ERR_RANGE ? "the tunnel number is above 7fffffff"
 					      : "the tunnel number is not hexadecimal");
 	*out = (uint32_t)v;
 	return 0;

@@ -1,0 +1,94 @@
+"""ticctl migrate: once, all or nothing, never backwards."""
+import subprocess
+
+from support.paths import ROOT, program
+
+from ctl_fixtures import blank, broker, server, template  # noqa: F401  (fixtures)
+
+MIGRATIONS = sorted(path.stem for path in (ROOT / "schema/migrations").glob("*.sql"))
+NEWEST = int(MIGRATIONS[-1][:4])
+OWNER = "postgres"
+
+
+def migrate(database, **more):
+    return database.ok("migrate", user=OWNER, **more)
+
+
+def fingerprint(database):
+    """Everything in the two schemas, and what is recorded about it."""
+    return (database.sql("select n.nspname, c.relname, c.relkind, c.relacl from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+                         " where n.nspname in ('broker', 'api') order by 1, 2"),
+            database.sql("select p.oid::regprocedure, p.proacl, md5(p.prosrc) from pg_proc p"
+                         " where p.pronamespace::regnamespace::text in ('broker', 'api') order by 1::text"),
+            database.sql("select number, checksum, applied_at from broker.migration order by 1"))
+
+
+def test_empty_database_gets_everything_and_a_second_run_changes_nothing(blank):
+    names = ", ".join(name.replace("_", " ", 1) for name in MIGRATIONS)
+    assert migrate(blank) == f"applied {names}; api re-created; schema is current ({NEWEST})"
+    before = fingerprint(blank)
+    assert migrate(blank) == f"schema is current ({NEWEST})"
+    assert blank.json("migrate", user=OWNER) == {"message": f"schema is current ({NEWEST})", "schema": NEWEST, "applied": 0, "api": False}
+    assert fingerprint(blank) == before
+    assert blank.ok("pop", "list") == "There are no PoPs."
+
+
+def test_json_tells_what_was_applied(blank):
+    done = blank.json("migrate", user=OWNER)
+    assert (done["schema"], done["applied"], done["api"]) == (NEWEST, len(MIGRATIONS), True)
+
+
+def test_newer_schema_is_refused_and_left_alone(broker):
+    broker.sql("insert into broker.migration values (9999, 'from_tomorrow', 'x')")
+    broker.sql("comment on schema api is 'of another version'")
+    before = fingerprint(broker)
+    assert broker.refused("migrate", user=OWNER) == (
+        "the database's schema is newer than this program: it has migration 9999 from_tomorrow; nothing was done")
+    assert fingerprint(broker) == before
+
+
+def test_migration_changed_since_it_ran_is_refused(broker):
+    broker.sql("update broker.migration set checksum = repeat('0', 64) where number = 2")
+    name = MIGRATIONS[1].replace("_", " ", 1)
+    assert broker.refused("migrate", user=OWNER) == f"migration {name} was changed after the database ran it; nothing was done"
+
+
+def test_doors_are_renewed_when_they_differ_or_are_gone(broker):
+    broker.sql("drop function api.op_pop_list()")
+    assert migrate(broker) == f"schema is current ({NEWEST})", "what the record says is believed"
+    broker.sql("comment on schema api is 'of another version'")
+    assert migrate(broker) == f"api re-created; schema is current ({NEWEST})"
+    assert broker.ok("pop", "list") == "There are no PoPs."
+    broker.sql("drop schema api cascade")
+    assert "ticctl migrate" in broker.refused("pop", "list")
+    assert migrate(broker) == f"api re-created; schema is current ({NEWEST})"
+    assert broker.ok("pop", "list") == "There are no PoPs."
+
+
+def test_data_survive_new_doors(broker):
+    broker.add_pop()
+    broker.sql("drop schema api cascade")
+    migrate(broker)
+    assert broker.json("pop", "list")[0]["name"] == "demo01"
+
+
+def test_failure_half_way_leaves_the_database_as_it_was(blank):
+    blank.sql("create schema broker; create table broker.pop_report (id int)")
+    sentence = blank.refused("migrate", user=OWNER)
+    assert sentence.startswith("schema/migrations/0") and 'relation "pop_report" already exists (42P07)' in sentence
+    assert blank.sql("select to_regclass('broker.migration'), to_regclass('broker.account'), to_regnamespace('api')") == [["", "", ""]]
+    blank.sql("drop table broker.pop_report")
+    assert migrate(blank).startswith("applied ")
+
+
+def test_many_at_once_do_the_work_once(blank):
+    command = [program("ticctl"), "--db", blank.conninfo(OWNER), "migrate"]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+    answers = [(child.communicate(timeout=60), child.returncode) for child in children]
+    assert [status for _, status in answers] == [0] * 6, answers
+    printed = sorted(out for (out, _), _ in answers)
+    assert printed[0].startswith("applied 0001") and printed[1:] == [f"schema is current ({NEWEST})\n"] * 5
+
+
+def test_only_the_owner_may(broker):
+    assert "permission denied" in broker.refused("migrate")
