@@ -14,6 +14,8 @@
 #include "ticd/core/session.h"
 #include "ticd/io/channel.h"
 
+_Static_assert((int)REPLY_MAX <= (int)PACE_BYTES, "every reply fits into what may be under way");
+
 enum mode { MODE_TALK, MODE_HANDSHAKE, MODE_LINGER };
 
 enum {
