@@ -100,6 +100,24 @@ void counters_echo_received(struct counters *c, uint32_t slot, uint32_t rtt_us)
 		SET(t->rtt_max_us, rtt_us);
 }
 
+void counters_beat(struct counters *c)
+{
+	ADD(c->beats, 1);
+}
+
+void counters_move(struct counters *c)
+{
+	ADD(c->moves, 1);
+}
+
+void counters_answer(struct counters *c, bool sent)
+{
+	if (sent)
+		ADD(c->answers, 1);
+	else
+		ADD(c->answers_limited, 1);
+}
+
 const struct tunnel_drops *counters_drops(const struct counters *c, uint32_t slot)
 {
 	uint32_t row = atomic_load_explicit(&c->tunnels[slot].row, memory_order_acquire);

@@ -6,6 +6,7 @@
 #define POPD_CORE_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,9 @@ void counters_in(struct counters *c, uint32_t slot, size_t octets) NONNULL;
 void counters_out(struct counters *c, uint32_t slot, size_t octets) NONNULL;
 void counters_echo_sent(struct counters *c, uint32_t slot) NONNULL;
 void counters_echo_received(struct counters *c, uint32_t slot, uint32_t rtt_us) NONNULL;
+void counters_beat(struct counters *c) NONNULL;
+void counters_move(struct counters *c) NONNULL;
+void counters_answer(struct counters *c, bool sent) NONNULL; /* false: held back */
 
 /* Any thread: this worker's drops of a slot; NULL: none yet. */
 const struct tunnel_drops *counters_drops(const struct counters *c, uint32_t slot) NONNULL;

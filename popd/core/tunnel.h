@@ -45,7 +45,7 @@ struct tunnel {
 	_Atomic uint32_t newest;                  /* newest accepted epoch (seconds, PROTOCOLS' replay rules); 0: none yet */
 	_Atomic uint32_t heard;                   /* wall second of the last valid packet or beat; 0: never */
 	_Atomic uint32_t path_mtu;                /* outer path MTU learnt from ICMPv4, 0: none */
-	_Atomic uint32_t probe;                   /* the last probe that was answered (probe.h), so that a copy of the reply is not counted; 0: none */
+	_Atomic uint32_t probe;                   /* the last probe whose answer was counted (probe.h); 0: none */
 	atomic_flag moving;                       /* held for the few instructions in which an endpoint moves */
 	uint32_t slot;                            /* own index */
 } CACHE_ALIGNED;
@@ -74,6 +74,13 @@ static inline void tunnel_lock(struct tunnel *t)
 		;
 }
 static inline void tunnel_unlock(struct tunnel *t) { atomic_flag_clear_explicit(&t->moving, memory_order_release); }
+
+/* A valid packet has come. Written when it changes, so that the line stays shared among the workers' caches for the rest of the second. */
+static inline void tunnel_heard(struct tunnel *t, uint32_t now)
+{
+	if (atomic_load_explicit(&t->heard, memory_order_relaxed) != now)
+		atomic_store_explicit(&t->heard, now, memory_order_relaxed);
+}
 
 /* Up: enabled, has an endpoint, and (but for static ones) heard from within `expiry` seconds of `now` (wall seconds). */
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry) NONNULL;

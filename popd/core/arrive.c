@@ -1,0 +1,310 @@
+/*
+ * Arrival: from the bytes a socket gave us to an inner packet of which we know whose it is. The cheapest questions come first: length and nibbles, then
+ * the tunnel, then what its configuration forbids, then the clock; only what passes all these is hashed. Until a packet has been authenticated
+ * nothing but counters may change because of it.
+ */
+#include <string.h>
+
+#include "lib/err.h"
+#include "popd/core/batch.h"
+#include "popd/core/forward.h"
+#include "popd/core/replay.h"
+#include "popd/wire/ecn.h"
+#include "popd/wire/ipv6.h"
+
+/* ---- open ---- */
+
+static enum drop take_inner(struct work *w, uint8_t *inner, size_t len)
+{
+	int err = ipv6_check(inner, len, &w->inner_len);
+
+	if (err)
+		return err == -ERR_FORMAT ? DROP_INNER_VERSION : DROP_INNER_SHORT;
+	w->inner = inner;
+	return DROP_NONE;
+}
+
+static enum drop open_ayiya(struct job *job, struct work *w)
+{
+	int err = ayiya_decode(job->data, job->len, &w->ayiya);
+
+	if (err)
+		return err == -ERR_FORMAT ? DROP_AYIYA_FORM : DROP_OUTER_SHORT;
+	if (ip4_is_martian(job->from.addr) || job->from.port == 0)
+		return DROP_OUTER_MARTIAN;
+	if (w->ayiya.auth == AYIYA_AUTH_NONE || w->ayiya.hash == AYIYA_HASH_NONE)
+		return DROP_AYIYA_UNSIGNED;
+	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
+	if (w->ayiya.auth != AYIYA_AUTH_SECRET || alg == DIGEST__COUNT)
+		return DROP_AYIYA_METHOD;
+	if (w->ayiya.signature_len != digest_len(alg))
+		return DROP_AYIYA_FORM;
+	w->from = endpoint_pack(job->from, alg == DIGEST_SHA256 ? ENDPOINT_SHA256 : 0);
+	w->who = (const struct ip6 *)(job->data + AYIYA_AT_IDENTITY);
+	return DROP_NONE;
+}
+
+static enum drop open_heartbeat(struct job *job, struct work *w)
+{
+	if (job->len == 0)
+		return DROP_OUTER_SHORT;
+	if (ip4_is_martian(job->from.addr))
+		return DROP_OUTER_MARTIAN;
+	if (heartbeat_decode(job->data, job->len, &w->beat) != 0)
+		return DROP_BEAT_FORM;
+	w->from = endpoint_pack((struct endpoint4){job->from.addr, 0}, 0);
+	w->who = &w->beat.client;
+	return DROP_NONE;
+}
+
+static enum drop open_proto41(struct job *job, struct work *w)
+{
+	if (job->len == 0)
+		return DROP_OUTER_SHORT;
+	if (ip4_is_martian(job->from.addr))
+		return DROP_OUTER_MARTIAN;
+	enum drop drop = take_inner(w, job->data, job->len);
+	if (!drop)
+		drop = forward_judge_source(w->inner);
+	if (!drop)
+		w->who = (const struct ip6 *)(w->inner + IPV6_AT_SOURCE);
+	return drop;
+}
+
+static enum drop open_job(struct job *job, struct work *w)
+{
+	switch (job->source) {
+	case JOB_FROM_AYIYA:
+		return open_ayiya(job, w);
+	case JOB_FROM_HEARTBEAT:
+		return open_heartbeat(job, w);
+	case JOB_FROM_PROTO41:
+		return open_proto41(job, w);
+	case JOB_FROM_TUN:
+	case JOB_PROBE:
+		return take_inner(w, job->data, job->len);
+	}
+	return DROP_INTERNAL;
+}
+
+void arrive_open(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct job *job = &b->jobs[i];
+		struct work *w = &b->work[i];
+		bool inside = job->source == JOB_FROM_TUN || job->source == JOB_PROBE;
+		w->inner = NULL;
+		w->who = NULL;
+		w->echoes = false;
+		w->from = inside ? 0 : endpoint_pack(job->from, 0);
+		enum drop drop = open_job(job, w);
+		if (drop)
+			batch_drop(b, i, drop, NULL, NULL);
+	}
+}
+
+/* ---- check ---- */
+
+static enum drop check_ayiya(const struct work *w, uint32_t now)
+{
+	if (w->route.conf->type != TUNNEL_AYIYA)
+		return DROP_TUNNEL_TYPE;
+	if (!w->route.conf->enabled)
+		return DROP_TUNNEL_DISABLED;
+	if (!replay_clock_is_near(w->ayiya.epoch, now))
+		return DROP_CLOCK_SKEW;
+	if (w->ayiya.opcode > AYIYA_ECHO_REQUEST_FORWARD)
+		return DROP_AYIYA_OPCODE;
+	return w->ayiya.next_header == AYIYA_NEXT_IPV6 || w->ayiya.next_header == AYIYA_NEXT_NONE ? DROP_NONE : DROP_AYIYA_NEXT_HEADER;
+}
+
+static enum drop check_heartbeat(const struct job *job, const struct work *w, uint32_t now)
+{
+	if (w->route.conf->type != TUNNEL_HEARTBEAT)
+		return DROP_TUNNEL_TYPE;
+	if (!w->route.conf->enabled)
+		return DROP_TUNNEL_DISABLED;
+	if (w->beat.address.v != 0 && w->beat.address.v != job->from.addr.v)
+		return DROP_BEAT_ADDRESS;
+	return replay_clock_is_near(w->beat.epoch, now) ? DROP_NONE : DROP_CLOCK_SKEW;
+}
+
+static enum drop check_proto41(const struct job *job, const struct work *w, uint32_t now, uint32_t expiry)
+{
+	const struct tunnel_conf *c = w->route.conf;
+	const struct tunnel *t = w->route.tunnel;
+
+	if (c->type == TUNNEL_AYIYA)
+		return DROP_TUNNEL_TYPE;
+	if (!c->enabled)
+		return DROP_TUNNEL_DISABLED;
+	if (c->type == TUNNEL_HEARTBEAT && !tunnel_is_up(t, c, now, expiry))
+		return DROP_TUNNEL_DOWN;
+	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
+	return endpoint_of(endpoint).addr.v == job->from.addr.v ? DROP_NONE : DROP_ENDPOINT_MISMATCH;
+}
+
+static enum drop check(const struct job *job, const struct work *w, const struct batch *b)
+{
+	if (job->source == JOB_FROM_AYIYA)
+		return check_ayiya(w, b->now.wall);
+	if (job->source == JOB_FROM_HEARTBEAT)
+		return check_heartbeat(job, w, b->now.wall);
+	return check_proto41(job, w, b->now.wall, b->p->expiry);
+}
+
+/* Signed packets name their tunnel by its ::2; protocol 41 by any source that is routed to it. */
+static bool names_tunnel(const struct job *job, const struct work *w)
+{
+	if (job->source == JOB_FROM_PROTO41)
+		return w->route.kind != ROUTE_NONE;
+	if (w->route.kind != ROUTE_TUNNEL_NET)
+		return false;
+	struct ip6 client = tunnel_client(w->route.conf);
+	return ip6_equal(&client, w->who);
+}
+
+/* The digest of the secret goes where the signature is: then what is to be hashed lies in one piece. */
+static void ask_ayiya(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	uint8_t *signature = job->data + AYIYA_AT_SIGNATURE;
+	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
+
+	memcpy(w->claimed, signature, w->ayiya.signature_len);
+	memcpy(signature, alg == DIGEST_SHA256 ? w->route.conf->key_sha256 : w->route.conf->key_sha1, w->ayiya.signature_len);
+	*batch_item(b, i) = (struct auth_item){.alg = alg, .data = job->data, .len = job->len, .out = w->computed};
+}
+
+/* The secret goes where the digits are, which are as many as it can be long. */
+static void ask_heartbeat(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	size_t len = strlen(w->route.conf->secret);
+
+	memcpy(w->claimed, w->beat.digest, sizeof(w->beat.digest));
+	memcpy(job->data + w->beat.signed_len, w->route.conf->secret, len);
+	*batch_item(b, i) = (struct auth_item){.alg = DIGEST_MD5, .data = job->data, .len = w->beat.signed_len + (uint32_t)len, .out = w->computed};
+}
+
+void arrive_check(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct job *job = &b->jobs[i];
+		struct work *w = &b->work[i];
+		if (job->drop || !w->who)
+			continue;
+		if (!names_tunnel(job, w)) {
+			batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+			continue;
+		}
+		job->tunnel = w->route.tunnel;
+		job->conf = w->route.conf;
+		enum drop drop = check(job, w, b);
+		if (drop)
+			batch_drop(b, i, drop, job->tunnel, job->conf);
+		else if (job->source == JOB_FROM_AYIYA)
+			ask_ayiya(b, i);
+		else if (job->source == JOB_FROM_HEARTBEAT)
+			ask_heartbeat(b, i);
+	}
+}
+
+/* ---- accept ---- */
+
+static enum drop judge_digest(const struct auth_item *item, const struct job *job, const struct work *w)
+{
+	if (!item->done)
+		return DROP_INTERNAL;
+	/* No secret is no proof, though its digest is easy to come by. */
+	if (job->conf->secret[0] != '\0' && digest_equal(w->claimed, w->computed, digest_len(item->alg)))
+		return DROP_NONE;
+	return job->source == JOB_FROM_AYIYA ? DROP_AYIYA_SIGNATURE : DROP_BEAT_SIGNATURE;
+}
+
+/* Authentic: whoever sent it is the tunnel's client, if it is no replay. */
+static enum drop accept_client(struct batch *b, struct job *job, const struct work *w, uint32_t epoch)
+{
+	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->p->expiry);
+	uint64_t before;
+	enum drop drop = replay_accept(job->tunnel, job->conf, w->from, epoch, b->now.wall, &before);
+
+	if (drop)
+		return drop;
+	if (before != 0 && (before ^ w->from) >> 16 != 0) {
+		job->event = EVENT_ENDPOINT_MOVED;
+		job->old_endpoint = before;
+		counters_move(b->p->counters);
+	} else if (!was_up) {
+		job->event = EVENT_TUNNEL_UP;
+	}
+	return DROP_NONE;
+}
+
+/* What is inside an authentic AYIYA packet. */
+static enum drop unwrap_ayiya(struct batch *b, struct job *job, struct work *w)
+{
+	uint8_t opcode = w->ayiya.opcode;
+
+	w->echoes = opcode == AYIYA_ECHO_REQUEST || opcode == AYIYA_ECHO_REQUEST_FORWARD;
+	if ((opcode == AYIYA_FORWARD || opcode == AYIYA_ECHO_REQUEST_FORWARD) && w->ayiya.next_header == AYIYA_NEXT_IPV6)
+		return take_inner(w, job->data + w->ayiya.header_len, job->len - w->ayiya.header_len);
+	if (!w->echoes)
+		counters_beat(b->p->counters);
+	return DROP_NONE;
+}
+
+static enum drop accept_signed(struct batch *b, const struct auth_item *item, struct job *job, struct work *w)
+{
+	enum drop drop = judge_digest(item, job, w);
+
+	if (job->source == JOB_FROM_HEARTBEAT) {
+		memset(job->data + w->beat.signed_len, 0, TUNNEL_SECRET_LEN);
+		if (!drop)
+			drop = accept_client(b, job, w, w->beat.epoch);
+		if (!drop)
+			counters_beat(b->p->counters);
+		return drop;
+	}
+	if (!drop)
+		drop = accept_client(b, job, w, w->ayiya.epoch);
+	return drop ? drop : unwrap_ayiya(b, job, w);
+}
+
+/* RFC 6040: an outer congestion mark becomes an inner one, or the end of a packet that cannot carry it. */
+static enum drop take_congestion_mark(const struct job *job, struct work *w)
+{
+	uint8_t class = ipv6_traffic_class(w->inner);
+	int ecn = ecn_decapsulate(job->outer_tos, class);
+
+	if (ecn < 0)
+		return DROP_ECN_INVALID;
+	if (ecn != (class & ECN_MASK))
+		ipv6_set_traffic_class(w->inner, (uint8_t)((class & ~ECN_MASK) | ecn));
+	return DROP_NONE;
+}
+
+void arrive_accept(struct batch *b)
+{
+	for (size_t k = 0; k < b->item_count; k++) {
+		size_t i = b->asker[k];
+		struct job *job = &b->jobs[i];
+		enum drop drop = accept_signed(b, &b->items[k], job, &b->work[i]);
+		if (drop)
+			batch_drop(b, i, drop, job->tunnel, job->conf);
+	}
+	b->item_count = 0;
+	for (size_t i = 0; i < b->n; i++) {
+		struct job *job = &b->jobs[i];
+		struct work *w = &b->work[i];
+		if (job->drop || !w->who || !w->inner)
+			continue;
+		enum drop drop = take_congestion_mark(job, w);
+		if (drop)
+			batch_drop(b, i, drop, job->tunnel, job->conf);
+		if (job->source == JOB_FROM_PROTO41)
+			tunnel_heard(job->tunnel, b->now.wall);
+	}
+}

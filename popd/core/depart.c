@@ -1,0 +1,152 @@
+/*
+ * Departure: what forward_decide says is done to the packet where it lies. An answer goes back to where the packet came from, whatever the routes say.
+ */
+#include "popd/core/batch.h"
+#include "popd/core/encap.h"
+#include "popd/core/forward.h"
+#include "popd/core/probe.h"
+#include "popd/wire/icmp6.h"
+
+static void to_uplink(struct job *job, uint8_t *packet, uint32_t len)
+{
+	job->out[0] = (struct out){.kind = OUT_TUN, .data = packet, .len = len, .tunnel = job->tunnel};
+}
+
+static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint8_t *packet, uint32_t len)
+{
+	struct auth_item sign;
+
+	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->now.wall))
+		*batch_item(b, i) = sign;
+}
+
+/* Whoever sent it is where it came from: the uplink, or the endpoint of its tunnel. */
+static void send_back(struct batch *b, size_t i, uint8_t *packet, uint32_t len)
+{
+	struct job *job = &b->jobs[i];
+	uint64_t endpoint;
+
+	if (!job->tunnel) {
+		to_uplink(job, packet, len);
+		return;
+	}
+	endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
+	if (endpoint == 0)
+		return;
+	to_tunnel(b, i, job->tunnel, job->conf, endpoint, packet, len);
+	counters_out(b->p->counters, job->tunnel->slot, len);
+}
+
+static void send_error(struct batch *b, size_t i, const struct verdict *v)
+{
+	static const struct ip6 unspecified;
+	struct work *w = &b->work[i];
+	uint32_t len;
+
+	if (ip6_equal(&v->answer, &unspecified) || !icmp6_may_answer(w->inner, w->inner_len))
+		return;
+	/* The budget is the sender's; from the uplink, that of the tunnel aimed at. */
+	const struct tunnel *budget = b->jobs[i].tunnel ? b->jobs[i].tunnel : v->charge;
+	bool sent = limiter_take(b->p->limiter, budget ? budget->slot : UINT32_MAX, b->now.mono_us);
+	counters_answer(b->p->counters, sent);
+	if (!sent)
+		return;
+	uint8_t *error = icmp6_error_build(w->inner, w->inner_len, v->error, &v->answer, &len);
+	send_back(b, i, error, len);
+}
+
+static void send_answer(struct batch *b, size_t i, const struct verdict *v)
+{
+	struct work *w = &b->work[i];
+	uint32_t len;
+	uint8_t *answer = v->action == ACTION_ECHO ? icmp6_echo_build(w->inner, w->inner_len, v->upper, &len)
+	                                           : icmp6_advertisement_build(w->inner, &v->answer, &len);
+
+	send_back(b, i, answer, len);
+}
+
+static void hear_probe(struct batch *b, size_t i, const struct verdict *v)
+{
+	struct job *job = &b->jobs[i];
+
+	if (probe_is_new(job->tunnel, v->probe))
+		counters_echo_received(b->p->counters, job->tunnel->slot, v->rtt_us);
+	else
+		batch_drop(b, i, DROP_POP_UNUSED, job->tunnel, job->conf);
+}
+
+static void count_passed(struct batch *b, const struct job *job, uint32_t len)
+{
+	if (job->tunnel)
+		counters_in(b->p->counters, job->tunnel->slot, len);
+}
+
+void depart_inner(struct batch *b, size_t i, const struct route *destination)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	struct crossing x = {w->inner, w->inner_len, b->pop, job->tunnel, job->conf, w->route, *destination};
+	struct verdict v;
+
+	forward_decide(b->p, &x, b->now, &v);
+	switch (v.action) {
+	case ACTION_NONE:
+		batch_drop(b, i, v.drop, v.charge, v.charge_conf);
+		break;
+	case ACTION_UPLINK:
+		w->inner[IPV6_AT_HOPS]--;
+		count_passed(b, job, w->inner_len);
+		to_uplink(job, w->inner, w->inner_len);
+		break;
+	case ACTION_TUNNEL:
+		w->inner[IPV6_AT_HOPS]--;
+		count_passed(b, job, w->inner_len);
+		counters_out(b->p->counters, v.to->slot, w->inner_len);
+		to_tunnel(b, i, v.to, v.to_conf, v.endpoint, w->inner, w->inner_len);
+		break;
+	case ACTION_ERROR:
+		batch_drop(b, i, v.drop, v.charge, v.charge_conf);
+		send_error(b, i, &v);
+		break;
+	case ACTION_ECHO:
+	case ACTION_NEIGHBOUR:
+		count_passed(b, job, w->inner_len);
+		send_answer(b, i, &v);
+		break;
+	case ACTION_PROBED:
+		hear_probe(b, i, &v);
+		break;
+	}
+}
+
+void depart_probe(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	const struct tunnel_conf *c = job->tunnel ? atomic_load(&job->tunnel->conf) : NULL;
+
+	job->conf = c;
+	if (!c) {
+		batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+		return;
+	}
+	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
+	if (!c->enabled || endpoint == 0 || !tunnel_is_up(job->tunnel, c, b->now.wall, b->p->expiry)) {
+		batch_drop(b, i, !c->enabled ? DROP_TUNNEL_DISABLED : endpoint == 0 ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN, job->tunnel, c);
+		return;
+	}
+	counters_echo_sent(b->p->counters, job->tunnel->slot);
+	to_tunnel(b, i, job->tunnel, c, endpoint, w->inner, w->inner_len);
+}
+
+void depart_echo(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	const struct ayiya_view *asked = &b->work[i].ayiya;
+	bool forwards = asked->opcode == AYIYA_ECHO_REQUEST_FORWARD;
+	uint8_t *payload = forwards ? job->echo + AYIYA_HEADER_MAX : job->data + asked->header_len;
+	uint32_t len = forwards ? 0 : job->len - asked->header_len;
+
+	encap_ayiya(&job->out[forwards], batch_item(b, i), job->tunnel, job->conf, b->work[i].from, AYIYA_ECHO_RESPONSE,
+	            forwards ? AYIYA_NEXT_NONE : asked->next_header, payload, len, b->now.wall);
+}

@@ -1,0 +1,133 @@
+/*
+ * The stages, each over the whole batch before the next begins, so that memory is fetched for many at once and digests come together:
+ *
+ *   arrive_open      outer headers, and of what comes from inside the inner one
+ *   look up          the tunnel each names (identity, client, inner source)
+ *   arrive_check     all that can be refused without a digest
+ *   auth_run         the digests of all that is left
+ *   arrive_accept    authentic? replayed? then: inner packets
+ *   look up          inner destinations (and sources of AYIYA)
+ *   depart_*         the decision, and what goes out
+ *   auth_run         the signatures of what goes out
+ */
+#include "popd/core/pipeline.h"
+
+#include "popd/core/batch.h"
+#include "popd/wire/icmp6.h"
+
+_Static_assert(PIPELINE_BATCH <= UINT8_MAX, "batch.asker holds a job's index");
+_Static_assert(JOB_HEADROOM >= ICMP6_ERROR_HEADROOM + AYIYA_HEADER_MAX, "an error about a packet from the uplink, wrapped for a tunnel, fits before it");
+_Static_assert(sizeof(((struct job *)NULL)->echo) >= AYIYA_HEADER_MAX, "the second answer is a header");
+
+void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c)
+{
+	b->jobs[i].drop = why;
+	counters_drop(b->p->counters, why, t ? t->slot : UINT32_MAX, c ? c->id : 0, b->work[i].from, b->now.wall);
+}
+
+static void reset(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct job *job = &b->jobs[i];
+		if (job->source != JOB_PROBE)
+			job->tunnel = NULL;
+		job->conf = NULL;
+		job->drop = DROP_NONE;
+		job->event = EVENT_NONE;
+		job->old_endpoint = 0;
+		job->out[0].kind = job->out[1].kind = OUT_NONE;
+	}
+}
+
+static void look_up_tunnels(struct batch *b)
+{
+	const struct ip6 *keys[PIPELINE_BATCH];
+	struct route routes[PIPELINE_BATCH];
+
+	for (size_t i = 0; i < b->n; i++)
+		keys[i] = b->jobs[i].drop ? NULL : b->work[i].who;
+	table_lookup_batch(b->p->table, keys, b->n, routes);
+	for (size_t i = 0; i < b->n; i++)
+		b->work[i].route = routes[i];
+}
+
+/* Sources of AYIYA packets first, then destinations of all. */
+static void look_up_inner(struct batch *b, struct route *destinations)
+{
+	const struct ip6 *keys[2 * PIPELINE_BATCH];
+	struct route routes[2 * PIPELINE_BATCH];
+
+	for (size_t i = 0; i < b->n; i++) {
+		const uint8_t *inner = b->jobs[i].drop ? NULL : b->work[i].inner;
+		bool crosses = inner && b->jobs[i].source != JOB_PROBE;
+		keys[i] = crosses && b->jobs[i].source == JOB_FROM_AYIYA ? (const struct ip6 *)(inner + IPV6_AT_SOURCE) : NULL;
+		keys[b->n + i] = crosses ? (const struct ip6 *)(inner + IPV6_AT_DESTINATION) : NULL;
+	}
+	table_lookup_batch(b->p->table, keys, 2 * b->n, routes);
+	for (size_t i = 0; i < b->n; i++) {
+		if (keys[i])
+			b->work[i].route = routes[i];
+		destinations[i] = routes[b->n + i];
+	}
+}
+
+static void depart(struct batch *b)
+{
+	struct route destinations[PIPELINE_BATCH];
+
+	look_up_inner(b, destinations);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct work *w = &b->work[i];
+		if (w->echoes)
+			depart_echo(b, i);
+		if (b->jobs[i].drop || !w->inner)
+			continue;
+		if (b->jobs[i].source == JOB_PROBE)
+			depart_probe(b, i);
+		else
+			depart_inner(b, i, &destinations[i]);
+	}
+}
+
+/* Without a signature nobody would take it. */
+static void drop_unsigned(struct batch *b)
+{
+	for (size_t k = 0; k < b->item_count; k++) {
+		struct job *job = &b->jobs[b->asker[k]];
+		if (b->items[k].done)
+			continue;
+		for (size_t o = 0; o < ARRAY_LEN(job->out); o++)
+			if (job->out[o].kind == OUT_UDP && job->out[o].data == b->items[k].data)
+				job->out[o].kind = OUT_NONE;
+		batch_drop(b, b->asker[k], DROP_INTERNAL, job->tunnel, job->conf);
+	}
+}
+
+void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment now)
+{
+	struct batch b;
+
+	b.p = p;
+	b.jobs = jobs;
+	b.n = n;
+	b.now = now;
+	b.pop = table_pop(p->table);
+	b.item_count = 0;
+	reset(&b);
+	arrive_open(&b);
+	look_up_tunnels(&b);
+	arrive_check(&b);
+	auth_run(p->digest, b.items, b.item_count);
+	arrive_accept(&b);
+	depart(&b);
+	auth_run(p->digest, b.items, b.item_count);
+	drop_unsigned(&b);
+}
+
+void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t wall)
+{
+	const struct tunnel_conf *c = out->tunnel ? atomic_load(&out->tunnel->conf) : NULL;
+
+	counters_drop(p->counters, out->kind == OUT_TUN ? DROP_TUN_REFUSED : DROP_SEND_REFUSED, out->tunnel ? out->tunnel->slot : UINT32_MAX, c ? c->id : 0, 0,
+	              wall);
+}

@@ -1,0 +1,58 @@
+#include "popd/core/probe.h"
+
+#include <string.h>
+
+#include "popd/core/siphash.h"
+#include "popd/wire/csum.h"
+#include "popd/wire/icmp6.h"
+
+/*
+ * What follows the ICMPv6 echo header (whose identifier and sequence are the caller's):
+ *  0 when it was sent, microseconds     8 tunnel id     12 identifier, sequence     16 check value over bytes 0 to 15
+ */
+enum { STAMP = 0, TUNNEL = 8, ECHO = 12, CHECK = 16, DATA = 24 };
+_Static_assert(PROBE_LEN == IPV6_HEADER + ICMP6_HEADER + DATA, "the header says how long a probe is");
+
+void probe_build(uint8_t out[static PROBE_LEN], const struct tunnel_conf *c, const uint8_t key[static 16], uint16_t id, uint16_t sequence, int64_t mono_us)
+{
+	struct ip6 from = tunnel_pop(c), to = tunnel_client(c);
+	uint8_t *icmp = out + IPV6_HEADER, *data = icmp + ICMP6_HEADER;
+
+	ipv6_write(out, ICMP6_HEADER + DATA, IPV6_NEXT_ICMP, IPV6_HOPS, &from, &to);
+	memset(icmp, 0, ICMP6_HEADER);
+	icmp[0] = ICMP6_ECHO_REQUEST;
+	be16_store(icmp + 4, id);
+	be16_store(icmp + 6, sequence);
+	be64_store(data + STAMP, (uint64_t)mono_us);
+	be32_store(data + TUNNEL, c->id);
+	memcpy(data + ECHO, icmp + 4, 4);
+	be64_store(data + CHECK, siphash(key, data, CHECK));
+	be16_store(icmp + ICMP6_AT_CSUM, csum_upper(out, IPV6_NEXT_ICMP, icmp, PROBE_LEN - IPV6_HEADER));
+}
+
+bool probe_is_answer(const uint8_t *echo, size_t len, const struct tunnel_conf *c, const uint8_t key[static 16], int64_t mono_us, uint32_t *rtt_us,
+                     uint32_t *word)
+{
+	const uint8_t *data = echo + ICMP6_HEADER;
+
+	if (len != ICMP6_HEADER + DATA || be32_load(data + TUNNEL) != c->id || memcmp(data + ECHO, echo + 4, 4) != 0 ||
+	    be64_load(data + CHECK) != siphash(key, data, CHECK))
+		return false;
+	/* The clocks of two workers may be read in the other order than the packet went. */
+	int64_t age = mono_us - (int64_t)be64_load(data + STAMP);
+	if (age > PROBE_LIFE_US)
+		return false;
+	*rtt_us = age > 0 ? (uint32_t)age : 1;
+	*word = be16_load(echo + 6) | UINT32_C(1) << 16;
+	return true;
+}
+
+bool probe_is_new(struct tunnel *t, uint32_t word)
+{
+	uint32_t last = atomic_load_explicit(&t->probe, memory_order_relaxed);
+
+	while (last == 0 || (int16_t)(uint16_t)(word - last) > 0)
+		if (atomic_compare_exchange_weak_explicit(&t->probe, &last, word, memory_order_relaxed, memory_order_relaxed))
+			return true;
+	return false;
+}
