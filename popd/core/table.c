@@ -320,12 +320,12 @@ size_t table_count(const struct table *t)
 	return t->count;
 }
 
-size_t table_capacity(const struct table *t)
+size_t table_slots(const struct table *t)
 {
 	return t->capacity;
 }
 
-size_t table_slots(const struct table *t)
+size_t table_slots_used(const struct table *t)
 {
 	return t->high;
 }

@@ -39,10 +39,11 @@ void table_set_pop(struct table *t, const struct pop_conf *pop) NONNULL;
 /* Frees what all workers have let go of; call now and then (each second). */
 void table_reclaim(struct table *t) NONNULL;
 size_t table_count(const struct table *t) NONNULL;
-size_t table_capacity(const struct table *t) NONNULL;
-/* By id; NULL: none. Control thread only, as is walking slots 0..table_slots()-1 (the slots ever used; conf NULL: free). */
+/* By id; NULL: none. Control thread only, as is walking slots 0..table_slots_used()-1 (conf NULL: free). */
 struct tunnel *table_by_id(struct table *t, uint32_t id) NONNULL;
+/* All there are, `capacity` as created; and one more than the highest that was ever used. */
 size_t table_slots(const struct table *t) NONNULL;
+size_t table_slots_used(const struct table *t) NONNULL;
 struct tunnel *table_slot(struct table *t, size_t slot) NONNULL;
 
 /* What a snapshot or the journal knew of a tunnel's client, before it is heard from again: 0 or -ERR_NOT_FOUND. A static tunnel keeps its configured
