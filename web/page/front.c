@@ -7,12 +7,11 @@
 static void put_now(struct html *h, const struct page_now *now)
 {
 	layout_put_age(h, now);
-	html_put(h, "<p class=\"lead\">");
 	if (now->view)
 		page_put_summary(h, now);
 	else
-		html_put(h, "The database has not answered yet, so the state of the PoPs is not known");
-	html_put(h, ". <a href=\"/pops/status\">See the status of every PoP</a></p>\n");
+		html_put(h, "<p>The database has not answered yet, so the state of the PoPs is not known.</p>\n");
+	html_put(h, "<p><a href=\"/pops/status\">The status of every PoP</a></p>\n");
 }
 
 void page_front(struct html *h, const struct page_now *now)
@@ -29,9 +28,9 @@ void page_front(struct html *h, const struct page_now *now)
 		    "<p>Accounts and tunnels are handed out by the operator of this site. With an account, point AICCU or another TIC client "
 		    "at this broker; the client asks for its tunnel's settings and brings it up. There are three kinds:</p>\n"
 		    "<dl class=\"words\">\n"
-		    "<div><dt>AYIYA</dt><dd>Packets inside UDP. Works behind NAT and with a changing address.</dd></div>\n"
-		    "<div><dt>Heartbeat</dt><dd>Protocol 41 with a small signed beat that tells the PoP your present IPv4 address.</dd></div>\n"
-		    "<div><dt>Static</dt><dd>Protocol 41 to one fixed IPv4 address.</dd></div>\n"
+		    "<dt>AYIYA</dt><dd>Packets inside UDP. Works behind NAT and with a changing address.</dd>\n"
+		    "<dt>Heartbeat</dt><dd>Protocol 41 with a small signed beat that tells the PoP your present IPv4 address.</dd>\n"
+		    "<dt>Static</dt><dd>Protocol 41 to one fixed IPv4 address.</dd>\n"
 		    "</dl>\n");
 	html_put(h, "<h2>For programs</h2>\n<p>The status as JSON is at <a href=\"/pops/status.json\">%s/pops/status.json</a>.</p>\n",
 		 now->site->url);

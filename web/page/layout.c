@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/version.h"
@@ -29,9 +30,9 @@ void layout_open(struct html *h, const struct page_now *now, const struct layout
 	html_put(h, "<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
 		    "<header class=\"top\"><div class=\"wrap\">\n<a class=\"brand\" href=\"/\">%s</a>\n"
 		    "<nav aria-label=\"Main\"><a href=\"/pops/status\"", now->site->title);
-	if (layout->path && strcmp(layout->path, "/pops/status") == 0)
-		html_put(h, " aria-current=\"page\"");
-	html_put(h, ">PoP status</a></nav>\n</div></header>\n<main id=\"main\" class=\"wrap\">\n");
+	bool is_here = layout->path && strcmp(layout->path, "/pops/status") == 0;
+	html_put(h, is_here ? " class=\"here\">PoP status<span class=\"unseen\"> (this page)</span>" : ">PoP status");
+	html_put(h, "</a></nav>\n</div></header>\n<main id=\"main\" class=\"wrap\">\n");
 }
 
 void layout_close(struct html *h)
@@ -99,7 +100,12 @@ void layout_put_isp(struct html *h, const struct pop_view *pop)
 		html_put(h, "%s", name);
 }
 
-void layout_put_count(struct html *h, size_t n, const char *one, const char *many)
+void layout_put_number(struct html *h, int64_t n)
 {
-	html_put(h, "%zu %s", n, n == 1 ? one : many);
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRId64, n);
+	for (int i = 0; i < len; i++) {
+		bool gap = i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-';
+		html_put(h, gap ? ",%s" : "%s", (const char[]){digits[i], '\0'});
+	}
 }

@@ -31,7 +31,7 @@ void layout_put_place(struct html *h, const struct pop_view *pop) NONNULL;
 /* The ISP's name, a link when its web address is a plain http or https one; "-" for none. */
 void layout_put_isp(struct html *h, const struct pop_view *pop) NONNULL;
 
-/* "<n> <one>" or "<n> <many>". */
-void layout_put_count(struct html *h, size_t n, const char *one, const char *many) NONNULL;
+/* A count with its thousands apart: "10,240". */
+void layout_put_number(struct html *h, int64_t n) NONNULL;
 
 #endif

@@ -21,10 +21,10 @@ void page_pop(struct html *h, const struct page_now *now, const struct pop_view 
 /* A page that says why there is nothing else to show: 404, 405, 500, 503. 503 refreshes itself. */
 void page_error(struct html *h, const struct page_now *now, unsigned status) NONNULL;
 
-/* Every PoP as JSON text, to be freed; the form is in webd(8). Without a view: the form with no PoPs and an "error". NULL: no memory. */
+/* Every PoP as JSON text (no NUL), to be freed; the form is in webd(8). Without a view: the form with no PoPs and an "error". NULL: no memory. */
 char *page_status_json(const struct page_now *now, size_t *len) NONNULL MUSTCHECK;
 
-/* One sentence for the state of all PoPs of now->view: "All 3 PoPs are up". */
+/* The state of all PoPs of now->view in one sentence, in a coloured box: "All 3 PoPs are up." */
 void page_put_summary(struct html *h, const struct page_now *now) NONNULL;
 
 #endif

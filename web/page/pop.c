@@ -1,42 +1,37 @@
 /* One PoP: the same facts as its row of the status page with room to breathe, and when it went up and down. */
 #include "web/page/page.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "web/page/html.h"
 #include "web/page/layout.h"
 #include "web/page/stamp.h"
 
-static void put_fact(struct html *h, const char *name, const char *value)
-{
-	html_put(h, "<div><dt>%s</dt><dd>%s</dd></div>\n", name, *value ? value : "–");
-}
-
 static void put_facts(struct html *h, const struct page_now *now, const struct pop_view *pop)
 {
 	char span[SPAN_TEXT];
-	html_put(h, "<h2>Facts</h2>\n<dl class=\"facts\">\n<div><dt>Place</dt><dd>");
+	html_put(h, "<h2>Facts</h2>\n<dl class=\"facts\">\n<dt>Place</dt><dd>");
 	layout_put_place(h, pop);
 	if (!*pop->city && !*pop->country)
 		html_put(h, "–");
-	html_put(h, "</dd></div>\n<div><dt>ISP</dt><dd>");
+	html_put(h, "</dd>\n<dt>ISP</dt><dd>");
 	layout_put_isp(h, pop);
-	html_put(h, "</dd></div>\n");
-	put_fact(h, "IPv4", pop->ipv4);
-	put_fact(h, "IPv6", pop->ipv6);
-	html_put(h, "<div><dt>Tunnels</dt><dd>%" PRId64 " configured, %" PRId64 " up, %" PRId64 " active</dd></div>\n",
-		 pop->configured, pop->up, pop->active);
-	html_put(h, "<div><dt>Last report</dt><dd>");
+	html_put(h, "</dd>\n");
+	html_put(h, "<dt>IPv4</dt><dd><code>%s</code></dd>\n<dt>IPv6</dt><dd><code>%s</code></dd>\n<dt>Tunnels</dt><dd>", pop->ipv4, pop->ipv6);
+	layout_put_number(h, pop->configured);
+	html_put(h, " configured, ");
+	layout_put_number(h, pop->up);
+	html_put(h, " up, ");
+	layout_put_number(h, pop->active);
+	html_put(h, " active</dd>\n<dt>Last report</dt><dd>");
 	if (pop->last_report.s) {
 		stamp_put(h, pop->last_report);
 		html_put(h, ", %s ago", span_text(page_moment(now).s - pop->last_report.s, span));
 	} else {
 		html_put(h, "never");
 	}
-	html_put(h, "</dd></div>\n");
-	put_fact(h, "Version of popd", pop->version);
-	html_put(h, "</dl>\n");
+	html_put(h, "</dd>\n");
+	html_put(h, "<dt>Version of popd</dt><dd>%s</dd>\n</dl>\n", *pop->version ? pop->version : "–");
 }
 
 static void put_history_row(struct html *h, const struct page_now *now, const struct history_row *row)
@@ -81,10 +76,11 @@ static void put_history(struct html *h, const struct page_now *now, const struct
 
 void page_pop(struct html *h, const struct page_now *now, const struct pop_view *pop)
 {
-	char path[80], span[SPAN_TEXT];
-	snprintf(path, sizeof(path), "/pops/%s", pop->name);
-	struct layout layout = {.title = pop->name, .path = path, .refresh = PAGE_REFRESH};
+	char path[80], title[100], span[SPAN_TEXT];
 	bool stale = page_is_stale(now);
+	snprintf(path, sizeof(path), "/pops/%s", pop->name);
+	snprintf(title, sizeof(title), "%.64s %s %s", pop->name, stale ? "was" : "is", pop_state_name(pop->state));
+	struct layout layout = {.title = title, .path = path, .refresh = PAGE_REFRESH};
 	layout_open(h, now, &layout);
 	html_put(h, "<p class=\"crumb\"><a href=\"/pops/status\">All PoPs</a></p>\n<h1>%s</h1>\n", pop->name);
 	layout_put_age(h, now);

@@ -4,7 +4,7 @@
  */
 #include "web/page/page.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 
 #include "web/page/html.h"
 #include "web/page/layout.h"
@@ -31,23 +31,34 @@ static const char *summary_kind(const struct page_now *now, const struct tally *
 	return t->of[POP_DOWN] ? "down" : t->of[POP_UP] ? "up" : "disabled";
 }
 
+enum { SUMMARY_TEXT = 160 };
+
+/* "2 of 4 PoPs are down, 1 is disabled" */
+static const char *summary_text(const struct page_now *now, const struct tally *t, char out[static SUMMARY_TEXT])
+{
+	size_t down = t->of[POP_DOWN], up = t->of[POP_UP], disabled = t->of[POP_DISABLED];
+	const char *was = page_is_stale(now) ? "was" : "is", *were = page_is_stale(now) ? "were" : "are";
+	int len;
+	if (t->all == 0)
+		len = snprintf(out, SUMMARY_TEXT, "There %s no PoP yet", was);
+	else if (t->all == 1)
+		len = snprintf(out, SUMMARY_TEXT, "%.64s %s %s", now->view->pops[0].name, was, pop_state_name(now->view->pops[0].state));
+	else if (up == t->all || down == t->all || disabled == t->all)
+		len = snprintf(out, SUMMARY_TEXT, "All %zu PoPs %s %s", t->all, were, pop_state_name(now->view->pops[0].state));
+	else if (down)
+		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s down", down, t->all, down == 1 ? was : were);
+	else
+		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s up", up, t->all, up == 1 ? was : were);
+	if (disabled && disabled != t->all)
+		snprintf(out + len, SUMMARY_TEXT - (size_t)len, ", %zu %s disabled", disabled, disabled == 1 ? was : were);
+	return out;
+}
+
 void page_put_summary(struct html *h, const struct page_now *now)
 {
 	struct tally t = tally_count(now->view);
-	size_t down = t.of[POP_DOWN], up = t.of[POP_UP], disabled = t.of[POP_DISABLED];
-	const char *was = page_is_stale(now) ? "was" : "is", *were = page_is_stale(now) ? "were" : "are";
-	if (t.all == 0)
-		html_put(h, "There %s no PoP yet", was);
-	else if (t.all == 1)
-		html_put(h, "%s %s %s", now->view->pops[0].name, was, pop_state_name(now->view->pops[0].state));
-	else if (up == t.all || down == t.all || disabled == t.all)
-		html_put(h, "All %zu PoPs %s %s", t.all, were, pop_state_name(now->view->pops[0].state));
-	else if (down)
-		html_put(h, "%zu of %zu PoPs %s down", down, t.all, down == 1 ? was : were);
-	else
-		html_put(h, "%zu of %zu PoPs %s up", up, t.all, up == 1 ? was : were);
-	if (disabled && disabled != t.all)
-		html_put(h, ", %zu %s disabled", disabled, disabled == 1 ? was : were);
+	char text[SUMMARY_TEXT];
+	html_put(h, "<p class=\"summary s-%s\">%s.</p>\n", summary_kind(now, &t), summary_text(now, &t, text));
 }
 
 static void put_state_cell(struct html *h, const struct page_now *now, const struct pop_view *pop)
@@ -79,6 +90,13 @@ static void put_report_cell(struct html *h, const struct page_now *now, const st
 	html_put(h, "</td>\n");
 }
 
+static void put_count_cell(struct html *h, const char *name, int64_t n)
+{
+	html_put(h, "<td role=\"cell\" class=\"c-n\" data-label=\"%s\">", name);
+	layout_put_number(h, n);
+	html_put(h, "</td>\n");
+}
+
 static void put_row(struct html *h, const struct page_now *now, const struct pop_view *pop)
 {
 	html_put(h, "<tr role=\"row\" class=\"r-%s\">\n<th role=\"rowheader\" scope=\"row\" class=\"c-name\"><a href=\"/pops/%s\">%s</a>",
@@ -89,26 +107,25 @@ static void put_row(struct html *h, const struct page_now *now, const struct pop
 	put_state_cell(h, now, pop);
 	html_put(h, "<td role=\"cell\" class=\"c-isp\" data-label=\"ISP\">");
 	layout_put_isp(h, pop);
-	html_put(h, "</td>\n<td role=\"cell\" class=\"c-ip\" data-label=\"IPv4\">%s</td>\n"
-		    "<td role=\"cell\" class=\"c-ip\" data-label=\"IPv6\">%s</td>\n", pop->ipv4, pop->ipv6);
-	html_put(h, "<td role=\"cell\" class=\"c-n\" data-label=\"Configured\">%" PRId64 "</td>\n", pop->configured);
-	html_put(h, "<td role=\"cell\" class=\"c-n\" data-label=\"Up\">%" PRId64 "</td>\n", pop->up);
-	html_put(h, "<td role=\"cell\" class=\"c-n\" data-label=\"Active\">%" PRId64 "</td>\n", pop->active);
+	html_put(h, "</td>\n<td role=\"cell\" class=\"c-ip\" data-label=\"Addresses\"><code>%s</code> <code>%s</code></td>\n", pop->ipv4, pop->ipv6);
+	put_count_cell(h, "Tunnels", pop->configured);
+	put_count_cell(h, "Tunnels up", pop->up);
+	put_count_cell(h, "Tunnels active", pop->active);
 	put_report_cell(h, now, pop);
 	html_put(h, "</tr>\n");
 }
 
 static void put_table(struct html *h, const struct page_now *now)
 {
-	static const char *const heads[] = {"State", "ISP", "IPv4", "IPv6"};
-	html_put(h, "<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n<thead role=\"rowgroup\">\n"
-		    "<tr role=\"row\"><th role=\"columnheader\" scope=\"col\">PoP</th>");
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-		html_put(h, "<th role=\"columnheader\" scope=\"col\">%s</th>", heads[i]);
-	html_put(h, "<th role=\"columnheader\" scope=\"col\" class=\"c-n\"><span class=\"sub\">Tunnels</span> configured</th>"
-		    "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">up</th>"
-		    "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">active</th>"
-		    "<th role=\"columnheader\" scope=\"col\">Last report</th></tr>\n</thead>\n<tbody role=\"rowgroup\">\n");
+	static const char *const before[] = {"PoP", "State", "ISP", "Addresses"}, *const counts[] = {"configured", "up", "active"};
+	html_put(h, "<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n<thead role=\"rowgroup\">\n<tr role=\"row\">");
+	for (size_t i = 0; i < ARRAY_LEN(before); i++)
+		html_put(h, "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">%s</th>", before[i]);
+	html_put(h, "<th role=\"columnheader\" scope=\"colgroup\" colspan=\"3\" class=\"group\">Tunnels</th>"
+		    "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">Last report</th></tr>\n<tr role=\"row\">");
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		html_put(h, "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">%s</th>", counts[i]);
+	html_put(h, "</tr>\n</thead>\n<tbody role=\"rowgroup\">\n");
 	for (size_t i = 0; i < now->view->n; i++)
 		put_row(h, now, &now->view->pops[i]);
 	html_put(h, "</tbody>\n</table>\n");
@@ -117,13 +134,13 @@ static void put_table(struct html *h, const struct page_now *now)
 void page_status(struct html *h, const struct page_now *now)
 {
 	struct tally t = tally_count(now->view);
-	struct layout layout = {.title = "PoP status", .path = "/pops/status", .refresh = PAGE_REFRESH};
+	char title[SUMMARY_TEXT];
+	struct layout layout = {.title = summary_text(now, &t, title), .path = "/pops/status", .refresh = PAGE_REFRESH};
 	layout_open(h, now, &layout);
 	html_put(h, "<h1>PoP status</h1>\n");
 	layout_put_age(h, now);
-	html_put(h, "<p class=\"summary s-%s\">", summary_kind(now, &t));
 	page_put_summary(h, now);
-	html_put(h, ".</p>\n<p class=\"asof\">As of ");
+	html_put(h, "<p class=\"asof\">As of ");
 	stamp_put(h, now->view->generated);
 	html_put(h, ". This page refreshes itself every %d seconds.</p>\n", PAGE_REFRESH);
 	if (t.all)
@@ -131,10 +148,10 @@ void page_status(struct html *h, const struct page_now *now)
 	else
 		html_put(h, "<p>As soon as the operator adds a point of presence (PoP) it is listed here.</p>\n");
 	html_put(h, "<h2>What the words mean</h2>\n<dl class=\"words\">\n"
-		    "<div><dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd></div>\n"
-		    "<div><dt>Down</dt><dd>It did not: its tunnels may not work.</dd></div>\n"
-		    "<div><dt>Disabled</dt><dd>The operator has taken it out of service.</dd></div>\n"
-		    "<div><dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those whose other end it knows, "
-		    "active are those that carried a packet lately.</dd></div>\n</dl>\n", STATUS_TRUE_FOR);
+		    "<dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd>\n"
+		    "<dt>Down</dt><dd>It did not: its tunnels may not work.</dd>\n"
+		    "<dt>Disabled</dt><dd>The operator has taken it out of service.</dd>\n"
+		    "<dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those whose other end it knows, "
+		    "active are those that carried a packet lately.</dd>\n</dl>\n", STATUS_TRUE_FOR);
 	layout_close(h);
 }

@@ -58,8 +58,12 @@ char *page_status_json(const struct page_now *now, size_t *len)
 		json_decref(root);
 		root = NULL;
 	}
+	*len = 0;
 	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	json_decref(root);
-	*len = text ? strlen(text) : 0;
+	if (!text)
+		return NULL;
+	*len = strlen(text);
+	text[(*len)++] = '\n'; /* in place of the NUL: a terminal's prompt begins on a line of its own */
 	return text;
 }
