@@ -1,0 +1,36 @@
+/*
+ * What a raw protocol-41 socket may hand over that never was on any wire so: TCP segments which the kernel's receive
+ * offload (GRO) has merged into one packet of up to 64 KiB, and TCP or UDP packets of a neighbouring virtual machine
+ * whose checksum was left to hardware that is not there. Both carry the checksum of the pseudo-header only. Nothing
+ * tells the size of the segments, so a merged packet is cut for the MTU that every IPv6 path has (1280 bytes), with
+ * sequence numbers, flags and checksums as the sender would have set them. Pure; unit-tested and fuzzed.
+ */
+#ifndef POPD_IO_COALESCED_H
+#define POPD_IO_COALESCED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+
+enum { COALESCED_SEGMENT = 1280 }; /* largest packet that coalesced_next writes, unless the headers alone are longer */
+
+struct coalesced {
+	const uint8_t *data; /* the whole, borrowed */
+	size_t transport;    /* offset of the TCP or UDP header */
+	size_t header;       /* bytes before the payload */
+	size_t payload;      /* bytes of it */
+	size_t step;         /* payload bytes a segment */
+	size_t at;           /* payload bytes already written */
+	bool tcp, done;
+};
+
+/* True when the packet at `data` is such a one: then take it with coalesced_next until that says 0. False: the packet
+ * is fine as it is (or broken in a way that others judge). */
+bool coalesced_begin(struct coalesced *c, const uint8_t *data, size_t len) NONNULL;
+
+/* Writes the next segment (at most `room` bytes, 1280 or more) and returns its length; 0: that was all. */
+size_t coalesced_next(struct coalesced *c, uint8_t *out, size_t room) NONNULL;
+
+#endif

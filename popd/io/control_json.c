@@ -1,0 +1,436 @@
+#include "popd/io/control_json.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/err.h"
+#include "lib/log.h"
+#include "lib/num.h"
+#include "lib/version.h"
+#include "popd/io/view.h"
+
+/* ---- values ---- */
+
+static json_t *number(uint64_t v)
+{
+	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
+}
+
+static json_t *moment_text(uint32_t wall)
+{
+	char text[CLOCK_TEXT];
+
+	return wall ? json_string(wall_text((wall_t){ wall }, text)) : json_null();
+}
+
+static json_t *age(uint32_t wall, uint32_t now)
+{
+	return wall ? number(now > wall ? now - wall : 0) : json_null();
+}
+
+static json_t *endpoint_text(uint64_t word)
+{
+	char text[ENDPOINT4_TEXT];
+
+	return word ? json_string(endpoint4_text(endpoint_of(word), text)) : json_null();
+}
+
+/* The outer source of a dropped packet, whose endpoint word is 0 when it came over the TUN. */
+static json_t *from_text(uint64_t word)
+{
+	return word ? endpoint_text(word) : json_string("uplink");
+}
+
+static json_t *tunnel_name(uint32_t id)
+{
+	return id ? json_sprintf("T%" PRIu32, id) : json_null();
+}
+
+static json_t *address(struct ip6 ip)
+{
+	char text[IP6_TEXT];
+
+	return json_string(ip6_text(&ip, text));
+}
+
+static json_t *prefix(const struct prefix6 *p)
+{
+	char text[PREFIX6_TEXT];
+
+	return json_string(prefix6_text(p, text));
+}
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	(void)json_object_set_new(object, key, value);
+}
+
+static json_t *refusal(const char *sentence)
+{
+	json_t *o = json_object();
+
+	set(o, "error", json_string(sentence));
+	return o;
+}
+
+/* ---- status ---- */
+
+static json_t *pop_prefixes(const struct table *t)
+{
+	const struct pop_conf *pop = table_pop(t);
+	json_t *list = json_array();
+
+	for (size_t i = 0; pop && i < pop->prefix_count; i++)
+		(void)json_array_append_new(list, prefix(&pop->prefixes[i]));
+	return list;
+}
+
+static json_t *tunnel_numbers(const struct control_view *v, uint32_t now)
+{
+	struct view_tunnels n = view_tunnels(v->table, now, (uint32_t)v->settings->expiry);
+
+	return json_pack("{s:I, s:I, s:I, s:I}", "configured", (json_int_t)n.configured, "up", (json_int_t)n.up,
+			 "active", (json_int_t)n.active, "room", (json_int_t)v->settings->max_tunnels);
+}
+
+static json_t *feed_state(const struct pgfeed_status *f, uint32_t now)
+{
+	json_t *o = json_object();
+
+	set(o, "loaded", json_boolean(f->loaded));
+	set(o, "busy", json_boolean(f->busy));
+	set(o, "seq", number(f->seq));
+	set(o, "loaded_at", moment_text(f->loaded_at));
+	set(o, "loaded_age", age(f->loaded_at, now));
+	set(o, "load_ms", number(f->load_ms));
+	set(o, "changes", number(f->changes));
+	set(o, "bad_rows", number(f->bad_rows));
+	return o;
+}
+
+static void set_traffic(json_t *o, const struct view_pop *p)
+{
+	set(o, "packets_in", number(p->packets_in));
+	set(o, "octets_in", number(p->octets_in));
+	set(o, "packets_out", number(p->packets_out));
+	set(o, "octets_out", number(p->octets_out));
+	set(o, "beats", number(p->beats));
+	set(o, "moves", number(p->moves));
+	set(o, "answers", number(p->answers));
+	set(o, "answers_limited", number(p->answers_limited));
+}
+
+static json_t *status(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	char text[IP4_TEXT];
+	struct control_facts facts;
+	struct view_pop pop;
+	uint64_t dropped = 0;
+	json_t *o = json_object();
+
+	(void)request;
+	v->facts(v->ctx, &facts);
+	view_pop(v->counters, v->workers, &pop);
+	for (size_t i = 1; i < DROP__COUNT; i++)
+		dropped += pop.drops[i].count;
+	set(o, "pop", json_string(v->settings->name));
+	set(o, "version", json_string(BROKER_VERSION));
+	set(o, "enabled", json_boolean(facts.enabled));
+	set(o, "started", moment_text(v->started));
+	set(o, "uptime", age(v->started, now));
+	set(o, "pid", number((uint64_t)getpid()));
+	set(o, "ipv4", json_string(ip4_text(v->settings->ipv4, text)));
+	set(o, "tun", json_string(v->settings->tun));
+	set(o, "tun_drops", number(facts.tun_drops));
+	set(o, "workers", number(v->workers));
+	set(o, "log_level", json_string(log_level_name(log_get_level())));
+	set(o, "prefixes", pop_prefixes(v->table));
+	set(o, "tunnels", tunnel_numbers(v, now));
+	set(o, "table_octets", number(table_memory(v->table)));
+	set(o, "database", json_string(facts.database_up ? "up" : "down"));
+	set(o, "feed", feed_state(&facts.feed, now));
+	set(o, "report_at", moment_text(facts.report_at));
+	set(o, "report_age", age(facts.report_at, now));
+	set(o, "statistics_waiting", number(facts.statistics_waiting));
+	set(o, "snapshot_at", moment_text(facts.snapshot_at));
+	set(o, "snapshot_age", age(facts.snapshot_at, now));
+	set(o, "snapshot_octets", number(facts.snapshot_size));
+	set_traffic(o, &pop);
+	set(o, "dropped", number(dropped));
+	return o;
+}
+
+/* ---- tunnels ---- */
+
+static const char *state_name(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+			      const struct settings *s)
+{
+	if (!c->enabled)
+		return "disabled";
+	return tunnel_is_up(t, c, now, (uint32_t)s->expiry) ? "up" : "down";
+}
+
+static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t, const struct tunnel_conf *c,
+			   uint32_t now)
+{
+	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
+	struct view_tunnel n;
+	json_t *o = json_object();
+
+	view_tunnel(v->counters, v->workers, t->slot, &n);
+	set(o, "id", tunnel_name(c->id));
+	set(o, "type", json_string(tunnel_type_name(c->type)));
+	set(o, "state", json_string(state_name(t, c, now, v->settings)));
+	set(o, "client", address(tunnel_client(c)));
+	set(o, "endpoint", endpoint_text(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
+	set(o, "heard", moment_text(heard));
+	set(o, "heard_age", age(heard, now));
+	set(o, "packets_in", number(n.packets_in));
+	set(o, "octets_in", number(n.octets_in));
+	set(o, "packets_out", number(n.packets_out));
+	set(o, "octets_out", number(n.octets_out));
+	return o;
+}
+
+static bool is_listed(const struct control_view *v, const struct tunnel *t, const struct tunnel_conf *c, bool all,
+		      uint32_t now)
+{
+	return c && (all || tunnel_is_up(t, c, now, (uint32_t)v->settings->expiry));
+}
+
+static json_t *tunnel_list(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	bool all = json_is_true(json_object_get(request, "all"));
+	json_int_t after = json_integer_value(json_object_get(request, "after"));
+	size_t slots = table_slots(v->table), i = after > 0 ? (size_t)after : 0, told = 0;
+	size_t end = i < slots && slots - i > CONTROL_PAGE_SLOTS ? i + CONTROL_PAGE_SLOTS : slots;
+	json_t *list = json_array(), *o = json_object();
+
+	for (; i < end && told < CONTROL_PAGE; i++) {
+		const struct tunnel *t = table_slot(v->table, i);
+		const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
+		if (!is_listed(v, t, c, all, now))
+			continue;
+		(void)json_array_append_new(list, tunnel_line(v, t, c, now));
+		told++;
+	}
+	set(o, "tunnels", list);
+	set(o, "configured", number(table_count(v->table)));
+	set(o, "next", i < slots ? number(i) : json_null());
+	return o;
+}
+
+static json_t *tunnel_drop_list(const struct view_tunnel *n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 1; i < DROP__COUNT; i++)
+		if (n->drops[i] > 0)
+			(void)json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "name", drop_name((enum drop)i),
+								    "count", number(n->drops[i]), "text",
+								    drop_text((enum drop)i)));
+	return list;
+}
+
+static json_t *last_drop(const struct view_tunnel *n, uint32_t now)
+{
+	json_t *o;
+
+	if (n->last_drop == DROP_NONE)
+		return json_null();
+	o = json_object();
+	set(o, "name", json_string(drop_name(n->last_drop)));
+	set(o, "text", json_string(drop_text(n->last_drop)));
+	set(o, "at", moment_text(n->last_time));
+	set(o, "age", age(n->last_time, now));
+	set(o, "from", from_text(n->last_from));
+	return o;
+}
+
+static json_t *liveness(const struct view_tunnel *n)
+{
+	json_t *o = json_object();
+
+	set(o, "sent", number(n->sent));
+	set(o, "received", number(n->received));
+	set(o, "rtt_min_us", n->received ? number(n->rtt_min_us) : json_null());
+	set(o, "rtt_avg_us", n->received ? number(n->rtt_sum_us / n->received) : json_null());
+	set(o, "rtt_max_us", n->received ? number(n->rtt_max_us) : json_null());
+	return o;
+}
+
+static json_t *tunnel_routes(const struct tunnel_conf *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->route_count; i++)
+		(void)json_array_append_new(list, prefix(&c->routes[i]));
+	return list;
+}
+
+static json_t *tunnel_everything(const struct control_view *v, const struct tunnel *t, const struct tunnel_conf *c,
+				 uint32_t now)
+{
+	const struct prefix6 net = { c->net, 64 };
+	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
+	uint32_t path_mtu = atomic_load_explicit(&t->path_mtu, memory_order_relaxed);
+	struct view_tunnel n;
+	json_t *o = tunnel_line(v, t, c, now);
+
+	view_tunnel(v->counters, v->workers, t->slot, &n);
+	set(o, "enabled", json_boolean(c->enabled));
+	set(o, "prefix", prefix(&net));
+	set(o, "pop", address(tunnel_pop(c)));
+	set(o, "mtu", number(c->mtu));
+	set(o, "path_mtu", path_mtu ? number(path_mtu) : json_null());
+	set(o, "routes", tunnel_routes(c));
+	set(o, "signature",
+	    c->type == TUNNEL_AYIYA && endpoint
+		    ? json_string(endpoint_flags(endpoint) & ENDPOINT_SHA256 ? "sha256" : "sha1")
+		    : json_null());
+	set(o, "newest_epoch", moment_text(atomic_load_explicit(&t->newest, memory_order_relaxed)));
+	set(o, "liveness", liveness(&n));
+	set(o, "drops", tunnel_drop_list(&n));
+	set(o, "last_drop", last_drop(&n, now));
+	return o;
+}
+
+/* By "T7", "7" or an address; NULL with a sentence. */
+static struct tunnel *find_tunnel(const struct control_view *v, const char *what, char *why, size_t size)
+{
+	uint32_t id;
+	struct ip6 ip;
+
+	if (num_parse_tunnel_id(what, strlen(what), &id) == 0) {
+		struct tunnel *t = table_by_id(v->table, id);
+		if (!t)
+			snprintf(why, size, "there is no tunnel T%" PRIu32 " on this PoP", id);
+		return t;
+	}
+	if (ip6_parse(what, strlen(what), &ip) == 0) {
+		struct tunnel *t = table_lookup(v->table, &ip).tunnel;
+		if (!t)
+			snprintf(why, size, "%.*s belongs to no tunnel of this PoP", IP6_TEXT, what);
+		return t;
+	}
+	snprintf(why, size, "a tunnel is named by its number (T7) or by an IPv6 address of it");
+	return NULL;
+}
+
+static json_t *tunnel_show(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	const char *what = json_string_value(json_object_get(request, "what"));
+	char why[160];
+
+	if (!what)
+		return refusal("which tunnel?");
+	const struct tunnel *t = find_tunnel(v, what, why, sizeof(why));
+	const struct tunnel_conf *c = t ? atomic_load_explicit(&t->conf, memory_order_relaxed) : NULL;
+	return c ? tunnel_everything(v, t, c, now) : refusal(why);
+}
+
+/* ---- the others ---- */
+
+static json_t *counters(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	json_t *list = json_array(), *o = json_object();
+	struct view_pop pop;
+
+	(void)request;
+	view_pop(v->counters, v->workers, &pop);
+	set_traffic(o, &pop);
+	for (size_t i = 1; i < DROP__COUNT; i++) {
+		const struct view_drop *d = &pop.drops[i];
+		json_t *row = json_object();
+		set(row, "name", json_string(drop_name((enum drop)i)));
+		set(row, "count", number(d->count));
+		set(row, "at", moment_text(d->time));
+		set(row, "age", age(d->time, now));
+		set(row, "tunnel", tunnel_name(d->tunnel));
+		set(row, "from", d->count ? from_text(d->from) : json_null());
+		set(row, "text", json_string(drop_text((enum drop)i)));
+		(void)json_array_append_new(list, row);
+	}
+	set(o, "drops", list);
+	return o;
+}
+
+static json_t *message(const char *text)
+{
+	json_t *o = json_object();
+
+	set(o, "message", json_string(text));
+	return o;
+}
+
+static json_t *set_log(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "level"));
+	enum log_level level;
+	char text[80];
+
+	(void)v;
+	(void)now;
+	if (!name || log_level_parse(name, &level) != 0)
+		return refusal("the log level is one of error, warn, info and debug");
+	log_set_level(level);
+	snprintf(text, sizeof(text), "the log level is %s until the next reload", log_level_name(level));
+	return message(text);
+}
+
+static json_t *reload(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	(void)now;
+	(void)request;
+	v->reload(v->ctx);
+	return NULL; /* the outcome comes later */
+}
+
+static const struct {
+	const char *name;
+	json_t *(*run)(const struct control_view *v, uint32_t now, const json_t *request);
+} commands[] = {
+	{ "status", status },     { "tunnel list", tunnel_list }, { "tunnel show", tunnel_show },
+	{ "counters", counters }, { "reload", reload },           { "log", set_log },
+};
+
+static enum control_verdict give(json_t *o, char **answer)
+{
+	*answer = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	return *answer ? CONTROL_ANSWERED : CONTROL_CLOSE;
+}
+
+enum control_verdict control_json_handle(const struct control_view *v, uint32_t now, const char *line, size_t len,
+					 char **answer)
+{
+	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	const char *name = json_string_value(json_object_get(request, "command"));
+	enum control_verdict verdict;
+	size_t i = 0;
+
+	while (name && i < ARRAY_LEN(commands) && strcmp(commands[i].name, name) != 0)
+		i++;
+	if (!name || i == ARRAY_LEN(commands)) {
+		verdict = give(
+			refusal(name ? "popd knows no such command" : "a request is a JSON object with a command"),
+			answer);
+	} else {
+		json_t *o = commands[i].run(v, now, request);
+		verdict = o ? give(o, answer) : CONTROL_LATER;
+	}
+	json_decref(request);
+	return verdict;
+}
+
+char *control_json_outcome(bool good, const char *sentence)
+{
+	char *text = NULL;
+
+	(void)give(good ? message(sentence) : refusal(sentence), &text);
+	return text;
+}

@@ -1,0 +1,61 @@
+/*
+ * What the control socket understands, as text in and text out (jansson underneath). A request is an object
+ * {"command": ..., ...} on one line:
+ *
+ *   {"command": "status"}
+ *   {"command": "tunnel list", "all": false, "after": 0}   a page; "next" of the answer is the "after" of the next, or null
+ *   {"command": "tunnel show", "what": "T7"}               or any address of a tunnel or of what is routed to it
+ *   {"command": "counters"}
+ *   {"command": "reload"}
+ *   {"command": "log", "level": "debug"}
+ *
+ * The answer is an object; {"error": sentence} when the request was refused. Secrets are in none of them.
+ */
+#ifndef POPD_IO_CONTROL_JSON_H
+#define POPD_IO_CONTROL_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+#include "popd/core/counters.h"
+#include "popd/core/table.h"
+#include "popd/io/control.h"
+#include "popd/io/pgfeed.h"
+#include "popd/io/settings.h"
+
+/* Of a page: tunnels told of, and slots looked at for them. */
+enum { CONTROL_PAGE = 500, CONTROL_PAGE_SLOTS = 65536 };
+
+/* What only the daemon as a whole knows, at this moment. */
+struct control_facts {
+	bool database_up;
+	bool enabled; /* the PoP, as far as the database has said */
+	struct pgfeed_status feed;
+	uint32_t report_at; /* wall seconds, 0: never */
+	uint32_t snapshot_at;
+	uint64_t snapshot_size;
+	size_t statistics_waiting;
+	uint64_t tun_drops; /* packets the kernel had no room for on the TUN */
+};
+
+struct control_view {
+	const struct settings *settings;
+	struct table *table;
+	struct counters *const *counters;
+	unsigned workers;
+	uint32_t started;
+	void (*facts)(void *ctx, struct control_facts *out);
+	void (*reload)(void *ctx); /* begins one; its outcome goes to control_json_outcome */
+	void *ctx;
+};
+
+/* Answers one request. `now`: wall seconds. */
+enum control_verdict control_json_handle(const struct control_view *v, uint32_t now, const char *line, size_t len,
+					 char **answer) NONNULL;
+
+/* The answer to those who asked for a reload: malloc'ed, NULL: no memory. */
+char *control_json_outcome(bool good, const char *sentence) NONNULL;
+
+#endif

@@ -1,0 +1,236 @@
+#include "popd/io/netlink.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/err.h"
+
+enum { REPLY_SIZE = 32768, REQUEST_SIZE = 1024, ROUTE_METRIC = 1024 };
+
+struct netlink {
+	struct mnl_socket *socket;
+	unsigned portid, sequence;
+	_Alignas(16) char reply[REPLY_SIZE];
+	_Alignas(16) char request[REQUEST_SIZE];
+};
+
+struct netlink *netlink_create(void)
+{
+	struct netlink *nl = calloc(1, sizeof(*nl));
+
+	if (!nl)
+		return NULL;
+	nl->sequence = (unsigned)time(NULL);
+	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!nl->socket || mnl_socket_bind(nl->socket, 0, MNL_SOCKET_AUTOPID) != 0) {
+		netlink_free(nl);
+		return NULL;
+	}
+	/* Lets the kernel pick the routes of a dump: a PoP may well have the whole Internet's. An old kernel gives
+	 * all; note_route picks as well. */
+	int on = 1;
+	(void)mnl_socket_setsockopt(nl->socket, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	nl->portid = mnl_socket_get_portid(nl->socket);
+	return nl;
+}
+
+void netlink_free(struct netlink *nl)
+{
+	if (!nl)
+		return;
+	if (nl->socket)
+		mnl_socket_close(nl->socket);
+	free(nl);
+}
+
+static struct nlmsghdr *begin(struct netlink *nl, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *m = mnl_nlmsg_put_header(nl->request);
+
+	m->nlmsg_type = type;
+	m->nlmsg_flags = NLM_F_REQUEST | flags;
+	m->nlmsg_seq = ++nl->sequence;
+	return m;
+}
+
+/* Sends the request and reads answers until the last; `each` sees those that carry data. 0 or -ERR_SYS with errno. */
+static int talk(struct netlink *nl, const struct nlmsghdr *m, mnl_cb_t each, void *ctx)
+{
+	int more = MNL_CB_OK;
+
+	if (mnl_socket_sendto(nl->socket, m, m->nlmsg_len) < 0)
+		return -ERR_SYS;
+	while (more > MNL_CB_STOP) {
+		ssize_t len = mnl_socket_recvfrom(nl->socket, nl->reply, sizeof(nl->reply));
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0)
+			return -ERR_SYS;
+		more = mnl_cb_run(nl->reply, (size_t)len, m->nlmsg_seq, nl->portid, each, ctx);
+	}
+	return more < 0 ? -ERR_SYS : 0;
+}
+
+/* Sets things in an order that leaves nothing half done: without a generated address first, since one is made at the
+ * moment the link comes up. */
+int netlink_link_up(struct netlink *nl, const char *interface, uint32_t mtu, uint32_t queue_length)
+{
+	struct ifinfomsg *info;
+	struct nlmsghdr *m = begin(nl, RTM_NEWLINK, NLM_F_ACK);
+	unsigned index = if_nametoindex(interface);
+
+	if (index == 0)
+		return -ERR_SYS;
+	info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
+	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = (int)index };
+	mnl_attr_put_u32(m, IFLA_MTU, mtu);
+	mnl_attr_put_u32(m, IFLA_TXQLEN, queue_length);
+	struct nlattr *families = mnl_attr_nest_start(m, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(m, AF_INET6);
+	mnl_attr_put_u8(m, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(m, inet6);
+	mnl_attr_nest_end(m, families);
+	int err = talk(nl, m, NULL, NULL);
+	if (err)
+		return err;
+	m = begin(nl, RTM_NEWLINK, NLM_F_ACK);
+	info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
+	*info = (struct ifinfomsg){
+		.ifi_family = AF_UNSPEC, .ifi_index = (int)index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP
+	};
+	return talk(nl, m, NULL, NULL);
+}
+
+static struct nlmsghdr *route_message(struct netlink *nl, uint16_t type, uint16_t flags, unsigned index,
+				      const struct prefix6 *p)
+{
+	struct nlmsghdr *m = begin(nl, type, NLM_F_ACK | flags);
+	struct rtmsg *r = mnl_nlmsg_put_extra_header(m, sizeof(*r));
+
+	*r = (struct rtmsg){
+		.rtm_family = AF_INET6,
+		.rtm_dst_len = p->len,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = NETLINK_ROUTE_PROTOCOL,
+		.rtm_scope = type == RTM_DELROUTE ? RT_SCOPE_NOWHERE : RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNICAST,
+	};
+	mnl_attr_put(m, RTA_DST, sizeof(p->addr.b), p->addr.b);
+	mnl_attr_put_u32(m, RTA_OIF, index);
+	mnl_attr_put_u32(m, RTA_PRIORITY, ROUTE_METRIC);
+	return m;
+}
+
+/* The interface's routes of our protocol, as the kernel has them. */
+struct present {
+	unsigned index;
+	size_t n;
+	struct prefix6 routes[NETLINK_ROUTES];
+};
+
+static int note_route(const struct nlmsghdr *m, void *ctx)
+{
+	struct present *present = ctx;
+	const struct rtmsg *r = mnl_nlmsg_get_payload(m);
+	struct prefix6 p = { .len = r->rtm_dst_len };
+	unsigned index = 0;
+	const struct nlattr *attr;
+
+	if (r->rtm_family != AF_INET6 || r->rtm_protocol != NETLINK_ROUTE_PROTOCOL || r->rtm_table != RT_TABLE_MAIN)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, m, sizeof(*r))
+	{
+		if (mnl_attr_get_type(attr) == RTA_DST && mnl_attr_get_payload_len(attr) == sizeof(p.addr.b))
+			memcpy(p.addr.b, mnl_attr_get_payload(attr), sizeof(p.addr.b));
+		else if (mnl_attr_get_type(attr) == RTA_OIF && mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
+			index = mnl_attr_get_u32(attr);
+	}
+	if (index == present->index && present->n < NETLINK_ROUTES)
+		present->routes[present->n++] = p;
+	return MNL_CB_OK;
+}
+
+static int list_routes(struct netlink *nl, struct present *present)
+{
+	struct nlmsghdr *m = begin(nl, RTM_GETROUTE, NLM_F_DUMP);
+	struct rtmsg *r = mnl_nlmsg_put_extra_header(m, sizeof(*r));
+
+	*r = (struct rtmsg){ .rtm_family = AF_INET6, .rtm_protocol = NETLINK_ROUTE_PROTOCOL };
+	mnl_attr_put_u32(m, RTA_OIF, present->index);
+	return talk(nl, m, note_route, present);
+}
+
+static bool is_among(const struct prefix6 *p, const struct prefix6 *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (prefix6_equal(p, &list[i]))
+			return true;
+	return false;
+}
+
+int netlink_set_routes(struct netlink *nl, const char *interface, const struct prefix6 *prefixes, size_t n,
+		       struct netlink_change *change)
+{
+	struct present present = { .index = if_nametoindex(interface) };
+	int saved = 0;
+
+	*change = (struct netlink_change){ 0 };
+	if (present.index == 0 || list_routes(nl, &present) != 0)
+		return -ERR_SYS;
+	for (size_t i = 0; i < n; i++) {
+		if (is_among(&prefixes[i], present.routes, present.n))
+			continue;
+		/* CREATE without EXCL or REPLACE: a route of the operator's to the same prefix is left alone,
+		 * whatever its metric. */
+		if (talk(nl, route_message(nl, RTM_NEWROUTE, NLM_F_CREATE, present.index, &prefixes[i]), NULL, NULL) ==
+		    0)
+			change->added++;
+		else if (errno != EEXIST)
+			saved = errno;
+	}
+	for (size_t i = 0; i < present.n; i++) {
+		if (is_among(&present.routes[i], prefixes, n))
+			continue;
+		if (talk(nl, route_message(nl, RTM_DELROUTE, 0, present.index, &present.routes[i]), NULL, NULL) == 0)
+			change->removed++;
+		else if (errno != ESRCH)
+			saved = errno;
+	}
+	errno = saved;
+	return saved ? -ERR_SYS : 0;
+}
+
+static int note_drops(const struct nlmsghdr *m, void *ctx)
+{
+	struct rtnl_link_stats64 stats;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, m, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attr) != IFLA_STATS64 ||
+		    mnl_attr_get_payload_len(attr) < offsetof(struct rtnl_link_stats64, multicast))
+			continue;
+		memcpy(&stats, mnl_attr_get_payload(attr), offsetof(struct rtnl_link_stats64, multicast));
+		*(uint64_t *)ctx = stats.tx_dropped;
+	}
+	return MNL_CB_OK;
+}
+
+uint64_t netlink_queue_drops(struct netlink *nl, const char *interface)
+{
+	struct nlmsghdr *m = begin(nl, RTM_GETLINK, NLM_F_ACK);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
+	uint64_t drops = 0;
+
+	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(interface) };
+	if (info->ifi_index == 0 || talk(nl, m, note_drops, &drops) != 0)
+		return 0;
+	return drops;
+}

@@ -1,0 +1,37 @@
+/*
+ * What UDP and raw protocol-41 sockets have in common: their options, and sending a batch of outer packets with one
+ * sendmmsg.
+ */
+#ifndef POPD_IO_OUTER_H
+#define POPD_IO_OUTER_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "popd/io/port.h"
+
+enum { OUTER_BATCH = 2 * PIPELINE_BATCH, OUTER_BUFFER = 8 << 20 };
+
+/* Room for one sendmmsg, prepared once. */
+struct outer_batch {
+	struct mmsghdr messages[OUTER_BATCH];
+	struct iovec iov[OUTER_BATCH];
+	struct sockaddr_in to[OUTER_BATCH];
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} tos[OUTER_BATCH];
+	struct out *outs[OUTER_BATCH];
+};
+
+/* A non-blocking IPv4 socket with large buffers and TTL 64. `pmtu`: IP_PMTUDISC_*, which decides about DF. -1: errno
+ * says why. */
+int outer_socket(int type, int protocol, int pmtu);
+
+void outer_batch_init(struct outer_batch *b) NONNULL;
+/* Sends `n` (<= OUTER_BATCH) packets in order by `fd`. A packet that the kernel refuses is counted and passed over;
+ * when the socket itself is full the rest is counted: nothing is tried twice. */
+void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n, struct pipeline *pipeline,
+		uint32_t now) NONNULL;
+
+#endif

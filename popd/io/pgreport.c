@@ -1,0 +1,192 @@
+#include "popd/io/pgreport.h"
+
+#include <ev.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/err.h"
+#include "lib/io/pgpool.h"
+#include "lib/log.h"
+#include "lib/version.h"
+#include "popd/io/stats.h"
+
+struct pgreport {
+	struct pgreport_conf conf;
+	struct ev_timer report, statistics;
+	bool reporting, sending; /* a statement is under way */
+	uint32_t last;
+	void (*finished)(void *ctx);
+	struct log_limit limit;
+};
+
+static void complain(struct pgreport *r, const struct pg_answer *answer, const char *what)
+{
+	bool away = answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT || answer->err == -ERR_BUSY;
+
+	log_limited(&r->limit, 1, 300, away ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "no %s reached the database: %s", what,
+		    answer->message[0] ? answer->message : err_text(answer->err));
+}
+
+/* ---- reports ---- */
+
+static void report_answered(void *ctx, const struct pg_answer *answer)
+{
+	struct pgreport *r = ctx;
+	int64_t seq;
+
+	r->reporting = false;
+	if (answer->err) {
+		complain(r, answer, "report");
+		return;
+	}
+	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 1, &seq) != 0 || seq < 0)
+		return;
+	r->last = (uint32_t)wall_now().s;
+	r->conf.answered(r->conf.ctx, pgres_bool(answer->res, 0, 0), (uint64_t)seq);
+}
+
+static void send_report(struct pgreport *r)
+{
+	char started[CLOCK_TEXT], configured[16], up[16], active[16], seq[24];
+	const char *params[] = {
+		r->conf.pop, r->conf.incarnation, BROKER_VERSION, started, configured, up, active, seq
+	};
+	struct pgreport_facts facts;
+
+	r->conf.facts(r->conf.ctx, &facts);
+	wall_text((wall_t){ r->conf.started }, started);
+	snprintf(configured, sizeof(configured), "%" PRIu32, facts.configured);
+	snprintf(up, sizeof(up), "%" PRIu32, facts.up);
+	snprintf(active, sizeof(active), "%" PRIu32, facts.active);
+	snprintf(seq, sizeof(seq), "%" PRIu64, facts.feed_seq);
+	r->reporting = true;
+	(void)pgpool_query(
+		r->conf.pool,
+		"SELECT enabled, feed_seq FROM api.popd_report($1, $2, $3, $4::timestamptz, $5::int, $6::int, $7::int, $8::bigint)",
+		ARRAY_LEN(params), params, report_answered, r);
+}
+
+static void report_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct pgreport *r = container_of(timer, struct pgreport, report);
+
+	(void)loop;
+	(void)revents;
+	if (!r->reporting)
+		send_report(r);
+}
+
+/* ---- statistics ---- */
+
+static void send_batch(struct pgreport *r);
+
+static void batch_answered(void *ctx, const struct pg_answer *answer)
+{
+	struct pgreport *r = ctx;
+
+	r->sending = false;
+	if (answer->err && (answer->err == -ERR_FORMAT || answer->err == -ERR_REFUSED)) {
+		/* The database will never take this one; keeping it would hold up all that follow. */
+		log_warnx("a batch of statistics is given up: %s", answer->message);
+		stats_acknowledge(r->conf.stats);
+	} else if (answer->err) {
+		complain(r, answer, "statistics");
+	} else {
+		stats_acknowledge(r->conf.stats);
+	}
+	if (!answer->err && stats_waiting(r->conf.stats) > 0)
+		send_batch(r);
+	else if (r->finished)
+		r->finished(r->conf.ctx);
+}
+
+static void send_batch(struct pgreport *r)
+{
+	const struct stats_batch *b = stats_batch(r->conf.stats);
+	char number[24];
+	char *columns[STATS_COLUMNS] = { 0 };
+	const char *params[3 + STATS_COLUMNS] = { r->conf.pop, r->conf.incarnation, number };
+	bool complete = b->n > 0;
+
+	snprintf(number, sizeof(number), "%" PRIu64, b->number);
+	for (size_t i = 0; complete && i < STATS_COLUMNS; i++) {
+		params[3 + i] = columns[i] = stats_column_text(b, (enum stats_column)i);
+		complete = columns[i] != NULL;
+	}
+	if (complete) {
+		r->sending = true;
+		(void)pgpool_query(
+			r->conf.pool,
+			"SELECT applied FROM api.popd_statistics($1, $2, $3::bigint, $4::int[], $5::date[], $6::int[], $7::int[], $8::int[],"
+			" $9::bigint[], $10::int[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])",
+			ARRAY_LEN(params), params, batch_answered, r);
+	}
+	for (size_t i = 0; i < STATS_COLUMNS; i++)
+		free(columns[i]);
+}
+
+static void statistics_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct pgreport *r = container_of(timer, struct pgreport, statistics);
+
+	(void)loop;
+	(void)revents;
+	r->conf.collect(r->conf.ctx);
+	if (!r->sending && stats_waiting(r->conf.stats) > 0)
+		send_batch(r);
+}
+
+/* ---- from outside ---- */
+
+struct pgreport *pgreport_create(const struct pgreport_conf *conf)
+{
+	struct pgreport *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->conf = *conf;
+	ev_timer_init(&r->report, report_due, 0., conf->interval);
+	ev_timer_init(&r->statistics, statistics_due, conf->statistics_interval, conf->statistics_interval);
+	ev_timer_start(conf->loop, &r->report);
+	ev_timer_start(conf->loop, &r->statistics);
+	return r;
+}
+
+void pgreport_free(struct pgreport *r)
+{
+	if (!r)
+		return;
+	ev_timer_stop(r->conf.loop, &r->report);
+	ev_timer_stop(r->conf.loop, &r->statistics);
+	free(r);
+}
+
+void pgreport_set_intervals(struct pgreport *r, double interval, double statistics_interval)
+{
+	r->report.repeat = interval;
+	r->statistics.repeat = statistics_interval;
+	ev_timer_again(r->conf.loop, &r->report);
+	ev_timer_again(r->conf.loop, &r->statistics);
+}
+
+void pgreport_finish(struct pgreport *r, void (*done)(void *ctx))
+{
+	ev_timer_stop(r->conf.loop, &r->report);
+	ev_timer_stop(r->conf.loop, &r->statistics);
+	r->conf.collect(r->conf.ctx);
+	r->finished = done;
+	if (r->sending)
+		return;
+	if (stats_waiting(r->conf.stats) > 0)
+		send_batch(r);
+	if (!r->sending)
+		done(r->conf.ctx);
+}
+
+uint32_t pgreport_last(const struct pgreport *r)
+{
+	return r->last;
+}

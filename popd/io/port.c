@@ -1,0 +1,38 @@
+#include "popd/io/port.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+struct buffers {
+	uint8_t *memory;
+	size_t bytes, stride;
+};
+
+struct buffers *buffers_create(size_t count, size_t size)
+{
+	struct buffers *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->stride = (JOB_HEADROOM + size + JOB_TAILROOM + 63) & ~(size_t)63;
+	b->bytes = count * b->stride;
+	b->memory = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (b->memory == MAP_FAILED) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+void buffers_free(struct buffers *b)
+{
+	if (!b)
+		return;
+	munmap(b->memory, b->bytes);
+	free(b);
+}
+
+uint8_t *buffers_at(const struct buffers *b, size_t i)
+{
+	return b->memory + i * b->stride + JOB_HEADROOM;
+}

@@ -1,0 +1,79 @@
+#include "popd/io/prober.h"
+
+#include <ev.h>
+#include <stdlib.h>
+
+#include "lib/clock.h"
+#include "popd/io/worker.h"
+
+enum { TICKS = 60 }; /* of a second each */
+
+struct prober {
+	struct ev_loop *loop;
+	struct ev_timer tick;
+	struct table *table;
+	struct worker *const *workers;
+	unsigned n;
+	const int64_t *expiry;
+	unsigned now;      /* tick of the round */
+	uint16_t sequence; /* of the round */
+	size_t slots;      /* in use when the round began */
+};
+
+/* One more than the highest slot in use. */
+static size_t used_slots(struct table *t)
+{
+	size_t left = table_count(t), slots = table_slots(t), i;
+
+	for (i = 0; i < slots && left > 0; i++)
+		left -= atomic_load_explicit(&table_slot(t, i)->conf, memory_order_relaxed) != NULL;
+	return i;
+}
+
+static void probe_slot(struct prober *p, size_t slot, uint32_t now)
+{
+	struct tunnel *t = table_slot(p->table, slot);
+	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
+
+	/* A worker that is behind with its probes has better things to do; this tunnel's turn comes again in a
+	 * minute. */
+	if (c && tunnel_is_up(t, c, now, (uint32_t)*p->expiry))
+		(void)worker_probe(p->workers[slot % p->n], t, p->sequence);
+}
+
+static void ticked(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct prober *p = container_of(timer, struct prober, tick);
+	uint32_t now = (uint32_t)wall_now().s;
+
+	(void)loop;
+	(void)revents;
+	if (p->now == 0) {
+		p->slots = used_slots(p->table);
+		p->sequence++;
+	}
+	for (size_t i = p->slots * p->now / TICKS; i < p->slots * (p->now + 1) / TICKS; i++)
+		probe_slot(p, i, now);
+	p->now = (p->now + 1) % TICKS;
+}
+
+struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worker *const *workers, unsigned n,
+			     const int64_t *expiry)
+{
+	struct prober *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	*p = (struct prober){ .loop = loop, .table = t, .workers = workers, .n = n, .expiry = expiry };
+	ev_timer_init(&p->tick, ticked, 1., 1.);
+	ev_timer_start(loop, &p->tick);
+	return p;
+}
+
+void prober_free(struct prober *p)
+{
+	if (!p)
+		return;
+	ev_timer_stop(p->loop, &p->tick);
+	free(p);
+}

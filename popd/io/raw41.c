@@ -1,0 +1,187 @@
+/*
+ * Two sockets to send by, since DF is a property of the socket: one sets it, one never does (RFC 4213 3.2). The one
+ * without DF receives as well, when this worker is the receiver; a socket that only sends is told to receive nothing
+ * (a filter that drops all), which spares it the copies.
+ *
+ * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one job in place or,
+ * when it is a merged one, as many segments as it has, over as many calls of receive as that takes (`backlog`).
+ */
+#include "popd/io/raw41.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "popd/io/coalesced.h"
+#include "popd/io/outer.h"
+#include "popd/wire/ipv4.h"
+
+enum { RAW_PACKET = 65536 };
+
+struct raw41_port {
+	struct port port;
+	int fd_df;                /* sends with DF set */
+	struct buffers *large;    /* what the socket delivers */
+	struct buffers *segments; /* what merged packets are cut into */
+	struct mmsghdr messages[PIPELINE_BATCH];
+	struct iovec iov[PIPELINE_BATCH];
+	size_t count, next; /* messages of the last recvmmsg, and the first not yet done with */
+	bool cutting;       /* messages[next] is being cut */
+	struct coalesced cut;
+	struct outer_batch out;
+};
+
+/* Where message i lies: its IPv4 header before the place where a job's data begins, as long as that header has no
+ * options. */
+static uint8_t *message_at(const struct raw41_port *r, size_t i)
+{
+	return buffers_at(r->large, i) - IPV4_HEADER;
+}
+
+/* The outer header of message `next`; false: counted and done with. */
+static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
+{
+	const struct mmsghdr *m = &r->messages[r->next];
+	bool cut = m->msg_hdr.msg_flags & MSG_TRUNC;
+
+	*outer = (struct ipv4_view){ { 0 }, { 0 }, 0, 0, false, 0, 0 };
+	if (ipv4_decode(message_at(r, r->next), m->msg_len, outer) == 0 && !cut)
+		return true;
+	counters_drop(r->port.pipeline->counters, DROP_OUTER_SHORT, UINT32_MAX, 0,
+		      endpoint_pack((struct endpoint4){ outer->source, 0 }, 0), (uint32_t)wall_now().s);
+	r->next++;
+	return false;
+}
+
+/* Turns what is left of message `next` into one job, using segment buffer `slot`; false: nothing was left of it. */
+static bool take(struct raw41_port *r, struct job *job, size_t slot)
+{
+	struct ipv4_view outer;
+
+	if (!read_outer(r, &outer))
+		return false;
+	struct endpoint4 from = { outer.source, 0 };
+	uint8_t *inner = message_at(r, r->next) + outer.offset;
+	if (!r->cutting && !coalesced_begin(&r->cut, inner, outer.len)) {
+		r->next++;
+		job_fill(job, JOB_FROM_PROTO41, inner, outer.len, from, outer.tos);
+		return true;
+	}
+	uint8_t *segment = buffers_at(r->segments, slot);
+	size_t size = coalesced_next(&r->cut, segment, PORT_PACKET);
+	r->cutting = size > 0;
+	if (size > 0)
+		job_fill(job, JOB_FROM_PROTO41, segment, size, from, outer.tos);
+	else
+		r->next++;
+	return size > 0;
+}
+
+static size_t raw41_receive(struct port *port, struct job *jobs, size_t max)
+{
+	struct raw41_port *r = container_of(port, struct raw41_port, port);
+	size_t n = 0;
+
+	if (r->next == r->count) {
+		int got = recvmmsg(port->fd, r->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
+		r->count = got > 0 ? (size_t)got : 0;
+		r->next = 0;
+	}
+	while (n < max && r->next < r->count)
+		if (take(r, &jobs[n], n))
+			n++;
+	port->backlog = r->next < r->count;
+	return n;
+}
+
+static void raw41_send(struct port *port, struct out *const *outs, size_t n, uint32_t now)
+{
+	struct raw41_port *r = container_of(port, struct raw41_port, port);
+
+	/* Runs of the same DF go together: a tunnel's own packets keep their order, since its MTU decides about DF. */
+	for (size_t i = 0; i < n;) {
+		size_t run = 1;
+		while (i + run < n && outs[i + run]->dont_fragment == outs[i]->dont_fragment)
+			run++;
+		outer_send(&r->out, outs[i]->dont_fragment ? r->fd_df : port->fd, outs + i, run, port->pipeline, now);
+		i += run;
+	}
+}
+
+static void raw41_free(struct port *port)
+{
+	struct raw41_port *r = container_of(port, struct raw41_port, port);
+
+	if (port->fd >= 0)
+		close(port->fd);
+	if (r->fd_df >= 0)
+		close(r->fd_df);
+	buffers_free(r->large);
+	buffers_free(r->segments);
+	free(r);
+}
+
+static const struct port_ops raw41_ops = {
+	.name = "raw41", .receive = raw41_receive, .send = raw41_send, .free = raw41_free
+};
+
+static int drop_all(int fd)
+{
+	struct sock_filter nothing[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog program = { .len = 1, .filter = nothing };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+/* Between socket() and the filter a packet may slip in; it waits unread in a socket that nobody reads, which harms
+ * nobody. */
+static int open_socket(struct ip4 at, int pmtu, bool receives)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(at.v) };
+	int fd = outer_socket(SOCK_RAW, IPPROTO_IPV6, pmtu);
+
+	if (fd < 0)
+		return -1;
+	if ((receives || drop_all(fd) == 0) && bind(fd, (const struct sockaddr *)&name, sizeof(name)) == 0)
+		return fd;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+struct port *raw41_port_create(struct ip4 at, bool receives, struct pipeline *pipeline)
+{
+	struct raw41_port *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->port = (struct port){
+		.ops = &raw41_ops, .fd = -1, .receives = receives, .source = JOB_FROM_PROTO41, .pipeline = pipeline
+	};
+	r->fd_df = -1;
+	if (receives) {
+		r->large = buffers_create(PIPELINE_BATCH, RAW_PACKET);
+		r->segments = buffers_create(PIPELINE_BATCH, PORT_PACKET);
+		if (!r->large || !r->segments)
+			goto fail;
+		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+			r->iov[i] = (struct iovec){ .iov_base = message_at(r, i), .iov_len = RAW_PACKET };
+			r->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &r->iov[i], .msg_iovlen = 1 };
+		}
+	}
+	r->port.fd = open_socket(at, IP_PMTUDISC_OMIT, receives);
+	r->fd_df = open_socket(at, IP_PMTUDISC_PROBE, false);
+	if (r->port.fd < 0 || r->fd_df < 0)
+		goto fail;
+	outer_batch_init(&r->out);
+	return &r->port;
+fail:;
+	int saved = errno;
+	raw41_free(&r->port);
+	errno = saved;
+	return NULL;
+}

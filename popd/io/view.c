@@ -1,0 +1,97 @@
+#include "popd/io/view.h"
+
+static uint64_t get64(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static uint32_t get32(const _Atomic uint32_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
+{
+	struct view_tunnels v = { .configured = (uint32_t)table_count(t) };
+	size_t slots = table_slots(t), left = v.configured;
+
+	for (size_t i = 0; i < slots && left > 0; i++) {
+		const struct tunnel *tunnel = table_slot(t, i);
+		const struct tunnel_conf *c = atomic_load_explicit(&tunnel->conf, memory_order_relaxed);
+		if (!c)
+			continue;
+		left--;
+		if (!tunnel_is_up(tunnel, c, now, expiry))
+			continue;
+		uint32_t heard = get32(&tunnel->heard);
+		v.up++;
+		v.active += heard != 0 && (heard >= now || now - heard <= VIEW_ACTIVE);
+	}
+	return v;
+}
+
+static void add_drop(struct view_drop *sum, const struct drop_last *d)
+{
+	uint32_t time = get32(&d->time);
+
+	sum->count += get64(&d->count);
+	if (time > sum->time) {
+		sum->time = time;
+		sum->tunnel = get32(&d->tunnel);
+		sum->from = get64(&d->from);
+	}
+}
+
+void view_pop(struct counters *const *workers, size_t n, struct view_pop *out)
+{
+	*out = (struct view_pop){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct counters *c = workers[i];
+		out->packets_in += get64(&c->packets_in);
+		out->octets_in += get64(&c->octets_in);
+		out->packets_out += get64(&c->packets_out);
+		out->octets_out += get64(&c->octets_out);
+		out->beats += get64(&c->beats);
+		out->moves += get64(&c->moves);
+		out->answers += get64(&c->answers);
+		out->answers_limited += get64(&c->answers_limited);
+		for (size_t d = 0; d < DROP__COUNT; d++)
+			add_drop(&out->drops[d], &c->drops[d]);
+	}
+}
+
+static void add_tunnel_drops(struct view_tunnel *sum, const struct tunnel_drops *d)
+{
+	uint32_t time = get32(&d->last_time);
+
+	for (size_t i = 0; i < DROP__COUNT; i++)
+		sum->drops[i] += get32(&d->count[i]);
+	if (time > sum->last_time) {
+		uint32_t last = get32(&d->last);
+		sum->last_drop = last < DROP__COUNT ? (enum drop)last : DROP_NONE;
+		sum->last_time = time;
+		sum->last_from = get64(&d->last_from);
+	}
+}
+
+void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out)
+{
+	*out = (struct view_tunnel){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct tunnel_counters *t = &workers[i]->tunnels[slot];
+		const struct tunnel_drops *d = counters_drops(workers[i], slot);
+		uint32_t min = get32(&t->rtt_min_us), max = get32(&t->rtt_max_us);
+
+		out->packets_in += get64(&t->packets_in);
+		out->octets_in += get64(&t->octets_in);
+		out->packets_out += get64(&t->packets_out);
+		out->octets_out += get64(&t->octets_out);
+		out->rtt_sum_us += get64(&t->rtt_sum_us);
+		out->sent += get32(&t->echo_sent);
+		out->received += get32(&t->echo_received);
+		out->rtt_min_us = min != 0 && (out->rtt_min_us == 0 || min < out->rtt_min_us) ? min : out->rtt_min_us;
+		out->rtt_max_us = max > out->rtt_max_us ? max : out->rtt_max_us;
+		if (d)
+			add_tunnel_drops(out, d);
+	}
+}

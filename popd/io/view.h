@@ -1,0 +1,44 @@
+/*
+ * What popd looks like from outside at a moment: sums over the workers' counters, as plain values. The control socket
+ * shows them, reports and statistics send them. Reads only; control thread.
+ */
+#ifndef POPD_IO_VIEW_H
+#define POPD_IO_VIEW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+#include "popd/core/counters.h"
+#include "popd/core/table.h"
+
+enum { VIEW_ACTIVE = 300 }; /* a tunnel is active when it is up and was heard from within so many seconds */
+
+struct view_tunnels {
+	uint32_t configured, up, active;
+};
+struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry) NONNULL;
+
+struct view_drop {
+	uint64_t count, from;
+	uint32_t time, tunnel;
+};
+/* The whole PoP. */
+struct view_pop {
+	uint64_t packets_in, octets_in, packets_out, octets_out, beats, moves, answers, answers_limited;
+	struct view_drop drops[DROP__COUNT];
+};
+void view_pop(struct counters *const *workers, size_t n, struct view_pop *out) NONNULL;
+
+/* One tunnel. */
+struct view_tunnel {
+	uint64_t packets_in, octets_in, packets_out, octets_out, rtt_sum_us;
+	uint32_t sent, received, rtt_min_us, rtt_max_us;
+	uint64_t drops[DROP__COUNT];
+	enum drop last_drop; /* DROP_NONE: none yet */
+	uint32_t last_time;
+	uint64_t last_from;
+};
+void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out) NONNULL;
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * A forwarding thread: its own loop, TUN queue, UDP sockets, counters and buffers; all it shares is the table, which
+ * it reads without locks. Worker 0 also receives protocol 41. Orders from the control thread and events for it travel
+ * in rings that neither side waits on.
+ */
+#ifndef POPD_IO_WORKER_H
+#define POPD_IO_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/cc.h"
+#include "lib/ip.h"
+#include "popd/core/pipeline.h"
+
+struct worker;
+struct ev_loop;
+
+enum { WORKER_WHY = 400 };
+
+/* Something the log or the endpoint journal wants to know. */
+struct worker_event {
+	enum event kind;
+	struct tunnel *tunnel;
+	uint64_t old_endpoint, endpoint;
+};
+
+struct worker_conf {
+	unsigned number; /* 0.. */
+	struct table *table;
+	struct ip4 ipv4;
+	uint16_t ayiya_port, heartbeat_port;
+	const char *tun;
+	uint32_t errors, tunnel_errors; /* this worker's share of the ICMPv6 errors a second */
+	uint32_t expiry;
+	uint8_t probe_key[16];
+	/* Called in the worker's thread after events, or when the TUN has vanished: must be quick and safe there. */
+	void (*wake)(void *ctx);
+	void *wake_ctx;
+};
+
+/* Opens all it needs; packets wait until worker_start. NULL: `why` says so in a sentence. */
+struct worker *worker_create(const struct worker_conf *conf, char why[static WORKER_WHY]) NONNULL;
+/* 0 or -ERR_SYS. */
+int worker_start(struct worker *w) NONNULL MUSTCHECK;
+/* Ends the thread when it has finished its batch; fine when it was never started. */
+void worker_stop(struct worker *w) NONNULL;
+void worker_free(struct worker *w); /* stopped; NULL is fine */
+
+/* ---- control thread ---- */
+
+/* Has the worker send an echo request into `t`. false: it is behind with the ones before. */
+bool worker_probe(struct worker *w, struct tunnel *t, uint16_t sequence) NONNULL;
+/* false: behind; try again. */
+bool worker_set_expiry(struct worker *w, uint32_t expiry) NONNULL MUSTCHECK;
+/* The next event; false: none waiting. */
+bool worker_next_event(struct worker *w, struct worker_event *out) NONNULL;
+/* True once after events had to be thrown away. */
+bool worker_lost_events(struct worker *w) NONNULL;
+/* True when the TUN has vanished under the worker, which has ended then. */
+bool worker_has_failed(const struct worker *w) NONNULL;
+struct counters *worker_counters(struct worker *w) NONNULL;
+
+#endif

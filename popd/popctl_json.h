@@ -1,0 +1,21 @@
+/* What popctl asks and how it shows the answers (jansson is named in popctl_json*.c only). */
+#ifndef POPD_POPCTL_JSON_H
+#define POPD_POPCTL_JSON_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "lib/cc.h"
+
+/* A command with its words, as checked by popctl.c. */
+struct popctl_request {
+	const char *command;  /* "status", "tunnel list", "tunnel show", "counters", "reload", "log" */
+	const char *argument; /* tunnel or level, or NULL */
+	bool all;
+	bool json;
+};
+
+/* Asks over `fd` and prints the answer to `out`, a refusal to `err`. The exit status: 0 or 1. */
+int popctl_run(int fd, const struct popctl_request *request, FILE *out, FILE *err) NONNULL;
+
+#endif

@@ -1,0 +1,265 @@
+#include "popd/popctl_json_show.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "popd/popctl_table.h"
+
+enum { CELL = 160 };
+
+/* ---- values, each into the caller's cell ---- */
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "-";
+}
+
+static unsigned long long number_of(const json_t *o, const char *key)
+{
+	return (unsigned long long)json_integer_value(json_object_get(o, key));
+}
+
+/* "8 s", "12 min", "3 h 05 min", "4 d 7 h" */
+static const char *span(unsigned long long s, char out[static CELL])
+{
+	if (s < 120)
+		snprintf(out, CELL, "%llu s", s);
+	else if (s < 7200)
+		snprintf(out, CELL, "%llu min", s / 60);
+	else if (s < 172800)
+		snprintf(out, CELL, "%llu h %02llu min", s / 3600, s / 60 % 60);
+	else
+		snprintf(out, CELL, "%llu d %llu h", s / 86400, s / 3600 % 24);
+	return out;
+}
+
+static const char *ago(const json_t *o, const char *key, char out[static CELL])
+{
+	const json_t *age = json_object_get(o, key);
+	char text[CELL];
+
+	if (!json_is_integer(age))
+		snprintf(out, CELL, "never");
+	else
+		snprintf(out, CELL, "%.80s ago", span((unsigned long long)json_integer_value(age), text));
+	return out;
+}
+
+static const char *octets(unsigned long long n, char out[static CELL])
+{
+	static const char *const units[] = { "kB", "MB", "GB", "TB", "PB" };
+	double v = (double)n;
+	size_t unit = 0;
+
+	if (n < 10000) {
+		snprintf(out, CELL, "%llu B", n);
+		return out;
+	}
+	for (v /= 1000; v >= 10000 && unit + 1 < sizeof(units) / sizeof(units[0]); v /= 1000)
+		unit++;
+	snprintf(out, CELL, v < 100 ? "%.1f %s" : "%.0f %s", v, units[unit]);
+	return out;
+}
+
+static const char *count(unsigned long long n, char out[static CELL])
+{
+	snprintf(out, CELL, "%llu", n);
+	return out;
+}
+
+/* ---- lines of "name  value" ---- */
+
+static void line(FILE *out, const char *name, const char *fmt, ...) FORMAT(3, 4);
+static void line(FILE *out, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(out, "%-12s ", name);
+	va_start(ap, fmt);
+	vfprintf(out, fmt, ap);
+	va_end(ap);
+	fputc('\n', out);
+}
+
+static void show_traffic(const json_t *o, FILE *out)
+{
+	char a[CELL], b[CELL];
+
+	line(out, "from clients", "%llu packets, %s", number_of(o, "packets_in"), octets(number_of(o, "octets_in"), a));
+	line(out, "to clients", "%llu packets, %s", number_of(o, "packets_out"), octets(number_of(o, "octets_out"), b));
+}
+
+static void show_list(FILE *out, const char *name, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		line(out, i == 0 ? name : "", "%s", json_string_value(json_array_get(list, i)));
+}
+
+/* ---- commands ---- */
+
+static void show_feed(const json_t *o, FILE *out)
+{
+	const json_t *feed = json_object_get(o, "feed");
+	char age[CELL];
+
+	if (json_is_true(json_object_get(feed, "loaded")))
+		line(out, "feed", "change %llu, all loaded %s in %llu ms, %llu changes since", number_of(feed, "seq"),
+		     ago(feed, "loaded_age", age), number_of(feed, "load_ms"), number_of(feed, "changes"));
+	else
+		line(out, "feed", "not loaded yet; tunnels are those of the snapshot, change %llu",
+		     number_of(feed, "seq"));
+	if (number_of(feed, "bad_rows") > 0)
+		line(out, "", "%llu bad rows passed over: see the log", number_of(feed, "bad_rows"));
+}
+
+void show_status(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	const json_t *tunnels = json_object_get(o, "tunnels");
+	char a[CELL], b[CELL];
+
+	(void)request;
+	line(out, "PoP", "%s at %s%s", text_of(o, "pop"), text_of(o, "ipv4"),
+	     json_is_false(json_object_get(o, "enabled")) ? ", disabled by the broker" : "");
+	line(out, "popd", "%s, process %llu, %llu workers, up %s", text_of(o, "version"), number_of(o, "pid"),
+	     number_of(o, "workers"), span(number_of(o, "uptime"), a));
+	line(out, "tunnels", "%llu configured, %llu up, %llu active (room for %llu)", number_of(tunnels, "configured"),
+	     number_of(tunnels, "up"), number_of(tunnels, "active"), number_of(tunnels, "room"));
+	show_list(out, "prefixes", json_object_get(o, "prefixes"));
+	line(out, "interface", "%s, %llu packets lost at its queue", text_of(o, "tun"), number_of(o, "tun_drops"));
+	line(out, "database", "%s, last report %s", text_of(o, "database"), ago(o, "report_age", a));
+	show_feed(o, out);
+	line(out, "snapshot", "%s, %s", ago(o, "snapshot_age", a), octets(number_of(o, "snapshot_octets"), b));
+	if (number_of(o, "statistics_waiting") > 0)
+		line(out, "statistics", "%llu entries wait for the database", number_of(o, "statistics_waiting"));
+	show_traffic(o, out);
+	line(out, "beats", "%llu", number_of(o, "beats"));
+	line(out, "moves", "%llu", number_of(o, "moves"));
+	line(out, "answers", "%llu ICMPv6 errors, %llu held back", number_of(o, "answers"),
+	     number_of(o, "answers_limited"));
+	line(out, "dropped", "%llu packets (popctl counters says why)", number_of(o, "dropped"));
+	line(out, "log level", "%s", text_of(o, "log_level"));
+}
+
+void show_tunnel_list(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	static const char *const heads[] = { "TUNNEL", "TYPE", "STATE", "CLIENT", "ENDPOINT", "HEARD", "IN", "OUT" };
+	const json_t *list = json_object_get(o, "tunnels");
+	struct columns *c = columns_create(ARRAY_LEN(heads), "00000111");
+	char cell[CELL];
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+		columns_add(c, heads[i]);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *t = json_array_get(list, i);
+		columns_add(c, text_of(t, "id"));
+		columns_add(c, text_of(t, "type"));
+		columns_add(c, text_of(t, "state"));
+		columns_add(c, text_of(t, "client"));
+		columns_add(c, text_of(t, "endpoint"));
+		columns_add(c, ago(t, "heard_age", cell));
+		columns_add(c, octets(number_of(t, "octets_in"), cell));
+		columns_add(c, octets(number_of(t, "octets_out"), cell));
+	}
+	if (json_array_size(list) > 0)
+		columns_print(c, out);
+	columns_free(c);
+	if (!request->all)
+		fprintf(out, "%zu of %llu tunnels are up%s\n", json_array_size(list), number_of(o, "configured"),
+			json_array_size(list) < number_of(o, "configured") ? " (--all shows the others too)" : "");
+}
+
+static void show_tunnel_drops(const json_t *o, FILE *out)
+{
+	const json_t *list = json_object_get(o, "drops"), *last = json_object_get(o, "last_drop");
+	struct columns *c = columns_create(4, "0100");
+	char cell[CELL];
+
+	for (size_t i = 0; c && i < json_array_size(list); i++) {
+		const json_t *row = json_array_get(list, i);
+		columns_add(c, i == 0 ? "dropped     " : "");
+		columns_add(c, count(number_of(row, "count"), cell));
+		columns_add(c, text_of(row, "name"));
+		columns_add(c, text_of(row, "text"));
+	}
+	if (c)
+		columns_print(c, out);
+	columns_free(c);
+	if (json_is_object(last))
+		line(out, "last drop", "%s, %s, from %s", text_of(last, "name"), ago(last, "age", cell),
+		     text_of(last, "from"));
+}
+
+void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	const json_t *alive = json_object_get(o, "liveness");
+	char cell[CELL];
+
+	(void)request;
+	line(out, "tunnel", "%s, %s, %s", text_of(o, "id"), text_of(o, "type"), text_of(o, "state"));
+	line(out, "client", "%s", text_of(o, "client"));
+	line(out, "PoP", "%s", text_of(o, "pop"));
+	show_list(out, "routed", json_object_get(o, "routes"));
+	line(out, "MTU", "%llu", number_of(o, "mtu"));
+	if (json_is_integer(json_object_get(o, "path_mtu")))
+		line(out, "path MTU", "%llu", number_of(o, "path_mtu"));
+	line(out, "endpoint", "%s%s%s", text_of(o, "endpoint"),
+	     json_is_string(json_object_get(o, "signature")) ? ", signs with " : "",
+	     json_is_string(json_object_get(o, "signature")) ? text_of(o, "signature") : "");
+	line(out, "heard", "%s", ago(o, "heard_age", cell));
+	if (json_is_integer(json_object_get(alive, "rtt_avg_us")))
+		line(out, "pings", "%llu sent, %llu answered, %.1f / %.1f / %.1f ms (least, mean, most)",
+		     number_of(alive, "sent"), number_of(alive, "received"),
+		     (double)number_of(alive, "rtt_min_us") / 1000, (double)number_of(alive, "rtt_avg_us") / 1000,
+		     (double)number_of(alive, "rtt_max_us") / 1000);
+	else
+		line(out, "pings", "%llu sent, none answered", number_of(alive, "sent"));
+	show_traffic(o, out);
+	show_tunnel_drops(o, out);
+}
+
+void show_counters(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	const json_t *list = json_object_get(o, "drops");
+	struct columns *c = columns_create(6, "010000");
+	char cell[CELL];
+
+	(void)request;
+	show_traffic(o, out);
+	line(out, "beats", "%llu", number_of(o, "beats"));
+	line(out, "moves", "%llu", number_of(o, "moves"));
+	line(out, "answers", "%llu ICMPv6 errors, %llu held back", number_of(o, "answers"),
+	     number_of(o, "answers_limited"));
+	fputc('\n', out);
+	if (!c)
+		return;
+	columns_add(c, "DROPPED FOR");
+	columns_add(c, "PACKETS");
+	columns_add(c, "LAST");
+	columns_add(c, "TUNNEL");
+	columns_add(c, "FROM");
+	columns_add(c, "MEANING");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *row = json_array_get(list, i);
+		if (number_of(row, "count") == 0)
+			continue;
+		columns_add(c, text_of(row, "name"));
+		columns_add(c, count(number_of(row, "count"), cell));
+		columns_add(c, ago(row, "age", cell));
+		columns_add(c, text_of(row, "tunnel"));
+		columns_add(c, text_of(row, "from"));
+		columns_add(c, text_of(row, "text"));
+	}
+	columns_print(c, out);
+	columns_free(c);
+}
+
+void show_message(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	(void)request;
+	fprintf(out, "%s\n", text_of(o, "message"));
+}

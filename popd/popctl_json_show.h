@@ -1,0 +1,17 @@
+/* Answers for people. */
+#ifndef POPD_POPCTL_JSON_SHOW_H
+#define POPD_POPCTL_JSON_SHOW_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "lib/cc.h"
+#include "popd/popctl_json.h"
+
+void show_status(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
+void show_tunnel_list(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
+void show_tunnel(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
+void show_counters(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
+void show_message(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
+
+#endif
