@@ -22,7 +22,7 @@ uint32_t encap_mtu(const struct tunnel *t, const struct tunnel_conf *c, uint64_t
 
 	if (path != 0 && (path < more || path - more < mtu))
 		mtu = path < more ? 0 : path - more;
-	return mtu < TUNNEL_MTU_MIN ? TUNNEL_MTU_MIN : mtu > TUNNEL_MTU_MAX ? TUNNEL_MTU_MAX : mtu;
+	return mtu < TUNNEL_MTU_MIN ? TUNNEL_MTU_MIN : mtu;
 }
 
 void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, enum ayiya_opcode opcode,

@@ -5,12 +5,15 @@ static bool is_same_place(uint64_t a, uint64_t b)
 	return (a ^ b) >> 16 == 0;
 }
 
-/* Raises the newest epoch; false: it is not older than `epoch`. */
-static bool advance(struct tunnel *t, uint32_t epoch)
+/*
+ * Makes `epoch` the newest; false: it is not newer. A newest epoch that no client could have sent by our clock was accepted while that clock was far
+ * ahead. It would keep the client from ever moving, so it counts as a few seconds ago.
+ */
+static bool advance(struct tunnel *t, uint32_t epoch, uint32_t now)
 {
 	uint32_t newest = atomic_load_explicit(&t->newest, memory_order_relaxed);
 
-	while (newest < epoch)
+	while ((newest > now && newest - now > 2 * REPLAY_CLOCK_SKEW ? now - REPLAY_REORDER : newest) < epoch)
 		if (atomic_compare_exchange_weak_explicit(&t->newest, &newest, epoch, memory_order_relaxed, memory_order_relaxed))
 			return true;
 	return false;
@@ -23,7 +26,7 @@ static enum drop stay(struct tunnel *t, uint64_t before, uint64_t from, uint32_t
 
 	if (limit > REPLAY_REORDER && epoch < limit - REPLAY_REORDER)
 		return DROP_REPLAY_STALE;
-	(void)advance(t, epoch);
+	(void)advance(t, epoch, now);
 	/* Only the flags differ. When another worker is quicker, its packet decides; an older packet decides nothing. */
 	if (before != from && epoch >= newest)
 		(void)atomic_compare_exchange_strong_explicit(&t->endpoint, &before, from, memory_order_relaxed, memory_order_relaxed);
@@ -42,7 +45,7 @@ static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t fr
 		drop = current ? DROP_TUNNEL_TYPE : DROP_TUNNEL_UNKNOWN;
 	} else if (is_same_place(*before, from)) {
 		drop = stay(t, *before, from, epoch, now);
-	} else if (!advance(t, epoch)) {
+	} else if (!advance(t, epoch, now)) {
 		drop = DROP_REPLAY_MOVE;
 	} else {
 		atomic_store_explicit(&t->endpoint, from, memory_order_relaxed);

@@ -21,7 +21,8 @@ struct snapshot_head {
 	uint32_t written;            /* wall second */
 };
 
-/* All of the table. Gives malloc'ed bytes, freed by the caller, who also wipes them: they hold the secrets. 0, or -ERR_NOMEM. */
+/* All of the table. Gives malloc'ed bytes, freed by the caller, who also wipes them: they hold the secrets. 0, -ERR_NOMEM, or
+ * -ERR_RANGE: a fault of ours. */
 int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len) NONNULL MUSTCHECK;
 
 /* Fills an empty table and `head`. 0; -ERR_FORMAT: no snapshot, or of another version; -ERR_TRUNCATED, -ERR_TRAILING; -ERR_RANGE: well formed, but what it says

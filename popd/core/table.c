@@ -176,6 +176,7 @@ static int compare_routes(const void *a, const void *b)
 static void canonicalise(struct tunnel_conf *c)
 {
 	c->net = ip6_mask(&c->net, net_len);
+	c->mtu = c->mtu < TUNNEL_MTU_MIN ? TUNNEL_MTU_MIN : c->mtu > TUNNEL_MTU_MAX ? TUNNEL_MTU_MAX : c->mtu;
 	for (size_t i = 0; i < c->route_count; i++) {
 		if (c->routes[i].len > 128)
 			c->routes[i].len = 128;

@@ -30,8 +30,9 @@ void table_free(struct table *t);
 
 /* ---- control thread ---- */
 
-/* Adds or replaces the tunnel of c->id. Takes `c` (malloc'ed by tunnel_conf_create), also on failure. Endpoint and epoch survive a change unless the type
- * changes; a static tunnel's endpoint word is set from it. 0; -ERR_EXISTS: a prefix is another tunnel's (nothing changed); -ERR_NOMEM: table full. */
+/* Adds or replaces the tunnel of c->id. Takes `c` (malloc'ed by tunnel_conf_create), also on failure; puts its routes in order and its MTU within bounds.
+ * Endpoint and epoch survive a change unless the type changes; a static tunnel's endpoint word is set from it.
+ * 0; -ERR_EXISTS: a prefix is another tunnel's, or stands there twice (nothing changed); -ERR_NOMEM: table full. */
 int table_set(struct table *t, struct tunnel_conf *c) NONNULL MUSTCHECK;
 /* 0 or -ERR_NOT_FOUND. From the next batch on no packet finds it. */
 int table_delete(struct table *t, uint32_t id) NONNULL;

@@ -1,0 +1,327 @@
+/*
+ * All numbers big endian.
+ *
+ *  head    "popdsnap" 8 | version 4 | bytes in all 8 | written 4 | feed sequence 8 | PoP's name 32, padded with NULs
+ *          PoP's IPv4 4 | popd's own address 16 | tunnel prefixes 2 | prefixes in all 2 | as many (length 1 | address 16) | tunnels 4
+ *  tunnel  bytes that follow 4 | id 4 | type 1 | enabled 1 | MTU 2 | net 8 | static endpoint 4 | endpoint word 8 | newest 4 | heard 4
+ *          secret length 1 | secret | routes 2 | as many (length 1 | address 16)
+ *  end     CRC-32C of all that is before it 4
+ *
+ * Journal record, 32 bytes: "jrn1" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | zeros 4 | CRC-32C of bytes 0 to 27 4
+ */
+#include "popd/core/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/rd.h"
+#include "lib/wr.h"
+#include "popd/core/crc32c.h"
+
+static const char magic[8] = {'p', 'o', 'p', 'd', 's', 'n', 'a', 'p'};
+static const char journal_magic[4] = {'j', 'r', 'n', '1'};
+
+enum { VERSION = 1, PREFIX_SIZE = 17, HEAD_SIZE = 92, CRC_SIZE = 4, TUNNEL_SIZE = 39, TUNNEL_PREFIX = 4 };
+
+/* ---- encode ---- */
+
+static void put_prefix(struct wr *w, const struct prefix6 *p)
+{
+	wr_u8(w, p->len);
+	wr_bytes(w, p->addr.b, sizeof(p->addr.b));
+}
+
+static void put_head(struct wr *w, const struct table *t, const struct snapshot_head *head, size_t total)
+{
+	const struct pop_conf *pop = table_pop(t);
+
+	wr_bytes(w, magic, sizeof(magic));
+	wr_u32(w, VERSION);
+	wr_u64(w, total);
+	wr_u32(w, head->written);
+	wr_u64(w, head->feed_seq);
+	wr_bytes(w, head->pop, strnlen(head->pop, SNAPSHOT_NAME));
+	wr_zeros(w, SNAPSHOT_NAME - strnlen(head->pop, SNAPSHOT_NAME));
+	wr_u32(w, pop->ipv4.v);
+	wr_bytes(w, pop->own.b, sizeof(pop->own.b));
+	wr_u16(w, pop->tunnel_prefix_count);
+	wr_u16(w, pop->prefix_count);
+	for (size_t i = 0; i < pop->prefix_count; i++)
+		put_prefix(w, &pop->prefixes[i]);
+	wr_u32(w, table_count(t));
+}
+
+static size_t tunnel_size(const struct tunnel_conf *c)
+{
+	return TUNNEL_SIZE + strlen(c->secret) + (size_t)c->route_count * PREFIX_SIZE;
+}
+
+static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel_conf *c)
+{
+	wr_u32(w, tunnel_size(c));
+	wr_u32(w, c->id);
+	wr_u8(w, c->type);
+	wr_u8(w, c->enabled);
+	wr_u16(w, c->mtu);
+	wr_bytes(w, c->net.b, 8);
+	wr_u32(w, c->static_endpoint.v);
+	/* Newest first: should a client move between the two reads, the epoch is the older one, which only lets its next packet in. */
+	uint32_t newest = atomic_load(&t->newest);
+	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : atomic_load(&t->endpoint));
+	wr_u32(w, newest);
+	wr_u32(w, atomic_load(&t->heard));
+	wr_u8(w, strlen(c->secret));
+	wr_str(w, c->secret);
+	wr_u16(w, c->route_count);
+	for (size_t i = 0; i < c->route_count; i++)
+		put_prefix(w, &c->routes[i]);
+}
+
+int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len)
+{
+	size_t slots = table_slots_used(t), total = HEAD_SIZE + table_pop(t)->prefix_count * PREFIX_SIZE + CRC_SIZE;
+
+	for (size_t i = 0; i < slots; i++) {
+		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
+		if (c)
+			total += TUNNEL_PREFIX + tunnel_size(c);
+	}
+	uint8_t *bytes = malloc(total);
+	if (!bytes)
+		return -ERR_NOMEM;
+	struct wr w = wr_init(bytes, total);
+	put_head(&w, t, head, total);
+	for (size_t i = 0; i < slots; i++) {
+		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
+		if (c)
+			put_tunnel(&w, table_slot(t, i), c);
+	}
+	wr_u32(&w, crc32c(bytes, total - CRC_SIZE));
+	if (!wr_ok(&w) || wr_len(&w) != total) { /* a number too large for its field, which no configuration has */
+		secure_zero(bytes, total);
+		free(bytes);
+		return -ERR_RANGE;
+	}
+	*out = bytes;
+	*len = total;
+	return 0;
+}
+
+/* ---- decode ---- */
+
+/* False: longer than an address, or bits beyond its length. A failed cursor gives ::/0, and is found out later. */
+static bool get_prefix(struct rd *r, struct prefix6 *p)
+{
+	p->len = rd_u8(r);
+	rd_copy(r, p->addr.b, sizeof(p->addr.b));
+	if (p->len > 128)
+		return false;
+	struct ip6 cut = ip6_mask(&p->addr, p->len);
+	return ip6_equal(&cut, &p->addr);
+}
+
+static int get_pop(struct rd *r, struct pop_conf *pop)
+{
+	bool valid = true;
+
+	memset(pop, 0, sizeof(*pop));
+	pop->ipv4.v = rd_u32(r);
+	rd_copy(r, pop->own.b, sizeof(pop->own.b));
+	pop->tunnel_prefix_count = rd_u16(r);
+	pop->prefix_count = rd_u16(r);
+	if (pop->prefix_count > TABLE_POP_PREFIXES || pop->tunnel_prefix_count > pop->prefix_count)
+		return -ERR_RANGE;
+	for (size_t i = 0; i < pop->prefix_count; i++)
+		valid = get_prefix(r, &pop->prefixes[i]) && valid;
+	return !rd_ok(r) ? -ERR_TRUNCATED : valid ? 0 : -ERR_RANGE;
+}
+
+/* The fixed part of a tunnel, and what stands between it and the routes. */
+struct record {
+	uint32_t id, static_endpoint, newest, heard;
+	uint8_t type, enabled;
+	uint16_t mtu, routes;
+	uint8_t net[8];
+	uint64_t endpoint;
+	size_t secret_len;
+	const uint8_t *secret;
+};
+
+static int get_record(struct rd *r, struct record *out)
+{
+	out->id = rd_u32(r);
+	out->type = rd_u8(r);
+	out->enabled = rd_u8(r);
+	out->mtu = rd_u16(r);
+	rd_copy(r, out->net, sizeof(out->net));
+	out->static_endpoint = rd_u32(r);
+	out->endpoint = rd_u64(r);
+	out->newest = rd_u32(r);
+	out->heard = rd_u32(r);
+	out->secret_len = rd_u8(r);
+	out->secret = rd_bytes(r, out->secret_len);
+	out->routes = rd_u16(r);
+	if (!rd_ok(r))
+		return -ERR_TRUNCATED;
+	if (out->id == 0 || out->id > INT32_MAX || out->type >= TUNNEL_TYPE__COUNT || out->enabled > 1 || out->mtu < TUNNEL_MTU_MIN ||
+	    out->mtu > TUNNEL_MTU_MAX || out->secret_len > TUNNEL_SECRET_LEN || memchr(out->secret, '\0', out->secret_len))
+		return -ERR_RANGE;
+	/* Before memory is asked for: the routes must be there. */
+	if (rd_left(r) != (size_t)out->routes * PREFIX_SIZE)
+		return rd_left(r) < (size_t)out->routes * PREFIX_SIZE ? -ERR_TRUNCATED : -ERR_TRAILING;
+	return 0;
+}
+
+static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *digest, struct tunnel_conf **out)
+{
+	struct tunnel_conf *c = tunnel_conf_create(rec->routes);
+	bool valid = true;
+
+	if (!c)
+		return -ERR_NOMEM;
+	c->id = rec->id;
+	c->type = rec->type;
+	c->enabled = rec->enabled;
+	c->mtu = rec->mtu;
+	memcpy(c->net.b, rec->net, sizeof(rec->net));
+	c->static_endpoint.v = rec->static_endpoint;
+	for (size_t i = 0; i < rec->routes; i++)
+		valid = get_prefix(r, &c->routes[i]) && valid;
+	int err = valid ? tunnel_conf_set_secret(c, digest, (const char *)rec->secret, rec->secret_len) : -ERR_RANGE;
+	if (!err && rec->endpoint != 0 && !tunnel_can_have(c, rec->endpoint))
+		err = -ERR_RANGE;
+	if (err) {
+		free(c);
+		return err;
+	}
+	*out = c;
+	return 0;
+}
+
+static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest)
+{
+	struct rd sub = rd_sub(r, rd_u32(r));
+	struct tunnel_conf *c;
+	struct record rec;
+	int err = get_record(&sub, &rec);
+
+	if (!err && table_by_id(t, rec.id))
+		err = -ERR_RANGE;
+	if (!err)
+		err = conf_of(&sub, &rec, digest, &c);
+	if (!err)
+		err = table_set(t, c);
+	if (err)
+		return err == -ERR_EXISTS ? -ERR_RANGE : err;
+	return table_restore(t, rec.id, rec.endpoint, rec.newest, rec.heard);
+}
+
+static int get_tunnels(struct rd *r, struct table *t, struct digest_ctx *digest)
+{
+	uint32_t count = rd_u32(r);
+	int err = rd_ok(r) ? 0 : -ERR_TRUNCATED;
+
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = get_tunnel(r, t, digest);
+	return !err && !rd_end(r) ? -ERR_TRAILING : err;
+}
+
+static void empty(struct table *t)
+{
+	static const struct pop_conf nobody;
+
+	for (size_t i = 0; i < table_slots_used(t); i++) {
+		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
+		if (c)
+			(void)table_delete(t, c->id);
+	}
+	table_set_pop(t, &nobody);
+	table_reclaim(t);
+}
+
+/* Whole, unharmed, ours, of our version: 0. */
+static int check(const uint8_t *data, size_t len)
+{
+	struct rd r = rd_init(data, len);
+	const uint8_t *found = rd_bytes(&r, sizeof(magic));
+
+	if (!found || memcmp(found, magic, sizeof(magic)) != 0 || rd_u32(&r) != VERSION)
+		return -ERR_FORMAT;
+	uint64_t total = rd_u64(&r);
+	if (!rd_ok(&r) || len < total || len < HEAD_SIZE + CRC_SIZE)
+		return -ERR_TRUNCATED;
+	if (len > total)
+		return -ERR_TRAILING;
+	rd_skip(&r, len - CRC_SIZE - (size_t)(r.pos - data));
+	return rd_u32(&r) == crc32c(data, len - CRC_SIZE) ? 0 : -ERR_FORMAT;
+}
+
+int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len, struct snapshot_head *head)
+{
+	int err = table_count(t) == 0 ? check(data, len) : -ERR_EXISTS;
+	struct snapshot_head h = {.written = 0};
+	struct pop_conf pop;
+
+	if (err)
+		return err;
+	struct rd r = rd_init(data, len - CRC_SIZE);
+	rd_skip(&r, sizeof(magic) + 4 + 8);
+	h.written = rd_u32(&r);
+	h.feed_seq = rd_u64(&r);
+	rd_copy(&r, h.pop, SNAPSHOT_NAME);
+	err = get_pop(&r, &pop);
+	if (err)
+		return err;
+	table_set_pop(t, &pop);
+	err = get_tunnels(&r, t, digest);
+	if (err)
+		empty(t);
+	else
+		*head = h;
+	return err;
+}
+
+/* ---- journal ---- */
+
+void journal_encode(const struct journal_entry *e, uint8_t out[static JOURNAL_RECORD])
+{
+	struct wr w = wr_init(out, JOURNAL_RECORD);
+
+	wr_bytes(&w, journal_magic, sizeof(journal_magic));
+	wr_u32(&w, e->tunnel);
+	wr_u64(&w, e->endpoint);
+	wr_u32(&w, e->newest);
+	wr_u32(&w, e->heard);
+	wr_zeros(&w, 4);
+	wr_u32(&w, crc32c(out, JOURNAL_RECORD - CRC_SIZE));
+}
+
+int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry *out)
+{
+	struct rd r = rd_init(in, JOURNAL_RECORD);
+	const uint8_t *found = rd_bytes(&r, sizeof(journal_magic));
+	struct journal_entry e;
+
+	e.tunnel = rd_u32(&r);
+	e.endpoint = rd_u64(&r);
+	e.newest = rd_u32(&r);
+	e.heard = rd_u32(&r);
+	bool zeros = rd_u32(&r) == 0;
+	if (memcmp(found, journal_magic, sizeof(journal_magic)) != 0 || !zeros || rd_u32(&r) != crc32c(in, JOURNAL_RECORD - CRC_SIZE))
+		return -ERR_FORMAT;
+	*out = e;
+	return 0;
+}
+
+size_t journal_apply(struct table *t, const uint8_t *data, size_t len)
+{
+	struct journal_entry e;
+	size_t done = 0;
+
+	while (len - done >= JOURNAL_RECORD && journal_decode(data + done, &e) == 0) {
+		(void)table_restore(t, e.tunnel, e.endpoint, e.newest, e.heard);
+		done += JOURNAL_RECORD;
+	}
+	return done;
+}
