@@ -50,6 +50,12 @@ class Broker:
     def sql(self, text):
         return self.server.sql(text, dbname=self.dbname)
 
+    def rule(self, door):
+        """The sentence with which a door, called as SQL, refuses the operator."""
+        done = subprocess.run(["psql", "-X", "-q", "-d", self.conninfo(), "-c", f"select * from api.{door}"], capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.startswith("ERROR:  "), done
+        return done.stderr.splitlines()[0].removeprefix("ERROR:  ")
+
     # ---- what most tests begin with
 
     def add_pop(self, name="demo01", number=0):

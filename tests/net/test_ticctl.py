@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from support.paths import program
+from support.paths import ROOT, program
 
 from ctl_fixtures import broker, server, template  # noqa: F401  (fixtures)
 
@@ -145,32 +145,38 @@ def test_every_command_has_the_same_as_json(broker):
             assert re.search(pattern.split(r"\n")[0].rstrip("$"), got["message"]), line
 
 
-def test_no_command_is_missing_from_the_list_above():
+def test_no_command_is_missing_from_the_list_above_or_the_manual():
     helped = subprocess.run([program("ticctl"), "help"], capture_output=True, text=True, check=True).stdout
     known = {" ".join(re.match(r"ticctl ((?:[a-z]+ ?)+)", line).group(1).split()) for line in helped.splitlines() if line.startswith("ticctl ")}
     used = {" ".join(line.split()[:n]) for line, _, _ in COMMANDS for n in (1, 2)}
     assert known - used == {"migrate"}, "tested in test_ticctl_migrate.py"
+    manual = (ROOT / "deploy/man/ticctl.8").read_text(encoding="utf-8")
+    assert {words for words in known if not re.search(rf"^\.(It )?Cm {words}\b", manual, re.MULTILINE)} == set()
 
 
 def test_refusals_are_the_rules_own_words(broker):
     broker.add_pop()
     broker.add_user()
-    for line, sentence in [
-            ("pop show nowhere", "There is no PoP nowhere."),
+    for line, door in [
+            ("pop show nowhere", "op_pop_show('nowhere')"),
             ("pop add demo01 --ipv4 192.0.2.9 --ipv6 2001:db8::1 --tunnels 2001:db8:9::/48 --subnets 2001:db8:a000::/40",
-             "There is a PoP demo01 already."),
-            ("user show nobody", "There is no account NOBODY."),
-            ("user add demo --name X --email x@example.net", "There is an account DEMO already."),
-            ("ledger nobody", "There is no account NOBODY."),
-            ("tunnel show T77", "There is no tunnel T77."),
-            ("tunnel delete 77", "There is no tunnel T77."),
-            ("subnet delete R77", "There is no subnet R77."),
-            ("request approve 77", "There is no request 77."),
-            ("tunnel request demo --pop demo01 --type static", "A static tunnel needs the IPv4 address of its endpoint."),
-            ("cost set nothing -1", "There is no action nothing."),
-            ("export --pop nowhere", "There is no PoP nowhere."),
+             "op_pop_add('demo01', '192.0.2.9', '2001:db8::1', '2001:db8:9::/48', '2001:db8:a000::/40', '', '', '', '', '', '', '')"),
+            ("pop prefix demo01 tunnel 2001:db8:2ff::/48", "op_pop_prefix_add('demo01', 'tunnel', '2001:db8:2ff::/48', null)"),
+            ("user show nobody", "op_user_show('nobody')"),
+            ("user add demo --name X --email x@example.net", f"op_user_add('demo', 'X', 'x@example.net', null, '{'0' * 32}', '{'0' * 64}')"),
+            ("ledger nobody", "op_ledger('nobody')"),
+            ("credit demo 0 --why nothing", "op_credit('demo', 0, 'nothing')"),
+            ("tunnel show T77", "op_tunnel_show(77)"),
+            ("tunnel delete 77", "op_tunnel_delete(77)"),
+            ("subnet delete R77", "op_subnet_delete(77)"),
+            ("request approve 77", "op_request_approve(77, '')"),
+            ("tunnel request demo --pop demo01 --type static", "op_tunnel_request('demo', 'demo01', 'static', null, '')"),
+            ("cost set nothing -1", "op_cost_set('nothing', null, -1, null)"),
+            ("cost set ns_add +1", "op_cost_set('ns_add', null, 1, null)"),
+            ("setting set nothing 1", "op_setting_set('nothing', 1)"),
+            ("export --pop nowhere", "op_export('nowhere')"),
     ]:
-        assert broker.refused(*line.split()) == sentence
+        assert broker.refused(*line.split()) == broker.rule(door)
     assert broker.sql("select count(*) from broker.ledger") == [["1"]]
 
 
