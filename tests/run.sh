@@ -9,6 +9,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 export BUILD=${BUILD:-build} SAN=${SAN:-}
+# The one Debian's packages are for, whatever else is first in the path.
+PYTHON=/usr/bin/python3
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 mkdir -p "$BUILD"
 
@@ -47,8 +49,8 @@ suite_includes() { tests/check_includes.sh; }
 suite_sql() { tests/sql/run; }
 suite_manuals() { tests/check_manuals.sh; }
 suite_deploy() { tests/check_deploy.sh; }
-suite_net() { python3 -m pytest -p no:cacheprovider -q -rfEs tests/net; }
-suite_web() { python3 -m pytest -p no:cacheprovider -q -rfEs tests/web; }
+suite_net() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs tests/net; }
+suite_web() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs tests/web; }
 
 # Each prints "passed failed skipped" from a log on standard input.
 count_cmocka() { awk '$1 == "cmocka" { n[$2] += $3 } /^FAIL / { bad++ } END { f = n["FAILED"]; print n["PASSED"] + 0, (f > bad ? f : bad) + 0, 0 }'; }

@@ -63,13 +63,7 @@ configure_cluster() {
 
 # Prints the processes of this cluster that live: they all stand in its directory.
 cluster_processes() {
-	local cwd
-	for cwd in /proc/[0-9]*/cwd; do
-		if [ "$(readlink "$cwd" 2>/dev/null)" = "$VAR/pg" ]; then
-			cwd=${cwd%/cwd}
-			echo "${cwd##*/}"
-		fi
-	done
+	find /proc -mindepth 2 -maxdepth 2 -name cwd -lname "$VAR/pg" 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|;/^[0-9]/!d'
 }
 
 cluster_is_empty() { [ -z "$(cluster_processes)" ]; }

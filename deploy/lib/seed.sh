@@ -29,7 +29,7 @@ seed_pop() {
 		return
 	fi
 	must "The PoP could not be added" ctl pop add "$POP" --ipv4 "$POP_IPV4" --ipv6 "$POP_IPV6" --tunnels "$TUNNEL_PREFIX" \
-		--subnets "$SUBNET_PREFIX" --city "Demo City" --country "Nowhere" --isp "Demo ISP"
+		--subnets "$SUBNET_PREFIX" --city "Demo City" --country "Nowhere" --isp DEMO --isp-name "Demo ISP"
 }
 
 # The secret is shown once by ticctl and kept in $VAR/demo.secret, for the next start to print; lost there, it is renewed.

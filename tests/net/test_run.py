@@ -1,0 +1,388 @@
+"""deploy/run.sh, what "make run" calls: starts from nothing and from everything that can be left behind, stops whole, refuses in one sentence.
+
+    uplink end (192.0.2.9) ---- veth ---- the machine (192.0.2.10, default route): run.sh with all it starts, in a namespace
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import pytest
+
+from support.netns import Netns, join
+from support.paths import BUILD, ROOT
+from support.postgres import Postgres
+from support.tic import Tic
+from support.wait import until
+
+ADDRESS = "192.0.2.10"
+UNPRIVILEGED = "nobody"
+
+
+class Machine:
+    """A namespace with an address and a default route, as run.sh wants its machine."""
+
+    def __init__(self):
+        self.ns, self.uplink = Netns("run"), Netns("runup")
+        join(self.ns, "up0", self.uplink, "up1")
+        self.ns.address("up0", f"{ADDRESS}/24")
+        self.uplink.address("up1", "192.0.2.9/24")
+        self.ns.route("default", "via", "192.0.2.9")
+
+    def remove(self):
+        self.ns.remove()
+        self.uplink.remove()
+
+    def get(self, path):
+        with self.ns.inside(), urllib.request.urlopen(f"http://127.0.0.1:8080{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def pop_state(self):
+        return json.loads(self.get("/pops/status.json"))["pops"][0]["state"]
+
+
+class Broker:
+    """One run of the script, in a process group of its own as a shell gives it, its output in a file."""
+
+    def __init__(self, machine, var, *settings, script=ROOT / "deploy/run.sh", command=None, seconds=60, wrapper=()):
+        self.machine, self.var = machine, str(var)
+        self.out = tempfile.NamedTemporaryFile(prefix="broker-run-", suffix=".log", delete=False)
+        words = command or [str(script), f"VAR={var}", f"BUILD={BUILD}", *settings]
+        self.began = time.monotonic()
+        self.process = machine.ns.popen(*wrapper, *words, stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/")
+        until(lambda: "The broker runs" in self.said() or self.process.poll() is not None, seconds, "run.sh to say that the broker runs")
+        assert self.process.poll() is None, self.said()
+        until(lambda: "logs  " in self.said(), 10, "run.sh to say where the logs are")
+        self.took = time.monotonic() - self.began
+
+    def said(self):
+        with open(self.out.name, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def value(self, label):
+        return re.search(rf"^  {label}  +(.*)$", self.said(), re.M).group(1)
+
+    def processes(self):
+        """All that run with this VAR, by pid: the script, what it started, and PostgreSQL's children, which stand in its directory."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    words = f.read().replace(b"\0", b" ").decode(errors="replace")
+                if (self.var in words and "run.sh" not in words) or os.readlink(f"/proc/{pid}/cwd").startswith(self.var):
+                    found[int(pid)] = words
+            except OSError:
+                pass
+        return found
+
+    def script(self):
+        with open(f"{self.var}/lock", encoding="ascii") as f:
+            return int(f.read())
+
+    def end(self, number=signal.SIGTERM, group=True, seconds=40):
+        """Asks it to stop and returns the exit status; nothing of it may be left."""
+        if self.process.poll() is None:
+            if group:
+                os.killpg(self.process.pid, number)
+            else:
+                os.kill(self.script(), number)
+        try:
+            status = self.process.wait(seconds)
+            assert self.processes() == {}, self.said()
+            return status
+        finally:
+            self.destroy()
+
+    def destroy(self):
+        """Ends what is left, without asking."""
+        for pid in [self.process.pid, *self.processes()]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(10)
+        until(lambda: not self.processes(), 10, "everything to be gone")
+        self.out.close()
+        if os.path.exists(self.out.name):
+            os.unlink(self.out.name)
+
+
+@pytest.fixture(scope="module")
+def machine():
+    made = Machine()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def directory():
+    made = tempfile.mkdtemp(prefix="broker-run-", dir="/tmp")
+    os.chmod(made, 0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def var(machine, directory):
+    """A VAR that a first start has filled."""
+    path = f"{directory}/var"
+    Broker(machine, path).end()
+    return path
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def options(path):
+    """An AICCU file as AICCU reads it: name, one blank, value."""
+    return dict(line.split(" ", 1) for line in read(path).splitlines() if line and not line.startswith("#"))
+
+
+def test_first_start_serves_what_it_prints(machine, directory):
+    broker = Broker(machine, f"{directory}/first")
+    try:
+        assert broker.value("status page") == "http://127.0.0.1:8080/pops/status"
+        assert broker.value("TIC server") == f"{ADDRESS}, port 3874"
+        assert "demo01" in machine.get("/pops/status")
+        until(lambda: machine.pop_state() == "up", 15, "the PoP to be up")
+        with machine.ns.inside():
+            tic = Tic(ADDRESS)
+        tic.starttls()
+        tic.login(broker.value("account"), broker.value("TIC secret"))
+        tunnels = {kind: tid for tid, _, kind, pop in tic.tunnels() if pop == "demo01"}
+        assert set(tunnels) == {"ayiya", "heartbeat", "192.0.2.1"}
+        for kind, file in {"ayiya": "ayiya", "heartbeat": "heartbeat", "192.0.2.1": "static"}.items():
+            path = f"{broker.var}/aiccu-{file}.conf"
+            said = options(path)
+            assert os.stat(path).st_mode & 0o077 == 0
+            assert (said["username"], said["password"], said["server"]) == ("DEMO", broker.value("TIC secret"), ADDRESS)
+            assert (said["protocol"], said["tunnel_id"]) == ("tic", tunnels[kind])
+            assert tic.tunnel(said["tunnel_id"])["IPv4 POP"] == ADDRESS
+        tic.quit()
+        for name in ["popd.conf", "ticd.conf", "webd.conf", "popd.sock", "popd.log", "ticd.log", "webd.log", "pg/PG_VERSION"]:
+            assert os.path.exists(f"{broker.var}/{name}"), name
+    finally:
+        broker.end()
+
+
+def test_first_start_gives_no_root_to_what_needs_none(machine, var):
+    broker = Broker(machine, var)
+    try:
+        for pid, words in broker.processes().items():
+            owner = os.stat(f"/proc/{pid}").st_uid
+            if "/ticd " in words or "/webd " in words or "postgres" in words:
+                assert owner != 0, words
+    finally:
+        broker.end()
+
+
+def test_second_start_is_quick_and_finds_the_same_data(machine, var):
+    secret = read(f"{var}/demo.secret").strip()
+    before = options(f"{var}/aiccu-ayiya.conf")
+    broker = Broker(machine, var)
+    try:
+        assert broker.took < 10
+        assert broker.value("TIC secret") == secret
+        assert options(f"{var}/aiccu-ayiya.conf") == before
+        assert "approved" not in broker.said()
+    finally:
+        broker.end()
+
+
+@pytest.mark.parametrize("number, group", [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False), (signal.SIGHUP, True)])
+def test_signal_stops_everything_and_puts_the_network_back(machine, var, number, group):
+    forwarding = "net.ipv6.conf.all.forwarding"
+    machine.ns.run("sysctl", "-qw", f"{forwarding}=0", "net.ipv6.conf.up0.accept_ra=1")
+    broker = Broker(machine, var)
+    try:
+        assert machine.ns.run("sysctl", "-n", forwarding, "net.ipv6.conf.up0.accept_ra").stdout.split() == ["1", "2"]
+        assert "sixxs" in machine.ns.run("ip", "-o", "link").stdout
+    finally:
+        assert broker.end(number, group) == 0
+    assert machine.ns.run("sysctl", "-n", forwarding, "net.ipv6.conf.up0.accept_ra").stdout.split() == ["0", "1"]
+    assert "sixxs" not in machine.ns.run("ip", "-o", "link").stdout
+
+
+def test_make_run_is_stopped_through_make(machine, var):
+    make = ["make", "--no-print-directory", "-C", str(ROOT), f"BUILD={BUILD}", f"SAN={os.environ.get('SAN', '')}", f"VAR={var}", "run"]
+    broker = Broker(machine, var, command=make, seconds=300)
+    broker.end(signal.SIGTERM)
+
+
+def test_start_after_everything_was_killed(machine, var):
+    secret = read(f"{var}/demo.secret")
+    first = Broker(machine, var)
+    first.destroy()
+    assert os.path.exists(f"{var}/pg/postmaster.pid"), "the kill left no stale pid file, so this proves nothing"
+    second = Broker(machine, var)
+    assert second.took < 20
+    assert read(f"{var}/demo.secret") == secret
+    second.end()
+
+
+def test_start_after_the_script_alone_was_killed_clears_up_first(machine, var):
+    first = Broker(machine, var)
+    os.kill(first.script(), signal.SIGKILL)
+    first.process.wait(10)
+    left = first.processes()
+    assert any("/popd " in words for words in left.values()) and any("postgres" in words for words in left.values())
+    second = Broker(machine, var)
+    assert not set(left) & set(second.processes())
+    second.end()
+    first.destroy()
+
+
+def test_stale_pid_file_of_another_process_is_no_obstacle(machine, var):
+    for name in ["pg/postmaster.pid", "popd.pid", "ticd.pid"]:
+        with open(f"{var}/{name}", "w", encoding="ascii") as f:
+            f.write(f"{os.getpid()}\n{var}/pg\n0\n5432\n{var}/run\n\n")
+    Broker(machine, var).end()
+
+
+@pytest.mark.parametrize("name", ["popd", "ticd", "webd", "postgres"])
+def test_daemon_that_dies_takes_the_rest_with_it(machine, var, name):
+    broker = Broker(machine, var)
+    pid = int(read(f"{var}/{'pg' if name == 'postgres' else name}.pid"))
+    os.kill(pid, signal.SIGKILL)
+    broker.process.wait(40)
+    said = broker.said()
+    assert broker.end() == 1
+    assert f"{'pg' if name == 'postgres' else name} ended by itself" in said
+
+
+def test_checkout_below_a_closed_directory_runs(machine):
+    closed = tempfile.mkdtemp(prefix="broker-run-", dir="/tmp")
+    assert os.stat(closed).st_mode & 0o077 == 0
+    try:
+        checkout = f"{closed}/broker"
+        shutil.copytree(ROOT / "deploy", f"{checkout}/deploy")
+        shutil.copytree(BUILD, f"{checkout}/build", ignore=lambda _, names: [n for n in names if n not in ("popd", "popctl", "ticd", "ticctl", "webd")])
+        broker = Broker(machine, f"{checkout}/var", "BUILD=build", script=f"{checkout}/deploy/run.sh")
+        broker.end()
+    finally:
+        shutil.rmtree(closed)
+
+
+def test_path_too_long_for_a_socket_runs(machine, directory):
+    var = f"{directory}/{'long' * 25}/var"
+    broker = Broker(machine, var)
+    try:
+        control = re.search(r"--socket (\S+) status", broker.said()).group(1)
+        machine.ns.run(str(BUILD / "popctl"), "--socket", control, "status")
+    finally:
+        broker.end()
+        shutil.rmtree(read(f"{var}/socket-dir").strip())
+
+
+def test_server_of_ones_own_is_used(machine, directory):
+    db = Postgres()
+    try:
+        db.sql("create role keeper login createrole")
+        db.sql("alter database broker owner to keeper")
+        broker = Broker(machine, f"{directory}/own", f"DB={db.conninfo('keeper')}")
+        try:
+            until(lambda: machine.pop_state() == "up", 15, "the PoP to be up")
+            assert not os.path.exists(f"{broker.var}/pg")
+        finally:
+            broker.end()
+    finally:
+        db.remove()
+
+
+def test_lone_loopback_is_enough_when_the_address_is_given(directory):
+    ns = Netns("runlo")
+    ns.address("lo", "192.0.2.33/32")
+    lonely = Machine.__new__(Machine)
+    lonely.ns = ns
+    try:
+        refuses(lonely, "default route", f"VAR={directory}/lonely")
+        Broker(lonely, f"{directory}/lonely", "POP_IPV4=192.0.2.33").end()
+    finally:
+        ns.remove()
+
+
+def refuses(machine, sentence, *settings, wrapper=()):
+    """One sentence with `sentence` in it on standard error, nothing else, exit 1."""
+    done = machine.ns.run(*wrapper, str(ROOT / "deploy/run.sh"), f"BUILD={BUILD}", *settings, check=False, timeout=60)
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    assert done.stdout == ""
+    assert sentence in done.stderr and done.stderr.count("\n") == 1 and done.stderr.endswith(".\n") or "sudo make run" in done.stderr
+
+
+@pytest.mark.parametrize("setting, sentence", [
+    ("POP=Demo", "POP=Demo"),
+    ("POP_IPV4=1.2.3", "POP_IPV4=1.2.3"),
+    ("POP_IPV4=198.51.100.7", "not an address of this machine"),
+    ("POP_IPV6=::1::2", "POP_IPV6=::1::2"),
+    ("TUNNEL_PREFIX=2001:db8::/47", "TUNNEL_PREFIX=2001:db8::/47"),
+    ("TUNNEL_PREFIX=2001:db8:2ff:1::/48", "TUNNEL_PREFIX"),
+    ("SUBNET_PREFIX=2001:db8:3000::", "SUBNET_PREFIX"),
+    ("STATIC_IPV4=example.org", "STATIC_IPV4=example.org"),
+    ("HTTP=8080", "HTTP=8080"),
+    ("TIC=0.0.0.0:70000", "TIC=0.0.0.0:70000"),
+    ("VAR=/tmp/with blank", "VAR=/tmp/with blank"),
+])
+def test_bad_value_is_refused_in_a_sentence(machine, setting, sentence):
+    refuses(machine, sentence, setting)
+
+
+def test_without_root_is_refused_in_a_sentence(machine, var):
+    refuses(machine, "Only root", f"VAR={var}", wrapper=["setpriv", f"--reuid={UNPRIVILEGED}", "--clear-groups"])
+
+
+def test_without_tun_is_refused_in_a_sentence(machine, var):
+    refuses(machine, "/dev/net/tun", f"VAR={var}", wrapper=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"])
+
+
+@pytest.mark.parametrize("module", ["sit", "tunnel4"])
+def test_loaded_kernel_module_is_refused_in_a_sentence(machine, var, module):
+    pretend = f'mount -t tmpfs none /sys/module && mkdir /sys/module/{module} && exec "$@"'
+    refuses(machine, "deploy/modprobe/broker.conf", f"VAR={var}", wrapper=["unshare", "-m", "sh", "-c", pretend, "sh"])
+
+
+@pytest.mark.parametrize("kind, address, port, sentence", [
+    (socket.SOCK_STREAM, "0.0.0.0", 3874, "TCP 3874"),
+    (socket.SOCK_STREAM, ADDRESS, 3874, "TCP 3874"),
+    (socket.SOCK_STREAM, "127.0.0.1", 8080, "TCP 8080"),
+    (socket.SOCK_DGRAM, ADDRESS, 5072, "UDP 5072"),
+    (socket.SOCK_DGRAM, "0.0.0.0", 3740, "UDP 3740"),
+])
+def test_taken_port_is_refused_in_a_sentence(machine, var, kind, address, port, sentence):
+    with machine.ns.inside():
+        taken = socket.socket(socket.AF_INET, kind)
+    with taken:
+        taken.bind((address, port))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        refuses(machine, sentence, f"VAR={var}")
+
+
+def test_port_taken_on_another_address_is_no_obstacle(machine, var):
+    with machine.ns.inside():
+        taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with taken:
+        taken.bind(("127.0.0.1", 5072))
+        Broker(machine, var).end()
+
+
+def test_second_broker_on_one_directory_is_refused_in_a_sentence(machine, var):
+    broker = Broker(machine, var)
+    try:
+        refuses(machine, "already runs", f"VAR={var}")
+    finally:
+        broker.end()
+
+
+def test_address_that_is_not_the_pops_is_refused_in_a_sentence(machine, var):
+    machine.ns.address("up0", "192.0.2.11/24")
+    done = machine.ns.run(str(ROOT / "deploy/run.sh"), f"VAR={var}", f"BUILD={BUILD}", "POP_IPV4=192.0.2.11", check=False)
+    assert done.returncode == 1
+    assert "The PoP demo01 in this database has the address 192.0.2.10" in done.stderr
