@@ -34,7 +34,7 @@ static int read_line(int argc, char **argv, struct line *line, struct fault *fau
 	char **words = argv + 1;
 	bool only_words = false;
 
-	*line = (struct line){.words = words};
+	*line = (struct line){ .words = words };
 	for (int i = 1; i < argc; i++) {
 		char *word = argv[i];
 		only_words = only_words || strcmp(word, "--") == 0;
@@ -60,7 +60,7 @@ static int read_line(int argc, char **argv, struct line *line, struct fault *fau
 
 static const char *find_conninfo(const struct line *line)
 {
-	const char *const places[] = {line->conninfo, getenv("DB"), getenv("BROKER_DB")};
+	const char *const places[] = { line->conninfo, getenv("DB"), getenv("BROKER_DB") };
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		if (places[i] && *places[i])
 			return places[i];
@@ -105,7 +105,7 @@ static int help(const struct line *line, char *const *words, size_t n)
 	}
 	if (commands_help(stdout, words, n) > 0)
 		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
-	return complain_unknown(&(struct line){.is_json = line->is_json, .words = words, .n = n});
+	return complain_unknown(&(struct line){ .is_json = line->is_json, .words = words, .n = n });
 }
 
 static int dispatch(const struct line *line)

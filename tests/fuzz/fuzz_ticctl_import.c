@@ -14,7 +14,7 @@ static void check(bool holds)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct import im = {0};
+	struct import im = { 0 };
 	const char *reason = NULL;
 
 	if (import_text(&im, (const char *)data, size, &reason) != 0)

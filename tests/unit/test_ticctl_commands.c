@@ -66,7 +66,7 @@ static void find_gives_every_command_by_its_own_words(void **state)
 	(void)state;
 	for (const struct command *command = commands; command->words; command++) {
 		char text[64];
-		char *words[3] = {text, NULL, NULL};
+		char *words[3] = { text, NULL, NULL };
 		size_t n = 1, used;
 		strcpy(text, command->words);
 		for (char *space = strchr(text, ' '); space; space = strchr(space + 1, ' ')) {
@@ -82,7 +82,7 @@ static void find_gives_every_command_by_its_own_words(void **state)
 
 static char *usage_of(const char *first, const char *second)
 {
-	char a[32], b[32], *text = NULL, *const words[] = {strcpy(a, first), strcpy(b, second)};
+	char a[32], b[32], *text = NULL, *const words[] = { strcpy(a, first), strcpy(b, second) };
 	size_t used, len;
 	const struct command *command = commands_find(words, 2, &used);
 	FILE *out = open_memstream(&text, &len);
@@ -97,15 +97,15 @@ static void usage_shows_what_the_parser_takes(void **state)
 	static const struct {
 		const char *first, *second, *usage;
 	} rows[] = {
-		{"tunnel", "request",
-		 "usage: ticctl tunnel request HANDLE --pop P --type ayiya|heartbeat|static [--endpoint A] [--why TEXT]\n"},
-		{"tunnel", "set", "usage: ticctl tunnel set T<id> endpoint|type|mtu|name|state VALUE\n"},
-		{"pop", "enable", "usage: ticctl pop enable NAME\n"},
-		{"user", "add", "usage: ticctl user add HANDLE --name NAME --email EMAIL [--credit N]\n"},
-		{"request", "list", "usage: ticctl request list [--all]\n"},
-		{"cost", "set", "usage: ticctl cost set ACTION COST [--floor N|none] [--pop P]\n"},
-		{"import", "x", "usage: ticctl import FILE --owner HANDLE --pop P\n"},
-		{"daily", "x", "usage: ticctl daily [DATE]\n"},
+		{ "tunnel", "request",
+		  "usage: ticctl tunnel request HANDLE --pop P --type ayiya|heartbeat|static [--endpoint A] [--why TEXT]\n" },
+		{ "tunnel", "set", "usage: ticctl tunnel set T<id> endpoint|type|mtu|name|state VALUE\n" },
+		{ "pop", "enable", "usage: ticctl pop enable NAME\n" },
+		{ "user", "add", "usage: ticctl user add HANDLE --name NAME --email EMAIL [--credit N]\n" },
+		{ "request", "list", "usage: ticctl request list [--all]\n" },
+		{ "cost", "set", "usage: ticctl cost set ACTION COST [--floor N|none] [--pop P]\n" },
+		{ "import", "x", "usage: ticctl import FILE --owner HANDLE --pop P\n" },
+		{ "daily", "x", "usage: ticctl daily [DATE]\n" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -125,11 +125,11 @@ static void help_lists_the_commands_that_begin_so(void **state)
 		all++;
 	assert_non_null(out);
 	assert_int_equal(commands_help(out, NULL, 0), all);
-	assert_int_equal(commands_help(out, (char *const[]){pop}, 1), 7);
-	assert_int_equal(commands_help(out, (char *const[]){pop, add}, 2), 1);
-	assert_int_equal(commands_help(out, (char *const[]){pop, add, name}, 3), 1);
-	assert_int_equal(commands_help(out, (char *const[]){pop, none}, 2), 0);
-	assert_int_equal(commands_help(out, (char *const[]){none}, 1), 0);
+	assert_int_equal(commands_help(out, (char *const[]){ pop }, 1), 7);
+	assert_int_equal(commands_help(out, (char *const[]){ pop, add }, 2), 1);
+	assert_int_equal(commands_help(out, (char *const[]){ pop, add, name }, 3), 1);
+	assert_int_equal(commands_help(out, (char *const[]){ pop, none }, 2), 0);
+	assert_int_equal(commands_help(out, (char *const[]){ none }, 1), 0);
 	fclose(out);
 }
 

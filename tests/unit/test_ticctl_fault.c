@@ -10,13 +10,13 @@
 static const struct {
 	const char *text, *line;
 } rows[] = {
-	{"", ""},
-	{"a sentence.", "a sentence."},
-	{"connection failed\n\tIs the server running?\n", "connection failed Is the server running?"},
-	{"two  blanks stay", "two  blanks stay"},
-	{"\n\nfirst", "first"},
-	{"cr\r\nlf", "cr lf"},
-	{" \n ", ""},
+	{ "", "" },
+	{ "a sentence.", "a sentence." },
+	{ "connection failed\n\tIs the server running?\n", "connection failed Is the server running?" },
+	{ "two  blanks stay", "two  blanks stay" },
+	{ "\n\nfirst", "first" },
+	{ "cr\r\nlf", "cr lf" },
+	{ " \n ", "" },
 };
 
 static void set_makes_one_line_and_gives_the_error_back(void **state)

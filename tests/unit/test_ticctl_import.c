@@ -26,63 +26,63 @@
 static const struct {
 	const char *line, *reason;
 } lines[] = {
-	{"", NULL},
-	{" \t ", NULL},
-	{"# config nonsense", NULL},
-	{"   # indented", NULL},
-	{"\r", NULL},
-	{"config 1 T5072 ayiya up 1428 " SECRET, NULL},
-	{"\tconfig  1\tT5072 ayiya up 1428 " SECRET "  ", NULL},
-	{"config 1 T5072 ayiya up 1428 " SECRET "\r", NULL},
-	{"config 1 T5072 ayiya up 1428 " SECRET " # Ann", NULL},
-	{"config 7FFE T2147483647 heartbeat disabled 1280 " SECRET, NULL},
-	{"config 0 T1 192.0.2.1 up 1480", NULL},
-	{"config 0 T1 192.0.2.1 up 1480 " SECRET, NULL},
-	{"config 2001:db8:3002::/48 2ae static", NULL},
-	{"config ::/0 0 static", NULL},
-	{"config", "config says nothing"},
-	{"config # 1", "config says nothing"},
-	{"Config 0 T1 192.0.2.1 up 1480", "it is not a config line"},
-	{"configure", "it is not a config line"},
-	{"tunnels", "it is not a config line"},
-	{"set", "it is not a config line"}, /* a block, but only inside another */
-	{"config 1", TUNNEL_SHORT},
-	{"config 1 T5072 ayiya up", TUNNEL_SHORT},
-	{"config g T5072 ayiya up 1428 " SECRET, NUMBER_WRONG},
-	{"config 0x1 T5072 ayiya up 1428 " SECRET, NUMBER_WRONG},
-	{"config -1 T5072 ayiya up 1428 " SECRET, NUMBER_WRONG},
-	{"config 10005 T5072 ayiya up 1428 " SECRET, NULL}, /* in a second tunnel prefix */
-	{"config 7fffffff T5072 ayiya up 1428 " SECRET, NULL},
-	{"config 80000000 T5072 ayiya up 1428 " SECRET, "the tunnel number is above 7fffffff"},
-	{"config 1 5072 ayiya up 1428 " SECRET, ID_WRONG},
-	{"config 1 t5072 ayiya up 1428 " SECRET, ID_WRONG},
-	{"config 1 T0 ayiya up 1428 " SECRET, ID_WRONG},
-	{"config 1 T2147483648 ayiya up 1428 " SECRET, ID_WRONG},
-	{"config 1 T ayiya up 1428 " SECRET, ID_WRONG},
-	{"config 1 T1 AYIYA up 1428 " SECRET, ENDPOINT_WRONG},
-	{"config 1 T1 192.0.2 up 1428 " SECRET, ENDPOINT_WRONG},
-	{"config 1 T1 192.0.2.256 up 1428", ENDPOINT_WRONG},
-	{"config 1 T1 ayiya down 1428 " SECRET, STATE_WRONG},
-	{"config 1 T1 ayiya upp 1428 " SECRET, STATE_WRONG},
-	{"config 1 T1 ayiya up 0 " SECRET, MTU_WRONG},
-	{"config 1 T1 ayiya up 65536 " SECRET, MTU_WRONG},
-	{"config 1 T1 ayiya up x " SECRET, MTU_WRONG},
-	{"config 1 T1 ayiya up 1428", SECRET_NEEDED},
-	{"config 1 T1 heartbeat up 1428", SECRET_NEEDED},
-	{"config 1 T1 ayiya up 1428 0123456789abcdef0123456789abcde", SECRET_WRONG},
-	{"config 1 T1 ayiya up 1428 " SECRET "0", SECRET_WRONG},
-	{"config 1 T1 ayiya up 1428 0123456789ABCDEF0123456789ABCDEF", SECRET_WRONG},
-	{"config 1 T1 ayiya up 1428 g123456789abcdef0123456789abcdef", SECRET_WRONG},
-	{"config 1 T1 ayiya up 1428 " SECRET " more", "there are words after the secret"},
-	{"config 1 T1 ayiya up 1428 " SECRET " more and more", "there are words after the secret"},
-	{"config 2001:db8:3002::1/48 0 static", PREFIX_WRONG},
-	{"config 2001:db8:3002:: 0 static", PREFIX_WRONG},
-	{"config 2001:db8:3002::/48", ROUTE_WRONG},
-	{"config 2001:db8:3002::/48 0", ROUTE_WRONG},
-	{"config 2001:db8:3002::/48 0 dynamic", ROUTE_WRONG},
-	{"config 2001:db8:3002::/48 0 static now", ROUTE_WRONG},
-	{"config 2001:db8:3002::/48 z static", NUMBER_WRONG},
-	{"end", "end closes nothing"},
+	{ "", NULL },
+	{ " \t ", NULL },
+	{ "# config nonsense", NULL },
+	{ "   # indented", NULL },
+	{ "\r", NULL },
+	{ "config 1 T5072 ayiya up 1428 " SECRET, NULL },
+	{ "\tconfig  1\tT5072 ayiya up 1428 " SECRET "  ", NULL },
+	{ "config 1 T5072 ayiya up 1428 " SECRET "\r", NULL },
+	{ "config 1 T5072 ayiya up 1428 " SECRET " # Ann", NULL },
+	{ "config 7FFE T2147483647 heartbeat disabled 1280 " SECRET, NULL },
+	{ "config 0 T1 192.0.2.1 up 1480", NULL },
+	{ "config 0 T1 192.0.2.1 up 1480 " SECRET, NULL },
+	{ "config 2001:db8:3002::/48 2ae static", NULL },
+	{ "config ::/0 0 static", NULL },
+	{ "config", "config says nothing" },
+	{ "config # 1", "config says nothing" },
+	{ "Config 0 T1 192.0.2.1 up 1480", "it is not a config line" },
+	{ "configure", "it is not a config line" },
+	{ "tunnels", "it is not a config line" },
+	{ "set", "it is not a config line" }, /* a block, but only inside another */
+	{ "config 1", TUNNEL_SHORT },
+	{ "config 1 T5072 ayiya up", TUNNEL_SHORT },
+	{ "config g T5072 ayiya up 1428 " SECRET, NUMBER_WRONG },
+	{ "config 0x1 T5072 ayiya up 1428 " SECRET, NUMBER_WRONG },
+	{ "config -1 T5072 ayiya up 1428 " SECRET, NUMBER_WRONG },
+	{ "config 10005 T5072 ayiya up 1428 " SECRET, NULL }, /* in a second tunnel prefix */
+	{ "config 7fffffff T5072 ayiya up 1428 " SECRET, NULL },
+	{ "config 80000000 T5072 ayiya up 1428 " SECRET, "the tunnel number is above 7fffffff" },
+	{ "config 1 5072 ayiya up 1428 " SECRET, ID_WRONG },
+	{ "config 1 t5072 ayiya up 1428 " SECRET, ID_WRONG },
+	{ "config 1 T0 ayiya up 1428 " SECRET, ID_WRONG },
+	{ "config 1 T2147483648 ayiya up 1428 " SECRET, ID_WRONG },
+	{ "config 1 T ayiya up 1428 " SECRET, ID_WRONG },
+	{ "config 1 T1 AYIYA up 1428 " SECRET, ENDPOINT_WRONG },
+	{ "config 1 T1 192.0.2 up 1428 " SECRET, ENDPOINT_WRONG },
+	{ "config 1 T1 192.0.2.256 up 1428", ENDPOINT_WRONG },
+	{ "config 1 T1 ayiya down 1428 " SECRET, STATE_WRONG },
+	{ "config 1 T1 ayiya upp 1428 " SECRET, STATE_WRONG },
+	{ "config 1 T1 ayiya up 0 " SECRET, MTU_WRONG },
+	{ "config 1 T1 ayiya up 65536 " SECRET, MTU_WRONG },
+	{ "config 1 T1 ayiya up x " SECRET, MTU_WRONG },
+	{ "config 1 T1 ayiya up 1428", SECRET_NEEDED },
+	{ "config 1 T1 heartbeat up 1428", SECRET_NEEDED },
+	{ "config 1 T1 ayiya up 1428 0123456789abcdef0123456789abcde", SECRET_WRONG },
+	{ "config 1 T1 ayiya up 1428 " SECRET "0", SECRET_WRONG },
+	{ "config 1 T1 ayiya up 1428 0123456789ABCDEF0123456789ABCDEF", SECRET_WRONG },
+	{ "config 1 T1 ayiya up 1428 g123456789abcdef0123456789abcdef", SECRET_WRONG },
+	{ "config 1 T1 ayiya up 1428 " SECRET " more", "there are words after the secret" },
+	{ "config 1 T1 ayiya up 1428 " SECRET " more and more", "there are words after the secret" },
+	{ "config 2001:db8:3002::1/48 0 static", PREFIX_WRONG },
+	{ "config 2001:db8:3002:: 0 static", PREFIX_WRONG },
+	{ "config 2001:db8:3002::/48", ROUTE_WRONG },
+	{ "config 2001:db8:3002::/48 0", ROUTE_WRONG },
+	{ "config 2001:db8:3002::/48 0 dynamic", ROUTE_WRONG },
+	{ "config 2001:db8:3002::/48 0 static now", ROUTE_WRONG },
+	{ "config 2001:db8:3002::/48 z static", NUMBER_WRONG },
+	{ "end", "end closes nothing" },
 };
 
 /* A copy of exactly the text's size, so that a sanitizer sees a read beyond it. */
@@ -100,7 +100,7 @@ static void line_of_any_kind_is_read_or_named(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		struct import im = {0};
+		struct import im = { 0 };
 		const char *reason = NULL;
 		int err = read_line_alone(&im, lines[i].line, strlen(lines[i].line), &reason);
 		if ((err != 0) != (lines[i].reason != NULL) || (err && strcmp(reason, lines[i].reason) != 0))
@@ -117,7 +117,7 @@ static void tunnel_cut_at_every_byte_is_refused(void **state)
 	static const char line[] = "config 2ae T18572 heartbeat disabled 1280 " SECRET;
 	(void)state;
 	for (size_t len = 1; len < strlen(line); len++) {
-		struct import im = {0};
+		struct import im = { 0 };
 		const char *reason;
 		if (read_line_alone(&im, line, len, &reason) == 0)
 			fail_msg("%zu bytes were taken", len);
@@ -130,7 +130,7 @@ static void route_cut_at_every_byte_is_refused(void **state)
 	static const char line[] = "config 2001:db8:3001::/48 2ae static";
 	(void)state;
 	for (size_t len = 1; len < strlen(line); len++) {
-		struct import im = {0};
+		struct import im = { 0 };
 		const char *reason;
 		if (read_line_alone(&im, line, len, &reason) == 0)
 			fail_msg("%zu bytes were taken", len);
@@ -141,7 +141,7 @@ static void route_cut_at_every_byte_is_refused(void **state)
 static void line_of_the_most_bytes_is_read_and_one_more_is_not(void **state)
 {
 	char line[IMPORT_LINE_MAX + 2];
-	struct import im = {0};
+	struct import im = { 0 };
 	const char *reason;
 	(void)state;
 	memset(line, ' ', sizeof(line));
@@ -153,33 +153,32 @@ static void line_of_the_most_bytes_is_read_and_one_more_is_not(void **state)
 	import_free(&im);
 }
 
-static const char whole[] =
-	"# a file as the daemon writes it\r\n"
-	"pop\n"
-	"\tset\n"
-	"\t\tdetails 1 demo01 192.0.2.42 2001:db8::42\n"
-	"\tend\n"
-	"\ttunnelprefix add 2001:db8:2ff::/48\n"
-	"\tcliacl\n"
-	"\t\tconfig is nothing here\n"
-	"\tend\n"
-	"end\n"
-	"tunnel\n"
-	"\tset\n"
-	"\t\tconfig 0 T4141 172.16.1.1 up 1480\n"
-	"\t\tconfig 2ae T18572 ayiya up 1280 " SECRET "\n"
-	"\tend\n"
-	"end\n"
-	"subnet\n"
-	"\tset\n"
-	"\t\tconfig 2001:db8:3001::/48 2ae static\n"
-	"\tend\n"
-	"end\n"
-	"pop saveconfig"; /* and no line end */
+static const char whole[] = "# a file as the daemon writes it\r\n"
+			    "pop\n"
+			    "\tset\n"
+			    "\t\tdetails 1 demo01 192.0.2.42 2001:db8::42\n"
+			    "\tend\n"
+			    "\ttunnelprefix add 2001:db8:2ff::/48\n"
+			    "\tcliacl\n"
+			    "\t\tconfig is nothing here\n"
+			    "\tend\n"
+			    "end\n"
+			    "tunnel\n"
+			    "\tset\n"
+			    "\t\tconfig 0 T4141 172.16.1.1 up 1480\n"
+			    "\t\tconfig 2ae T18572 ayiya up 1280 " SECRET "\n"
+			    "\tend\n"
+			    "end\n"
+			    "subnet\n"
+			    "\tset\n"
+			    "\t\tconfig 2001:db8:3001::/48 2ae static\n"
+			    "\tend\n"
+			    "end\n"
+			    "pop saveconfig"; /* and no line end */
 
 static void whole_file_gives_its_tunnels_and_routes(void **state)
 {
-	struct import im = {0};
+	struct import im = { 0 };
 	const char *reason = "";
 	(void)state;
 	assert_int_equal(import_text(&im, whole, strlen(whole), &reason), 0);
@@ -211,26 +210,27 @@ static const struct {
 	uint32_t line;
 	const char *reason;
 } files[] = {
-	{"", 0, NULL},
-	{"\n\n", 0, NULL},
-	{"config 2001:db8::/48 0 static\nconfig 0 T1 192.0.2.1 up 1480\n", 0, NULL},
-	{"\n\nconfig 0 T1 192.0.2.1 up\n", 3, TUNNEL_SHORT},
-	{"tunnel\nset\nconfig 0 T1 192.0.2.1 up 1480\nend\n", 4, "the file ends inside a block"},
-	{"tunnel\nend\nend\n", 3, "end closes nothing"},
-	{"tunnel\nwhatever\nend\n", 2, "it is not a config line"},
-	{"tunnel\ncliacl\nend\nend\n", 2, "it is not a config line"},
-	{"pop\nset\nend\nanything at all\nend\nanything\n", 6, "it is not a config line"},
-	{"tunnel set config 0 T1 192.0.2.1 up 1480\n", 1, "it is not a config line"},
+	{ "", 0, NULL },
+	{ "\n\n", 0, NULL },
+	{ "config 2001:db8::/48 0 static\nconfig 0 T1 192.0.2.1 up 1480\n", 0, NULL },
+	{ "\n\nconfig 0 T1 192.0.2.1 up\n", 3, TUNNEL_SHORT },
+	{ "tunnel\nset\nconfig 0 T1 192.0.2.1 up 1480\nend\n", 4, "the file ends inside a block" },
+	{ "tunnel\nend\nend\n", 3, "end closes nothing" },
+	{ "tunnel\nwhatever\nend\n", 2, "it is not a config line" },
+	{ "tunnel\ncliacl\nend\nend\n", 2, "it is not a config line" },
+	{ "pop\nset\nend\nanything at all\nend\nanything\n", 6, "it is not a config line" },
+	{ "tunnel set config 0 T1 192.0.2.1 up 1480\n", 1, "it is not a config line" },
 };
 
 static void file_with_a_fault_names_its_line(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		struct import im = {0};
+		struct import im = { 0 };
 		const char *reason = NULL;
 		int err = import_text(&im, files[i].text, strlen(files[i].text), &reason);
-		bool is_as_wanted = err ? im.line == files[i].line && strcmp(reason, files[i].reason) == 0 : files[i].line == 0;
+		bool is_as_wanted = err ? im.line == files[i].line && strcmp(reason, files[i].reason) == 0
+					: files[i].line == 0;
 		if (!is_as_wanted)
 			fail_msg("file %zu: line %u %s", i, im.line, err ? reason : "was taken");
 		import_free(&im);
@@ -239,7 +239,7 @@ static void file_with_a_fault_names_its_line(void **state)
 
 static void thousands_of_lines_are_kept_in_order(void **state)
 {
-	struct import im = {0};
+	struct import im = { 0 };
 	const char *reason;
 	(void)state;
 	for (uint32_t i = 1; i <= 5000; i++) {

@@ -9,7 +9,7 @@
 
 #include "ticd/ctl/json.h"
 
-static const struct rows_column columns[] = {{"message", ROWS_TEXT}, {"n", ROWS_NUMBER}, {"up", ROWS_BOOL}};
+static const struct rows_column columns[] = { { "message", ROWS_TEXT }, { "n", ROWS_NUMBER }, { "up", ROWS_BOOL } };
 
 struct sink {
 	FILE *file;
@@ -35,12 +35,12 @@ static void list_is_an_array_of_objects(void **state)
 {
 	struct sink s;
 	(void)state;
-	const char *const cells[] = {"a \"b\" ü", "7", "t", NULL, NULL, NULL};
-	const struct rows rows = {2, 3, columns, cells, NULL, NULL};
+	const char *const cells[] = { "a \"b\" ü", "7", "t", NULL, NULL, NULL };
+	const struct rows rows = { 2, 3, columns, cells, NULL, NULL };
 	assert_true(json_write_list(sink_open(&s)->file, &rows));
 	sink_expect(&s, "[\n  {\n    \"message\": \"a \\\"b\\\" ü\",\n    \"n\": 7,\n    \"up\": true\n  },\n"
 			"  {\n    \"message\": null,\n    \"n\": null,\n    \"up\": null\n  }\n]\n");
-	const struct rows none = {0, 3, columns, NULL, NULL, NULL};
+	const struct rows none = { 0, 3, columns, NULL, NULL, NULL };
 	assert_true(json_write_list(sink_open(&s)->file, &none));
 	sink_expect(&s, "[]\n");
 }
@@ -49,7 +49,7 @@ static void record_is_one_object_and_may_take_one_more_key(void **state)
 {
 	struct sink s;
 	(void)state;
-	const struct rows rows = {1, 1, columns, (const char *const[]){"done"}, NULL, NULL};
+	const struct rows rows = { 1, 1, columns, (const char *const[]){ "done" }, NULL, NULL };
 	assert_true(json_write_record(sink_open(&s)->file, &rows, "secret", NULL));
 	sink_expect(&s, "{\n  \"message\": \"done\"\n}\n");
 	assert_true(json_write_record(sink_open(&s)->file, &rows, "secret", "abc"));
@@ -60,15 +60,15 @@ static void record_is_one_object_and_may_take_one_more_key(void **state)
 static const struct {
 	const char *text, *json;
 } numbers[] = {
-	{"0", "0"},
-	{"-5", "-5"},
-	{"9223372036854775807", "9223372036854775807"},
-	{"-9223372036854775808", "-9223372036854775808"},
-	{"1.5", "1.5"},
-	{"NaN", "\"NaN\""},
-	{"Infinity", "\"Infinity\""},
-	{"", "\"\""},
-	{"12 apples", "\"12 apples\""},
+	{ "0", "0" },
+	{ "-5", "-5" },
+	{ "9223372036854775807", "9223372036854775807" },
+	{ "-9223372036854775808", "-9223372036854775808" },
+	{ "1.5", "1.5" },
+	{ "NaN", "\"NaN\"" },
+	{ "Infinity", "\"Infinity\"" },
+	{ "", "\"\"" },
+	{ "12 apples", "\"12 apples\"" },
 };
 
 static void numbers_are_numbers_where_json_has_them(void **state)
@@ -77,7 +77,7 @@ static void numbers_are_numbers_where_json_has_them(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		struct sink s;
 		char wanted[80];
-		const struct rows rows = {1, 1, &columns[1], (const char *const[]){numbers[i].text}, NULL, NULL};
+		const struct rows rows = { 1, 1, &columns[1], (const char *const[]){ numbers[i].text }, NULL, NULL };
 		snprintf(wanted, sizeof(wanted), "{\n  \"n\": %s\n}\n", numbers[i].json);
 		assert_true(json_write_record(sink_open(&s)->file, &rows, "secret", NULL));
 		sink_expect(&s, wanted);

@@ -19,8 +19,8 @@ static void alphabet_has_32_characters_none_twice_none_alike(void **state)
 
 static void secret_is_of_the_alphabet_and_never_the_same(void **state)
 {
-	struct secret before = {.text = ""}, now;
-	unsigned seen[256] = {0};
+	struct secret before = { .text = "" }, now;
+	unsigned seen[256] = { 0 };
 	(void)state;
 	for (int i = 0; i < 200; i++) {
 		assert_int_equal(secret_create(&now), 0);

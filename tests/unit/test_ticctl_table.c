@@ -13,18 +13,22 @@ static const struct {
 	const char *text, *shown;
 	size_t width;
 } texts[] = {
-	{"", "", 0},
-	{"plain", "plain", 5},
-	{"Zürich", "Zürich", 6},
-	{"東京", "東京", 4},                            /* two columns each */
-	{"e\xcc\x81", "e\xcc\x81", 1},                  /* a combining accent takes none */
-	{"a\nb\tc", "a\\x0ab\\x09c", 11},
-	{"\x1b[31mred", "\\x1b[31mred", 11},            /* no colours from the database */
-	{"\x7f", "\\x7f", 4},
-	{"\xc2\x9b", "\\xc2\\x9b", 8},                  /* the one-character CSI */
-	{"\xe2\x80\xae" "abc", "\\xe2\\x80\\xae" "abc", 15}, /* right-to-left override */
-	{"Z\xfcrich", "Z\\xfcrich", 9},                 /* not UTF-8 */
-	{"cut \xe2\x82", "cut \\xe2\\x82", 12},
+	{ "", "", 0 },
+	{ "plain", "plain", 5 },
+	{ "Zürich", "Zürich", 6 },
+	{ "東京", "東京", 4 },           /* two columns each */
+	{ "e\xcc\x81", "e\xcc\x81", 1 }, /* a combining accent takes none */
+	{ "a\nb\tc", "a\\x0ab\\x09c", 11 },
+	{ "\x1b[31mred", "\\x1b[31mred", 11 }, /* no colours from the database */
+	{ "\x7f", "\\x7f", 4 },
+	{ "\xc2\x9b", "\\xc2\\x9b", 8 }, /* the one-character CSI */
+	{ "\xe2\x80\xae"
+	  "abc",
+	  "\\xe2\\x80\\xae"
+	  "abc",
+	  15 },                           /* right-to-left override */
+	{ "Z\xfcrich", "Z\\xfcrich", 9 }, /* not UTF-8 */
+	{ "cut \xe2\x82", "cut \\xe2\\x82", 12 },
 };
 
 /* What `write` prints, for the caller to free. */
@@ -39,10 +43,22 @@ static char *printed(void (*write)(FILE *out, const void *arg), const void *arg)
 	return text;
 }
 
-static void write_text(FILE *out, const void *arg) { table_text(out, arg); }
-static void write_list(FILE *out, const void *arg) { table_list(out, arg); }
-static void write_record(FILE *out, const void *arg) { table_record(out, arg); }
-static void write_lines(FILE *out, const void *arg) { table_lines(out, arg); }
+static void write_text(FILE *out, const void *arg)
+{
+	table_text(out, arg);
+}
+static void write_list(FILE *out, const void *arg)
+{
+	table_list(out, arg);
+}
+static void write_record(FILE *out, const void *arg)
+{
+	table_record(out, arg);
+}
+static void write_lines(FILE *out, const void *arg)
+{
+	table_lines(out, arg);
+}
 
 static void expect(void (*write)(FILE *out, const void *arg), const void *arg, const char *wanted)
 {
@@ -61,14 +77,13 @@ static void text_of_any_bytes_is_shown_without_harm(void **state)
 }
 
 static const struct rows_column columns[] = {
-	{"name", ROWS_TEXT}, {"last_report", ROWS_TEXT}, {"up", ROWS_BOOL}, {"n", ROWS_NUMBER}};
-static const char *const cells[] = {
-	"zürich01", "2026-11-23T13:45:12Z", "t", "7",
-	"x", NULL, "f", "10000",
-	"", "", NULL, NULL,
+	{ "name", ROWS_TEXT }, { "last_report", ROWS_TEXT }, { "up", ROWS_BOOL }, { "n", ROWS_NUMBER }
 };
-static const struct rows full = {3, 4, columns, cells, NULL, NULL};
-static const struct rows empty = {0, 4, columns, NULL, NULL, NULL};
+static const char *const cells[] = {
+	"zürich01", "2026-11-23T13:45:12Z", "t", "7", "x", NULL, "f", "10000", "", "", NULL, NULL,
+};
+static const struct rows full = { 3, 4, columns, cells, NULL, NULL };
+static const struct rows empty = { 0, 4, columns, NULL, NULL, NULL };
 
 static void list_aligns_characters_and_ends_no_line_in_blanks(void **state)
 {
@@ -78,7 +93,9 @@ static void list_aligns_characters_and_ends_no_line_in_blanks(void **state)
 	       "zürich01  2026-11-23T13:45:12Z  yes      7\n"
 	       "x         -                     no   10000\n"
 	       "                                -        -\n");
-	const struct rows texts_only = {3, 2, columns, (const char *const[]){"a", "b", "ccc", "", "", ""}, NULL, NULL};
+	const struct rows texts_only = {
+		3, 2, columns, (const char *const[]){ "a", "b", "ccc", "", "", "" }, NULL, NULL
+	};
 	expect(write_list, &texts_only, "NAME  LAST REPORT\na     b\nccc\n\n");
 	expect(write_list, &empty, "NAME  LAST REPORT  UP  N\n");
 }
@@ -86,8 +103,8 @@ static void list_aligns_characters_and_ends_no_line_in_blanks(void **state)
 static void record_puts_values_under_each_other(void **state)
 {
 	(void)state;
-	const struct rows first = {1, 4, columns, cells, NULL, NULL};
-	const struct rows two = {2, 2, columns, (const char *const[]){"a", "", "b", NULL}, NULL, NULL};
+	const struct rows first = { 1, 4, columns, cells, NULL, NULL };
+	const struct rows two = { 2, 2, columns, (const char *const[]){ "a", "", "b", NULL }, NULL, NULL };
 	expect(write_record, &first,
 	       "name:        zürich01\n"
 	       "last report: 2026-11-23T13:45:12Z\n"

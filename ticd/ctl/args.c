@@ -99,7 +99,7 @@ static bool read_date(const struct param *p, const char *text, char out[static A
 	if (strlen(text) != 10 || text[4] != '-' || text[7] != '-' || num_parse_u64(text, 4, 1970, 9999, &year) ||
 	    num_parse_u64(text + 5, 2, 1, 12, &month) || num_parse_u64(text + 8, 2, 1, 31, &day))
 		return false;
-	struct tm tm = {.tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day};
+	struct tm tm = { .tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day };
 	timegm(&tm);
 	return tm.tm_mday == (int)day;
 }
@@ -122,22 +122,22 @@ static const struct {
 	arg_reader *read;
 	const char *expected; /* "<name> must be ..." */
 } kinds[] = {
-	[ARG_TEXT] = {read_text, "a text in UTF-8 that is not empty"},
-	[ARG_VALUE] = {read_text, "a text in UTF-8"},
-	[ARG_NUMBER] = {read_number, "a number"},
-	[ARG_AMOUNT] = {read_amount, "an amount such as 5, +5 or -5"},
-	[ARG_FLOOR] = {read_floor, "a number, or none"},
-	[ARG_TUNNEL] = {read_id, "a tunnel such as T7"},
-	[ARG_SUBNET] = {read_id, "a subnet such as R3"},
-	[ARG_IP4] = {read_ip4, "an IPv4 address"},
-	[ARG_IP6] = {read_ip6, "an IPv6 address"},
-	[ARG_PREFIX6] = {read_prefix6, "an IPv6 prefix without bits beyond its length"},
-	[ARG_DATE] = {read_date, "a date such as 2026-11-23"},
-	[ARG_CHOICE] = {read_choice, NULL}, /* the choices themselves */
-	[ARG_FLAG] = {NULL, NULL},
-	[ARG_FIXED] = {NULL, NULL},
-	[ARG_MD5] = {NULL, NULL},
-	[ARG_SHA256] = {NULL, NULL},
+	[ARG_TEXT] = { read_text, "a text in UTF-8 that is not empty" },
+	[ARG_VALUE] = { read_text, "a text in UTF-8" },
+	[ARG_NUMBER] = { read_number, "a number" },
+	[ARG_AMOUNT] = { read_amount, "an amount such as 5, +5 or -5" },
+	[ARG_FLOOR] = { read_floor, "a number, or none" },
+	[ARG_TUNNEL] = { read_id, "a tunnel such as T7" },
+	[ARG_SUBNET] = { read_id, "a subnet such as R3" },
+	[ARG_IP4] = { read_ip4, "an IPv4 address" },
+	[ARG_IP6] = { read_ip6, "an IPv6 address" },
+	[ARG_PREFIX6] = { read_prefix6, "an IPv6 prefix without bits beyond its length" },
+	[ARG_DATE] = { read_date, "a date such as 2026-11-23" },
+	[ARG_CHOICE] = { read_choice, NULL }, /* the choices themselves */
+	[ARG_FLAG] = { NULL, NULL },
+	[ARG_FIXED] = { NULL, NULL },
+	[ARG_MD5] = { NULL, NULL },
+	[ARG_SHA256] = { NULL, NULL },
 };
 _Static_assert(ARRAY_LEN(kinds) == ARG__COUNT, "a row for every kind");
 
@@ -213,7 +213,7 @@ int args_parse(const struct param *params, char *const *words, size_t n_words, s
 {
 	bool only_words = false; /* after "--" */
 
-	*out = (struct args){0};
+	*out = (struct args){ 0 };
 	for (size_t at = 0, used; at < n_words; at += used) {
 		const char *word = words[at];
 		int err = 0;

@@ -12,27 +12,27 @@
 #include "ticd/ctl/fault.h"
 
 enum arg_kind {
-	ARG_TEXT,    /* any UTF-8 text but the empty one */
-	ARG_VALUE,   /* any UTF-8 text, the empty one too */
-	ARG_NUMBER,  /* 0..2147483647 */
-	ARG_AMOUNT,  /* a number with or without a sign: 5, +5, -5 */
-	ARG_FLOOR,   /* an amount, or "none" */
-	ARG_TUNNEL,  /* T7 or 7 */
-	ARG_SUBNET,  /* R3 or 3 */
+	ARG_TEXT,   /* any UTF-8 text but the empty one */
+	ARG_VALUE,  /* any UTF-8 text, the empty one too */
+	ARG_NUMBER, /* 0..2147483647 */
+	ARG_AMOUNT, /* a number with or without a sign: 5, +5, -5 */
+	ARG_FLOOR,  /* an amount, or "none" */
+	ARG_TUNNEL, /* T7 or 7 */
+	ARG_SUBNET, /* R3 or 3 */
 	ARG_IP4,
 	ARG_IP6,
 	ARG_PREFIX6,
-	ARG_DATE,    /* 2026-11-23 */
-	ARG_CHOICE,  /* one of the words of `meta`, which are separated by | */
-	ARG_FLAG,    /* an option without a value: "true" or "false" */
-	ARG_FIXED,   /* not on the command line: always `fixed` */
-	ARG_MD5,     /* not on the command line: a digest of the TIC secret made for this run, filled in by run.c */
+	ARG_DATE,   /* 2026-11-23 */
+	ARG_CHOICE, /* one of the words of `meta`, which are separated by | */
+	ARG_FLAG,   /* an option without a value: "true" or "false" */
+	ARG_FIXED,  /* not on the command line: always `fixed` */
+	ARG_MD5,    /* not on the command line: a digest of the TIC secret made for this run, filled in by run.c */
 	ARG_SHA256,
 	ARG__COUNT
 };
 
 struct param {
-	const char *name;  /* "--pop" is an option; anything else a word in its place, by the name usage calls it */
+	const char *name; /* "--pop" is an option; anything else a word in its place, by the name usage calls it */
 	enum arg_kind kind;
 	const char *meta;  /* what usage calls an option's value; for ARG_CHOICE the choices */
 	bool optional;     /* without it the value is NULL */
@@ -42,12 +42,15 @@ struct param {
 enum { PARAMS_MAX = 16, ARG_SPELLED = 64 };
 
 struct args {
-	size_t n;                        /* parameters of the command */
-	const char *value[PARAMS_MAX];   /* points into the command line, `spelled` or the table */
+	size_t n;                      /* parameters of the command */
+	const char *value[PARAMS_MAX]; /* points into the command line, `spelled` or the table */
 	char spelled[PARAMS_MAX][ARG_SPELLED];
 };
 
-static inline bool param_is_option(const struct param *p) { return p->name[0] == '-'; }
+static inline bool param_is_option(const struct param *p)
+{
+	return p->name[0] == '-';
+}
 static inline bool param_is_hidden(const struct param *p)
 {
 	return p->kind == ARG_FIXED || p->kind == ARG_MD5 || p->kind == ARG_SHA256;

@@ -5,6 +5,8 @@
 #include "ticd/ctl/import_run.h"
 #include "ticd/ctl/migrate.h"
 
+/* An initialiser a line. */
+/* clang-format off */
 #define WORD(called, of_kind) {.name = called, .kind = of_kind}
 #define CHOICE(called, choices) {.name = called, .kind = ARG_CHOICE, .meta = choices}
 #define OPTION(option, of_kind, what) {.name = option, .kind = of_kind, .meta = what}
@@ -19,6 +21,7 @@
 #define WHY MAYBE("--why", ARG_TEXT, "TEXT")
 #define OF_HANDLE MAYBE_WORD("HANDLE", ARG_TEXT)
 #define OF_POP MAYBE("--pop", ARG_TEXT, "P")
+/* clang-format on */
 
 const struct command commands[] = {
 	{
@@ -28,12 +31,12 @@ const struct command commands[] = {
 	},
 	{
 		.words = "pop add",
-		.params = {POP_NAME, OPTION("--ipv4", ARG_IP4, "A"), OPTION("--ipv6", ARG_IP6, "A"),
-			   OPTION("--tunnels", ARG_PREFIX6, "PREFIX"), OPTION("--subnets", ARG_PREFIX6, "PREFIX"),
-			   MAYBE("--city", ARG_TEXT, "TEXT"), MAYBE("--country", ARG_TEXT, "TEXT"),
-			   MAYBE("--isp", ARG_TEXT, "TEXT"), MAYBE("--isp-name", ARG_TEXT, "TEXT"),
-			   MAYBE("--isp-website", ARG_TEXT, "URL"), MAYBE("--isp-asn", ARG_TEXT, "ASN"),
-			   MAYBE("--isp-lir", ARG_TEXT, "TEXT")},
+		.params = { POP_NAME, OPTION("--ipv4", ARG_IP4, "A"), OPTION("--ipv6", ARG_IP6, "A"),
+			    OPTION("--tunnels", ARG_PREFIX6, "PREFIX"), OPTION("--subnets", ARG_PREFIX6, "PREFIX"),
+			    MAYBE("--city", ARG_TEXT, "TEXT"), MAYBE("--country", ARG_TEXT, "TEXT"),
+			    MAYBE("--isp", ARG_TEXT, "TEXT"), MAYBE("--isp-name", ARG_TEXT, "TEXT"),
+			    MAYBE("--isp-website", ARG_TEXT, "URL"), MAYBE("--isp-asn", ARG_TEXT, "ASN"),
+			    MAYBE("--isp-lir", ARG_TEXT, "TEXT") },
 		.sql = "SELECT * FROM api.op_pop_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 		.help = "add a PoP with the prefixes its tunnels and subnets come from",
 	},
@@ -46,42 +49,42 @@ const struct command commands[] = {
 	},
 	{
 		.words = "pop show",
-		.params = {POP_NAME},
+		.params = { POP_NAME },
 		.sql = "SELECT * FROM api.op_pop_show($1)",
 		.shape = SHAPE_RECORD,
 		.help = "everything about one PoP",
 	},
 	{
 		.words = "pop enable",
-		.params = {POP_NAME, FIXED("true")},
+		.params = { POP_NAME, FIXED("true") },
 		.sql = "SELECT * FROM api.op_pop_enable($1, $2)",
 		.help = "take a PoP into service",
 	},
 	{
 		.words = "pop disable",
-		.params = {POP_NAME, FIXED("false")},
+		.params = { POP_NAME, FIXED("false") },
 		.sql = "SELECT * FROM api.op_pop_enable($1, $2)",
 		.help = "take a PoP out of service",
 	},
 	{
 		.words = "pop set",
-		.params = {POP_NAME,
-			   CHOICE("KEY", "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
-			   WORD("VALUE", ARG_VALUE)},
+		.params = { POP_NAME,
+			    CHOICE("KEY", "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
+			    WORD("VALUE", ARG_VALUE) },
 		.sql = "SELECT * FROM api.op_pop_set($1, $2, $3)",
 		.help = "change a PoP's addresses or its description",
 	},
 	{
 		.words = "pop prefix",
-		.params = {POP_NAME, CHOICE("KIND", "tunnel|subnet"), WORD("PREFIX", ARG_PREFIX6),
-			   MAYBE("--length", ARG_NUMBER, "N")},
+		.params = { POP_NAME, CHOICE("KIND", "tunnel|subnet"), WORD("PREFIX", ARG_PREFIX6),
+			    MAYBE("--length", ARG_NUMBER, "N") },
 		.sql = "SELECT * FROM api.op_pop_prefix_add($1, $2, $3, $4)",
 		.help = "give a PoP one more prefix to hand out tunnels, or subnets of length N, from",
 	},
 	{
 		.words = "user add",
-		.params = {HANDLE, OPTION("--name", ARG_TEXT, "NAME"), OPTION("--email", ARG_TEXT, "EMAIL"),
-			   MAYBE("--credit", ARG_AMOUNT, "N"), NEW_SECRET},
+		.params = { HANDLE, OPTION("--name", ARG_TEXT, "NAME"), OPTION("--email", ARG_TEXT, "EMAIL"),
+			    MAYBE("--credit", ARG_AMOUNT, "N"), NEW_SECRET },
 		.sql = "SELECT * FROM api.op_user_add($1, $2, $3, $4, $5, $6)",
 		.help = "add an account; prints its TIC secret, once",
 	},
@@ -94,38 +97,38 @@ const struct command commands[] = {
 	},
 	{
 		.words = "user show",
-		.params = {HANDLE},
+		.params = { HANDLE },
 		.sql = "SELECT * FROM api.op_user_show($1)",
 		.shape = SHAPE_RECORD,
 		.help = "everything about one account but its secret, which nobody has",
 	},
 	{
 		.words = "user enable",
-		.params = {HANDLE, FIXED("true")},
+		.params = { HANDLE, FIXED("true") },
 		.sql = "SELECT * FROM api.op_user_enable($1, $2)",
 		.help = "let an account log in",
 	},
 	{
 		.words = "user disable",
-		.params = {HANDLE, FIXED("false")},
+		.params = { HANDLE, FIXED("false") },
 		.sql = "SELECT * FROM api.op_user_enable($1, $2)",
 		.help = "keep an account from logging in",
 	},
 	{
 		.words = "user secret",
-		.params = {HANDLE, NEW_SECRET},
+		.params = { HANDLE, NEW_SECRET },
 		.sql = "SELECT * FROM api.op_user_secret($1, $2, $3)",
 		.help = "give an account a new TIC secret; prints it, once",
 	},
 	{
 		.words = "credit",
-		.params = {HANDLE, WORD("AMOUNT", ARG_AMOUNT), OPTION("--why", ARG_TEXT, "TEXT")},
+		.params = { HANDLE, WORD("AMOUNT", ARG_AMOUNT), OPTION("--why", ARG_TEXT, "TEXT") },
 		.sql = "SELECT * FROM api.op_credit($1, $2, $3)",
 		.help = "add ISK to an account (+5) or take some (-5)",
 	},
 	{
 		.words = "ledger",
-		.params = {HANDLE},
+		.params = { HANDLE },
 		.sql = "SELECT * FROM api.op_ledger($1)",
 		.shape = SHAPE_LIST,
 		.help = "what an account earned and spent",
@@ -133,14 +136,14 @@ const struct command commands[] = {
 	},
 	{
 		.words = "tunnel request",
-		.params = {HANDLE, OPTION("--pop", ARG_TEXT, "P"), CHOICE("--type", "ayiya|heartbeat|static"),
-			   MAYBE("--endpoint", ARG_IP4, "A"), WHY},
+		.params = { HANDLE, OPTION("--pop", ARG_TEXT, "P"), CHOICE("--type", "ayiya|heartbeat|static"),
+			    MAYBE("--endpoint", ARG_IP4, "A"), WHY },
 		.sql = "SELECT * FROM api.op_tunnel_request($1, $2, $3, $4, $5)",
 		.help = "request a tunnel for an account",
 	},
 	{
 		.words = "tunnel list",
-		.params = {OF_HANDLE, OF_POP},
+		.params = { OF_HANDLE, OF_POP },
 		.sql = "SELECT * FROM api.op_tunnel_list($1, $2)",
 		.shape = SHAPE_LIST,
 		.help = "tunnels: all, of an account, on a PoP",
@@ -148,32 +151,32 @@ const struct command commands[] = {
 	},
 	{
 		.words = "tunnel show",
-		.params = {TUNNEL},
+		.params = { TUNNEL },
 		.sql = "SELECT * FROM api.op_tunnel_show($1)",
 		.shape = SHAPE_RECORD,
 		.help = "everything about one tunnel",
 	},
 	{
 		.words = "tunnel set",
-		.params = {TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"), WORD("VALUE", ARG_VALUE)},
+		.params = { TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"), WORD("VALUE", ARG_VALUE) },
 		.sql = "SELECT * FROM api.op_tunnel_set($1, $2, $3)",
 		.help = "change a tunnel (a new endpoint or type costs ISK; type \"static 192.0.2.1\" has its address)",
 	},
 	{
 		.words = "tunnel delete",
-		.params = {TUNNEL},
+		.params = { TUNNEL },
 		.sql = "SELECT * FROM api.op_tunnel_delete($1)",
 		.help = "delete a tunnel (its subnets have to go first)",
 	},
 	{
 		.words = "subnet request",
-		.params = {HANDLE, TUNNEL, WHY},
+		.params = { HANDLE, TUNNEL, WHY },
 		.sql = "SELECT * FROM api.op_subnet_request($1, $2, $3)",
 		.help = "request a subnet over a tunnel",
 	},
 	{
 		.words = "subnet list",
-		.params = {OF_HANDLE, OF_POP},
+		.params = { OF_HANDLE, OF_POP },
 		.sql = "SELECT * FROM api.op_subnet_list($1, $2)",
 		.shape = SHAPE_LIST,
 		.help = "subnets: all, of an account, on a PoP",
@@ -181,25 +184,25 @@ const struct command commands[] = {
 	},
 	{
 		.words = "subnet delete",
-		.params = {SUBNET},
+		.params = { SUBNET },
 		.sql = "SELECT * FROM api.op_subnet_delete($1)",
 		.help = "delete a subnet",
 	},
 	{
 		.words = "ns add",
-		.params = {SUBNET, WORD("HOST", ARG_TEXT)},
+		.params = { SUBNET, WORD("HOST", ARG_TEXT) },
 		.sql = "SELECT * FROM api.op_ns_add($1, $2)",
 		.help = "add a reverse-DNS server to a subnet",
 	},
 	{
 		.words = "ns remove",
-		.params = {SUBNET, WORD("HOST", ARG_TEXT)},
+		.params = { SUBNET, WORD("HOST", ARG_TEXT) },
 		.sql = "SELECT * FROM api.op_ns_remove($1, $2)",
 		.help = "remove a reverse-DNS server from a subnet",
 	},
 	{
 		.words = "request list",
-		.params = {WORD("--all", ARG_FLAG)},
+		.params = { WORD("--all", ARG_FLAG) },
 		.sql = "SELECT * FROM api.op_request_list($1)",
 		.shape = SHAPE_LIST,
 		.help = "requests that wait for a decision, or all",
@@ -207,19 +210,19 @@ const struct command commands[] = {
 	},
 	{
 		.words = "request approve",
-		.params = {WORD("ID", ARG_NUMBER), WHY},
+		.params = { WORD("ID", ARG_NUMBER), WHY },
 		.sql = "SELECT * FROM api.op_request_approve($1, $2)",
 		.help = "grant a request",
 	},
 	{
 		.words = "request refuse",
-		.params = {WORD("ID", ARG_NUMBER), WHY},
+		.params = { WORD("ID", ARG_NUMBER), WHY },
 		.sql = "SELECT * FROM api.op_request_refuse($1, $2)",
 		.help = "refuse a request",
 	},
 	{
 		.words = "cost list",
-		.params = {OF_POP},
+		.params = { OF_POP },
 		.sql = "SELECT * FROM api.op_cost_list($1)",
 		.shape = SHAPE_LIST,
 		.help = "what each action costs and the balance it needs",
@@ -228,8 +231,8 @@ const struct command commands[] = {
 	{
 		/* Without --floor the floor in force stays. */
 		.words = "cost set",
-		.params = {WORD("ACTION", ARG_TEXT), WORD("COST", ARG_AMOUNT), MAYBE("--floor", ARG_FLOOR, "N|none"),
-			   OF_POP},
+		.params = { WORD("ACTION", ARG_TEXT), WORD("COST", ARG_AMOUNT), MAYBE("--floor", ARG_FLOOR, "N|none"),
+			    OF_POP },
 		.sql = "SELECT * FROM api.op_cost_set($1, $4, $2, CASE WHEN $3::text IS NULL"
 		       " THEN (SELECT c.floor FROM api.op_cost_list($4) c WHERE c.action = $1"
 		       " AND ($4::text IS NOT NULL OR c.pop IS NULL)) ELSE nullif($3, 'none')::int END)",
@@ -244,13 +247,13 @@ const struct command commands[] = {
 	},
 	{
 		.words = "setting set",
-		.params = {WORD("NAME", ARG_TEXT), WORD("VALUE", ARG_NUMBER)},
+		.params = { WORD("NAME", ARG_TEXT), WORD("VALUE", ARG_NUMBER) },
 		.sql = "SELECT * FROM api.op_setting_set($1, $2)",
 		.help = "change a setting of the whole broker",
 	},
 	{
 		.words = "daily",
-		.params = {MAYBE_WORD("DATE", ARG_DATE)},
+		.params = { MAYBE_WORD("DATE", ARG_DATE) },
 		.sql = "SELECT * FROM api.isk_daily(coalesce($1::date, (now() AT TIME ZONE 'UTC')::date))",
 		.shape = SHAPE_LIST,
 		.help = "run the ISK job for all days before DATE (default: today, UTC)",
@@ -258,19 +261,19 @@ const struct command commands[] = {
 	},
 	{
 		.words = "import",
-		.params = {WORD("FILE", ARG_TEXT), OPTION("--owner", ARG_TEXT, "HANDLE"),
-			   OPTION("--pop", ARG_TEXT, "P")},
+		.params = { WORD("FILE", ARG_TEXT), OPTION("--owner", ARG_TEXT, "HANDLE"),
+			    OPTION("--pop", ARG_TEXT, "P") },
 		.run = import_run,
 		.help = "take over tunnels and subnets from a sixxsd configuration file (- is standard input)",
 	},
 	{
 		.words = "export",
-		.params = {OPTION("--pop", ARG_TEXT, "P")},
+		.params = { OPTION("--pop", ARG_TEXT, "P") },
 		.sql = "SELECT * FROM api.op_export($1)",
 		.shape = SHAPE_LINES,
 		.help = "a PoP's tunnels and subnets in the form that import reads, secrets included",
 	},
-	{0},
+	{ 0 },
 };
 
 /* How many of the command's words `words` agree with, and in *total how many it has. */

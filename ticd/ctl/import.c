@@ -104,7 +104,7 @@ static int read_secret(struct word w, struct import_tunnel *t, const char **reas
 /* config <number> T<id> <endpoint> <state> <mtu> [<secret>] */
 static int read_tunnel(struct import *im, const struct word *w, size_t n, const char **reason)
 {
-	struct import_tunnel t = {.line = im->line};
+	struct import_tunnel t = { .line = im->line };
 	int err;
 
 	if (n < 6)
@@ -133,7 +133,7 @@ static int read_tunnel(struct import *im, const struct word *w, size_t n, const 
 /* config <prefix> <number> static */
 static int read_route(struct import *im, const struct word *w, size_t n, const char **reason)
 {
-	struct import_route r = {.line = im->line};
+	struct import_route r = { .line = im->line };
 	int err;
 
 	if (prefix6_parse(w[1].text, w[1].len, &r.prefix))
@@ -236,5 +236,5 @@ void import_free(struct import *im)
 		secure_zero(im->tunnels[i].secret, sizeof(im->tunnels[i].secret));
 	free(im->tunnels);
 	free(im->routes);
-	*im = (struct import){0};
+	*im = (struct import){ 0 };
 }

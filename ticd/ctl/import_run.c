@@ -82,7 +82,8 @@ static int read_file(const char *path, struct buffer *out, struct fault *fault)
 static void write_tunnel(FILE *const *f, size_t i, const struct import_tunnel *t)
 {
 	static const char *const types[] = {
-		[IMPORT_AYIYA] = "ayiya", [IMPORT_HEARTBEAT] = "heartbeat", [IMPORT_STATIC] = "static"};
+		[IMPORT_AYIYA] = "ayiya", [IMPORT_HEARTBEAT] = "heartbeat", [IMPORT_STATIC] = "static"
+	};
 	char endpoint[IP4_TEXT];
 	ELEMENT(f[ARRAY_LINE], i, "%u", t->line);
 	ELEMENT(f[ARRAY_NUMBER], i, "%u", t->number);
@@ -105,7 +106,7 @@ static void write_route(FILE *const *f, size_t i, const struct import_route *r)
 /* Writes the array literals; false: no memory. `arrays` is the caller's to free either way. */
 static bool write_arrays(const struct import *im, struct buffer arrays[static ARRAY__COUNT])
 {
-	FILE *files[ARRAY__COUNT] = {0};
+	FILE *files[ARRAY__COUNT] = { 0 };
 	bool is_good = true;
 	for (size_t a = 0; a < ARRAY__COUNT; a++)
 		is_good = (files[a] = open_memstream(&arrays[a].text, &arrays[a].len)) != NULL && is_good;
@@ -127,8 +128,8 @@ static bool write_arrays(const struct import *im, struct buffer arrays[static AR
 static int send_import(struct pgctl *db, const char *const *values, const struct import *im, struct rows *out,
 		       struct fault *fault)
 {
-	struct buffer arrays[ARRAY__COUNT] = {0};
-	const char *params[2 + ARRAY__COUNT] = {values[1], values[2]};
+	struct buffer arrays[ARRAY__COUNT] = { 0 };
+	const char *params[2 + ARRAY__COUNT] = { values[1], values[2] };
 	int err;
 
 	if (write_arrays(im, arrays)) {
@@ -145,8 +146,8 @@ static int send_import(struct pgctl *db, const char *const *values, const struct
 
 int import_run(struct pgctl *db, const char *const *values, struct rows *out, struct fault *fault)
 {
-	struct buffer file = {0};
-	struct import im = {0};
+	struct buffer file = { 0 };
+	struct import im = { 0 };
 	const char *reason;
 	int err = read_file(values[0], &file, fault);
 

@@ -33,7 +33,7 @@ static const char record_sql[] = "CREATE SCHEMA IF NOT EXISTS broker;"
 
 static int read_applied(struct pgctl *db, struct rows *out, struct fault *fault)
 {
-	struct rows exists = {0};
+	struct rows exists = { 0 };
 	int err = pgctl_query(db, "SELECT to_regclass('broker.migration')", 0, NULL, &exists, fault);
 	if (err)
 		return err;
@@ -57,8 +57,8 @@ static int record_migration(struct pgctl *db, const struct schema_file *file, ui
 			    struct fault *fault)
 {
 	char checksum[DIGEST_MAX_HEX], text[REPORT_NUMBER];
-	const char *const params[] = {text, subject, checksum};
-	struct rows none = {0};
+	const char *const params[] = { text, subject, checksum };
+	struct rows none = { 0 };
 
 	snprintf(text, sizeof(text), "%u", number);
 	if (!migrate_checksum(file, checksum))
@@ -110,7 +110,7 @@ static int create_doors(struct pgctl *db, const char *checksum, struct fault *fa
 static int renew_doors(struct pgctl *db, bool *is_renewed, struct fault *fault)
 {
 	char checksum[DIGEST_MAX_HEX];
-	struct rows comment = {0};
+	struct rows comment = { 0 };
 
 	if (!migrate_doors_checksum(schema_files, checksum))
 		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
@@ -127,19 +127,20 @@ static int renew_doors(struct pgctl *db, bool *is_renewed, struct fault *fault)
 static void report_rows(struct report *report, bool is_renewed, struct rows *out)
 {
 	static const struct rows_column columns[REPORT_COLUMNS] = {
-		{"message", ROWS_TEXT}, {"schema", ROWS_NUMBER}, {"applied", ROWS_NUMBER}, {"api", ROWS_BOOL}};
+		{ "message", ROWS_TEXT }, { "schema", ROWS_NUMBER }, { "applied", ROWS_NUMBER }, { "api", ROWS_BOOL }
+	};
 	report->cells[0] = report->message;
 	report->cells[1] = report->schema;
 	report->cells[2] = report->applied;
 	report->cells[3] = is_renewed ? "t" : "f";
-	*out = (struct rows){1, REPORT_COLUMNS, columns, report->cells, report, free};
+	*out = (struct rows){ 1, REPORT_COLUMNS, columns, report->cells, report, free };
 }
 
 /* Everything between BEGIN and COMMIT. */
 static int migrate(struct pgctl *db, struct report *report, bool *is_renewed, struct fault *fault)
 {
 	struct wr message = wr_init(report->message, sizeof(report->message));
-	struct rows applied = {0};
+	struct rows applied = { 0 };
 	uint32_t newest;
 	unsigned count = 0;
 

@@ -40,7 +40,7 @@ static bool checksum_parts(const struct digest_part *parts, size_t n, char out[s
 
 bool migrate_checksum(const struct schema_file *file, char out[static DIGEST_MAX_HEX])
 {
-	return checksum_parts(&(struct digest_part){file->text, file->len}, 1, out);
+	return checksum_parts(&(struct digest_part){ file->text, file->len }, 1, out);
 }
 
 bool migrate_doors_checksum(const struct schema_file *files, char out[static DIGEST_MAX_HEX])
@@ -56,8 +56,8 @@ bool migrate_doors_checksum(const struct schema_file *files, char out[static DIG
 		if (strncmp(file->path, folder, strlen(folder)) == 0)
 			continue;
 		/* The NULs keep name and text apart. */
-		parts[n++] = (struct digest_part){file->path, strlen(file->path) + 1};
-		parts[n++] = (struct digest_part){file->text, file->len + 1};
+		parts[n++] = (struct digest_part){ file->path, strlen(file->path) + 1 };
+		parts[n++] = (struct digest_part){ file->text, file->len + 1 };
 	}
 	bool is_made = checksum_parts(parts, n, out);
 	free(parts);

@@ -28,8 +28,8 @@ bool migrate_doors_checksum(const struct schema_file *files, char out[static DIG
  * a path). 0: whatever of `files` is not in `applied` is to be run. -ERR_REFUSED with a sentence: the database has a
  * migration that this program does not know (it is newer), or one that was changed since it was run. *newest becomes
  * the highest number known here. */
-int migrate_judge(const struct schema_file *files, const struct rows *applied, uint32_t *newest,
-		  struct fault *fault) NONNULL MUSTCHECK;
+int migrate_judge(const struct schema_file *files, const struct rows *applied, uint32_t *newest, struct fault *fault)
+	NONNULL MUSTCHECK;
 
 /* True when `applied` holds migration `number`. */
 bool migrate_is_applied(const struct rows *applied, uint32_t number) NONNULL;

@@ -44,8 +44,9 @@ static int check_conninfo(const char *conninfo, struct fault *fault)
 
 int pgctl_open(const char *conninfo, struct pgctl **out, struct fault *fault)
 {
-	const char *const keys[] = {"connect_timeout", "fallback_application_name", "dbname", "client_encoding", NULL};
-	const char *const values[] = {"10", "ticctl", conninfo, "UTF8", NULL};
+	const char *const keys[] = { "connect_timeout", "fallback_application_name", "dbname", "client_encoding",
+				     NULL };
+	const char *const values[] = { "10", "ticctl", conninfo, "UTF8", NULL };
 	int err = check_conninfo(conninfo, fault);
 
 	if (err)
@@ -84,11 +85,11 @@ static const struct {
 	const char *sqlstate;
 	const char *advice;
 } advices[] = {
-	{"42501", "; log in as another role with --db"},
-	{"42883", "; has `ticctl migrate` been run?"},
-	{"3F000", "; has `ticctl migrate` been run?"},
-	{"42P01", "; has `ticctl migrate` been run?"},
-	{"40", "; try again"},
+	{ "42501", "; log in as another role with --db" },
+	{ "42883", "; has `ticctl migrate` been run?" },
+	{ "3F000", "; has `ticctl migrate` been run?" },
+	{ "42P01", "; has `ticctl migrate` been run?" },
+	{ "40", "; try again" },
 };
 
 static int read_failure(struct pgctl *db, const PGresult *res, struct fault *fault)
@@ -161,11 +162,11 @@ static int read_rows(PGresult *res, struct rows *out, struct fault *fault)
 		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
 	}
 	for (size_t c = 0; c < width; c++)
-		answer->columns[c] = (struct rows_column){PQfname(res, (int)c), column_kind(PQftype(res, (int)c))};
+		answer->columns[c] = (struct rows_column){ PQfname(res, (int)c), column_kind(PQftype(res, (int)c)) };
 	for (size_t i = 0; i < n * width; i++)
 		if (!PQgetisnull(res, (int)(i / width), (int)(i % width)))
 			answer->cells[i] = PQgetvalue(res, (int)(i / width), (int)(i % width));
-	*out = (struct rows){n, width, answer->columns, answer->cells, answer, answer_free};
+	*out = (struct rows){ n, width, answer->columns, answer->cells, answer, answer_free };
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static inline void rows_free(struct rows *rows)
 {
 	if (rows->release)
 		rows->release(rows->owner);
-	*rows = (struct rows){0};
+	*rows = (struct rows){ 0 };
 }
 
 #endif

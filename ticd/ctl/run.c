@@ -71,7 +71,7 @@ int run_command(const struct command *command, struct args *args, const char *co
 		struct fault *fault)
 {
 	struct secret secret;
-	struct rows rows = {0};
+	struct rows rows = { 0 };
 	struct pgctl *db = NULL;
 	bool wants_secret;
 
