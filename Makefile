@@ -1,5 +1,5 @@
 # Programs: make [build/popd ...]. Tests without root: make check. The two commands: sudo make run, sudo make test.
-# Options: CC=clang BUILD=build-clang, SAN=1 (address and undefined sanitizers, in build-san/), WERROR=1.
+# Options: CC=clang BUILD=build-clang, SAN=1 (address and undefined sanitizers, in build-san/), WERROR=1, V=1.
 PREFIX ?= /usr/local
 BUILD ?= $(if $(SAN),build-san,build)
 CFLAGS ?= -O2 -g
@@ -50,27 +50,28 @@ REPLAYS = $(FUZZ_TARGETS:%=$(BUILD)/tests/replay_%)
 # Only programs whose main file exists, so that a part can be built from a partial source tree.
 all: $(foreach p,$(PROGRAMS),$(if $(wildcard $(main_$p)),$(BUILD)/$p))
 
+# One short line a step; V=1 shows the commands instead.
+run = $(if $(V),,@echo '$1' && )$2
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
-# $(call archives,PART): the part's own archive, then the library. part_of takes the part out of test_<part>_..., fuzz <part>_...
+# A part's own archive, then the library. The part of a test is the first word of its name: test_<part>_..., fuzz_<part>_...
 archives = $(addprefix $(BUILD)/,$(addsuffix .a,$(filter-out lib,$1) lib))
 part_of = $(or $(filter $(PARTS),$(firstword $(subst _, ,$1))),lib)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(COMPILE) -c $< -o $@
+	$(call run,CC $<,$(COMPILE) -c $< -o $@)
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	$(COMPILE) -c $< -o $@
+	$(call run,CC $<,$(COMPILE) -c $< -o $@)
 
 $(BUILD)/gen/schema.c: schema/embed.sh $(SCHEMA)
 	@mkdir -p $(@D)
-	schema/embed.sh $(SCHEMA) > $@
+	$(call run,GEN $@,schema/embed.sh $(SCHEMA) > $@)
 
 $(PARTS:%=$(BUILD)/%.a): $(BUILD)/%.a: $$(call objs,$$(src_$$*))
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(call run,AR $@,$(AR) rcs $@.$$$$ $^ && mv $@.$$$$ $@)
 
 $(BUILD)/ticctl.a: $(BUILD)/obj/gen/schema.o
 
@@ -78,18 +79,18 @@ $(BUILD)/ticctl.a: $(BUILD)/obj/gen/schema.o
 $(BUILD)/obj/web/page/asset.o: $(wildcard web/static/*)
 
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call objs,$$(main_$$*)) $$(call archives,$$(or $$(part_$$*),$$*))
-	$(LINK) -o $@ $^ $(libs_$(or $(part_$*),$*))
+	$(call run,LINK $@,$(LINK) -o $@ $^ $(libs_$(or $(part_$*),$*)))
 
 $(UNIT_TESTS): $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call archives,$$(call part_of,$$*))
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(libs_$(call part_of,$*)) -lcmocka
+	$(call run,LINK $@,$(LINK) -o $@ $^ $(libs_$(call part_of,$*)) -lcmocka)
 
 $(REPLAYS): $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $$(call archives,$$(call part_of,$$*))
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(libs_$(call part_of,$*))
+	$(call run,LINK $@,$(LINK) -o $@ $^ $(libs_$(call part_of,$*)))
 
 $(FUZZ_TARGETS:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call archives,$$(call part_of,$$*))
-	$(LINK) -fsanitize=fuzzer -o $@ $^ $(libs_$(call part_of,$*))
+	$(call run,LINK $@,$(LINK) -fsanitize=fuzzer -o $@ $^ $(libs_$(call part_of,$*)))
 
 # Every unit test runs even when one fails; cmocka's report is shown for those that do.
 unit: $(UNIT_TESTS)
@@ -104,14 +105,14 @@ check: all unit replay
 	tests/check_includes.sh
 	@if [ -x tests/sql/run ]; then BUILD=$(BUILD) tests/sql/run; fi
 
-# The settings of `make run` (VAR DB POP POP_IPV4 POP_IPV6 TUNNEL_PREFIX SUBNET_PREFIX STATIC_IPV4 HTTP TIC) reach the script
-# in its environment, where make puts what its command line sets; the script has the defaults.
-# These begin on a machine that has make and nothing else: the packages come first, then a make that sees the tools.
+# These two begin on a machine that has make and nothing else: the packages come first, then a make that sees the tools.
 test:
 	deploy/packages.sh test
 	$(MAKE) -j$$(nproc) all
 	BUILD=$(BUILD) SAN=$(SAN) tests/run.sh
 
+# Its settings (VAR DB POP POP_IPV4 POP_IPV6 TUNNEL_PREFIX SUBNET_PREFIX STATIC_IPV4 HTTP TIC) reach the script in its
+# environment, where make puts what its command line sets; the script has the defaults.
 run:
 	deploy/packages.sh run
 	$(MAKE) -j$$(nproc) all
@@ -125,7 +126,7 @@ fuzz:
 
 fuzz-run: $(FUZZ_TARGETS:%=$(BUILD)/fuzz_%)
 	@for name in $(FUZZ_TARGETS); do \
-		mkdir -p $(BUILD)/corpus/$$name && $(BUILD)/fuzz_$$name -runs=$(FUZZ_RUNS) -max_len=4096 -print_final_stats=0 \
+		mkdir -p $(BUILD)/corpus/$$name && $(BUILD)/fuzz_$$name -runs=$(FUZZ_RUNS) -max_len=4096 \
 			-artifact_prefix=$(BUILD)/$$name- $(BUILD)/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
 

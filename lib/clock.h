@@ -1,4 +1,5 @@
-/* Two clocks that cannot be mixed up: monotonic for timers, wall clock for protocol stamps. Time is an argument everywhere else. */
+/* Two clocks that cannot be mixed up: monotonic for timers, wall clock for protocol stamps. Time is an argument
+ * everywhere else. */
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
 
@@ -17,7 +18,12 @@ typedef struct {
 
 mono_t mono_now(void);
 wall_t wall_now(void);
-static inline int64_t mono_since(mono_t now, mono_t then) { return now.ms - then.ms; } /* milliseconds */
+
+/* Milliseconds. */
+static inline int64_t mono_since(mono_t now, mono_t then)
+{
+	return now.ms - then.ms;
+}
 
 enum { CLOCK_TEXT = 32 };
 /* RFC 3339 in UTC: 2026-11-23T13:45:12Z. */

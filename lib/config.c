@@ -1,7 +1,7 @@
 /*
- * The file is read line by line through a reader of our own, which counts the lines (libinih does not tell its handler) and
- * refuses what libinih would silently cut: a line too long, a NUL. libinih splits the lines; each value goes through the
- * table's row. The first thing wrong wins.
+ * The file is read line by line through a reader of our own, which counts the lines (libinih does not tell its handler)
+ * and refuses what libinih would silently cut: a line too long, a NUL. libinih splits the lines; each value goes
+ * through the table's row. The first thing wrong wins.
  */
 #include "lib/config.h"
 
@@ -26,9 +26,9 @@ struct load {
 	FILE *file;
 	char *line_text; /* getline's */
 	size_t line_size;
-	int line;       /* being read, from 1 */
-	bool *given;    /* by key: the file has it */
-	int err;        /* of the first thing wrong */
+	int line;    /* being read, from 1 */
+	bool *given; /* by key: the file has it */
+	int err;     /* of the first thing wrong */
 	int err_line;
 	char *error;
 };
@@ -118,7 +118,8 @@ static int set_listen(const char *value, struct config_listen *out)
 /* An empty default says that the value may be absent: then an empty value leaves the field zero. */
 static bool is_absent(const struct config_key *key, const char *value)
 {
-	return value[0] == '\0' && key->def && key->def[0] == '\0' && key->type != CONFIG_TEXT && key->type != CONFIG_SECRET;
+	return value[0] == '\0' && key->def && key->def[0] == '\0' && key->type != CONFIG_TEXT &&
+	       key->type != CONFIG_SECRET;
 }
 
 static int set_value(const struct config_key *key, const char *value, void *conf)
@@ -170,7 +171,8 @@ static const char *wanted(const struct config_key *key, char *buf, size_t size)
 		return "address:port, an IPv6 address in brackets";
 	case CONFIG_CHOICE:
 		for (size_t i = 0; key->choices[i] && used < size; i++)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "one of ", key->choices[i]);
+			used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "one of ",
+						 key->choices[i]);
 		return buf;
 	}
 	return "a value";
@@ -186,7 +188,8 @@ static void set_or_fail(struct load *l, const struct config_key *key, const char
 	else if (err && key->type == CONFIG_SECRET)
 		fail(l, err, "[%s] %s must be %s", key->section, key->name, wanted(key, buf, sizeof(buf)));
 	else if (err)
-		fail(l, err, "[%s] %s = %.100s: must be %s", key->section, key->name, value, wanted(key, buf, sizeof(buf)));
+		fail(l, err, "[%s] %s = %.100s: must be %s", key->section, key->name, value,
+		     wanted(key, buf, sizeof(buf)));
 }
 
 static const struct config_key *find_key(const struct load *l, const char *section, const char *name)
@@ -230,7 +233,8 @@ static void check_section(struct load *l, const char *line)
 	line += strspn(line, " \t");
 	const char *end = line[0] == '[' ? strchr(line, ']') : NULL;
 	if (end && !has_section(l, line + 1, (size_t)(end - line - 1)))
-		fail(l, -ERR_UNKNOWN, "[%.*s]: there is no such section", (int)(end - line - 1 > 60 ? 60 : end - line - 1), line + 1);
+		fail(l, -ERR_UNKNOWN, "[%.*s]: there is no such section",
+		     (int)(end - line - 1 > 60 ? 60 : end - line - 1), line + 1);
 }
 
 /* libinih's reader: fgets that counts lines and refuses what libinih would cut. */
@@ -309,7 +313,8 @@ int config_read(FILE *file, const char *path, const struct config_key *keys, siz
 	return -l.err;
 }
 
-int config_load(const char *path, const struct config_key *keys, size_t n, void *out, char error[static CONFIG_ERROR_TEXT])
+int config_load(const char *path, const struct config_key *keys, size_t n, void *out,
+		char error[static CONFIG_ERROR_TEXT])
 {
 	FILE *file = fopen(path, "re");
 

@@ -1,8 +1,8 @@
 /*
- * INI configuration by table (libinih underneath, named in config.c only). One row a key says where it goes, its type, range, default and
- * one line of help; loading, checking, dumping and the man page's order all walk the same table.
- * The result is const after load; a reload builds a new one. A value runs to the end of its line (no continuation lines,
- * no comments behind it); lines that begin with '#' or ';' are comments. Loading is for the main thread.
+ * INI configuration by table (libinih underneath, named in config.c only). One row a key says where it goes, its type,
+ * range, default and one line of help; loading, checking, dumping and the man page's order all walk the same table. The
+ * result is const after load; a reload builds a new one. A value runs to the end of its line (no continuation lines, no
+ * comments behind it); lines that begin with '#' or ';' are comments. Loading is for the main thread.
  */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
@@ -15,14 +15,14 @@
 #include "lib/cc.h"
 
 enum config_type {
-	CONFIG_TEXT,    /* char *, owned by the struct; min..max bound its length */
-	CONFIG_SECRET,  /* like CONFIG_TEXT, dumped as "(set)" or "(not set)" and never quoted in an error. A conninfo is one. */
-	CONFIG_NUMBER,  /* int64_t */
-	CONFIG_BOOL,    /* bool: yes/no, true/false, on/off, 1/0 */
-	CONFIG_IP4,     /* struct ip4 */
-	CONFIG_IP6,     /* struct ip6 */
-	CONFIG_LISTEN,  /* struct config_listen: "a.b.c.d:port" or "[v6]:port" */
-	CONFIG_CHOICE,  /* int64_t: index into `choices` */
+	CONFIG_TEXT,   /* char *, owned by the struct; min..max bound its length */
+	CONFIG_SECRET, /* like CONFIG_TEXT, dumped as "(set)" or "(not set)", never quoted in an error: a conninfo, say */
+	CONFIG_NUMBER, /* int64_t */
+	CONFIG_BOOL,   /* bool: yes/no, true/false, on/off, 1/0 */
+	CONFIG_IP4,    /* struct ip4 */
+	CONFIG_IP6,    /* struct ip6 */
+	CONFIG_LISTEN, /* struct config_listen: "a.b.c.d:port" or "[v6]:port" */
+	CONFIG_CHOICE, /* int64_t: index into `choices` */
 };
 
 struct config_listen {
@@ -34,21 +34,23 @@ struct config_listen {
 struct config_key {
 	const char *section, *name;
 	enum config_type type;
-	size_t offset;              /* of the field in the caller's struct */
+	size_t offset; /* of the field in the caller's struct */
 	int64_t min, max;
 	const char *const *choices; /* CONFIG_CHOICE: NULL-terminated names */
-	const char *def;            /* default as text; NULL: the key is required; "" (not for texts): may be absent, leaving zero */
-	bool live;                  /* takes effect at a reload (SIGHUP) without a restart */
-	const char *help;           /* one line, for --dump-config and the manual */
+	/* Default as text. NULL: the key is required. "" for anything but a text: it may be absent, leaving zero. */
+	const char *def;
+	bool live;        /* takes effect at a reload (SIGHUP) without a restart */
+	const char *help; /* one line, for --dump-config and the manual */
 };
 
 enum { CONFIG_ERROR_TEXT = 512 };
 
-/* Fills `out` (zeroed by the caller, `n` keys) from the defaults and the file. On failure frees what it set and writes
- * "<path>:<line>: <reason>" (unknown section or key, bad value, given twice, missing) to `error`: 0, -ERR_SYS (file unreadable),
- * -ERR_FORMAT, -ERR_RANGE, -ERR_UNKNOWN, -ERR_EXISTS (twice), -ERR_NOT_FOUND (missing), -ERR_NOMEM. */
-int config_load(const char *path, const struct config_key *keys, size_t n, void *out, char error[static CONFIG_ERROR_TEXT])
-	NONNULL MUSTCHECK;
+/* Fills `out` (zeroed by the caller, `n` keys) from the defaults and the file. On failure frees what it set and
+ * writes "<path>:<line>: <reason>" (unknown section or key, bad value, given twice, missing) to `error`: 0, -ERR_SYS
+ * (file unreadable), -ERR_FORMAT, -ERR_RANGE, -ERR_UNKNOWN, -ERR_EXISTS (twice), -ERR_NOT_FOUND (missing),
+ * -ERR_NOMEM. */
+int config_load(const char *path, const struct config_key *keys, size_t n, void *out,
+		char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
 
 /* The same from an open stream, which is read to its end and left open; `path` is only its name in errors. */
 int config_read(FILE *file, const char *path, const struct config_key *keys, size_t n, void *out,

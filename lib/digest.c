@@ -19,7 +19,8 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(algs) == DIGEST__COUNT, "every algorithm has a row");
 
-/* One OpenSSL context an algorithm, so that a digest only restarts its own and nothing is fetched or allocated again. */
+/* One OpenSSL context an algorithm, so that a digest only restarts its own and nothing is fetched or allocated
+ * again. */
 struct digest_ctx {
 	EVP_MD *md[DIGEST__COUNT];
 	EVP_MD_CTX *evp[DIGEST__COUNT];
@@ -81,7 +82,8 @@ bool digest(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_
 	return digest_parts(ctx, alg, &part, 1, out);
 }
 
-bool digest_hex(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len, char out[static DIGEST_MAX_HEX])
+bool digest_hex(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len,
+		char out[static DIGEST_MAX_HEX])
 {
 	uint8_t bytes[DIGEST_MAX_LEN];
 	bool done = digest(ctx, alg, data, len, bytes);

@@ -16,11 +16,12 @@ enum { DIGEST_MD5_LEN = 16, DIGEST_SHA1_LEN = 20, DIGEST_SHA256_LEN = 32, DIGEST
 
 struct digest_ctx; /* one thread's */
 
-/* Asks whether OpenSSL has the algorithms. Call once, at start-up. 0, or -ERR_SYS when OpenSSL lacks one (a policy forbids MD5, say). */
+/* Asks whether OpenSSL has the algorithms. Call once, at start-up. 0, or -ERR_SYS when OpenSSL lacks one (a policy
+ * forbids MD5, say). */
 int digest_init(void) MUSTCHECK;
 size_t digest_len(enum digest_alg alg);
 
-struct digest_ctx *digest_ctx_create(void); /* NULL: no memory */
+struct digest_ctx *digest_ctx_create(void);   /* NULL: no memory */
 void digest_ctx_free(struct digest_ctx *ctx); /* NULL is fine */
 
 /* A piece of the input; the pieces are hashed one after the other. */
@@ -30,10 +31,12 @@ struct digest_part {
 };
 
 /* Writes digest_len(alg) bytes. Cannot fail after digest_init (a failure inside OpenSSL yields false and zeros). */
-bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts, size_t n, uint8_t *out) NONNULL;
+bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts, size_t n, uint8_t *out)
+	NONNULL;
 bool digest(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len, uint8_t *out) NONNULL_ARGS(1, 5);
 /* Lower-case hex text with NUL: 2 * digest_len(alg) + 1 bytes. */
-bool digest_hex(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len, char out[static DIGEST_MAX_HEX]) NONNULL_ARGS(1, 5);
+bool digest_hex(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len,
+		char out[static DIGEST_MAX_HEX]) NONNULL_ARGS(1, 5);
 
 /* Equal, in a time that depends on `len` only. */
 bool digest_equal(const void *a, const void *b, size_t len) NONNULL;
@@ -44,7 +47,8 @@ bool random_bytes(void *out, size_t len) NONNULL MUSTCHECK;
 /* Overwrites memory so that the compiler keeps it. */
 void secure_zero(void *p, size_t len) NONNULL;
 
-/* Lower-case hex. hex_encode writes 2*len+1 bytes; hex_decode wants exactly 2*len digits of either case: 0 or -ERR_FORMAT. */
+/* Lower-case hex. hex_encode writes 2*len+1 bytes; hex_decode wants exactly 2*len digits of either case: 0 or
+ * -ERR_FORMAT. */
 void hex_encode(const void *data, size_t len, char *out) NONNULL;
 int hex_decode(const char *text, size_t text_len, uint8_t *out, size_t len) NONNULL MUSTCHECK;
 

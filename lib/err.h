@@ -28,7 +28,8 @@ enum err {
 	ERR__COUNT
 };
 
-/* A short English text for an error, without the errno text. `err` is 0 or -enum err; anything else gives "unknown error". */
+/* A short English text for an error, without the errno text. `err` is 0 or -enum err; anything else gives "unknown
+ * error". */
 const char *err_text(int err);
 
 #endif

@@ -102,20 +102,21 @@ static void vlog(enum log_level level, int errno_shown, uint32_t held, const cha
 	if ((size_t)len > used)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", cut);
 	if (errno_shown >= 0)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, ": %.100s", strerrordesc_np(errno_shown) ?: "unknown error");
+		used += (size_t)snprintf(text + used, sizeof(text) - used, ": %.100s",
+					 strerrordesc_np(errno_shown) ?: "unknown error");
 	if (held > 0)
 		snprintf(text + used, sizeof(text) - used, " (%u more like this)", held);
 	write_line(level, text);
 	errno = saved;
 }
 
-#define LOG_AT(level, errno_shown)                               \
-	do {                                                     \
-		va_list ap;                                      \
-		va_start(ap, fmt);                               \
-		if (is_wanted(level))                            \
-			vlog(level, errno_shown, 0, fmt, ap);    \
-		va_end(ap);                                      \
+#define LOG_AT(level, errno_shown)                            \
+	do {                                                  \
+		va_list ap;                                   \
+		va_start(ap, fmt);                            \
+		if (is_wanted(level))                         \
+			vlog(level, errno_shown, 0, fmt, ap); \
+		va_end(ap);                                   \
 	} while (0)
 
 void log_error(const char *fmt, ...)

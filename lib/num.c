@@ -27,7 +27,8 @@ static int parse(const char *text, size_t len, unsigned base, uint64_t *out)
 		unsigned digit = (unsigned)digit_value(text[i]);
 		if (digit >= base)
 			return -ERR_FORMAT;
-		over = over || __builtin_mul_overflow(v, (uint64_t)base, &v) || __builtin_add_overflow(v, (uint64_t)digit, &v);
+		over = over || __builtin_mul_overflow(v, (uint64_t)base, &v) ||
+		       __builtin_add_overflow(v, (uint64_t)digit, &v);
 	}
 	*out = v;
 	return over ? -ERR_RANGE : 0;

@@ -1,6 +1,6 @@
 /*
- * Read cursor over borrowed bytes, with a sticky error: read ten fields in a row, ask rd_ok() once.
- * A read that fails yields zero (or an empty view), moves nothing, and every later read fails too. No allocation, no I/O.
+ * Read cursor over borrowed bytes, with a sticky error: read ten fields in a row, ask rd_ok() once. A read that fails
+ * yields zero (or an empty view), moves nothing, and every later read fails too. No allocation, no I/O.
  */
 #ifndef LIB_RD_H
 #define LIB_RD_H
@@ -21,13 +21,22 @@ struct rd {
 struct rd rd_init(const void *data, size_t len);
 
 /* True while no read has failed. */
-static inline bool rd_ok(const struct rd *r) { return !r->failed; }
+static inline bool rd_ok(const struct rd *r)
+{
+	return !r->failed;
+}
 
 /* True when no read has failed and nothing is left: the input was exactly what was asked for. */
-static inline bool rd_end(const struct rd *r) { return !r->failed && r->pos == r->end; }
+static inline bool rd_end(const struct rd *r)
+{
+	return !r->failed && r->pos == r->end;
+}
 
 /* Bytes left; 0 after a failure. */
-static inline size_t rd_left(const struct rd *r) { return r->failed ? 0 : (size_t)(r->end - r->pos); }
+static inline size_t rd_left(const struct rd *r)
+{
+	return r->failed ? 0 : (size_t)(r->end - r->pos);
+}
 
 /* Big-endian integers (RFC 791 appendix B). */
 uint8_t rd_u8(struct rd *r) NONNULL;
@@ -43,11 +52,12 @@ void rd_copy(struct rd *r, void *out, size_t len) NONNULL;
 
 void rd_skip(struct rd *r, size_t len) NONNULL;
 
-/* A cursor confined to the next `len` bytes, which this one passes over. When they are not there both cursors are failed. */
+/* A cursor confined to the next `len` bytes, which this one passes over. When they are not there both cursors are
+ * failed. */
 struct rd rd_sub(struct rd *r, size_t len) NONNULL;
 
-/* Text: the next word up to a blank (space or tab) or the end, skipping the blanks before it. *len is 0 and the result NULL
- * when there is none (which is not a failure). The view is not NUL-terminated. */
+/* Text: the next word up to a blank (space or tab) or the end, skipping the blanks before it. *len is 0 and the
+ * result NULL when there is none (which is not a failure). The view is not NUL-terminated. */
 const char *rd_word(struct rd *r, size_t *len) NONNULL;
 
 #endif

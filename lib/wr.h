@@ -1,6 +1,6 @@
 /*
- * Write cursor over a borrowed buffer, with a sticky error. A write that does not fit, or a value too large for its field,
- * fails, writes nothing, and every later write fails too. No allocation, no I/O.
+ * Write cursor over a borrowed buffer, with a sticky error. A write that does not fit, or a value too large for its
+ * field, fails, writes nothing, and every later write fails too. No allocation, no I/O.
  */
 #ifndef LIB_WR_H
 #define LIB_WR_H
@@ -21,11 +21,20 @@ struct wr {
 
 struct wr wr_init(void *buf, size_t size);
 
-static inline bool wr_ok(const struct wr *w) { return !w->failed; }
+static inline bool wr_ok(const struct wr *w)
+{
+	return !w->failed;
+}
 
 /* Bytes written so far (what fitted before a failure). */
-static inline size_t wr_len(const struct wr *w) { return (size_t)(w->pos - w->base); }
-static inline size_t wr_room(const struct wr *w) { return w->failed ? 0 : (size_t)(w->end - w->pos); }
+static inline size_t wr_len(const struct wr *w)
+{
+	return (size_t)(w->pos - w->base);
+}
+static inline size_t wr_room(const struct wr *w)
+{
+	return w->failed ? 0 : (size_t)(w->end - w->pos);
+}
 
 /* Big-endian integers; a value that needs more bits than the field fails the cursor. */
 void wr_u8(struct wr *w, uint64_t v) NONNULL;
@@ -44,7 +53,8 @@ void wr_str(struct wr *w, const char *s) NONNULL;
 void wr_fmt(struct wr *w, const char *fmt, ...) NONNULL_ARGS(1, 2) FORMAT(2, 3);
 void wr_vfmt(struct wr *w, const char *fmt, va_list ap) NONNULL_ARGS(1, 2) FORMAT(2, 0);
 
-/* Closes the text with a NUL (which wr_len does not count) and returns the buffer's start; NULL when anything failed. */
+/* Closes the text with a NUL (which wr_len does not count) and returns the buffer's start; NULL when anything
+ * failed. */
 const char *wr_cstr(struct wr *w) NONNULL;
 
 #endif

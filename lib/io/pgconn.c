@@ -71,8 +71,8 @@ static void lose_broken(struct pgconn *c)
 }
 
 /*
- * libpq may close its socket and open another under the same number (the next host, TLS tried and refused): ev_io_set makes
- * libev register the descriptor anew even if nothing else changed.
+ * libpq may close its socket and open another under the same number (the next host, TLS tried and refused): ev_io_set
+ * makes libev register the descriptor anew even if nothing else changed.
  */
 static void watch(struct pgconn *c, int events)
 {
@@ -161,7 +161,8 @@ static void execute(struct pgconn *c)
 	char name[16];
 
 	c->state = PGCONN_EXECUTING;
-	if (!PQsendQueryPrepared(c->pg, stmt_name(c, name, sizeof(name)), (int)c->n_params, c->params, NULL, NULL, 0) || !flush(c))
+	if (!PQsendQueryPrepared(c->pg, stmt_name(c, name, sizeof(name)), (int)c->n_params, c->params, NULL, NULL, 0) ||
+	    !flush(c))
 		lose_broken(c);
 }
 
@@ -261,7 +262,8 @@ static bool keep_result(struct pgconn *c, PGresult *res)
 
 static bool is_waiting(const struct pgconn *c)
 {
-	return c->state == PGCONN_SETUP || c->state == PGCONN_PREPARING || c->state == PGCONN_EXECUTING || c->state == PGCONN_PINGING;
+	return c->state == PGCONN_SETUP || c->state == PGCONN_PREPARING || c->state == PGCONN_EXECUTING ||
+	       c->state == PGCONN_PINGING;
 }
 
 static void take_notifications(struct pgconn *c)

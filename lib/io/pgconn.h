@@ -1,7 +1,8 @@
 /*
- * One asynchronous PostgreSQL connection on a libev loop: a state machine that connects, sets the session up, runs one statement
- * at a time and tells its owner what became of it. A connection that broke or ran out of time is closed, never mended: the
- * owner opens it anew. Nothing here blocks, but for libpq's look-up of host names when it begins to connect.
+ * One asynchronous PostgreSQL connection on a libev loop: a state machine that connects, sets the session up, runs one
+ * statement at a time and tells its owner what became of it. A connection that broke or ran out of time is closed,
+ * never mended: the owner opens it anew. Nothing here blocks, but for libpq's look-up of host names when it begins to
+ * connect.
  *
  *   CLOSED -open-> CONNECTING -> SETUP -ready-> IDLE -send-> PREPARING -> EXECUTING -answered-> IDLE
  *      ^                                        IDLE -silence-> PINGING -> IDLE      (with ping_interval)
@@ -33,10 +34,11 @@ enum pgconn_state {
 
 /* Called from the loop, and `lost` also from inside pgconn_open and pgconn_send. The callee may send or close. */
 struct pgconn_events {
-	void (*ready)(struct pgconn *c);                               /* idle for the first time */
-	void (*answered)(struct pgconn *c, struct pg_result *res);     /* idle again; the callee takes `res` */
-	void (*lost)(struct pgconn *c, enum pgconn_state was, int err, const char *why); /* closed; -ERR_TIMEOUT or -ERR_AWAY */
-	void (*notified)(struct pgconn *c, const char *payload);       /* may be NULL */
+	void (*ready)(struct pgconn *c);                           /* idle for the first time */
+	void (*answered)(struct pgconn *c, struct pg_result *res); /* idle again; the callee takes `res` */
+	/* Closed; -ERR_TIMEOUT or -ERR_AWAY. */
+	void (*lost)(struct pgconn *c, enum pgconn_state was, int err, const char *why);
+	void (*notified)(struct pgconn *c, const char *payload); /* may be NULL */
 };
 
 struct pgconn_stmt {
@@ -72,10 +74,13 @@ void pgconn_init(struct pgconn *c) NONNULL;
 /* From CLOSED: begins to connect. */
 void pgconn_open(struct pgconn *c) NONNULL;
 
-/* From IDLE: runs one statement; `params` must live until its answer. After `timeout` seconds the connection is lost. */
-void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params, double timeout) NONNULL_ARGS(1);
+/* From IDLE: runs one statement; `params` must live until its answer. After `timeout` seconds the connection is
+ * lost. */
+void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params, double timeout)
+	NONNULL_ARGS(1);
 
-/* The server it is connected to will not do (it became a standby, say): the next connection begins with another host. */
+/* The server it is connected to will not do (it became a standby, say): the next connection begins with another
+ * host. */
 void pgconn_shun_host(struct pgconn *c) NONNULL;
 
 /* To CLOSED, without an event. */

@@ -90,11 +90,13 @@ void pginfo_rotate(struct pginfo *info, unsigned turn)
 struct pg_conn *pginfo_connect(const struct pginfo *info, unsigned *turn)
 {
 	/*
-	 * A later keyword overrides an earlier one: before the conninfo stand defaults that it may change, behind it what must hold.
-	 * No GSS encryption by default, since libpq would ask the Kerberos server for it with blocking calls.
+	 * A later keyword overrides an earlier one: before the conninfo stand defaults that it may change, behind it
+	 * what must hold. No GSS encryption by default, since libpq would ask the Kerberos server for it with blocking
+	 * calls.
 	 */
-	const char *keywords[12] = { "gssencmode", "keepalives_idle", "keepalives_interval", "keepalives_count",
-		"fallback_application_name", "dbname", "client_encoding" };
+	const char *keywords[12] = { "gssencmode",       "keepalives_idle",           "keepalives_interval",
+				     "keepalives_count", "fallback_application_name", "dbname",
+				     "client_encoding" };
 	const char *values[12] = { "disable", "30", "10", "3", info->application, info->conninfo, "UTF8" };
 	const struct {
 		const char *keyword, *value;

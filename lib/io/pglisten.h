@@ -1,4 +1,5 @@
-/* One connection that only LISTENs: kept open, opened anew with back-off, asked for a sign of life when it is silent. */
+/* One connection that only LISTENs: kept open, opened anew with back-off, asked for a sign of life when it is
+ * silent. */
 #ifndef LIB_IO_PGLISTEN_H
 #define LIB_IO_PGLISTEN_H
 

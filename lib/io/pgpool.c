@@ -1,16 +1,17 @@
 /*
- * The pool's policy; the files beside it do the rest: pginfo.c (conninfo and hosts), pgconn.c (one connection), pgres.c (results and
- * what SQLSTATEs mean), pgjob.c (statements and lists), pgserver.c (what is known of the
- * server), pglisten.c (the listening connection).
+ * The pool's policy; the files beside it do the rest: pginfo.c (conninfo and hosts), pgconn.c (one connection), pgres.c
+ * (results and what SQLSTATEs mean), pgjob.c (statements and lists), pgserver.c (what is known of the server),
+ * pglisten.c (the listening connection).
  *
- * A statement goes from `waiting` to a slot's connection to `answers`. Every event - a statement submitted, a connection ready, idle
- * again or lost, a timer - ends in pump(), which does whatever can be done now: expire, dispatch, open connections, give up, and set
- * the timer for what comes next. Callers hear of answers from a timer of their own at the loop's next pass and nowhere else, so
- * they may call anything of the pool in there.
+ * A statement goes from `waiting` to a slot's connection to `answers`. Every event - a statement submitted, a
+ * connection ready, idle again or lost, a timer - ends in pump(), which does whatever can be done now: expire,
+ * dispatch, open connections, give up, and set the timer for what comes next. Callers hear of answers from a timer of
+ * their own at the loop's next pass and nowhere else, so they may call anything of the pool in there.
  *
- * What is known of the server decides how hard we try. UP: open as many connections as statements wait, up to the limit.
- * AWAY (the last attempt failed and no connection is left): one attempt at a time, with growing pauses, and statements are refused
- * instead of kept waiting. A fresh statement may shorten a pause, so that the first one after a restart finds the server.
+ * What is known of the server decides how hard we try. UP: open as many connections as statements wait, up to the
+ * limit. AWAY (the last attempt failed and no connection is left): one attempt at a time, with growing pauses, and
+ * statements are refused instead of kept waiting. A fresh statement may shorten a pause, so that the first one after a
+ * restart finds the server.
  */
 #include "lib/io/pgpool.h"
 
@@ -125,7 +126,8 @@ static void log_error_answer(struct pgpool *pool, const struct pgjob *job, int e
 	if (err == 0 || err == -ERR_REFUSED)
 		return;
 	pgres_message(res, message, sizeof(message));
-	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN, "database: %s %s, in: %.100s", pgres_sqlstate(res), message, job->stmt.sql);
+	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN, "database: %s %s, in: %.100s", pgres_sqlstate(res),
+		    message, job->stmt.sql);
 }
 
 static void on_answered(struct pgconn *c, struct pg_result *res)
@@ -393,7 +395,8 @@ struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *con
 	pool->queue_max = conf->queue_max ? conf->queue_max : 1;
 	pool->n_slots = n;
 	/* The server gives up as well: a statement whose client is gone would run on and hold its locks. */
-	snprintf(pool->setup, sizeof(pool->setup), "SET statement_timeout = %ld", (long)(conf->query_timeout * 1000.) + 1);
+	snprintf(pool->setup, sizeof(pool->setup), "SET statement_timeout = %ld",
+		 (long)(conf->query_timeout * 1000.) + 1);
 	ev_init(&pool->timer, on_pump_timer);
 	ev_init(&pool->deliver, on_deliver);
 	pool->info = pginfo_create(conf->conninfo, conf->application);
@@ -447,7 +450,8 @@ static bool number_statement(struct pgpool *pool, const char *sql, unsigned *num
 	return true;
 }
 
-uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params, pgpool_done *done, void *ctx)
+uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params, pgpool_done *done,
+		      void *ctx)
 {
 	unsigned number;
 	struct pgjob *job = pgjob_create(n, params);

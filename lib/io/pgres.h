@@ -24,7 +24,8 @@ const char *pgres_sqlstate(const struct pg_result *pg) NONNULL;
 void pgres_message(const struct pg_result *pg, char *out, size_t size) NONNULL;
 /* The server closes the connection after this error. */
 bool pgres_is_fatal(const struct pg_result *pg) NONNULL;
-/* The statement must be prepared anew: what it calls was replaced, or someone threw the prepared ones away. Nothing has run yet. */
+/* The statement must be prepared anew: what it calls was replaced, or someone threw the prepared ones away. Nothing
+ * has run yet. */
 bool pgres_is_stale(const struct pg_result *pg) NONNULL;
 
 /* Copies text on one line, line ends and runs of blanks turned into one blank, cut between UTF-8 characters. */

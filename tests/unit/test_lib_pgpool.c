@@ -1,6 +1,7 @@
 /*
- * The database pool against a real PostgreSQL of its own: a cluster in a temporary folder, reached by a unix socket only. The server is
- * stopped, frozen, restarted and made to refuse, and each statement must still get exactly one answer, in time.
+ * The database pool against a real PostgreSQL of its own: a cluster in a temporary folder, reached by a unix socket
+ * only. The server is stopped, frozen, restarted and made to refuse, and each statement must still get exactly one
+ * answer, in time.
  */
 #include "lib/io/pgpool.h"
 
@@ -30,7 +31,8 @@ static char folder[] = "/tmp/pgpool-test-XXXXXX";
 static char bin[256];
 static struct ev_loop *loop;
 
-/* --- the cluster ------------------------------------------------------------------------------------------------------- */
+/* --- the cluster
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Runs a shell command, as the unprivileged owner of the cluster where the test itself is root. */
 static int shell(const char *fmt, ...) FORMAT(1, 2);
@@ -60,7 +62,9 @@ static int shell(const char *fmt, ...)
 static void server_start(void)
 {
 	assert_int_equal(shell("%s/pg_ctl -D %s/data -s -w -l %s/log -o \"-c listen_addresses='' -k %s -c fsync=off "
-			       "-c max_connections=${MAX:-20} -c superuser_reserved_connections=0\" start", bin, folder, folder, folder), 0);
+			       "-c max_connections=${MAX:-20} -c superuser_reserved_connections=0\" start",
+			       bin, folder, folder, folder),
+			 0);
 }
 
 static void server_stop(const char *mode)
@@ -115,7 +119,8 @@ static int cluster_remove(void **state)
 	return rmdir(folder);
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------------------ */
+/* --- asking
+ * ------------------------------------------------------------------------------------------------------------ */
 
 enum { ASK_MAX = 2000 };
 
@@ -150,7 +155,8 @@ static void on_timeout(struct ev_loop *l, ev_timer *w, int revents)
 	ev_break(l, EVBREAK_ONE);
 }
 
-/* The longest time that passed between two turns of a loop that has something to do every 10 ms: what the pool held it up. */
+/* The longest time that passed between two turns of a loop that has something to do every 10 ms: what the pool held
+ * it up. */
 static int64_t last_tick, longest_gap;
 
 static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
@@ -226,8 +232,12 @@ static struct pgpool_conf conf_default(void)
 	static char conninfo[128];
 
 	snprintf(conninfo, sizeof(conninfo), "host=%s dbname=postgres user=owner", folder);
-	return (struct pgpool_conf){ .conninfo = conninfo, .application = "test", .connections = 4, .queue_max = 1000,
-		.connect_timeout = 1., .query_timeout = 2. };
+	return (struct pgpool_conf){ .conninfo = conninfo,
+				     .application = "test",
+				     .connections = 4,
+				     .queue_max = 1000,
+				     .connect_timeout = 1.,
+				     .query_timeout = 2. };
 }
 
 static struct pgpool *pool_create(void)
@@ -247,7 +257,8 @@ static void wait_up(struct pgpool *pool)
 	assert_true(pgpool_is_up(pool));
 }
 
-/* --- the tests --------------------------------------------------------------------------------------------------------- */
+/* --- the tests
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void result_is_read_within_its_bounds(void **state)
 {
@@ -293,7 +304,8 @@ static void values_have_types_and_nulls(void **state)
 
 	(void)state;
 	n_answers = 0;
-	pgpool_query(pool, "SELECT '-9223372036854775808'::bigint, NULL::int, 'x', true, false", 0, NULL, check_values, NULL);
+	pgpool_query(pool, "SELECT '-9223372036854775808'::bigint, NULL::int, 'x', true, false", 0, NULL, check_values,
+		     NULL);
 	assert_true(wait_answers(1, 5.));
 	pgpool_free(pool);
 }
@@ -303,14 +315,20 @@ static void errors_are_sorted_by_sqlstate(void **state)
 	static const struct {
 		const char *sqlstate;
 		int err;
-	} rows[] = { { "BK001", -ERR_REFUSED }, { "BK005", -ERR_REFUSED }, { "23505", -ERR_FORMAT }, { "P0001", -ERR_FORMAT },
-		{ "40P01", -ERR_BUSY }, { "55P03", -ERR_BUSY }, { "57P03", -ERR_AWAY }, { "53300", -ERR_AWAY }, { "25006", -ERR_AWAY },
-		{ "57014", -ERR_TIMEOUT } };
+	} rows[] = { { "BK001", -ERR_REFUSED }, { "BK005", -ERR_REFUSED }, { "23505", -ERR_FORMAT },
+		     { "P0001", -ERR_FORMAT },  { "40P01", -ERR_BUSY },    { "55P03", -ERR_BUSY },
+		     { "57P03", -ERR_AWAY },    { "53300", -ERR_AWAY },    { "25006", -ERR_AWAY },
+		     { "57014", -ERR_TIMEOUT } };
 	struct pgpool *pool = pool_create();
 
 	(void)state;
-	assert_int_equal(ask_now(pool, "CREATE OR REPLACE FUNCTION refuse(code text) RETURNS int LANGUAGE plpgsql AS $f$ BEGIN "
-		"RAISE EXCEPTION USING ERRCODE = code, MESSAGE = E'No:\nnot  now.', DETAIL = 'private'; END $f$", NULL)->err, 0);
+	assert_int_equal(
+		ask_now(pool,
+			"CREATE OR REPLACE FUNCTION refuse(code text) RETURNS int LANGUAGE plpgsql AS $f$ BEGIN "
+			"RAISE EXCEPTION USING ERRCODE = code, MESSAGE = E'No:\nnot  now.', DETAIL = 'private'; END $f$",
+			NULL)
+			->err,
+		0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		ask_now(pool, "SELECT refuse($1)", rows[i].sqlstate);
 		assert_int_equal(asks[0].err, rows[i].err);
@@ -340,7 +358,10 @@ static void many_statements_share_few_connections(void **state)
 		assert_int_equal(asks[i].err, 0);
 		assert_int_equal(atoi(asks[i].text), (int)i);
 	}
-	assert_int_equal(atoi(ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'", NULL)->text), 4);
+	assert_int_equal(
+		atoi(ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'", NULL)
+			     ->text),
+		4);
 	pgpool_free(pool);
 }
 
@@ -394,8 +415,12 @@ static void slow_statement_times_out_and_others_go_on(void **state)
 	assert_in_range(asks[1].answered - asks[1].asked, 1900, 2300);
 	/* The server has given it up as well. */
 	turn(.2);
-	assert_string_equal(ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' "
-		"AND state = 'active'", NULL)->text, "0");
+	assert_string_equal(ask_now(pool,
+				    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' "
+				    "AND state = 'active'",
+				    NULL)
+				    ->text,
+			    "0");
 	pgpool_free(pool);
 }
 
@@ -409,7 +434,8 @@ static void replaced_function_is_prepared_anew(void **state)
 	ask_now(other, "CREATE OR REPLACE FUNCTION shape() RETURNS TABLE (a int) LANGUAGE sql AS 'SELECT 1'", NULL);
 	assert_string_equal(ask_now(pool, "SELECT * FROM shape()", NULL)->text, "1");
 	ask_now(other, "DROP FUNCTION shape()", NULL);
-	ask_now(other, "CREATE FUNCTION shape() RETURNS TABLE (a text, b int) LANGUAGE sql AS $$ SELECT 'new', 2 $$", NULL);
+	ask_now(other, "CREATE FUNCTION shape() RETURNS TABLE (a text, b int) LANGUAGE sql AS $$ SELECT 'new', 2 $$",
+		NULL);
 	assert_int_equal(ask_now(pool, "SELECT * FROM shape()", NULL)->err, 0);
 	assert_string_equal(asks[0].text, "new");
 	assert_int_equal(ask_now(pool, "DEALLOCATE ALL", NULL)->err, 0);
@@ -461,7 +487,8 @@ static void restart_under_load_answers_everything_once(void **state)
 	(void)state;
 	wait_up(pool);
 	n_answers = 0;
-	shell("(sleep 0.5; exec %s/pg_ctl -D %s/data -s -w -m immediate -l %s/log restart) >/dev/null 2>&1 &", bin, folder, folder);
+	shell("(sleep 0.5; exec %s/pg_ctl -D %s/data -s -w -m immediate -l %s/log restart) >/dev/null 2>&1 &", bin,
+	      folder, folder);
 	for (int64_t begin = mono_now().ms; mono_now().ms - begin < 4000 && asked + 10 <= ASK_MAX;) {
 		for (unsigned i = 0; i < 10; i++)
 			ask(pool, asked++, "SELECT 1 FROM pg_sleep(0.002)", NULL);
@@ -475,8 +502,8 @@ static void restart_under_load_answers_everything_once(void **state)
 		assert_in_range(asks[i].answered - asks[i].asked, 0, 2200);
 		by_err[-asks[i].err]++;
 	}
-	print_message("  restart under load: %u asked, %u good, %u away, %u timed out\n", asked, by_err[0], by_err[ERR_AWAY],
-		by_err[ERR_TIMEOUT]);
+	print_message("  restart under load: %u asked, %u good, %u away, %u timed out\n", asked, by_err[0],
+		      by_err[ERR_AWAY], by_err[ERR_TIMEOUT]);
 	assert_int_equal(by_err[0] + by_err[ERR_AWAY] + by_err[ERR_TIMEOUT], asked);
 	assert_true(by_err[0] > 0 && by_err[ERR_AWAY] > 0);
 	wait_up(pool);

@@ -1,4 +1,5 @@
-/* The SQL of the schema, embedded at build time by schema/embed.sh: migrations by number, then roles.sql, then api/ by name. */
+/* The SQL of the schema, embedded at build time by schema/embed.sh: migrations by number, then roles.sql, then api/
+ * by name. */
 #ifndef TICD_CTL_SCHEMA_FILES_H
 #define TICD_CTL_SCHEMA_FILES_H
 
