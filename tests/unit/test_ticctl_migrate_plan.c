@@ -82,6 +82,7 @@ static void checksum_of_the_doors_sees_all_but_migrations(void **state)
 		{ "text", false, { FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "b"), { 0 } } },
 		{ "name", false, { FILE_OF("roles.sql", "roles"), FILE_OF("api/b.sql", "a"), { 0 } } },
 		{ "order", false, { FILE_OF("api/a.sql", "a"), FILE_OF("roles.sql", "roles"), { 0 } } },
+		{ "name runs on", false, { FILE_OF("roles.sqlr", "oles"), FILE_OF("api/a.sql", "a"), { 0 } } },
 		{ "one less", false, { FILE_OF("roles.sql", "roles"), { 0 } } },
 		{ "one more",
 		  false,

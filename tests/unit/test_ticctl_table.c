@@ -77,11 +77,15 @@ static void text_of_any_bytes_is_shown_without_harm(void **state)
 }
 
 static const struct rows_column columns[] = {
-	{ "name", ROWS_TEXT }, { "last_report", ROWS_TEXT }, { "up", ROWS_BOOL }, { "n", ROWS_NUMBER }
+	{ "name", ROWS_TEXT }, { "last_report", ROWS_TEXT }, { "n", ROWS_NUMBER }, { "up", ROWS_BOOL }
 };
+/* clang-format off */
 static const char *const cells[] = {
-	"zürich01", "2026-11-23T13:45:12Z", "t", "7", "x", NULL, "f", "10000", "", "", NULL, NULL,
+	"zürich01", "2026-11-23T13:45:12Z", "7", "t",
+	"x", NULL, "10000", "f",
+	"", "", NULL, NULL,
 };
+/* clang-format on */
 static const struct rows full = { 3, 4, columns, cells, NULL, NULL };
 static const struct rows empty = { 0, 4, columns, NULL, NULL, NULL };
 
@@ -89,15 +93,15 @@ static void list_aligns_characters_and_ends_no_line_in_blanks(void **state)
 {
 	(void)state;
 	expect(write_list, &full,
-	       "NAME      LAST REPORT           UP       N\n"
-	       "zürich01  2026-11-23T13:45:12Z  yes      7\n"
-	       "x         -                     no   10000\n"
-	       "                                -        -\n");
+	       "NAME      LAST REPORT               N  UP\n"
+	       "zürich01  2026-11-23T13:45:12Z      7  yes\n"
+	       "x         -                     10000  no\n"
+	       "                                    -  -\n");
 	const struct rows texts_only = {
 		3, 2, columns, (const char *const[]){ "a", "b", "ccc", "", "", "" }, NULL, NULL
 	};
 	expect(write_list, &texts_only, "NAME  LAST REPORT\na     b\nccc\n\n");
-	expect(write_list, &empty, "NAME  LAST REPORT  UP  N\n");
+	expect(write_list, &empty, "NAME  LAST REPORT  N  UP\n");
 }
 
 static void record_puts_values_under_each_other(void **state)
@@ -108,8 +112,8 @@ static void record_puts_values_under_each_other(void **state)
 	expect(write_record, &first,
 	       "name:        zürich01\n"
 	       "last report: 2026-11-23T13:45:12Z\n"
-	       "up:          yes\n"
-	       "n:           7\n");
+	       "n:           7\n"
+	       "up:          yes\n");
 	expect(write_record, &two, "name:        a\nlast report:\n\nname:        b\nlast report: -\n");
 	expect(write_record, &empty, "");
 }

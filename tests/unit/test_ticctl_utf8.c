@@ -26,13 +26,13 @@ static const struct {
 	{ "\xef\xbf\xbf", 3, 3, 0xffff },
 	{ "\xf0\x90\x80\x80", 4, 4, 0x10000 },
 	{ "\xf4\x8f\xbf\xbf", 4, 4, 0x10ffff },
-	/* cut at every byte */
-	{ "\xc3", 1, 0, 0xc3 },
-	{ "\xe2", 1, 0, 0xe2 },
-	{ "\xe2\x82", 2, 0, 0xe2 },
-	{ "\xf0", 1, 0, 0xf0 },
-	{ "\xf0\x90", 2, 0, 0xf0 },
-	{ "\xf0\x90\x80", 3, 0, 0xf0 },
+	/* cut at every byte, though the rest lies behind the end */
+	{ "\xc3\xbc", 1, 0, 0xc3 },
+	{ "\xe2\x82\xac", 1, 0, 0xe2 },
+	{ "\xe2\x82\xac", 2, 0, 0xe2 },
+	{ "\xf0\x90\x80\x80", 1, 0, 0xf0 },
+	{ "\xf0\x90\x80\x80", 2, 0, 0xf0 },
+	{ "\xf0\x90\x80\x80", 3, 0, 0xf0 },
 	/* a byte of a character's middle first, or missing later */
 	{ "\x80", 1, 0, 0x80 },
 	{ "\xbf", 1, 0, 0xbf },

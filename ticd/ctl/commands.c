@@ -276,16 +276,14 @@ const struct command commands[] = {
 	{ 0 },
 };
 
-/* How many of the command's words `words` agree with, and in *total how many it has. */
+/* How many of the command's words stand in their places in `words`, and in *total how many it has. */
 static size_t match_words(const struct command *command, char *const *words, size_t n, size_t *total)
 {
 	size_t matched = 0;
-	bool agrees = true;
 	*total = 0;
 	for (const char *word = command->words; *word; (*total)++) {
 		size_t len = strcspn(word, " ");
-		agrees = agrees && *total < n && strlen(words[*total]) == len && memcmp(words[*total], word, len) == 0;
-		matched += agrees;
+		matched += *total < n && strlen(words[*total]) == len && memcmp(words[*total], word, len) == 0;
 		word += len + (word[len] == ' ');
 	}
 	return matched;
