@@ -4,7 +4,7 @@
 
 CREATE TYPE api.import_tunnel AS (line int, id int, number int, pool int, pool_prefix cidr, prefix cidr, type broker.tunnel_type,
 	enabled boolean, mtu int, secret text, endpoint inet);
-CREATE TYPE api.import_route AS (line int, prefix cidr, tunnel_prefix cidr);
+CREATE TYPE api.import_route AS (line int, id int, prefix cidr, pool int, pool_prefix cidr, tunnel int, account int);
 
 -- What is wrong with the tunnels, in the words of the first bad line, or NULL.
 CREATE FUNCTION api.import_tunnel_fault(pop int, tunnels api.import_tunnel[]) RETURNS text
@@ -34,24 +34,40 @@ AS $$
 	) f WHERE f.fault IS NOT NULL ORDER BY f.line LIMIT 1
 $$;
 
--- The same for the routes, once the tunnels are in. Sorted prefixes overlap only if neighbours do.
-CREATE FUNCTION api.import_route_fault(account int, pop int, routes api.import_route[]) RETURNS text
+-- The routes with their tunnels and pools, once the tunnels are in; those that are a tunnel's own default routed /64 need nothing done and
+-- are left out. Look-ups are here, in SQL functions (planned at each call), and not in the inserts: tables have just grown by thousands.
+CREATE FUNCTION api.import_routes_find(pop int, line int[], prefix cidr[], tunnel_prefix cidr[]) RETURNS api.import_route[]
+LANGUAGE sql
+SET search_path = broker, pg_temp
+AS $$
+	SELECT array_agg(ROW(f.line, nextval('subnet_id'), f.prefix, f.pool, f.pool_prefix, f.tunnel, f.account)::api.import_route)
+	FROM (
+		SELECT u.line, u.prefix, l.id AS pool, l.prefix AS pool_prefix, t.id AS tunnel, t.account
+		FROM unnest($2, $3, $4) AS u (line, prefix, tunnel_prefix)
+		LEFT JOIN tunnel t ON t.prefix = u.tunnel_prefix
+		LEFT JOIN pool l ON l.pop = $1 AND l.kind = 'subnet' AND u.prefix <<= l.prefix
+		WHERE u.prefix IS DISTINCT FROM prefix_routed(u.tunnel_prefix)
+		ORDER BY u.line
+	) f
+$$;
+
+-- What is wrong with them. Sorted prefixes overlap only if neighbours do.
+CREATE FUNCTION api.import_route_fault(account int, routes api.import_route[]) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = broker, pg_temp
 AS $$
 	SELECT format('line %s: %s', f.line, f.fault) FROM (
 		SELECT u.line, CASE
-			WHEN (t.account = import_route_fault.account) IS NOT TRUE THEN 'the tunnel number belongs to no tunnel of this account on this PoP'
+			WHEN u.account IS DISTINCT FROM $1 THEN 'the tunnel number belongs to no tunnel of this account on this PoP'
 			WHEN masklen(u.prefix) > 64 THEN format('%s is longer than a /64', u.prefix)
-			WHEN l.id IS NULL THEN format('%s lies in no subnet prefix of the PoP', u.prefix)
+			WHEN u.pool IS NULL THEN format('%s lies in no subnet prefix of the PoP', u.prefix)
 			WHEN u.prefix && lag(u.prefix) OVER (ORDER BY u.prefix) THEN format('%s overlaps %s in the file', u.prefix,
 				lag(u.prefix) OVER (ORDER BY u.prefix))
-			WHEN pool_taken(l.id, prefix_high(u.prefix) - prefix_high(l.prefix),
-				prefix_high(u.prefix) - prefix_high(l.prefix) + (1::bigint << (64 - masklen(u.prefix))) - 1) THEN format('%s is in use or at rest', u.prefix)
+			WHEN pool_taken(u.pool, prefix_high(u.prefix) - prefix_high(u.pool_prefix),
+				prefix_high(u.prefix) - prefix_high(u.pool_prefix) + (1::bigint << (64 - masklen(u.prefix))) - 1)
+				THEN format('%s is in use or at rest', u.prefix)
 			END AS fault
-		FROM unnest(routes) u
-		LEFT JOIN tunnel t ON t.prefix = u.tunnel_prefix
-		LEFT JOIN pool l ON l.pop = import_route_fault.pop AND l.kind = 'subnet' AND u.prefix <<= l.prefix
+		FROM unnest($2) u
 	) f WHERE f.fault IS NOT NULL ORDER BY f.line LIMIT 1
 $$;
 
@@ -79,26 +95,21 @@ BEGIN
 END
 $$;
 
--- A tunnel's own default routed /64 may stand in the file and needs nothing done.
 CREATE FUNCTION api.import_routes(account int, pop int, routes api.import_route[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = broker, pg_temp
 AS $$
 DECLARE
-	wanted api.import_route[] := ARRAY(SELECT u FROM unnest($3) u WHERE u.prefix IS DISTINCT FROM prefix_routed(u.tunnel_prefix));
-	fault text := api.import_route_fault($1, $2, wanted);
+	fault text := api.import_route_fault($1, $3);
 	many bigint;
 BEGIN
 	IF fault IS NOT NULL THEN
 		PERFORM refuse('BK003', '%s', fault);
 	END IF;
-	INSERT INTO subnet (tunnel, pop, prefix)
-	SELECT t.id, t.pop, u.prefix FROM unnest(wanted) u JOIN tunnel t ON t.prefix = u.tunnel_prefix ORDER BY u.line;
+	INSERT INTO subnet (id, tunnel, pop, prefix) SELECT u.id, u.tunnel, $2, u.prefix FROM unnest($3) u;
 	GET DIAGNOSTICS many = ROW_COUNT;
 	INSERT INTO allocation (prefix, pool, pop, kind, pool_prefix, subnet)
-	SELECT s.prefix, l.id, $2, 'subnet', l.prefix, s.id
-	FROM unnest(wanted) u JOIN subnet s ON s.prefix = u.prefix
-		JOIN pool l ON l.pop = $2 AND l.kind = 'subnet' AND s.prefix <<= l.prefix;
+	SELECT u.prefix, u.pool, $2, 'subnet', u.pool_prefix, u.id FROM unnest($3) u;
 	RETURN many;
 END
 $$;
@@ -127,11 +138,10 @@ BEGIN
 			api.import_prefix(prefixes, u.number), type_parse(u.type), u.enabled, u.mtu,
 			coalesce(u.secret, CASE WHEN u.type = 'static' THEN secret_generate() END), u.endpoint)::api.import_tunnel
 		FROM unnest($3, $4, $5, $6, $7, $8, $9, $10) AS u (line, number, id, type, enabled, mtu, secret, endpoint)));
-	routes := api.import_routes(account_id, pop_id, ARRAY(
-		SELECT ROW(u.line, u.prefix, api.import_prefix(prefixes, u.number))::api.import_route
-		FROM unnest($11, $12, $13) AS u (line, prefix, number)));
+	routes := api.import_routes(account_id, pop_id, api.import_routes_find(pop_id, $11, $12,
+		ARRAY(SELECT api.import_prefix(prefixes, u.number) FROM unnest($13) WITH ORDINALITY AS u (number, n) ORDER BY u.n)));
 	ANALYZE tunnel, subnet, allocation, change; -- many new rows: let the next question be planned with them in mind
-	RETURN QUERY SELECT format('imported %s tunnels and %s subnets to %s for %s', tunnels, routes, $2, upper($1));
+	RETURN QUERY SELECT format('imported %s tunnels and %s subnets to %s for %s', tunnels, routes, $2, handle($1));
 END
 $$;
 

@@ -11,7 +11,7 @@ BEGIN
 	PERFORM demand($2 <> 0 AND abs($2) <= 1000000, 'A credit is 1 to 1000000 ISK, or as many less than none.');
 	PERFORM demand(reason($3) <> '', 'A credit needs a reason.');
 	INSERT INTO ledger AS l (account, action, amount, why) VALUES (account_id, 'credit', $2, reason($3)) RETURNING l.balance INTO after;
-	RETURN QUERY SELECT format('%s %s %s ISK, balance %s', CASE WHEN $2 > 0 THEN 'credited' ELSE 'debited' END, upper($1), abs($2), after);
+	RETURN QUERY SELECT format('%s %s %s ISK, balance %s', CASE WHEN $2 > 0 THEN 'credited' ELSE 'debited' END, handle($1), abs($2), after);
 END
 $$;
 

@@ -35,11 +35,6 @@ BEGIN
 	PERFORM demand(is_endpoint($2), 'A PoP needs the IPv4 address of one host.');
 	PERFORM demand(family($3) = 6 AND masklen($3) = 128, 'A PoP needs the IPv6 address of one host.');
 	PERFORM demand($4 IS NOT NULL, 'A PoP needs a tunnel prefix.');
-	IF EXISTS (SELECT FROM pop p WHERE p.name = $1) THEN
-		PERFORM refuse('BK001', 'There is a PoP %s already.', $1);
-	ELSIF EXISTS (SELECT FROM pop p WHERE p.ipv4 = $2) THEN
-		PERFORM refuse('BK001', '%s is the address of another PoP.', host($2));
-	END IF;
 	INSERT INTO pop (name, ipv4, ipv6, city, country, isp_short, isp_name, isp_website, isp_asn, isp_lir)
 	VALUES ($1, $2, $3, coalesce($6, ''), coalesce($7, ''), coalesce($8, ''), coalesce($9, ''), coalesce($10, ''), coalesce($11, ''),
 		coalesce($12, ''))
@@ -49,7 +44,9 @@ BEGIN
 		PERFORM api.pool_add(pop_id, 'subnet', $5, greatest(48, masklen($5)));
 	END IF;
 	RETURN QUERY SELECT format('added %s: tunnels from %s, %s', $1, $4, coalesce('subnets from ' || $5::text, 'no subnets'));
-EXCEPTION WHEN check_violation THEN
+EXCEPTION WHEN unique_violation THEN
+	PERFORM refuse('BK001', 'There is a PoP called %s or at %s already.', $1, host($2));
+WHEN check_violation THEN
 	PERFORM refuse('BK003', 'City, country and provider are single lines of at most 100 characters (AS number 20), the website an http address.');
 END
 $$;

@@ -50,7 +50,7 @@ DECLARE
 BEGIN
 	held := tunnel_hold($2);
 	IF held.account <> account_find($1) THEN
-		PERFORM refuse('BK002', '%s has no tunnel T%s.', upper($1), $2::text);
+		PERFORM refuse('BK002', '%s has no tunnel T%s.', handle($1), $2::text);
 	END IF;
 	RETURN QUERY SELECT * FROM api.request_add(held.account, 'subnet', held.pop, NULL, NULL, held.id, $3);
 END

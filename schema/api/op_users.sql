@@ -9,18 +9,18 @@ DECLARE
 	account_id int;
 	gift int := coalesce($4, (cost_of('signup', NULL)).amount);
 BEGIN
-	PERFORM demand(upper($1) ~ '^[A-Z0-9][A-Z0-9-]{1,31}$',
+	PERFORM demand(handle($1) ~ '^[A-Z0-9][A-Z0-9-]{1,31}$',
 		'A handle is 2 to 32 letters, digits and hyphens and does not begin with a hyphen.');
 	PERFORM demand($2 <> '' AND is_line($2, 100), 'A name is one line of 1 to 100 characters.');
 	PERFORM demand(length($3) <= 254 AND $3 ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$', 'That is not an e-mail address.');
 	PERFORM demand(gift BETWEEN 0 AND 1000000, 'The credit of a new account is 0 to 1000000 ISK.');
-	INSERT INTO account (handle, full_name, email, md5_hex, sha256_hex) VALUES (upper($1), $2, $3, $5, $6)
+	INSERT INTO account (handle, full_name, email, md5_hex, sha256_hex) VALUES (handle($1), $2, $3, $5, $6)
 	ON CONFLICT DO NOTHING RETURNING account.id INTO account_id;
 	IF account_id IS NULL THEN
-		PERFORM refuse('BK001', 'There is an account %s already.', upper($1));
+		PERFORM refuse('BK001', 'There is an account %s already.', handle($1));
 	END IF;
 	INSERT INTO ledger (account, action, amount) VALUES (account_id, 'signup', gift);
-	RETURN QUERY SELECT format('added %s, balance %s', upper($1), gift);
+	RETURN QUERY SELECT format('added %s, balance %s', handle($1), gift);
 END
 $$;
 
@@ -63,8 +63,8 @@ DECLARE
 BEGIN
 	PERFORM demand($2 IS NOT NULL, 'An account is enabled or disabled.');
 	UPDATE account a SET enabled = $2 WHERE a.id = account_id;
-	RETURN QUERY SELECT CASE WHEN $2 THEN format('enabled %s', upper($1))
-		ELSE format('disabled %s: no login and no requests, its tunnels stay as they are', upper($1)) END;
+	RETURN QUERY SELECT CASE WHEN $2 THEN format('enabled %s', handle($1))
+		ELSE format('disabled %s: no login and no requests, its tunnels stay as they are', handle($1)) END;
 END
 $$;
 
@@ -76,7 +76,7 @@ DECLARE
 	account_id int := account_find($1);
 BEGIN
 	UPDATE account a SET md5_hex = $2, sha256_hex = $3 WHERE a.id = account_id;
-	RETURN QUERY SELECT format('%s has a new TIC secret, the old one no longer works', upper($1));
+	RETURN QUERY SELECT format('%s has a new TIC secret, the old one no longer works', handle($1));
 END
 $$;
 

@@ -96,8 +96,8 @@ BEGIN
 	END IF;
 	INSERT INTO tunnel_day AS d (tunnel, day, sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in, octets_in, packets_out,
 		octets_out, drops)
-	SELECT u.tunnel, u.day, sum(u.sent), sum(u.received), min(u.rtt_min), sum(u.rtt_sum), max(u.rtt_max) FILTER (WHERE u.received > 0),
-		sum(u.packets_in), sum(u.octets_in), sum(u.packets_out), sum(u.octets_out), sum(u.drops)
+	SELECT u.tunnel, u.day, sum(u.sent), sum(u.received), min(u.rtt_min) FILTER (WHERE u.received > 0), coalesce(sum(u.rtt_sum), 0),
+		max(u.rtt_max) FILTER (WHERE u.received > 0), sum(u.packets_in), sum(u.octets_in), sum(u.packets_out), sum(u.octets_out), sum(u.drops)
 	FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 		AS u (tunnel, day, sent, received, rtt_min, rtt_sum, rtt_max, packets_in, octets_in, packets_out, octets_out, drops)
 	JOIN tunnel t ON t.id = u.tunnel AND t.pop = pop_id

@@ -7,10 +7,10 @@ LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 	SELECT a.id, a.handle, a.full_name, a.md5_hex, a.sha256_hex, a.enabled
-	FROM account a WHERE a.handle = upper($1) AND $2 IS NULL
+	FROM account a WHERE a.handle = handle($1) AND $2 IS NULL
 	UNION ALL
 	SELECT a.id, a.handle, a.full_name, md5(t.secret), encode(sha256(t.secret::bytea), 'hex'), a.enabled
-	FROM account a JOIN tunnel t ON t.account = a.id WHERE a.handle = upper($1) AND t.id = $2
+	FROM account a JOIN tunnel t ON t.account = a.id WHERE a.handle = handle($1) AND t.id = $2
 $$;
 
 -- The hour is counted per login name over logins that were let in, so a refused client is free again when the oldest of those has aged.
@@ -23,7 +23,8 @@ AS $$
 DECLARE
 	busy_until timestamptz;
 BEGIN
-	PERFORM account_lock($1);
+	-- Not the account's row lock: the daily job may hold that for seconds.
+	PERFORM pg_advisory_xact_lock(hashtext('broker.login'), $1);
 	IF $7 > 0 THEN
 		SELECT l.at + interval '1 hour' INTO busy_until FROM login l
 		WHERE l.account = $1 AND l.tunnel IS NOT DISTINCT FROM $2 AND l.at > now() - interval '1 hour'

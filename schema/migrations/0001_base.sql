@@ -91,6 +91,11 @@ RETURN family(address) = 4 AND masklen(address) = 32
 	AND NOT (address <<= inet '0.0.0.0/8' OR address <<= inet '127.0.0.0/8' OR address <<= inet '169.254.0.0/16'
 		OR address <<= inet '224.0.0.0/4' OR address <<= inet '240.0.0.0/4');
 
+-- Handles are stored in capitals and found in any case, whatever the database's language.
+CREATE FUNCTION broker.handle(given text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN upper(given COLLATE "C");
+
 -- A single line of printable text: these values travel in line protocols.
 CREATE FUNCTION broker.is_line(value text, most int) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -101,9 +101,9 @@ AS $$
 DECLARE
 	found_id int;
 BEGIN
-	SELECT a.id INTO found_id FROM broker.account a WHERE a.handle = upper(account_find.handle);
+	SELECT a.id INTO found_id FROM broker.account a WHERE a.handle = broker.handle(account_find.handle);
 	IF found_id IS NULL THEN
-		PERFORM broker.refuse('BK002', 'There is no account %s.', coalesce(upper(account_find.handle), ''));
+		PERFORM broker.refuse('BK002', 'There is no account %s.', coalesce(broker.handle(account_find.handle), ''));
 	END IF;
 	RETURN found_id;
 END

@@ -85,7 +85,7 @@ DECLARE
 	before int;
 	needed int;
 	thing text := CASE action WHEN 'tunnel_request' THEN 'A tunnel request' WHEN 'subnet_request' THEN 'A subnet request'
-		WHEN 'ns_add' THEN 'A name server' ELSE initcap(split_part(action, '_', 1)) || ' ' || split_part(action, '_', 2) END;
+		WHEN 'ns_add' THEN 'A name server' ELSE 'The action ' || action END;
 BEGIN
 	PERFORM broker.account_lock(account);
 	before := broker.account_balance(account);

@@ -27,8 +27,9 @@ CREATE INDEX ON broker.pop_history (pop, id);
 CREATE VIEW broker.pop_status AS
 SELECT p.id AS pop, p.name, s.state,
 	CASE WHEN s.state = 'down' AND h.state = 'up' THEN r.at + t.silence ELSE h.since END AS since,
-	h.state AS recorded, r.at AS last_report, coalesce(r.configured, 0) AS configured, coalesce(r.up, 0) AS up,
-	coalesce(r.active, 0) AS active, r.version
+	h.state AS recorded, r.at AS last_report,
+	coalesce(r.configured, (SELECT count(*)::int FROM broker.tunnel n WHERE n.pop = p.id)) AS configured,
+	coalesce(r.up, 0) AS up, coalesce(r.active, 0) AS active, r.version
 FROM broker.pop p
 CROSS JOIN (SELECT make_interval(secs => broker.setting_value('pop_silence_seconds')) AS silence) t
 LEFT JOIN broker.pop_report r ON r.pop = p.id

@@ -165,7 +165,7 @@ BEGIN
 	ELSIF endpoint IS NULL THEN
 		PERFORM broker.refuse('BK003', 'A static tunnel needs the IPv4 address of its endpoint.');
 	ELSIF NOT broker.is_endpoint(endpoint) THEN
-		PERFORM broker.refuse('BK003', '%s cannot be the endpoint of a tunnel: it must be the IPv4 address of one host.', endpoint::text);
+		PERFORM broker.refuse('BK003', '%s cannot be the endpoint of a tunnel: it must be the IPv4 address of one host.', abbrev(endpoint));
 	ELSIF EXISTS (SELECT FROM broker.pop p WHERE p.id = endpoint_check.pop AND p.ipv4 = endpoint_check.endpoint) THEN
 		PERFORM broker.refuse('BK003', '%s is the PoP itself and cannot be the endpoint of its tunnel.', host(endpoint));
 	END IF;
