@@ -1,7 +1,7 @@
 /*
- * Arrival: from the bytes a socket gave us to an inner packet of which we know whose it is. The cheapest questions come first: length and nibbles, then
- * the tunnel, then what its configuration forbids, then the clock; only what passes all these is hashed. Until a packet has been authenticated
- * nothing but counters may change because of it.
+ * Arrival: from the bytes a socket gave us to an inner packet of which we know whose it is. The cheapest questions come
+ * first: length and nibbles, then the tunnel, then what its configuration forbids, then the clock; only what passes all
+ * these is hashed. Until a packet has been authenticated nothing but counters may change because of it.
  */
 #include <string.h>
 
@@ -52,7 +52,7 @@ static enum drop open_heartbeat(struct job *job, struct work *w)
 		return DROP_OUTER_MARTIAN;
 	if (heartbeat_decode(job->data, job->len, &w->beat) != 0)
 		return DROP_BEAT_FORM;
-	w->from = endpoint_pack((struct endpoint4){job->from.addr, 0}, 0);
+	w->from = endpoint_pack((struct endpoint4){ job->from.addr, 0 }, 0);
 	w->who = &w->beat.client;
 	return DROP_NONE;
 }
@@ -115,7 +115,9 @@ static enum drop check_ayiya(const struct work *w, uint32_t now)
 		return DROP_CLOCK_SKEW;
 	if (w->ayiya.opcode > AYIYA_ECHO_REQUEST_FORWARD)
 		return DROP_AYIYA_OPCODE;
-	return w->ayiya.next_header == AYIYA_NEXT_IPV6 || w->ayiya.next_header == AYIYA_NEXT_NONE ? DROP_NONE : DROP_AYIYA_NEXT_HEADER;
+	return w->ayiya.next_header == AYIYA_NEXT_IPV6 || w->ayiya.next_header == AYIYA_NEXT_NONE
+		       ? DROP_NONE
+		       : DROP_AYIYA_NEXT_HEADER;
 }
 
 static enum drop check_heartbeat(const struct job *job, const struct work *w, uint32_t now)
@@ -173,8 +175,9 @@ static void ask_ayiya(struct batch *b, size_t i)
 	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
 
 	memcpy(w->claimed, signature, w->ayiya.signature_len);
-	memcpy(signature, alg == DIGEST_SHA256 ? w->route.conf->key_sha256 : w->route.conf->key_sha1, w->ayiya.signature_len);
-	*batch_item(b, i) = (struct auth_item){.alg = alg, .data = job->data, .len = job->len, .out = w->computed};
+	memcpy(signature, alg == DIGEST_SHA256 ? w->route.conf->key_sha256 : w->route.conf->key_sha1,
+	       w->ayiya.signature_len);
+	*batch_item(b, i) = (struct auth_item){ .alg = alg, .data = job->data, .len = job->len, .out = w->computed };
 }
 
 /* The secret goes where the digits are, which are as many as it can be long. */
@@ -186,7 +189,9 @@ static void ask_heartbeat(struct batch *b, size_t i)
 
 	memcpy(w->claimed, w->beat.digest, sizeof(w->beat.digest));
 	memcpy(job->data + w->beat.signed_len, w->route.conf->secret, len);
-	*batch_item(b, i) = (struct auth_item){.alg = DIGEST_MD5, .data = job->data, .len = w->beat.signed_len + (uint32_t)len, .out = w->computed};
+	*batch_item(b, i) = (struct auth_item){
+		.alg = DIGEST_MD5, .data = job->data, .len = w->beat.signed_len + (uint32_t)len, .out = w->computed
+	};
 }
 
 void arrive_check(struct batch *b)
@@ -249,7 +254,8 @@ static enum drop unwrap_ayiya(struct batch *b, struct job *job, struct work *w)
 	uint8_t opcode = w->ayiya.opcode;
 
 	w->echoes = opcode == AYIYA_ECHO_REQUEST || opcode == AYIYA_ECHO_REQUEST_FORWARD;
-	if ((opcode == AYIYA_FORWARD || opcode == AYIYA_ECHO_REQUEST_FORWARD) && w->ayiya.next_header == AYIYA_NEXT_IPV6)
+	if ((opcode == AYIYA_FORWARD || opcode == AYIYA_ECHO_REQUEST_FORWARD) &&
+	    w->ayiya.next_header == AYIYA_NEXT_IPV6)
 		return take_inner(w, job->data + w->ayiya.header_len, job->len - w->ayiya.header_len);
 	if (!w->echoes)
 		counters_beat(b->p->counters);

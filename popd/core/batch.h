@@ -1,4 +1,5 @@
-/* A batch on its way through the pipeline: what its stages hand on to one another. Only pipeline.c, arrive.c and depart.c include it. */
+/* A batch on its way through the pipeline: what its stages hand on to one another. Only pipeline.c, arrive.c and
+ * depart.c include it. */
 #ifndef POPD_CORE_BATCH_H
 #define POPD_CORE_BATCH_H
 
@@ -37,7 +38,8 @@ struct batch {
 };
 
 /* Ends a job's way: sets its reason and counts it, for tunnel `t` (NULL: none). */
-void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c) NONNULL_ARGS(1);
+void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c)
+	NONNULL_ARGS(1);
 
 static inline struct auth_item *batch_item(struct batch *b, size_t i)
 {

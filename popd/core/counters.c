@@ -7,8 +7,11 @@
 
 _Static_assert(sizeof(struct tunnel_counters) == 64, "one cache line a tunnel");
 
-/* One writer: no read-modify-write instruction is needed, a reader on another core sees the old value or the new one. */
-#define ADD(field, n) atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), memory_order_relaxed)
+/* One writer: no read-modify-write instruction is needed, a reader on another core sees the old value or the new one.
+ * */
+#define ADD(field, n)                                                                               \
+	atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), \
+			      memory_order_relaxed)
 #define SET(field, v) atomic_store_explicit(&(field), (v), memory_order_relaxed)
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 

@@ -1,5 +1,6 @@
 /*
- * Departure: what forward_decide says is done to the packet where it lies. An answer goes back to where the packet came from, whatever the routes say.
+ * Departure: what forward_decide says is done to the packet where it lies. An answer goes back to where the packet came
+ * from, whatever the routes say.
  */
 #include "popd/core/batch.h"
 #include "popd/core/encap.h"
@@ -9,10 +10,11 @@
 
 static void to_uplink(struct job *job, uint8_t *packet, uint32_t len)
 {
-	job->out[0] = (struct out){.kind = OUT_TUN, .data = packet, .len = len, .tunnel = job->tunnel};
+	job->out[0] = (struct out){ .kind = OUT_TUN, .data = packet, .len = len, .tunnel = job->tunnel };
 }
 
-static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint8_t *packet, uint32_t len)
+static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
+		      uint8_t *packet, uint32_t len)
 {
 	struct auth_item sign;
 
@@ -60,7 +62,7 @@ static void send_answer(struct batch *b, size_t i, const struct verdict *v)
 	struct work *w = &b->work[i];
 	uint32_t len;
 	uint8_t *answer = v->action == ACTION_ECHO ? icmp6_echo_build(w->inner, w->inner_len, v->upper, &len)
-	                                           : icmp6_advertisement_build(w->inner, &v->answer, &len);
+						   : icmp6_advertisement_build(w->inner, &v->answer, &len);
 
 	send_back(b, i, answer, len);
 }
@@ -85,7 +87,7 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
-	struct crossing x = {w->inner, w->inner_len, b->pop, job->tunnel, job->conf, w->route, *destination};
+	struct crossing x = { w->inner, w->inner_len, b->pop, job->tunnel, job->conf, w->route, *destination };
 	struct verdict v;
 
 	forward_decide(b->p, &x, b->now, &v);
@@ -132,7 +134,11 @@ void depart_probe(struct batch *b, size_t i)
 	}
 	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
 	if (!c->enabled || endpoint == 0 || !tunnel_is_up(job->tunnel, c, b->now.wall, b->p->expiry)) {
-		batch_drop(b, i, !c->enabled ? DROP_TUNNEL_DISABLED : endpoint == 0 ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN, job->tunnel, c);
+		batch_drop(b, i,
+			   !c->enabled     ? DROP_TUNNEL_DISABLED
+			   : endpoint == 0 ? DROP_NO_ENDPOINT
+					   : DROP_TUNNEL_DOWN,
+			   job->tunnel, c);
 		return;
 	}
 	counters_echo_sent(b->p->counters, job->tunnel->slot);
@@ -148,5 +154,5 @@ void depart_echo(struct batch *b, size_t i)
 	uint32_t len = forwards ? 0 : job->len - asked->header_len;
 
 	encap_ayiya(&job->out[forwards], batch_item(b, i), job->tunnel, job->conf, b->work[i].from, AYIYA_ECHO_RESPONSE,
-	            forwards ? AYIYA_NEXT_NONE : asked->next_header, payload, len, b->now.wall);
+		    forwards ? AYIYA_NEXT_NONE : asked->next_header, payload, len, b->now.wall);
 }

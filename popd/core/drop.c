@@ -4,10 +4,9 @@
 
 static const struct {
 	const char *name, *text;
-} reasons[DROP__COUNT] = {
-	[DROP_NONE] = {"none", "the packet passed"},
-#define X(e, name, text) [DROP_##e] = {name, text},
-	DROP_LIST(X)
+} reasons[DROP__COUNT] = { [DROP_NONE] = { "none", "the packet passed" },
+#define X(e, name, text) [DROP_##e] = { name, text },
+			   DROP_LIST(X)
 #undef X
 };
 

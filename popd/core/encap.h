@@ -1,4 +1,5 @@
-/* Wrapping an inner packet for its tunnel: protocol 41 (nothing to add, the kernel writes the IPv4 header) or AYIYA. Pure. */
+/* Wrapping an inner packet for its tunnel: protocol 41 (nothing to add, the kernel writes the IPv4 header) or AYIYA.
+ * Pure. */
 #ifndef POPD_CORE_ENCAP_H
 #define POPD_CORE_ENCAP_H
 
@@ -11,16 +12,20 @@
 #include "popd/core/tunnel.h"
 #include "popd/wire/ayiya.h"
 
-/* The largest inner packet that the tunnel takes to this endpoint word: the configured MTU, or less when the path is known to take less; never under 1280. */
+/* The largest inner packet that the tunnel takes to this endpoint word: the configured MTU, or less when the path is
+ * known to take less; never under 1280. */
 uint32_t encap_mtu(const struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint) NONNULL;
 
-/* Fills `out` for the inner packet at `inner` (with room for an AYIYA header before it). Outer DSCP is the inner one, ECN as RFC 6040 says, DF is set above
- * an MTU of 1280 (RFC 4213 3.2). True: `sign` must be run before it may be sent. */
-bool encap_packet(struct out *out, struct auth_item *sign, struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint8_t *inner, uint32_t len,
-                  uint32_t now) NONNULL MUSTCHECK;
+/* Fills `out` for the inner packet at `inner` (with room for an AYIYA header before it). Outer DSCP is the inner one,
+ * ECN as RFC 6040 says, DF is set above an MTU of 1280 (RFC 4213 3.2). True: `sign` must be run before it may be sent.
+ * */
+bool encap_packet(struct out *out, struct auth_item *sign, struct tunnel *t, const struct tunnel_conf *c,
+		  uint64_t endpoint, uint8_t *inner, uint32_t len, uint32_t now) NONNULL MUSTCHECK;
 
-/* Fills `out` and `sign` for an AYIYA packet of another opcode whose payload of `len` bytes, if any, is at `payload`. */
-void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, enum ayiya_opcode opcode,
-                 uint8_t next_header, uint8_t *payload, uint32_t len, uint32_t now) NONNULL;
+/* Fills `out` and `sign` for an AYIYA packet of another opcode whose payload of `len` bytes, if any, is at `payload`.
+ * */
+void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t, const struct tunnel_conf *c,
+		 uint64_t endpoint, enum ayiya_opcode opcode, uint8_t next_header, uint8_t *payload, uint32_t len,
+		 uint32_t now) NONNULL;
 
 #endif

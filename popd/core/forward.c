@@ -3,10 +3,12 @@
 #include "popd/core/encap.h"
 #include "popd/core/probe.h"
 
-/* Of the reasons below these tell of the tunnel a packet goes to; all others tell of the packet, and so of the tunnel it came from. */
+/* Of the reasons below these tell of the tunnel a packet goes to; all others tell of the packet, and so of the tunnel
+ * it came from. */
 static bool is_about_destination(enum drop d)
 {
-	return d == DROP_TUNNEL_NET_HOST || d == DROP_TUNNEL_DISABLED || d == DROP_TUNNEL_DOWN || d == DROP_NO_ENDPOINT || d == DROP_TOO_BIG;
+	return d == DROP_TUNNEL_NET_HOST || d == DROP_TUNNEL_DISABLED || d == DROP_TUNNEL_DOWN ||
+	       d == DROP_NO_ENDPOINT || d == DROP_TOO_BIG;
 }
 
 static void let_go(const struct crossing *x, struct verdict *v, enum drop why)
@@ -32,7 +34,7 @@ static void refuse(const struct crossing *x, struct verdict *v, enum drop why, s
 
 static void refuse_unreachable(const struct crossing *x, struct verdict *v, enum drop why, enum icmp6_code code)
 {
-	refuse(x, v, why, (struct icmp6_error){ICMP6_UNREACHABLE, (uint8_t)code, 0});
+	refuse(x, v, why, (struct icmp6_error){ ICMP6_UNREACHABLE, (uint8_t)code, 0 });
 }
 
 /* ---- 1. the source ---- */
@@ -74,7 +76,8 @@ static bool is_for_pop(const struct crossing *x, const struct ip6 *destination)
 	return pop_is(x->pop, destination);
 }
 
-static void hear_echo_reply(const struct pipeline *p, const struct crossing *x, const struct ipv6_upper *u, struct moment now, struct verdict *v)
+static void hear_echo_reply(const struct pipeline *p, const struct crossing *x, const struct ipv6_upper *u,
+			    struct moment now, struct verdict *v)
 {
 	struct ip6 source = ipv6_source(x->packet);
 	bool own = x->from && x->destination.tunnel == x->from;
@@ -82,14 +85,15 @@ static void hear_echo_reply(const struct pipeline *p, const struct crossing *x, 
 
 	let_go(x, v, DROP_POP_UNUSED);
 	if (own && ip6_equal(&source, &client) &&
-	    probe_is_answer(x->packet + u->offset, x->len - u->offset, x->from_conf, p->probe_key, now.mono_us, &v->rtt_us, &v->probe)) {
+	    probe_is_answer(x->packet + u->offset, x->len - u->offset, x->from_conf, p->probe_key, now.mono_us,
+			    &v->rtt_us, &v->probe)) {
 		v->action = ACTION_PROBED;
 		v->drop = DROP_NONE;
 	}
 }
 
-static void hear_icmp(const struct pipeline *p, const struct crossing *x, const struct ipv6_upper *u, const struct ip6 *destination, struct moment now,
-                      struct verdict *v)
+static void hear_icmp(const struct pipeline *p, const struct crossing *x, const struct ipv6_upper *u,
+		      const struct ip6 *destination, struct moment now, struct verdict *v)
 {
 	uint8_t type = x->len - u->offset >= ICMP6_HEADER ? x->packet[u->offset] : 0;
 
@@ -98,7 +102,8 @@ static void hear_icmp(const struct pipeline *p, const struct crossing *x, const 
 		v->upper = u->offset;
 	} else if (type == ICMP6_ECHO_REPLY) {
 		hear_echo_reply(p, x, u, now, v);
-	} else if (x->from && x->destination.tunnel == x->from && icmp6_is_solicitation(x->packet, x->len, u, destination)) {
+	} else if (x->from && x->destination.tunnel == x->from &&
+		   icmp6_is_solicitation(x->packet, x->len, u, destination)) {
 		v->action = ACTION_NEIGHBOUR;
 		v->answer = *destination;
 	} else {
@@ -106,7 +111,8 @@ static void hear_icmp(const struct pipeline *p, const struct crossing *x, const 
 	}
 }
 
-static void deliver_to_pop(const struct pipeline *p, const struct crossing *x, const struct ip6 *destination, struct moment now, struct verdict *v)
+static void deliver_to_pop(const struct pipeline *p, const struct crossing *x, const struct ip6 *destination,
+			   struct moment now, struct verdict *v)
 {
 	struct ipv6_upper u = ipv6_upper(x->packet, x->len);
 
@@ -144,7 +150,7 @@ static void hear_multicast(const struct crossing *x, struct verdict *v)
 static void send_to_uplink(const struct crossing *x, struct verdict *v)
 {
 	if (x->packet[IPV6_AT_HOPS] <= 1)
-		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ICMP6_TIME_EXCEEDED, 0, 0});
+		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ ICMP6_TIME_EXCEEDED, 0, 0 });
 	else
 		v->action = ACTION_UPLINK;
 }
@@ -160,16 +166,17 @@ static void send_to_tunnel(const struct pipeline *p, const struct crossing *x, s
 	}
 	v->endpoint = atomic_load_explicit(&to->endpoint, memory_order_relaxed);
 	if (v->endpoint == 0 || !tunnel_is_up(to, c, now.wall, p->expiry)) {
-		refuse_unreachable(x, v, c->type == TUNNEL_STATIC ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN, ICMP6_NO_ROUTE);
+		refuse_unreachable(x, v, c->type == TUNNEL_STATIC ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN,
+				   ICMP6_NO_ROUTE);
 		return;
 	}
 	if (x->packet[IPV6_AT_HOPS] <= 1) {
-		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ICMP6_TIME_EXCEEDED, 0, 0});
+		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ ICMP6_TIME_EXCEEDED, 0, 0 });
 		return;
 	}
 	uint32_t mtu = encap_mtu(to, c, v->endpoint);
 	if (x->len > mtu) {
-		refuse(x, v, DROP_TOO_BIG, (struct icmp6_error){ICMP6_TOO_BIG, 0, mtu});
+		refuse(x, v, DROP_TOO_BIG, (struct icmp6_error){ ICMP6_TOO_BIG, 0, mtu });
 		return;
 	}
 	v->action = ACTION_TUNNEL;
@@ -177,7 +184,8 @@ static void send_to_tunnel(const struct pipeline *p, const struct crossing *x, s
 	v->to_conf = c;
 }
 
-static void route(const struct pipeline *p, const struct crossing *x, const struct ip6 *destination, struct moment now, struct verdict *v)
+static void route(const struct pipeline *p, const struct crossing *x, const struct ip6 *destination, struct moment now,
+		  struct verdict *v)
 {
 	if (x->destination.kind == ROUTE_NONE) {
 		if (pop_owns(x->pop, destination))
@@ -185,7 +193,7 @@ static void route(const struct pipeline *p, const struct crossing *x, const stru
 		else if (x->from)
 			send_to_uplink(x, v);
 		else
-			let_go(x, v, DROP_INNER_MARTIAN_DEST); /* what the kernel routes to us is not ours: it would come back at once */
+			let_go(x, v, DROP_INNER_MARTIAN_DEST); /* routed to us, not ours: it would come back at once */
 		return;
 	}
 	struct ip6 client = tunnel_client(x->destination.conf);
@@ -203,7 +211,7 @@ void forward_decide(const struct pipeline *p, const struct crossing *x, struct m
 	enum ipv6_kind to = ipv6_kind(&destination);
 	enum drop fault = forward_judge_source(x->packet);
 
-	*v = (struct verdict){.action = ACTION_NONE};
+	*v = (struct verdict){ .action = ACTION_NONE };
 	if (fault == DROP_NONE)
 		fault = judge_owner(x, &source);
 	if (fault == DROP_NONE && (ipv6_embeds(&source, x->pop->ipv4) || ipv6_embeds(&destination, x->pop->ipv4)))

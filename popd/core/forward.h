@@ -1,10 +1,11 @@
 /*
- * The decision about one inner packet: where it goes, what is answered in its place, or why it is let go. It reads the packet, the tunnel table and the
- * time it is given, and changes nothing. The order of the questions (PROTOCOLS section 5):
+ * The decision about one inner packet: where it goes, what is answered in its place, or why it is let go. It reads the
+ * packet, the tunnel table and the time it is given, and changes nothing. The order of the questions:
  *
  *  1. the source: link-local chatter, martians, spoofing, loops of tunnels (RFC 6324)
  *  2. the destination: multicast, martians
- *  3. the PoP itself: <tunnel>::1 and <tunnel prefix>:ffff::1 answer echo and neighbour solicitations; the rest is "port unreachable"
+ *  3. the PoP itself: <tunnel>::1 and <tunnel prefix>:ffff::1 answer echo and neighbour solicitations;
+ *     the rest is "port unreachable"
  *  4. the route: none, the rest of a tunnel's own /64, back into the same tunnel, disabled, down
  *  5. hop limit, then MTU
  */
@@ -23,16 +24,16 @@ struct crossing {
 	const uint8_t *packet; /* ipv6_check says it is one, */
 	uint32_t len;          /* of this length */
 	const struct pop_conf *pop;
-	struct tunnel *from;   /* NULL: the uplink */
+	struct tunnel *from; /* NULL: the uplink */
 	const struct tunnel_conf *from_conf;
 	struct route source;      /* of its source address; not needed from the uplink */
 	struct route destination; /* of its destination address */
 };
 
 enum action {
-	ACTION_NONE,      /* nothing goes out */
-	ACTION_UPLINK,    /* to the TUN, one hop further */
-	ACTION_TUNNEL,    /* to `to`, one hop further */
+	ACTION_NONE,   /* nothing goes out */
+	ACTION_UPLINK, /* to the TUN, one hop further */
+	ACTION_TUNNEL, /* to `to`, one hop further */
 	/* back to where it came from: */
 	ACTION_ERROR,     /* `error`, when nothing forbids it and the rate allows */
 	ACTION_ECHO,      /* the echo reply */
@@ -43,16 +44,16 @@ enum action {
 
 struct verdict {
 	enum action action;
-	enum drop drop;            /* DROP_NONE for all but ACTION_NONE and ACTION_ERROR */
-	struct tunnel *charge;     /* whose the drop is; NULL: the PoP's alone */
+	enum drop drop;        /* DROP_NONE for all but ACTION_NONE and ACTION_ERROR */
+	struct tunnel *charge; /* whose the drop is; NULL: the PoP's alone */
 	const struct tunnel_conf *charge_conf;
-	struct tunnel *to;         /* ACTION_TUNNEL */
+	struct tunnel *to; /* ACTION_TUNNEL */
 	const struct tunnel_conf *to_conf;
-	uint64_t endpoint;         /* ACTION_TUNNEL: of `to`, as of the decision */
+	uint64_t endpoint; /* ACTION_TUNNEL: of `to`, as of the decision */
 	struct icmp6_error error;
-	struct ip6 answer;         /* source of what is answered */
-	uint32_t upper;            /* where the echo begins */
-	uint32_t rtt_us, probe;    /* ACTION_PROBED */
+	struct ip6 answer;      /* source of what is answered */
+	uint32_t upper;         /* where the echo begins */
+	uint32_t rtt_us, probe; /* ACTION_PROBED */
 };
 
 void forward_decide(const struct pipeline *p, const struct crossing *x, struct moment now, struct verdict *v) NONNULL;

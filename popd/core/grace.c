@@ -15,7 +15,7 @@ struct retired {
 
 int grace_init(struct grace *g, unsigned workers)
 {
-	*g = (struct grace){.epoch = 1, .worker_count = workers};
+	*g = (struct grace){ .epoch = 1, .worker_count = workers };
 	g->workers = pages_alloc(workers, sizeof(*g->workers));
 	return g->workers ? 0 : -ERR_NOMEM;
 }
@@ -26,7 +26,7 @@ void grace_free(struct grace *g)
 		grace_reclaim(g);
 	free(g->list);
 	pages_free(g->workers, g->worker_count, sizeof(*g->workers));
-	*g = (struct grace){.epoch = 1};
+	*g = (struct grace){ .epoch = 1 };
 }
 
 static bool has_passed(const struct grace *g, uint64_t epoch)
@@ -60,7 +60,7 @@ void grace_retire(struct grace *g, void (*release)(void *owner, void *what), voi
 {
 	if (has_room(g)) {
 		uint64_t epoch = atomic_fetch_add(&g->epoch, 1);
-		g->list[(g->first + g->count++) % g->size] = (struct retired){epoch, release, owner, what};
+		g->list[(g->first + g->count++) % g->size] = (struct retired){ epoch, release, owner, what };
 		return;
 	}
 	grace_wait(g);

@@ -1,4 +1,5 @@
-/* Token buckets for ICMPv6 errors (RFC 4443 2.4 f), one struct a worker: a bucket for the PoP and one per tunnel, hashed into fixed memory. Pure. */
+/* Token buckets for ICMPv6 errors (RFC 4443 2.4 f), one struct a worker: a bucket for the PoP and one per tunnel,
+ * hashed into fixed memory. Pure. */
 #ifndef POPD_CORE_LIMIT_H
 #define POPD_CORE_LIMIT_H
 

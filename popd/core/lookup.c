@@ -33,11 +33,12 @@ int conf_place(const struct tunnel_conf *c, struct prefix_bits bits, unsigned le
 	return -1;
 }
 
-/* The word usually says where the prefix stands. When it does not, either only the tag agrees, or a change is being published this moment. */
+/* The word usually says where the prefix stands. When it does not, either only the tag agrees, or a change is being
+ * published this moment. */
 static int place_of(const struct tunnel_conf *c, uint32_t place, struct prefix_bits bits, unsigned len)
 {
 	if (place == 0 ? len == 64 && bits.high == prefix_bits_of(&c->net).high
-	               : place <= c->route_count && conf_compare(&c->routes[place - 1], bits, len) == 0)
+		       : place <= c->route_count && conf_compare(&c->routes[place - 1], bits, len) == 0)
 		return (int)place;
 	return conf_place(c, bits, len);
 }
@@ -51,7 +52,7 @@ static bool follow(const struct table *t, uint64_t word, struct prefix_bits cut,
 
 	if (place < 0)
 		return false;
-	*out = (struct route){place == 0 ? ROUTE_TUNNEL_NET : ROUTE_SUBNET, tunnel, c};
+	*out = (struct route){ place == 0 ? ROUTE_TUNNEL_NET : ROUTE_SUBNET, tunnel, c };
 	return true;
 }
 
@@ -89,7 +90,7 @@ struct route table_lookup(const struct table *t, const struct ip6 *ip)
 {
 	const struct prefix_lengths *lengths = atomic_load(&t->prefixes.lengths);
 	struct prefix_bits bits = prefix_bits_of(ip);
-	struct route r = {.kind = ROUTE_NONE};
+	struct route r = { .kind = ROUTE_NONE };
 
 	for (unsigned i = 0; i < lengths->count; i++)
 		if (find(t, prefix_bits_cut(bits, lengths->len[i]), lengths->len[i], &r))
@@ -102,12 +103,14 @@ struct route table_lookup(const struct table *t, const struct ip6 *ip)
 enum { LOOKUP_BATCH = 64 };
 
 /* The first word that may lead to `ip`, by the longest length that has one; 0: none, so there is no route. */
-static uint64_t first_word(const struct table *t, const struct prefix_array *a, const struct prefix_lengths *lengths, const struct ip6 *ip, unsigned *len)
+static uint64_t first_word(const struct table *t, const struct prefix_array *a, const struct prefix_lengths *lengths,
+			   const struct ip6 *ip, unsigned *len)
 {
 	struct prefix_bits bits = prefix_bits_of(ip);
 
 	for (unsigned i = 0; i < lengths->count; i++) {
-		uint64_t hash = prefixes_hash(&t->prefixes, prefix_bits_cut(bits, lengths->len[i]), lengths->len[i]), at = hash;
+		uint64_t hash = prefixes_hash(&t->prefixes, prefix_bits_cut(bits, lengths->len[i]), lengths->len[i]),
+			 at = hash;
 		uint64_t word = next_word(a, hash, &at);
 		if (word != 0) {
 			*len = lengths->len[i];
@@ -130,7 +133,9 @@ static void lookup_some(const struct table *t, const struct ip6 *const *ip, size
 			continue;
 		struct prefix_bits bits = prefix_bits_of(ip[i]);
 		for (unsigned l = 0; l < lengths->count; l++)
-			__builtin_prefetch(&a->words[prefixes_hash(&t->prefixes, prefix_bits_cut(bits, lengths->len[l]), lengths->len[l]) & a->mask]);
+			__builtin_prefetch(&a->words[prefixes_hash(&t->prefixes, prefix_bits_cut(bits, lengths->len[l]),
+								   lengths->len[l]) &
+						     a->mask]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		words[i] = ip[i] ? first_word(t, a, lengths, ip[i], &lens[i]) : 0;
@@ -138,7 +143,8 @@ static void lookup_some(const struct table *t, const struct ip6 *const *ip, size
 			__builtin_prefetch(&t->tunnels[prefix_word_slot(words[i])]);
 	}
 	for (size_t i = 0; i < n; i++) {
-		const struct tunnel_conf *c = words[i] ? tunnel_conf_now(&t->tunnels[prefix_word_slot(words[i])]) : NULL;
+		const struct tunnel_conf *c = words[i] ? tunnel_conf_now(&t->tunnels[prefix_word_slot(words[i])])
+						       : NULL;
 		if (c) {
 			__builtin_prefetch(c);
 			__builtin_prefetch((const uint8_t *)c + 64);
@@ -146,8 +152,9 @@ static void lookup_some(const struct table *t, const struct ip6 *const *ip, size
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
-		out[i] = (struct route){.kind = ROUTE_NONE};
-		if (words[i] != 0 && !follow(t, words[i], prefix_bits_cut(prefix_bits_of(ip[i]), lens[i]), lens[i], &out[i]))
+		out[i] = (struct route){ .kind = ROUTE_NONE };
+		if (words[i] != 0 &&
+		    !follow(t, words[i], prefix_bits_cut(prefix_bits_of(ip[i]), lens[i]), lens[i], &out[i]))
 			out[i] = table_lookup(t, ip[i]);
 	}
 }

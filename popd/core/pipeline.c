@@ -1,5 +1,6 @@
 /*
- * The stages, each over the whole batch before the next begins, so that memory is fetched for many at once and digests come together:
+ * The stages, each over the whole batch before the next begins, so that memory is fetched for many at once and digests
+ * come together:
  *
  *   arrive_open      outer headers, and of what comes from inside the inner one
  *   look up          the tunnel each names (identity, client, inner source)
@@ -16,7 +17,8 @@
 #include "popd/wire/icmp6.h"
 
 _Static_assert(PIPELINE_BATCH <= UINT8_MAX, "batch.asker holds a job's index");
-_Static_assert(JOB_HEADROOM >= ICMP6_ERROR_HEADROOM + AYIYA_HEADER_MAX, "an error about a packet from the uplink, wrapped for a tunnel, fits before it");
+_Static_assert(JOB_HEADROOM >= ICMP6_ERROR_HEADROOM + AYIYA_HEADER_MAX,
+	       "an error about a packet from the uplink, wrapped for a tunnel, fits before it");
 _Static_assert(sizeof(((struct job *)NULL)->echo) >= AYIYA_HEADER_MAX, "the second answer is a header");
 
 void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c)
@@ -60,7 +62,8 @@ static void look_up_inner(struct batch *b, struct route *destinations)
 	for (size_t i = 0; i < b->n; i++) {
 		const uint8_t *inner = b->jobs[i].drop ? NULL : b->work[i].inner;
 		bool crosses = inner && b->jobs[i].source != JOB_PROBE;
-		keys[i] = crosses && b->jobs[i].source == JOB_FROM_AYIYA ? (const struct ip6 *)(inner + IPV6_AT_SOURCE) : NULL;
+		keys[i] = crosses && b->jobs[i].source == JOB_FROM_AYIYA ? (const struct ip6 *)(inner + IPV6_AT_SOURCE)
+									 : NULL;
 		keys[b->n + i] = crosses ? (const struct ip6 *)(inner + IPV6_AT_DESTINATION) : NULL;
 	}
 	table_lookup_batch(b->p->table, keys, 2 * b->n, routes);
@@ -128,6 +131,6 @@ void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t wall)
 {
 	const struct tunnel_conf *c = out->tunnel ? atomic_load(&out->tunnel->conf) : NULL;
 
-	counters_drop(p->counters, out->kind == OUT_TUN ? DROP_TUN_REFUSED : DROP_SEND_REFUSED, out->tunnel ? out->tunnel->slot : UINT32_MAX, c ? c->id : 0, 0,
-	              wall);
+	counters_drop(p->counters, out->kind == OUT_TUN ? DROP_TUN_REFUSED : DROP_SEND_REFUSED,
+		      out->tunnel ? out->tunnel->slot : UINT32_MAX, c ? c->id : 0, 0, wall);
 }

@@ -1,7 +1,7 @@
 /*
- * What a worker does with a batch, without any input or output: parse, look up (with prefetch), authenticate (hashes of the batch together), decide
- * (forward.h), build what goes out. Packets change in their own buffers; every output points into its job's buffer (or its `echo`). One job never reads another's.
- * No fd, clock, allocation, log or lock.
+ * What a worker does with a batch, without any input or output: parse, look up (with prefetch), authenticate (hashes of
+ * the batch together), decide (forward.h), build what goes out. Packets change in their own buffers; every output
+ * points into its job's buffer (or its `echo`). One job never reads another's. No fd, clock, allocation, log or lock.
  */
 #ifndef POPD_CORE_PIPELINE_H
 #define POPD_CORE_PIPELINE_H
@@ -12,7 +12,8 @@
 #include "popd/core/limit.h"
 #include "popd/core/table.h"
 
-enum { JOB_HEADROOM = 192, JOB_TAILROOM = 64 }; /* writable bytes before `data` and after data + len that the reader guarantees */
+/* Writable bytes before `data` and after data + len that the reader guarantees. */
+enum { JOB_HEADROOM = 192, JOB_TAILROOM = 64 };
 
 enum job_source {
 	JOB_FROM_TUN,       /* `data` is an IPv6 packet */
@@ -27,10 +28,10 @@ struct out {
 	enum out_kind kind;
 	uint8_t *data;
 	uint32_t len;
-	struct endpoint4 to;    /* OUT_UDP, OUT_PROTO41 */
-	uint8_t tos;            /* outer DSCP and ECN */
-	bool dont_fragment;     /* outer DF */
-	struct tunnel *tunnel;  /* whose traffic it is, for errors of the send; NULL: none */
+	struct endpoint4 to;   /* OUT_UDP, OUT_PROTO41 */
+	uint8_t tos;           /* outer DSCP and ECN */
+	bool dont_fragment;    /* outer DF */
+	struct tunnel *tunnel; /* whose traffic it is, for errors of the send; NULL: none */
 };
 
 /* What the log may be told of, at most one a job. */
@@ -47,8 +48,8 @@ struct job {
 	/* on the way */
 	const struct tunnel_conf *conf;
 	/* out */
-	enum drop drop;        /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
-	struct out out[2];     /* out[1] only for an AYIYA echo request that also forwards */
+	enum drop drop;    /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
+	struct out out[2]; /* out[1] only for an AYIYA echo request that also forwards */
 	enum event event;
 	uint64_t old_endpoint; /* EVENT_ENDPOINT_MOVED: the endpoint word before */
 	uint8_t echo[128];     /* room for the small second answer */
@@ -56,11 +57,11 @@ struct job {
 
 struct pipeline {
 	struct table *table;
-	struct counters *counters;   /* this worker's */
-	struct limiter *limiter;     /* this worker's share of the ICMPv6 error budget */
-	struct digest_ctx *digest;   /* this thread's */
-	uint32_t expiry;             /* seconds without a valid packet until a dynamic tunnel is down */
-	uint8_t probe_key[16];       /* random, the same for all workers and for probe_build */
+	struct counters *counters; /* this worker's */
+	struct limiter *limiter;   /* this worker's share of the ICMPv6 error budget */
+	struct digest_ctx *digest; /* this thread's */
+	uint32_t expiry;           /* seconds without a valid packet until a dynamic tunnel is down */
+	uint8_t probe_key[16];     /* random, the same for all workers and for probe_build */
 };
 
 /* The moment a batch is handled at. */
@@ -71,8 +72,8 @@ struct moment {
 
 enum { PIPELINE_BATCH = 64 };
 
-/* Runs `n` (<= PIPELINE_BATCH) jobs in order, between table_worker_enter and _leave. What has done its work here (a beat, the reply to a probe)
- * ends with DROP_NONE and no output. */
+/* Runs `n` (<= PIPELINE_BATCH) jobs in order, between table_worker_enter and _leave. What has done its work here (a
+ * beat, the reply to a probe) ends with DROP_NONE and no output. */
 void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment now) NONNULL;
 
 /* Output could not be sent: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */

@@ -32,11 +32,11 @@ static void lengths_release(void *owner, void *what)
 }
 
 int prefixes_init(struct prefixes *p, struct grace *grace, const uint8_t seed[static 16],
-                  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place), const void *arg)
+		  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place), const void *arg)
 {
 	uint64_t key[2];
 
-	*p = (struct prefixes){.grace = grace, .prefix_of = prefix_of, .arg = arg};
+	*p = (struct prefixes){ .grace = grace, .prefix_of = prefix_of, .arg = arg };
 	memcpy(key, seed, sizeof(key));
 	/* Two more words, so that no two multiplications share one. */
 	p->key[0] = key[0];
@@ -106,7 +106,8 @@ static int rebuild(struct prefixes *p, size_t n)
 
 int prefixes_reserve(struct prefixes *p, size_t n)
 {
-	/* 7/10 full, deleted words included: a search for what is not there then looks at one cache line, seldom two. */
+	/* 7/10 full, deleted words included: a search for what is not there then looks at one cache line, seldom two.
+	 * */
 	return (p->used + n) * 10 > (atomic_load(&p->array)->mask + 1) * 7 ? rebuild(p, n) : 0;
 }
 

@@ -1,12 +1,14 @@
 /*
- * The hash from prefix to tunnel slot: what the table finds tunnels by, longest prefix first. Workers read it without locks while the control
- * thread changes it. It does not hold the prefixes themselves but, in one word each, where they stand: slot of the tunnel, place in its configuration, and
- * a tag of the hash. The caller compares the prefix there; a word whose tunnel no longer has it is passed over.
+ * The hash from prefix to tunnel slot: what the table finds tunnels by, longest prefix first. Workers read it without
+ * locks while the control thread changes it. It does not hold the prefixes themselves but, in one word each, where they
+ * stand: slot of the tunnel, place in its configuration, and a tag of the hash. The caller compares the prefix there; a
+ * word whose tunnel no longer has it is passed over.
  *
- *   word:  63 .. 44 tag | 43 .. 28 place (0: the tunnel's own /64, n: route n - 1) | 27 .. 0 slot + 1        0: empty   GONE: deleted
+ *   word:  63 .. 44 tag | 43 .. 28 place (0: the tunnel's own /64, n: route n - 1) | 27 .. 0 slot + 1
+ *   0: empty   PREFIX_GONE: deleted
  *
- * Open addressing, linear, in a power-of-two array that is replaced whole (through struct grace) when it is full. The lengths in use are a list of their own,
- * longest first.
+ * Open addressing, linear, in a power-of-two array that is replaced whole (through struct grace) when it is full. The
+ * lengths in use are a list of their own, longest first.
  */
 #ifndef POPD_CORE_PREFIXES_H
 #define POPD_CORE_PREFIXES_H
@@ -55,12 +57,14 @@ struct prefix_place {
 
 /* `prefix_of` gives the prefix of a live word, for a rebuild. 0 or -ERR_NOMEM. */
 int prefixes_init(struct prefixes *p, struct grace *grace, const uint8_t seed[static 16],
-                  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place), const void *arg) NONNULL MUSTCHECK;
+		  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place), const void *arg)
+	NONNULL MUSTCHECK;
 void prefixes_free(struct prefixes *p) NONNULL;
 
 /* Control thread. Makes room for `n` more; all that is in must stand where it says. 0 or -ERR_NOMEM. */
 int prefixes_reserve(struct prefixes *p, size_t n) NONNULL MUSTCHECK;
-/* Adds one for which there is room. 0, or -ERR_NOMEM (its length is a new one, and there is no memory for a longer list). */
+/* Adds one for which there is room. 0, or -ERR_NOMEM (its length is a new one, and there is no memory for a longer
+ * list). */
 int prefixes_add(struct prefixes *p, const struct prefix_place *new) NONNULL MUSTCHECK;
 void prefixes_remove(struct prefixes *p, const struct prefix_place *old) NONNULL;
 /* The prefix stands elsewhere in the tunnel's configuration from now on. */
@@ -83,30 +87,43 @@ struct prefix_bits {
 static inline struct prefix_bits prefix_bits_cut(struct prefix_bits a, unsigned len)
 {
 	if (len <= 64)
-		return (struct prefix_bits){len ? a.high & ~UINT64_C(0) << (64 - len) : 0, 0};
-	return (struct prefix_bits){a.high, a.low & ~UINT64_C(0) << (128 - len)};
+		return (struct prefix_bits){ len ? a.high & ~UINT64_C(0) << (64 - len) : 0, 0 };
+	return (struct prefix_bits){ a.high, a.low & ~UINT64_C(0) << (128 - len) };
 }
 
 static inline struct prefix_bits prefix_bits_of(const struct ip6 *ip)
 {
 	uint64_t w[2];
 	memcpy(w, ip->b, sizeof(w));
-	return (struct prefix_bits){__builtin_bswap64(w[0]), __builtin_bswap64(w[1])};
+	return (struct prefix_bits){ __builtin_bswap64(w[0]), __builtin_bswap64(w[1]) };
 }
 
-static inline bool prefix_bits_equal(struct prefix_bits a, struct prefix_bits b) { return ((a.high ^ b.high) | (a.low ^ b.low)) == 0; }
+static inline bool prefix_bits_equal(struct prefix_bits a, struct prefix_bits b)
+{
+	return ((a.high ^ b.high) | (a.low ^ b.low)) == 0;
+}
 
 /* Keyed: who does not know the key cannot choose prefixes or addresses that meet in one place. */
 static inline uint64_t prefixes_hash(const struct prefixes *p, struct prefix_bits cut, unsigned len)
 {
-	return prefixes_mix(prefixes_mix(cut.high ^ p->key[0], cut.low ^ p->key[1]) ^ p->key[2], (uint64_t)len ^ p->key[3]);
+	return prefixes_mix(prefixes_mix(cut.high ^ p->key[0], cut.low ^ p->key[1]) ^ p->key[2],
+			    (uint64_t)len ^ p->key[3]);
 }
 
 enum { PREFIX_TAG_SHIFT = 44, PREFIX_PLACE_SHIFT = 28 };
 #define PREFIX_GONE (UINT64_C(0xffff) << PREFIX_PLACE_SHIFT) /* slot + 1 is 0, which no live word has */
 
-static inline uint32_t prefix_word_slot(uint64_t word) { return (uint32_t)(word & 0xfffffff) - 1; }
-static inline uint32_t prefix_word_place(uint64_t word) { return (uint32_t)(word >> PREFIX_PLACE_SHIFT) & 0xffff; }
-static inline bool prefix_word_matches(uint64_t word, uint64_t hash) { return (word ^ hash) >> PREFIX_TAG_SHIFT == 0 && (word & 0xfffffff) != 0; }
+static inline uint32_t prefix_word_slot(uint64_t word)
+{
+	return (uint32_t)(word & 0xfffffff) - 1;
+}
+static inline uint32_t prefix_word_place(uint64_t word)
+{
+	return (uint32_t)(word >> PREFIX_PLACE_SHIFT) & 0xffff;
+}
+static inline bool prefix_word_matches(uint64_t word, uint64_t hash)
+{
+	return (word ^ hash) >> PREFIX_TAG_SHIFT == 0 && (word & 0xfffffff) != 0;
+}
 
 #endif

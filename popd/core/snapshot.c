@@ -2,12 +2,14 @@
  * All numbers big endian.
  *
  *  head    "popdsnap" 8 | version 4 | bytes in all 8 | written 4 | feed sequence 8 | PoP's name 32, padded with NULs
- *          PoP's IPv4 4 | popd's own address 16 | tunnel prefixes 2 | prefixes in all 2 | as many (length 1 | address 16) | tunnels 4
- *  tunnel  bytes that follow 4 | id 4 | type 1 | enabled 1 | MTU 2 | net 8 | static endpoint 4 | endpoint word 8 | newest 4 | heard 4
- *          secret length 1 | secret | routes 2 | as many (length 1 | address 16)
+ *          PoP's IPv4 4 | popd's own address 16 | tunnel prefixes 2 | prefixes in all 2
+ *          as many (length 1 | address 16) | tunnels 4
+ *  tunnel  bytes that follow 4 | id 4 | type 1 | enabled 1 | MTU 2 | net 8 | static endpoint 4
+ *          endpoint word 8 | newest 4 | heard 4 | secret length 1 | secret | routes 2 | as many (length 1 | address 16)
  *  end     CRC-32C of all that is before it 4
  *
- * Journal record, 32 bytes: "jrn1" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | zeros 4 | CRC-32C of bytes 0 to 27 4
+ * Journal record, 32 bytes:
+ *  "jrn1" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | zeros 4 | CRC-32C of bytes 0 to 27 4
  */
 #include "popd/core/snapshot.h"
 
@@ -19,8 +21,8 @@
 #include "lib/wr.h"
 #include "popd/core/crc32c.h"
 
-static const char magic[8] = {'p', 'o', 'p', 'd', 's', 'n', 'a', 'p'};
-static const char journal_magic[4] = {'j', 'r', 'n', '1'};
+static const char magic[8] = { 'p', 'o', 'p', 'd', 's', 'n', 'a', 'p' };
+static const char journal_magic[4] = { 'j', 'r', 'n', '1' };
 
 enum { VERSION = 1, PREFIX_SIZE = 17, HEAD_SIZE = 92, CRC_SIZE = 4, TUNNEL_SIZE = 39, TUNNEL_PREFIX = 4 };
 
@@ -66,7 +68,8 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 	wr_u16(w, c->mtu);
 	wr_bytes(w, c->net.b, 8);
 	wr_u32(w, c->static_endpoint.v);
-	/* Newest first: should a client move between the two reads, the epoch is the older one, which only lets its next packet in. */
+	/* Newest first: should a client move between the two reads, the epoch is the older one, which only lets its
+	 * next packet in. */
 	uint32_t newest = atomic_load(&t->newest);
 	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : atomic_load(&t->endpoint));
 	wr_u32(w, newest);
@@ -164,8 +167,9 @@ static int get_record(struct rd *r, struct record *out)
 	out->routes = rd_u16(r);
 	if (!rd_ok(r))
 		return -ERR_TRUNCATED;
-	if (out->id == 0 || out->id > INT32_MAX || out->type >= TUNNEL_TYPE__COUNT || out->enabled > 1 || out->mtu < TUNNEL_MTU_MIN ||
-	    out->mtu > TUNNEL_MTU_MAX || out->secret_len > TUNNEL_SECRET_LEN || memchr(out->secret, '\0', out->secret_len))
+	if (out->id == 0 || out->id > INT32_MAX || out->type >= TUNNEL_TYPE__COUNT || out->enabled > 1 ||
+	    out->mtu < TUNNEL_MTU_MIN || out->mtu > TUNNEL_MTU_MAX || out->secret_len > TUNNEL_SECRET_LEN ||
+	    memchr(out->secret, '\0', out->secret_len))
 		return -ERR_RANGE;
 	/* Before memory is asked for: the routes must be there. */
 	if (rd_left(r) != (size_t)out->routes * PREFIX_SIZE)
@@ -257,10 +261,11 @@ static int check(const uint8_t *data, size_t len)
 	return rd_u32(&r) == crc32c(data, len - CRC_SIZE) ? 0 : -ERR_FORMAT;
 }
 
-int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len, struct snapshot_head *head)
+int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len,
+		    struct snapshot_head *head)
 {
 	int err = table_count(t) == 0 ? check(data, len) : -ERR_EXISTS;
-	struct snapshot_head h = {.written = 0};
+	struct snapshot_head h = { .written = 0 };
 	struct pop_conf pop;
 
 	if (err)
@@ -308,7 +313,8 @@ int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry
 	e.newest = rd_u32(&r);
 	e.heard = rd_u32(&r);
 	bool zeros = rd_u32(&r) == 0;
-	if (memcmp(found, journal_magic, sizeof(journal_magic)) != 0 || !zeros || rd_u32(&r) != crc32c(in, JOURNAL_RECORD - CRC_SIZE))
+	if (memcmp(found, journal_magic, sizeof(journal_magic)) != 0 || !zeros ||
+	    rd_u32(&r) != crc32c(in, JOURNAL_RECORD - CRC_SIZE))
 		return -ERR_FORMAT;
 	*out = e;
 	return 0;

@@ -1,7 +1,8 @@
 /*
- * The control thread's side of the table. A tunnel has a slot for life. To change it: words for prefixes it gains go into the hash first (readers pass
- * over them, since the configuration they see does not have them yet), then the new configuration is published, then words of prefixes it lost go.
- * So at every moment a reader finds the tunnel by each prefix that both configurations have, and by the others with the one that has them.
+ * The control thread's side of the table. A tunnel has a slot for life. To change it: words for prefixes it gains go
+ * into the hash first (readers pass over them, since the configuration they see does not have them yet), then the new
+ * configuration is published, then words of prefixes it lost go. So at every moment a reader finds the tunnel by each
+ * prefix that both configurations have, and by the others with the one that has them.
  */
 #include "popd/core/table.h"
 
@@ -31,7 +32,7 @@ static void conf_release(void *owner, void *what)
 
 static struct prefix6 prefix_at(const struct tunnel_conf *c, uint32_t place)
 {
-	return place == 0 ? (struct prefix6){c->net, net_len} : c->routes[place - 1];
+	return place == 0 ? (struct prefix6){ c->net, net_len } : c->routes[place - 1];
 }
 
 static struct prefix6 prefix_of(const void *arg, uint32_t slot, uint32_t place)
@@ -201,10 +202,11 @@ static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c,
 }
 
 /* Takes the words of all prefixes that `c` has and `other` has not out of the hash; at most the first `n` places. */
-static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *other, uint32_t n)
+static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *other,
+			 uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct prefix_place p = {prefix_at(c, i), slot, i};
+		struct prefix_place p = { prefix_at(c, i), slot, i };
 		if (!other || conf_place(other, prefix_bits_of(&p.prefix.addr), p.prefix.len) < 0)
 			prefixes_remove(&t->prefixes, &p);
 	}
@@ -215,7 +217,7 @@ static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c
 	if (prefixes_reserve(&t->prefixes, c->route_count + 1u) != 0)
 		return -ERR_NOMEM;
 	for (uint32_t i = 0; i <= c->route_count; i++) {
-		struct prefix_place p = {prefix_at(c, i), slot, i};
+		struct prefix_place p = { prefix_at(c, i), slot, i };
 		if (old && conf_place(old, prefix_bits_of(&p.prefix.addr), p.prefix.len) >= 0)
 			continue;
 		if (prefixes_add(&t->prefixes, &p) != 0) {
@@ -226,11 +228,12 @@ static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c
 	return 0;
 }
 
-/* Words of prefixes that both have but that stand elsewhere now; until then readers find them by a search of the routes. */
+/* Words of prefixes that both have but that stand elsewhere now; until then readers find them by a search of the
+ * routes. */
 static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *old)
 {
 	for (uint32_t i = 0; i <= old->route_count; i++) {
-		struct prefix_place p = {prefix_at(old, i), slot, i};
+		struct prefix_place p = { prefix_at(old, i), slot, i };
 		int place = conf_place(c, prefix_bits_of(&p.prefix.addr), p.prefix.len);
 		if (place >= 0 && (uint32_t)place != i)
 			prefixes_move(&t->prefixes, &p, (uint32_t)place);
@@ -338,5 +341,6 @@ struct tunnel *table_slot(struct table *t, size_t slot)
 
 size_t table_memory(const struct table *t)
 {
-	return sizeof(*t) + t->high * sizeof(*t->tunnels) + t->conf_size + t->ids_size * sizeof(*t->ids) + prefixes_memory(&t->prefixes);
+	return sizeof(*t) + t->high * sizeof(*t->tunnels) + t->conf_size + t->ids_size * sizeof(*t->ids) +
+	       prefixes_memory(&t->prefixes);
 }

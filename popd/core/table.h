@@ -1,7 +1,8 @@
 /*
- * The tunnel table: all tunnels of the PoP, and one hash from prefix to tunnel. Workers read it without locks; one control thread writes.
- * A change builds what is new, publishes it with one release store and retires what is old; retired memory is freed once every worker has passed
- * a quiescent point (worker_*). Everything is sized at creation (`capacity`); pages are touched only when used. No I/O, no clock, no log.
+ * The tunnel table: all tunnels of the PoP, and one hash from prefix to tunnel. Workers read it without locks; one
+ * control thread writes. A change builds what is new, publishes it with one release store and retires what is old;
+ * retired memory is freed once every worker has passed a quiescent point (worker_*). Everything is sized at creation
+ * (`capacity`); pages are touched only when used. No I/O, no clock, no log.
  */
 #ifndef POPD_CORE_TABLE_H
 #define POPD_CORE_TABLE_H
@@ -17,11 +18,11 @@ enum { TABLE_POP_PREFIXES = 64, TABLE_WORKERS = 64 };
 
 /* The PoP itself, published like a tunnel_conf. */
 struct pop_conf {
-	struct ip4 ipv4;  /* outer source of all we send */
-	struct ip6 own;   /* <first tunnel prefix>:ffff::1, popd itself */
+	struct ip4 ipv4; /* outer source of all we send */
+	struct ip6 own;  /* <first tunnel prefix>:ffff::1, popd itself */
 	size_t prefix_count;
 	struct prefix6 prefixes[TABLE_POP_PREFIXES]; /* all tunnel and subnet prefixes: what is ours */
-	size_t tunnel_prefix_count;                  /* the first so many of `prefixes` are tunnel prefixes: each one's :ffff::1 is popd */
+	size_t tunnel_prefix_count; /* the first so many are tunnel prefixes: each one's :ffff::1 is popd */
 };
 
 /* NULL: no memory. The hash is keyed with `seed` (random: identities come from attackers). */
@@ -30,9 +31,10 @@ void table_free(struct table *t);
 
 /* ---- control thread ---- */
 
-/* Adds or replaces the tunnel of c->id. Takes `c` (malloc'ed by tunnel_conf_create), also on failure; puts its routes in order and its MTU within bounds.
- * Endpoint and epoch survive a change unless the type changes; a static tunnel's endpoint word is set from it.
- * 0; -ERR_EXISTS: a prefix is another tunnel's, or stands there twice (nothing changed); -ERR_NOMEM: table full. */
+/* Adds or replaces the tunnel of c->id. Takes `c` (malloc'ed by tunnel_conf_create), also on failure; puts its routes
+ * in order and its MTU within bounds. Endpoint and epoch survive a change unless the type changes; a static tunnel's
+ * endpoint word is set from it. 0; -ERR_EXISTS: a prefix is another tunnel's, or stands there twice (nothing changed);
+ * -ERR_NOMEM: table full. */
 int table_set(struct table *t, struct tunnel_conf *c) NONNULL MUSTCHECK;
 /* 0 or -ERR_NOT_FOUND. From the next batch on no packet finds it. */
 int table_delete(struct table *t, uint32_t id) NONNULL;
@@ -47,10 +49,11 @@ size_t table_slots(const struct table *t) NONNULL;
 size_t table_slots_used(const struct table *t) NONNULL;
 struct tunnel *table_slot(struct table *t, size_t slot) NONNULL;
 
-/* What a snapshot or the journal knew of a tunnel's client, before it is heard from again: 0 or -ERR_NOT_FOUND. A static tunnel keeps its configured
- * endpoint, and nothing replaces what is newer. */
+/* What a snapshot or the journal knew of a tunnel's client, before it is heard from again: 0 or -ERR_NOT_FOUND. A
+ * static tunnel keeps its configured endpoint, and nothing replaces what is newer. */
 int table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard) NONNULL;
-/* `fn` is told (by table_set and table_reclaim, on the control thread) of each slot whose tunnel is gone and that no worker uses any more. */
+/* `fn` is told (by table_set and table_reclaim, on the control thread) of each slot whose tunnel is gone and that no
+ * worker uses any more. */
 void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg) NONNULL_ARGS(1);
 /* Bytes the table has touched, for the status. */
 size_t table_memory(const struct table *t) NONNULL;
@@ -71,7 +74,8 @@ struct route {
 };
 /* Longest match among the tunnels' prefixes of any length. */
 struct route table_lookup(const struct table *t, const struct ip6 *ip) NONNULL;
-/* The same for many: all that memory has to fetch is under way before the first is waited for. `ip`s may be NULL: ROUTE_NONE. */
+/* The same for many: all that memory has to fetch is under way before the first is waited for. `ip`s may be NULL:
+ * ROUTE_NONE. */
 void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n, struct route *out) NONNULL;
 /* True when `ip` is in one of the PoP's prefixes. */
 bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;

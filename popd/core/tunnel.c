@@ -31,7 +31,8 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest_ctx,
 		return -ERR_RANGE;
 	memset(c->secret, 0, sizeof(c->secret));
 	memcpy(c->secret, secret, len);
-	if (!digest(digest_ctx, DIGEST_SHA1, secret, len, c->key_sha1) || !digest(digest_ctx, DIGEST_SHA256, secret, len, c->key_sha256))
+	if (!digest(digest_ctx, DIGEST_SHA1, secret, len, c->key_sha1) ||
+	    !digest(digest_ctx, DIGEST_SHA256, secret, len, c->key_sha256))
 		return -ERR_SYS;
 	return 0;
 }
@@ -65,12 +66,13 @@ static void set_client(struct tunnel *t, uint64_t endpoint, uint32_t newest, uin
 
 void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
 {
-	uint64_t fixed = endpoint_pack((struct endpoint4){c->static_endpoint, 0}, 0);
+	uint64_t fixed = endpoint_pack((struct endpoint4){ c->static_endpoint, 0 }, 0);
 	bool is_static = c->type == TUNNEL_STATIC;
 
 	tunnel_lock(t);
 	atomic_store(&t->conf, c);
-	if (!old || old->type != c->type || (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
+	if (!old || old->type != c->type ||
+	    (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
 		set_client(t, is_static ? fixed : 0, 0, 0);
 	tunnel_unlock(t);
 }
@@ -81,7 +83,8 @@ bool tunnel_can_have(const struct tunnel_conf *c, uint64_t endpoint)
 
 	if (c->type == TUNNEL_STATIC || ip4_is_martian(e.addr))
 		return false;
-	return c->type == TUNNEL_AYIYA ? e.port != 0 && endpoint_flags(endpoint) <= ENDPOINT_SHA256 : e.port == 0 && endpoint_flags(endpoint) == 0;
+	return c->type == TUNNEL_AYIYA ? e.port != 0 && endpoint_flags(endpoint) <= ENDPOINT_SHA256
+				       : e.port == 0 && endpoint_flags(endpoint) == 0;
 }
 
 void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t newest, uint32_t heard)

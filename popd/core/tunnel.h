@@ -1,6 +1,7 @@
 /*
- * A tunnel as the data path sees it. `struct tunnel_conf` is immutable once published and replaced whole (table.h); `struct tunnel` is the
- * part that lives as long as the tunnel: a few atomic words that any worker may read and write. A slot never moves while its tunnel exists.
+ * A tunnel as the data path sees it. `struct tunnel_conf` is immutable once published and replaced whole (table.h);
+ * `struct tunnel` is the part that lives as long as the tunnel: a few atomic words that any worker may read and write.
+ * A slot never moves while its tunnel exists.
  */
 #ifndef POPD_CORE_TUNNEL_H
 #define POPD_CORE_TUNNEL_H
@@ -20,7 +21,7 @@ enum { TUNNEL_SECRET_LEN = 32, TUNNEL_MTU_MIN = 1280, TUNNEL_MTU_MAX = 1480, TUN
 
 /* What the broker configured. Keys are derived once at load, so that no packet costs more than its own hash. */
 struct tunnel_conf {
-	uint32_t id; /* T<id>, 1.. */
+	uint32_t id;  /* T<id>, 1.. */
 	uint8_t type; /* enum tunnel_type */
 	bool enabled;
 	uint16_t mtu;               /* largest inner packet */
@@ -35,14 +36,23 @@ struct tunnel_conf {
 
 /* The endpoint word: address, port and what goes with them, written and read as one. 0: none. */
 enum { ENDPOINT_SHA256 = 1 }; /* flag: the last valid packet was signed with SHA-256, answer in kind */
-static inline uint64_t endpoint_pack(struct endpoint4 e, unsigned flags) { return (uint64_t)e.addr.v << 32 | (uint64_t)e.port << 16 | (flags & 0xffff); }
-static inline struct endpoint4 endpoint_of(uint64_t word) { return (struct endpoint4){{(uint32_t)(word >> 32)}, (uint16_t)(word >> 16)}; }
-static inline unsigned endpoint_flags(uint64_t word) { return (unsigned)(word & 0xffff); }
+static inline uint64_t endpoint_pack(struct endpoint4 e, unsigned flags)
+{
+	return (uint64_t)e.addr.v << 32 | (uint64_t)e.port << 16 | (flags & 0xffff);
+}
+static inline struct endpoint4 endpoint_of(uint64_t word)
+{
+	return (struct endpoint4){ { (uint32_t)(word >> 32) }, (uint16_t)(word >> 16) };
+}
+static inline unsigned endpoint_flags(uint64_t word)
+{
+	return (unsigned)(word & 0xffff);
+}
 
 struct tunnel {
 	_Atomic(const struct tunnel_conf *) conf; /* NULL: free slot */
 	_Atomic uint64_t endpoint;                /* the endpoint word */
-	_Atomic uint32_t newest;                  /* newest accepted epoch (seconds, PROTOCOLS' replay rules); 0: none yet */
+	_Atomic uint32_t newest;                  /* newest accepted epoch (replay.h); 0: none yet */
 	_Atomic uint32_t heard;                   /* wall second of the last valid packet or beat; 0: never */
 	_Atomic uint32_t path_mtu;                /* outer path MTU learnt from ICMPv4, 0: none */
 	_Atomic uint32_t probe;                   /* the last probe whose answer was counted (probe.h); 0: none */
@@ -50,19 +60,23 @@ struct tunnel {
 	uint32_t slot;                            /* own index */
 } CACHE_ALIGNED;
 
-/* A configuration with room for `routes` routes: zeroed, route_count set. NULL: no memory. Freed by free(), or taken by table_set. */
+/* A configuration with room for `routes` routes: zeroed, route_count set. NULL: no memory. Freed by free(), or taken by
+ * table_set. */
 struct tunnel_conf *tunnel_conf_create(size_t routes);
-/* Sets the secret and the keys that come of it. 0; -ERR_RANGE: longer than TUNNEL_SECRET_LEN; -ERR_SYS: no digest to be had. */
-int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, const char *secret, size_t len) NONNULL MUSTCHECK;
+/* Sets the secret and the keys that come of it. 0; -ERR_RANGE: longer than TUNNEL_SECRET_LEN; -ERR_SYS: no digest to be
+ * had. */
+int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, const char *secret, size_t len)
+	NONNULL MUSTCHECK;
 
 /* The client's and the PoP's address in the tunnel. */
 struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
 struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
 
-/* For the table, on the control thread: a change of configuration (`old` NULL: the tunnel is new), with all that depends on it; what a snapshot knew; a slot
- * that is free again. */
+/* For the table, on the control thread: a change of configuration (`old` NULL: the tunnel is new), with all that
+ * depends on it; what a snapshot knew; a slot that is free again. */
 void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old) NONNULL_ARGS(1, 2);
-void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t newest, uint32_t heard) NONNULL;
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t newest, uint32_t heard)
+	NONNULL;
 void tunnel_forget(struct tunnel *t) NONNULL;
 /* True when a tunnel like `c` may have this endpoint word. */
 bool tunnel_can_have(const struct tunnel_conf *c, uint64_t endpoint) NONNULL;
@@ -73,16 +87,21 @@ static inline void tunnel_lock(struct tunnel *t)
 	while (atomic_flag_test_and_set_explicit(&t->moving, memory_order_acquire))
 		;
 }
-static inline void tunnel_unlock(struct tunnel *t) { atomic_flag_clear_explicit(&t->moving, memory_order_release); }
+static inline void tunnel_unlock(struct tunnel *t)
+{
+	atomic_flag_clear_explicit(&t->moving, memory_order_release);
+}
 
-/* A valid packet has come. Written when it changes, so that the line stays shared among the workers' caches for the rest of the second. */
+/* A valid packet has come. Written when it changes, so that the line stays shared among the workers' caches for the
+ * rest of the second. */
 static inline void tunnel_heard(struct tunnel *t, uint32_t now)
 {
 	if (atomic_load_explicit(&t->heard, memory_order_relaxed) != now)
 		atomic_store_explicit(&t->heard, now, memory_order_relaxed);
 }
 
-/* Up: enabled, has an endpoint, and (but for static ones) heard from within `expiry` seconds of `now` (wall seconds). */
+/* Up: enabled, has an endpoint, and (but for static ones) heard from within `expiry` seconds of `now` (wall
+ * seconds). */
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry) NONNULL;
 
 const char *tunnel_type_name(enum tunnel_type t); /* "ayiya", "heartbeat", "static" */

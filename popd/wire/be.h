@@ -1,4 +1,5 @@
-/* Big-endian loads and stores at any alignment, for headers whose length has been checked. Parsers of unchecked bytes use lib/rd.h. */
+/* Big-endian loads and stores at any alignment, for headers whose length has been checked. Parsers of unchecked bytes
+ * use lib/rd.h. */
 #ifndef POPD_WIRE_BE_H
 #define POPD_WIRE_BE_H
 

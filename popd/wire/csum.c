@@ -6,8 +6,8 @@
 #include "popd/wire/ipv6.h"
 
 /*
- * Ones'-complement sums do not care about byte order but for one swap at the end (RFC 1071 2 B): words are added as the machine loads them, 32 bits
- * into a 64-bit sum whose carries cannot be lost in fewer than 2^32 additions.
+ * Ones'-complement sums do not care about byte order but for one swap at the end (RFC 1071 2 B): words are added as the
+ * machine loads them, 32 bits into a 64-bit sum whose carries cannot be lost in fewer than 2^32 additions.
  */
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {
@@ -59,5 +59,5 @@ uint16_t csum_update(uint16_t csum, uint16_t old, uint16_t new)
 	uint32_t sum = (uint16_t)~csum + (uint32_t)(uint16_t)~old + new;
 
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~((sum & 0xffff) + (sum >> 16));
+	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
 }

@@ -9,7 +9,8 @@
 
 /* Adds `len` bytes to a running sum; all but the last piece must be of even length. Start with 0. */
 uint64_t csum_add(uint64_t sum, const void *data, size_t len) NONNULL;
-/* The 16 bits to store big-endian in a checksum field that was zero while summing; a field left as received gives 0 when it is right. */
+/* The 16 bits to store big-endian in a checksum field that was zero while summing; a field left as received gives 0
+ * when it is right. */
 uint16_t csum_fold(uint64_t sum);
 
 /* Checksum of an upper layer of `len` bytes inside the IPv6 packet whose header is at `header`. */

@@ -44,10 +44,12 @@ int heartbeat_decode(const uint8_t *data, size_t len, struct heartbeat *out)
 	if (!opens || digits.len == 0 || !rd_end(&r))
 		return -ERR_FORMAT;
 	out->address.v = 0;
-	if (ip6_parse(client.text, client.len, &out->client) != 0 || num_parse_u64(seconds.text, seconds.len, 0, UINT32_MAX, &epoch) != 0 ||
+	if (ip6_parse(client.text, client.len, &out->client) != 0 ||
+	    num_parse_u64(seconds.text, seconds.len, 0, UINT32_MAX, &epoch) != 0 ||
 	    hex_decode(digits.text, digits.len, out->digest, sizeof(out->digest)) != 0)
 		return -ERR_FORMAT;
-	if (!is_word(address, "sender") && (ip4_parse(address.text, address.len, &out->address) != 0 || out->address.v == 0))
+	if (!is_word(address, "sender") &&
+	    (ip4_parse(address.text, address.len, &out->address) != 0 || out->address.v == 0))
 		return -ERR_FORMAT;
 	out->epoch = (uint32_t)epoch;
 	out->signed_len = (uint32_t)(digits.text - (const char *)data);

@@ -1,10 +1,12 @@
 /*
- * The heartbeat (draft-massar-v6ops-heartbeat-01) by which a protocol-41 client says where it is: one line in one datagram.
+ * The heartbeat (draft-massar-v6ops-heartbeat-01) by which a protocol-41 client says where it is: one line in one
+ * datagram.
  *
- *   HEARTBEAT TUNNEL <client's IPv6> <"sender" or its IPv4> <seconds> <32 hex digits>        then nothing, or line ends or NULs
+ *   HEARTBEAT TUNNEL <client's IPv6> <"sender" or its IPv4> <seconds> <32 hex digits>
+ *   then nothing, or line ends or NULs
  *
- * The digits are the MD5 of the very line received, with the tunnel's secret in place of the digits: the address is signed as the client spells it.
- * Codec only. Pure.
+ * The digits are the MD5 of the very line received, with the tunnel's secret in place of the digits: the address is
+ * signed as the client spells it. Codec only. Pure.
  */
 #ifndef POPD_WIRE_HEARTBEAT_H
 #define POPD_WIRE_HEARTBEAT_H

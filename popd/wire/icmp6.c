@@ -30,7 +30,8 @@ static void seal(uint8_t *header, uint32_t total)
 	be16_store(icmp + ICMP6_AT_CSUM, csum_upper(header, IPV6_NEXT_ICMP, icmp, total - IPV6_HEADER));
 }
 
-uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e, const struct ip6 *source, uint32_t *len)
+uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e, const struct ip6 *source,
+			   uint32_t *len)
 {
 	uint8_t *out = packet - ICMP6_ERROR_HEADROOM, *icmp = out + IPV6_HEADER;
 	struct ip6 to = ipv6_source(packet);
@@ -68,13 +69,15 @@ uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint3
 	return out;
 }
 
-bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct ipv6_upper *upper, const struct ip6 *target)
+bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct ipv6_upper *upper,
+			   const struct ip6 *target)
 {
 	const uint8_t *icmp = packet + upper->offset;
 	struct ip6 source = ipv6_source(packet);
 
-	return upper->offset == IPV6_HEADER && upper->next == IPV6_NEXT_ICMP && total - IPV6_HEADER >= ICMP6_NEIGHBOUR && icmp[0] == ICMP6_SOLICITATION &&
-	       icmp[1] == 0 && packet[IPV6_AT_HOPS] == 255 && memcmp(icmp + ICMP6_AT_TARGET, target->b, sizeof(target->b)) == 0 &&
+	return upper->offset == IPV6_HEADER && upper->next == IPV6_NEXT_ICMP &&
+	       total - IPV6_HEADER >= ICMP6_NEIGHBOUR && icmp[0] == ICMP6_SOLICITATION && icmp[1] == 0 &&
+	       packet[IPV6_AT_HOPS] == 255 && memcmp(icmp + ICMP6_AT_TARGET, target->b, sizeof(target->b)) == 0 &&
 	       ipv6_kind(&source) == IPV6_GLOBAL && csum_upper(packet, IPV6_NEXT_ICMP, icmp, total - IPV6_HEADER) == 0;
 }
 

@@ -1,7 +1,9 @@
 /*
- * ICMPv6 (RFC 4443) and the two neighbour messages (RFC 4861) that a tunnel's end has to know. Answers are built where the packet lies. Pure.
+ * ICMPv6 (RFC 4443) and the two neighbour messages (RFC 4861) that a tunnel's end has to know. Answers are built where
+ * the packet lies. Pure.
  *
- *  error:          0 type   1 code   2 checksum   4 MTU (packet too big) or unused   8 as much of the packet as fits in 1280 bytes
+ *  error:          0 type   1 code   2 checksum   4 MTU (packet too big) or unused
+ *                  8 as much of the packet as fits in 1280 bytes
  *  echo:           0 type   1 code   2 checksum   4 identifier   6 sequence   8 data
  *  solicitation:   0 type   1 code   2 checksum   4 reserved   8 target   24 options
  *  advertisement:  0 type   1 code   2 checksum   4 router, solicited, override | reserved   8 target   24 options
@@ -18,30 +20,47 @@
 #include "popd/wire/ipv6.h"
 
 enum icmp6_type {
-	ICMP6_UNREACHABLE = 1, ICMP6_TOO_BIG = 2, ICMP6_TIME_EXCEEDED = 3, ICMP6_INFORMATIONAL = 128, ICMP6_ECHO_REQUEST = 128, ICMP6_ECHO_REPLY = 129,
-	ICMP6_SOLICITATION = 135, ICMP6_ADVERTISEMENT = 136, ICMP6_REDIRECT = 137,
+	ICMP6_UNREACHABLE = 1,
+	ICMP6_TOO_BIG = 2,
+	ICMP6_TIME_EXCEEDED = 3,
+	ICMP6_INFORMATIONAL = 128,
+	ICMP6_ECHO_REQUEST = 128,
+	ICMP6_ECHO_REPLY = 129,
+	ICMP6_SOLICITATION = 135,
+	ICMP6_ADVERTISEMENT = 136,
+	ICMP6_REDIRECT = 137,
 };
 enum icmp6_code { ICMP6_NO_ROUTE = 0, ICMP6_PROHIBITED = 1, ICMP6_ADDRESS = 3, ICMP6_PORT = 4 };
-enum { ICMP6_HEADER = 8, ICMP6_NEIGHBOUR = 24, ICMP6_ERROR_HEADROOM = IPV6_HEADER + ICMP6_HEADER, ICMP6_AT_CSUM = 2, ICMP6_AT_TARGET = 8 };
+enum {
+	ICMP6_HEADER = 8,
+	ICMP6_NEIGHBOUR = 24,
+	ICMP6_ERROR_HEADROOM = IPV6_HEADER + ICMP6_HEADER,
+	ICMP6_AT_CSUM = 2,
+	ICMP6_AT_TARGET = 8
+};
 
 struct icmp6_error {
 	uint8_t type, code;
 	uint32_t mtu; /* ICMP6_TOO_BIG; else 0 */
 };
 
-/* False for a packet that RFC 4443 2.4 (e) forbids any error about: an ICMPv6 error or redirect, or what may be one (a later fragment, a header cut short), and
- * what came from or to an address that is not one host's. (That "packet too big" may answer a multicast is nothing to a tunnel, which forwards none.) */
+/* False for a packet that RFC 4443 2.4 (e) forbids any error about: an ICMPv6 error or redirect, or what may be one (a
+ * later fragment, a header cut short), and what came from or to an address that is not one host's. (That "packet too
+ * big" may answer a multicast is nothing to a tunnel, which forwards none.) */
 bool icmp6_may_answer(const uint8_t *packet, uint32_t total) NONNULL;
 
-/* Puts the error before the packet, whose beginning it quotes: writes ICMP6_ERROR_HEADROOM bytes in front of `packet` and returns where it begins. */
-uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e, const struct ip6 *source, uint32_t *len) NONNULL;
+/* Puts the error before the packet, whose beginning it quotes: writes ICMP6_ERROR_HEADROOM bytes in front of `packet`
+ * and returns where it begins. */
+uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e, const struct ip6 *source,
+			   uint32_t *len) NONNULL;
 
-/* Turns the echo request at `upper` (8 bytes of it are there) into its reply. Extension headers are left out; returns where the reply begins. A wrong checksum
- * stays wrong, so that it is the asker who finds out. */
+/* Turns the echo request at `upper` (8 bytes of it are there) into its reply. Extension headers are left out; returns
+ * where the reply begins. A wrong checksum stays wrong, so that it is the asker who finds out. */
 uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint32_t *len) NONNULL;
 
 /* True for a valid neighbour solicitation (RFC 4861 7.1.1) for `target` from an address that can be answered. */
-bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct ipv6_upper *upper, const struct ip6 *target) NONNULL;
+bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct ipv6_upper *upper,
+			   const struct ip6 *target) NONNULL;
 /* Turns it into the advertisement that `target` is here (RFC 4213 3.8: no link-layer addresses on a tunnel). */
 uint8_t *icmp6_advertisement_build(uint8_t *packet, const struct ip6 *target, uint32_t *len) NONNULL;
 

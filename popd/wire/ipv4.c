@@ -3,7 +3,15 @@
 #include "lib/err.h"
 #include "popd/wire/be.h"
 
-enum { AT_TOS = 1, AT_TOTAL = 2, AT_FRAGMENT = 6, AT_PROTOCOL = 9, AT_SOURCE = 12, AT_DESTINATION = 16, MORE_OR_OFFSET = 0x3fff };
+enum {
+	AT_TOS = 1,
+	AT_TOTAL = 2,
+	AT_FRAGMENT = 6,
+	AT_PROTOCOL = 9,
+	AT_SOURCE = 12,
+	AT_DESTINATION = 16,
+	MORE_OR_OFFSET = 0x3fff
+};
 
 int ipv4_decode_quoted(const uint8_t *packet, size_t len, struct ipv4_view *out)
 {
@@ -15,8 +23,8 @@ int ipv4_decode_quoted(const uint8_t *packet, size_t len, struct ipv4_view *out)
 	if (len < header)
 		return -ERR_TRUNCATED;
 	*out = (struct ipv4_view){
-		.source = {be32_load(packet + AT_SOURCE)},
-		.destination = {be32_load(packet + AT_DESTINATION)},
+		.source = { be32_load(packet + AT_SOURCE) },
+		.destination = { be32_load(packet + AT_DESTINATION) },
 		.tos = packet[AT_TOS],
 		.protocol = packet[AT_PROTOCOL],
 		.is_fragment = be16_load(packet + AT_FRAGMENT) & MORE_OR_OFFSET,

@@ -12,7 +12,8 @@ int ipv6_check(const uint8_t *packet, size_t len, uint32_t *total)
 	return *total <= len ? 0 : -ERR_TRUNCATED;
 }
 
-void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, uint8_t hops, const struct ip6 *source, const struct ip6 *destination)
+void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, uint8_t hops, const struct ip6 *source,
+		const struct ip6 *destination)
 {
 	be32_store(out, UINT32_C(6) << 28);
 	be16_store(out + IPV6_AT_LENGTH, (uint16_t)payload);
@@ -23,12 +24,14 @@ void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, u
 }
 
 /*
- * Extension headers (RFC 8200 4):   0 next header   1 length in units of 8 beyond the first 8 (authentication: of 4, beyond the first 8)
- * Fragment, 8 bytes:                0 next header   1 reserved   2 offset in units of 8, 13 bits | reserved 2 | more fragments 1   4 identification
+ * Extension headers (RFC 8200 4):   0 next header   1 length beyond the first 8 bytes, in units of 8
+ * Authentication (RFC 4302):        the same, in units of 4
+ * Fragment, 8 bytes:                0 next header   1 reserved   2 offset in units of 8, 13 bits | reserved 2 | more 1
+ *                                   4 identification
  */
 struct ipv6_upper ipv6_upper(const uint8_t *packet, uint32_t total)
 {
-	struct ipv6_upper u = {.next = packet[IPV6_AT_NEXT], .offset = IPV6_HEADER};
+	struct ipv6_upper u = { .next = packet[IPV6_AT_NEXT], .offset = IPV6_HEADER };
 
 	for (;;) {
 		uint32_t left = total - u.offset, size;
@@ -69,7 +72,9 @@ enum ipv6_kind ipv6_kind(const struct ip6 *ip)
 	case 0xff:
 		return (ip->b[1] & 0x0f) <= 2 ? IPV6_MULTICAST_LINK : IPV6_MULTICAST;
 	case 0xfe:
-		return (ip->b[1] & 0xc0) == 0x80 ? IPV6_LINK_LOCAL : (ip->b[1] & 0xc0) == 0xc0 ? IPV6_SITE_LOCAL : IPV6_GLOBAL;
+		return (ip->b[1] & 0xc0) == 0x80   ? IPV6_LINK_LOCAL
+		       : (ip->b[1] & 0xc0) == 0xc0 ? IPV6_SITE_LOCAL
+						   : IPV6_GLOBAL;
 	case 0x00:
 		if (high != 0)
 			return IPV6_GLOBAL;

@@ -5,7 +5,7 @@
 
 static void header_is_read_field_by_field(void **state)
 {
-	static const uint8_t head[24] = {0x41, 0x52, 0x11, 0x29, 0x6b, 0x03, 0xfc, 0x1c};
+	static const uint8_t head[24] = { 0x41, 0x52, 0x11, 0x29, 0x6b, 0x03, 0xfc, 0x1c };
 	uint8_t b[44];
 	struct ayiya_view v;
 
@@ -43,7 +43,7 @@ static void every_length_below_what_the_header_announces_is_refused(void **state
 
 static void only_a_16_byte_integer_is_an_identity(void **state)
 {
-	uint8_t b[44] = {0, 0x52, 0x11, 41};
+	uint8_t b[44] = { 0, 0x52, 0x11, 41 };
 	struct ayiya_view v;
 
 	(void)state;
@@ -77,7 +77,9 @@ static void served_methods_are_sha1_and_sha256(void **state)
 {
 	(void)state;
 	for (unsigned hash = 0; hash < 16; hash++)
-		assert_int_equal(ayiya_digest(hash), hash == 2 ? DIGEST_SHA1 : hash == 4 ? DIGEST_SHA256 : DIGEST__COUNT);
+		assert_int_equal(ayiya_digest(hash), hash == 2   ? DIGEST_SHA1
+						     : hash == 4 ? DIGEST_SHA256
+								 : DIGEST__COUNT);
 }
 
 int main(void)

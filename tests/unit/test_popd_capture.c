@@ -1,6 +1,7 @@
 /*
- * The stock client's own datagrams, from a recording of AICCU 2007.01.15: accepted with the clock set to the capture's, and survived when cut at any
- * byte. The reader of the capture is the test's own: classic pcap, Ethernet, IPv4 without options, UDP.
+ * The stock client's own datagrams, from a recording of AICCU 2007.01.15: accepted with the clock set to the capture's,
+ * and survived when cut at any byte. The reader of the capture is the test's own: classic pcap, Ethernet, IPv4 without
+ * options, UDP.
  */
 #include "tests/unit/test_popd_fixture.h"
 
@@ -32,7 +33,7 @@ static bool read_frame(const uint8_t *frame, size_t len, struct datagram *out)
 {
 	if (len < 42 || get16be(frame + 12) != 0x0800 || frame[14] != 0x45 || frame[23] != 17)
 		return false;
-	out->from = (struct endpoint4){{get32(frame + 26, true)}, (uint16_t)get16be(frame + 34)};
+	out->from = (struct endpoint4){ { get32(frame + 26, true) }, (uint16_t)get16be(frame + 34) };
 	out->to_port = (uint16_t)get16be(frame + 36);
 	out->payload.len = get16be(frame + 38) - 8;
 	assert_true(42 + out->payload.len <= len);
@@ -83,11 +84,13 @@ static void every_datagram_is_accepted(void **state)
 		struct job job;
 		bool is_ayiya = d[i].to_port == AYIYA_PORT;
 		p.now.wall = d[i].time;
-		enum drop why = pop_run_one(&p, &job, is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT, d[i].payload, d[i].from);
+		enum drop why = pop_run_one(&p, &job, is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT, d[i].payload,
+					    d[i].from);
 		assert_true(is_ayiya || d[i].to_port == HEARTBEAT_PORT);
 		ayiya_count += is_ayiya;
 		beats += !is_ayiya;
-		/* Two of the AYIYA ones carry the client kernel's router solicitation: theirs is no fault, and their sender is known by it. */
+		/* Two of the AYIYA ones carry the client kernel's router solicitation: theirs is no fault, and their
+		 * sender is known by it. */
 		if (why != DROP_NONE && !(is_ayiya && why == DROP_LINK_LOCAL))
 			fail_msg("datagram %zu: %s", i, drop_name(why));
 		assert_int_equal(job.conf->id, is_ayiya ? 15039 : 22555);
@@ -120,7 +123,9 @@ static void each_cut_short_is_refused_and_changes_nothing(void **state)
 			struct packet cut = d[i].payload;
 			cut.len = len;
 			enum drop why = pop_send(&p, is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT, cut, d[i].from);
-			enum drop want = is_ayiya ? (len < 44 ? DROP_OUTER_SHORT : DROP_AYIYA_SIGNATURE) : len == 0 ? DROP_OUTER_SHORT : DROP_BEAT_FORM;
+			enum drop want = is_ayiya   ? (len < 44 ? DROP_OUTER_SHORT : DROP_AYIYA_SIGNATURE)
+					 : len == 0 ? DROP_OUTER_SHORT
+						    : DROP_BEAT_FORM;
 			if (why != want)
 				fail_msg("datagram %zu cut at %zu: %s", i, len, drop_name(why));
 			assert_int_equal(atomic_load(&t->endpoint), 0);
@@ -138,7 +143,9 @@ static void an_hour_later_they_are_all_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
 		p.now.wall = d[i].time + 3600;
-		assert_int_equal(pop_send(&p, d[i].to_port == AYIYA_PORT ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT, d[i].payload, d[i].from), DROP_CLOCK_SKEW);
+		assert_int_equal(pop_send(&p, d[i].to_port == AYIYA_PORT ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT,
+					  d[i].payload, d[i].from),
+				 DROP_CLOCK_SKEW);
 	}
 	pop_end(&p);
 }

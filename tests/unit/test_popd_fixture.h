@@ -1,6 +1,6 @@
 /*
- * A small PoP for the tests: a table with a few tunnels, a pipeline, a clock that stands still, and packets made by hand. Packets come to a job in
- * heap blocks of exactly the promised size, so that a sanitizer sees every byte beyond.
+ * A small PoP for the tests: a table with a few tunnels, a pipeline, a clock that stands still, and packets made by
+ * hand. Packets come to a job in heap blocks of exactly the promised size, so that a sanitizer sees every byte beyond.
  */
 #ifndef TESTS_UNIT_TEST_POPD_FIXTURE_H
 #define TESTS_UNIT_TEST_POPD_FIXTURE_H
@@ -57,11 +57,12 @@ static inline struct ip4 addr4(const char *text)
 
 static inline struct endpoint4 at(const char *text, uint16_t port)
 {
-	return (struct endpoint4){addr4(text), port};
+	return (struct endpoint4){ addr4(text), port };
 }
 
 /* `net`: the tunnel's /64 without length; routes: NULL-terminated. */
-static inline struct tunnel_conf *conf_new(struct digest_ctx *d, uint32_t id, enum tunnel_type type, const char *net, const char *const *routes)
+static inline struct tunnel_conf *conf_new(struct digest_ctx *d, uint32_t id, enum tunnel_type type, const char *net,
+					   const char *const *routes)
 {
 	size_t n = 0;
 
@@ -88,13 +89,17 @@ static inline struct tunnel *pop_add(struct pop *p, struct tunnel_conf *c)
 	return table_by_id(p->table, id);
 }
 
-static inline const struct tunnel_conf *conf_of_tunnel(const struct tunnel *t) { return atomic_load(&t->conf); }
+static inline const struct tunnel_conf *conf_of_tunnel(const struct tunnel *t)
+{
+	return atomic_load(&t->conf);
+}
 
-/* T1 AYIYA :1::, T2 heartbeat :2::, T3 static :3:: at 203.0.113.3, T4 AYIYA disabled, T5 heartbeat never heard from, T6 static of MTU 1480. */
+/* T1 AYIYA :1::, T2 heartbeat :2::, T3 static :3:: at 203.0.113.3, T4 AYIYA disabled, T5 heartbeat never heard from, T6
+ * static of MTU 1480. */
 static inline struct pop pop_new(void)
 {
-	static const uint8_t seed[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-	struct pop p = {.now = {NOW, INT64_C(5000000)}};
+	static const uint8_t seed[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+	struct pop p = { .now = { NOW, INT64_C(5000000) } };
 
 	assert_int_equal(digest_init(), 0);
 	p.digest = digest_ctx_create();
@@ -102,15 +107,20 @@ static inline struct pop pop_new(void)
 	p.counters = counters_create(FIXTURE_TUNNELS);
 	p.limiter = limiter_create(1000, 100);
 	assert_true(p.digest && p.table && p.counters && p.limiter);
-	p.pipeline = (struct pipeline){p.table, p.counters, p.limiter, p.digest, EXPIRY, {42}};
-	struct pop_conf conf = {.ipv4 = {POP_IPV4}, .own = addr("2001:db8:2ff:ffff::1"), .prefix_count = 2, .tunnel_prefix_count = 1};
+	p.pipeline = (struct pipeline){ p.table, p.counters, p.limiter, p.digest, EXPIRY, { 42 } };
+	struct pop_conf conf = {
+		.ipv4 = { POP_IPV4 }, .own = addr("2001:db8:2ff:ffff::1"), .prefix_count = 2, .tunnel_prefix_count = 1
+	};
 	conf.prefixes[0] = prefix("2001:db8:2ff::/48");
 	conf.prefixes[1] = prefix("2001:db8:3000::/40");
 	table_set_pop(p.table, &conf);
 
-	pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", (const char *const[]){"2001:db8:2ff:8001::/64", "2001:db8:3001::/48", NULL}));
-	pop_add(&p, conf_new(p.digest, 2, TUNNEL_HEARTBEAT, "2001:db8:2ff:2::", (const char *const[]){"2001:db8:2ff:8002::/64", NULL}));
-	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", (const char *const[]){"2001:db8:3003::/48", NULL});
+	pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::",
+			     (const char *const[]){ "2001:db8:2ff:8001::/64", "2001:db8:3001::/48", NULL }));
+	pop_add(&p, conf_new(p.digest, 2, TUNNEL_HEARTBEAT,
+			     "2001:db8:2ff:2::", (const char *const[]){ "2001:db8:2ff:8002::/64", NULL }));
+	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC,
+					 "2001:db8:2ff:3::", (const char *const[]){ "2001:db8:3003::/48", NULL });
 	c->static_endpoint = addr4("203.0.113.3");
 	pop_add(&p, c);
 	c = conf_new(p.digest, 4, TUNNEL_AYIYA, "2001:db8:2ff:4::", NULL);
@@ -154,9 +164,10 @@ static inline void put32(uint8_t *p, uint32_t v)
 }
 
 /* An IPv6 packet with `len` bytes of payload (NULL: a pattern). */
-static inline struct packet ipv6(const char *source, const char *destination, uint8_t next, uint8_t hops, const void *payload, size_t len)
+static inline struct packet ipv6(const char *source, const char *destination, uint8_t next, uint8_t hops,
+				 const void *payload, size_t len)
 {
-	struct packet p = {.len = 40 + len};
+	struct packet p = { .len = 40 + len };
 	struct ip6 s = addr(source), d = addr(destination);
 
 	assert_true(p.len <= sizeof(p.b));
@@ -202,8 +213,14 @@ static inline struct packet icmp(const char *source, const char *destination, ui
 	return p;
 }
 
-static inline struct packet echo(const char *source, const char *destination) { return icmp(source, destination, 128, 0, 64); }
-static inline struct packet udp(const char *source, const char *destination) { return ipv6(source, destination, 17, 64, "\x12\x34\x82\x9b\x00\x08\x00\x01", 8); }
+static inline struct packet echo(const char *source, const char *destination)
+{
+	return icmp(source, destination, 128, 0, 64);
+}
+static inline struct packet udp(const char *source, const char *destination)
+{
+	return ipv6(source, destination, 17, 64, "\x12\x34\x82\x9b\x00\x08\x00\x01", 8);
+}
 
 static inline struct packet with_hops(struct packet p, uint8_t hops)
 {
@@ -219,14 +236,15 @@ struct ayiya_form {
 	uint32_t epoch;
 	const char *secret;
 };
-#define AYIYA_OF(...) (&(struct ayiya_form){__VA_ARGS__})
-#define AYIYA_GOOD (&(struct ayiya_form){.first = 0})
+#define AYIYA_OF(...) (&(struct ayiya_form){ __VA_ARGS__ })
+#define AYIYA_GOOD (&(struct ayiya_form){ .first = 0 })
 
-static inline struct packet ayiya(struct digest_ctx *d, const char *identity, const struct packet *inner, const struct ayiya_form *f)
+static inline struct packet ayiya(struct digest_ctx *d, const char *identity, const struct packet *inner,
+				  const struct ayiya_form *f)
 {
 	enum digest_alg alg = f->sha256 ? DIGEST_SHA256 : DIGEST_SHA1;
 	size_t header = 24 + digest_len(alg);
-	struct packet p = {.len = header + (inner ? inner->len : 0)};
+	struct packet p = { .len = header + (inner ? inner->len : 0) };
 	struct ip6 id = addr(identity);
 	const char *secret = f->secret ? f->secret : SECRET;
 
@@ -245,9 +263,10 @@ static inline struct packet ayiya(struct digest_ctx *d, const char *identity, co
 	return p;
 }
 
-static inline struct packet beat(struct digest_ctx *d, const char *client, const char *address, uint32_t epoch, const char *secret, const char *ending)
+static inline struct packet beat(struct digest_ctx *d, const char *client, const char *address, uint32_t epoch,
+				 const char *secret, const char *ending)
 {
-	struct packet p = {.len = 0};
+	struct packet p = { .len = 0 };
 	char hex[DIGEST_MAX_HEX], line[256], text[512];
 	int n = snprintf(line, sizeof(line), "HEARTBEAT TUNNEL %s %s %u ", client, address, epoch);
 	int m = snprintf(text, sizeof(text), "%s%s", line, secret);
@@ -260,7 +279,8 @@ static inline struct packet beat(struct digest_ctx *d, const char *client, const
 /* ---- jobs ---- */
 
 /* A job on its own heap block. */
-static inline void job_init(struct job *job, enum job_source source, const struct packet *p, struct endpoint4 from, uint8_t tos)
+static inline void job_init(struct job *job, enum job_source source, const struct packet *p, struct endpoint4 from,
+			    uint8_t tos)
 {
 	uint8_t *block = malloc(JOB_HEADROOM + p->len + JOB_TAILROOM);
 
@@ -276,7 +296,10 @@ static inline void job_init(struct job *job, enum job_source source, const struc
 }
 
 /* Where its block begins; outputs may not lie elsewhere. */
-static inline void job_end(struct job *job) { free(job->data - JOB_HEADROOM); }
+static inline void job_end(struct job *job)
+{
+	free(job->data - JOB_HEADROOM);
+}
 
 static inline void pop_run(struct pop *p, struct job *jobs, size_t n)
 {
@@ -285,7 +308,8 @@ static inline void pop_run(struct pop *p, struct job *jobs, size_t n)
 	table_worker_leave(p->table, 0);
 }
 
-static inline enum drop pop_run_one(struct pop *p, struct job *job, enum job_source source, struct packet packet, struct endpoint4 from)
+static inline enum drop pop_run_one(struct pop *p, struct job *job, enum job_source source, struct packet packet,
+				    struct endpoint4 from)
 {
 	job_init(job, source, &packet, from, 0);
 	pop_run(p, job, 1);
@@ -301,7 +325,10 @@ static inline enum drop pop_send(struct pop *p, enum job_source source, struct p
 	return d;
 }
 
-static inline uint64_t drops_of(const struct pop *p, enum drop d) { return atomic_load(&p->counters->drops[d].count); }
+static inline uint64_t drops_of(const struct pop *p, enum drop d)
+{
+	return atomic_load(&p->counters->drops[d].count);
+}
 static inline uint32_t tunnel_drops_of(struct pop *p, uint32_t id, enum drop d)
 {
 	const struct tunnel_drops *own = counters_drops(p->counters, table_by_id(p->table, id)->slot);

@@ -11,7 +11,7 @@ static const uint8_t good[] = {
 
 static void header_is_read_and_padding_left_out(void **state)
 {
-	uint8_t padded[sizeof(good) + 14] = {0};
+	uint8_t padded[sizeof(good) + 14] = { 0 };
 	struct ipv4_view v;
 
 	(void)state;
@@ -48,15 +48,15 @@ static const struct {
 	int err;
 	bool fragment;
 } changes[] = {
-	{"version 6", 0, 0x66, -ERR_FORMAT, false},
-	{"header of 16 bytes", 0, 0x44, -ERR_FORMAT, false},
-	{"header longer than the packet", 0, 0x4f, -ERR_FORMAT, false},
-	{"total below the header", 3, 23, -ERR_FORMAT, false},
-	{"total is the header", 3, 24, 0, false},
-	{"total one beyond what is there", 3, 33, -ERR_TRUNCATED, false},
-	{"more fragments", 6, 0x20, 0, true},
-	{"a later fragment", 7, 0x01, 0, true},
-	{"the reserved bit", 6, 0x80, 0, false},
+	{ "version 6", 0, 0x66, -ERR_FORMAT, false },
+	{ "header of 16 bytes", 0, 0x44, -ERR_FORMAT, false },
+	{ "header longer than the packet", 0, 0x4f, -ERR_FORMAT, false },
+	{ "total below the header", 3, 23, -ERR_FORMAT, false },
+	{ "total is the header", 3, 24, 0, false },
+	{ "total one beyond what is there", 3, 33, -ERR_TRUNCATED, false },
+	{ "more fragments", 6, 0x20, 0, true },
+	{ "a later fragment", 7, 0x01, 0, true },
+	{ "the reserved bit", 6, 0x80, 0, false },
 };
 
 static void each_odd_header_is_told_apart(void **state)

@@ -28,29 +28,29 @@ static const struct {
 	const char *address;
 	enum ipv6_kind kind;
 } kinds[] = {
-	{"::", IPV6_UNSPECIFIED},
-	{"::1", IPV6_LOOPBACK},
-	{"::2", IPV6_V4},
-	{"::192.0.2.1", IPV6_V4},
-	{"::ffff:192.0.2.1", IPV6_V4},
-	{"::fffe:192.0.2.1", IPV6_GLOBAL},
-	{"::1:0:192.0.2.1", IPV6_GLOBAL},
-	{"64:ff9b::192.0.2.1", IPV6_GLOBAL},
-	{"2001:db8::1", IPV6_GLOBAL},
-	{"fc00::1", IPV6_GLOBAL},
-	{"fd12::1", IPV6_GLOBAL},
-	{"fe7f::1", IPV6_GLOBAL},
-	{"fe80::", IPV6_LINK_LOCAL},
-	{"febf:ffff::1", IPV6_LINK_LOCAL},
-	{"fec0::1", IPV6_SITE_LOCAL},
-	{"feff::1", IPV6_SITE_LOCAL},
-	{"ff00::1", IPV6_MULTICAST_LINK},
-	{"ff01::1", IPV6_MULTICAST_LINK},
-	{"ff02::2", IPV6_MULTICAST_LINK},
-	{"ff12::2", IPV6_MULTICAST_LINK},
-	{"ff03::1", IPV6_MULTICAST},
-	{"ff05::2", IPV6_MULTICAST},
-	{"ff0e::1", IPV6_MULTICAST},
+	{ "::", IPV6_UNSPECIFIED },
+	{ "::1", IPV6_LOOPBACK },
+	{ "::2", IPV6_V4 },
+	{ "::192.0.2.1", IPV6_V4 },
+	{ "::ffff:192.0.2.1", IPV6_V4 },
+	{ "::fffe:192.0.2.1", IPV6_GLOBAL },
+	{ "::1:0:192.0.2.1", IPV6_GLOBAL },
+	{ "64:ff9b::192.0.2.1", IPV6_GLOBAL },
+	{ "2001:db8::1", IPV6_GLOBAL },
+	{ "fc00::1", IPV6_GLOBAL },
+	{ "fd12::1", IPV6_GLOBAL },
+	{ "fe7f::1", IPV6_GLOBAL },
+	{ "fe80::", IPV6_LINK_LOCAL },
+	{ "febf:ffff::1", IPV6_LINK_LOCAL },
+	{ "fec0::1", IPV6_SITE_LOCAL },
+	{ "feff::1", IPV6_SITE_LOCAL },
+	{ "ff00::1", IPV6_MULTICAST_LINK },
+	{ "ff01::1", IPV6_MULTICAST_LINK },
+	{ "ff02::2", IPV6_MULTICAST_LINK },
+	{ "ff12::2", IPV6_MULTICAST_LINK },
+	{ "ff03::1", IPV6_MULTICAST },
+	{ "ff05::2", IPV6_MULTICAST },
+	{ "ff0e::1", IPV6_MULTICAST },
 };
 
 static void each_kind_of_address_is_told(void **state)
@@ -68,19 +68,19 @@ static const struct {
 	const char *address;
 	bool embeds;
 } embedded[] = {
-	{"2002:c633:6402::1", true},
-	{"2002:c633:6402:ffff:1:2:3:4", true},
-	{"2002:c633:6403::1", false},
-	{"2002::c633:6402", false},
-	{"2001:0:c633:6402::1", true},                  /* Teredo, we the server */
-	{"2001:0:1:2:8000:f227:39cc:9bfd", true},       /* Teredo, we the client */
-	{"2001:0:1:2:8000:f227:c633:6402", false},      /* not turned */
-	{"2001:1:c633:6402::1", false},                 /* not Teredo */
-	{"2001:db8:1:2:0:5efe:c633:6402", true},        /* ISATAP */
-	{"2001:db8:1:2:200:5efe:c633:6402", true},      /* ISATAP, unique IPv4 */
-	{"2001:db8:1:2:200:5efe:c633:6403", false},
-	{"2001:db8:1:2:100:5efe:c633:6402", false},
-	{"2001:db8:1:2::c633:6402", false},
+	{ "2002:c633:6402::1", true },
+	{ "2002:c633:6402:ffff:1:2:3:4", true },
+	{ "2002:c633:6403::1", false },
+	{ "2002::c633:6402", false },
+	{ "2001:0:c633:6402::1", true },             /* Teredo, we the server */
+	{ "2001:0:1:2:8000:f227:39cc:9bfd", true },  /* Teredo, we the client */
+	{ "2001:0:1:2:8000:f227:c633:6402", false }, /* not turned */
+	{ "2001:1:c633:6402::1", false },            /* not Teredo */
+	{ "2001:db8:1:2:0:5efe:c633:6402", true },   /* ISATAP */
+	{ "2001:db8:1:2:200:5efe:c633:6402", true }, /* ISATAP, unique IPv4 */
+	{ "2001:db8:1:2:200:5efe:c633:6403", false },
+	{ "2001:db8:1:2:100:5efe:c633:6402", false },
+	{ "2001:db8:1:2::c633:6402", false },
 };
 
 static void addresses_that_hold_our_own_ipv4_are_found(void **state)
@@ -88,9 +88,9 @@ static void addresses_that_hold_our_own_ipv4_are_found(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(embedded); i++) {
 		struct ip6 ip = addr(embedded[i].address);
-		if (ipv6_embeds(&ip, (struct ip4){POP_IPV4}) != embedded[i].embeds)
+		if (ipv6_embeds(&ip, (struct ip4){ POP_IPV4 }) != embedded[i].embeds)
 			fail_msg("%s", embedded[i].address);
-		assert_false(ipv6_embeds(&ip, (struct ip4){0}));
+		assert_false(ipv6_embeds(&ip, (struct ip4){ 0 }));
 	}
 }
 
@@ -103,18 +103,47 @@ static const struct {
 	uint32_t offset;
 	bool fragment, later;
 } chains[] = {
-	{"none", 17, "0011223344556677", 17, 40, false, false},
-	{"nothing follows", 59, "", 59, 40, false, false},
-	{"hop-by-hop, UDP", 0, "1100000000000000" "0011223344556677", 17, 48, false, false},
-	{"long destination options, ICMP", 60, "3a01000000000000" "0000000000000000" "8000000000000000", 58, 56, false, false},
-	{"all of them", 0, "3c00000000000000" "2b00000000000000" "3300000000000000" "3a01000000000000" "00000000" "80000000", 58, 76, false, false},
-	{"first fragment", 44, "3a00000100000000" "8000000000000000", 58, 48, true, false},
-	{"atomic fragment", 44, "3a00000000000000" "8000000000000000", 58, 48, false, false},
-	{"later fragment", 44, "3a00000800000000" "8000000000000000", 58, 48, true, true},
-	{"later fragment of options is not looked into", 44, "3c00000900000000" "3a00000000000000", 60, 48, true, true},
-	{"options longer than the packet", 60, "3a02000000000000" "8000000000000000", 60, 40, false, false},
-	{"options cut short", 60, "3a0000", 60, 40, false, false},
-	{"ends with the options", 60, "3a00000000000000", 58, 48, false, false},
+	{ "none", 17, "0011223344556677", 17, 40, false, false },
+	{ "nothing follows", 59, "", 59, 40, false, false },
+	{ "hop-by-hop, UDP", 0,
+	  "1100000000000000"
+	  "0011223344556677",
+	  17, 48, false, false },
+	{ "long destination options, ICMP", 60,
+	  "3a01000000000000"
+	  "0000000000000000"
+	  "8000000000000000",
+	  58, 56, false, false },
+	{ "all of them", 0,
+	  "3c00000000000000"
+	  "2b00000000000000"
+	  "3300000000000000"
+	  "3a01000000000000"
+	  "00000000"
+	  "80000000",
+	  58, 76, false, false },
+	{ "first fragment", 44,
+	  "3a00000100000000"
+	  "8000000000000000",
+	  58, 48, true, false },
+	{ "atomic fragment", 44,
+	  "3a00000000000000"
+	  "8000000000000000",
+	  58, 48, false, false },
+	{ "later fragment", 44,
+	  "3a00000800000000"
+	  "8000000000000000",
+	  58, 48, true, true },
+	{ "later fragment of options is not looked into", 44,
+	  "3c00000900000000"
+	  "3a00000000000000",
+	  60, 48, true, true },
+	{ "options longer than the packet", 60,
+	  "3a02000000000000"
+	  "8000000000000000",
+	  60, 40, false, false },
+	{ "options cut short", 60, "3a0000", 60, 40, false, false },
+	{ "ends with the options", 60, "3a00000000000000", 58, 48, false, false },
 };
 
 static void extension_headers_are_walked_to_the_upper_layer(void **state)
@@ -128,7 +157,8 @@ static void extension_headers_are_walked_to_the_upper_layer(void **state)
 		uint8_t *b = malloc(p.len);
 		memcpy(b, p.b, p.len);
 		struct ipv6_upper u = ipv6_upper(b, (uint32_t)p.len);
-		if (u.next != chains[i].upper || u.offset != chains[i].offset || u.is_fragment != chains[i].fragment || u.is_later != chains[i].later)
+		if (u.next != chains[i].upper || u.offset != chains[i].offset || u.is_fragment != chains[i].fragment ||
+		    u.is_later != chains[i].later)
 			fail_msg("%s: %u at %u", chains[i].name, u.next, u.offset);
 		free(b);
 	}
@@ -184,14 +214,17 @@ static void an_updated_checksum_is_the_one_computed_anew(void **state)
 static void congestion_marks_follow_the_table_of_rfc_6040(void **state)
 {
 	enum { N = 0, E1 = 1, E0 = 2, CE = 3, DROP = -1 };
-	static const int order[] = {N, E0, E1, CE};
-	static const int figure[4][4] = {{N, N, N, DROP}, {E0, E0, E1, CE}, {E1, E1, E1, CE}, {CE, CE, CE, CE}};
+	static const int order[] = { N, E0, E1, CE };
+	static const int figure[4][4] = {
+		{ N, N, N, DROP }, { E0, E0, E1, CE }, { E1, E1, E1, CE }, { CE, CE, CE, CE }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++)
 		for (size_t o = 0; o < 4; o++) {
 			assert_int_equal(ecn_decapsulate((unsigned)order[o], (unsigned)order[i]), figure[i][o]);
-			assert_int_equal(ecn_decapsulate((unsigned)order[o] | 0xb8, (unsigned)order[i] | 0x40), figure[i][o]);
+			assert_int_equal(ecn_decapsulate((unsigned)order[o] | 0xb8, (unsigned)order[i] | 0x40),
+					 figure[i][o]);
 		}
 	for (unsigned i = 0; i < 256; i++)
 		assert_int_equal(ecn_encapsulate(i), i & 3);
