@@ -47,11 +47,13 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 	session_say(s, "200 %s", s->challenge);
 }
 
-/* Logs the reason and says that there is none to be told; the third time it says goodbye. */
+/* Logs the reason and says that there is none to be told; the third time it says goodbye. The answer is sent at a fixed time after
+ * the question, so that how long the look-up took tells nothing either. */
 static void refuse(struct session *s, const char *reason)
 {
 	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s", s->address, s->login, reason);
 	session_set_state(s, SESSION_INITIAL);
+	s->is_refusal = true;
 	if (++s->failures >= SESSION_FAILURES_MAX)
 		session_close(s, "500 Login failed, the user name or the password is wrong; goodbye");
 	else

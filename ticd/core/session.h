@@ -45,6 +45,7 @@ enum {
 	SESSION_SUBJECT = 40,      /* an id or a PoP's name, with NUL */
 	SESSION_FAILURES_MAX = 3,  /* refused logins in one session */
 	SESSION_FAULTS_MAX = 20,   /* lines in one session that were not understood */
+	SESSION_REFUSAL_MS = 50,   /* between the question who somebody is and the answer that it is wrong */
 	SESSION_OUT_LOW = 4096,    /* no further line is worked on while more than this is unsent */
 };
 
@@ -81,6 +82,7 @@ struct session {
 	char account[SESSION_ID], tunnel[SESSION_ID]; /* as the store numbers them; tunnel "" unless this is a login for one tunnel only */
 	char handle[SESSION_HANDLE], full_name[SESSION_NAME];
 	unsigned failures, faults;
+	bool is_refusal; /* `out` ends in a refused login; the owner sends it SESSION_REFUSAL_MS after the question was asked, and clears this */
 
 	struct store_call asking; /* the question under way */
 	void (*answered)(struct session *s, const struct store_answer *answer);

@@ -33,6 +33,7 @@ struct conn {
 	struct ev_io io;
 	struct ev_timer deadline, pacer;
 	mono_t began, heard, sent; /* connected; last input; last progress of output (or linger's begin) */
+	mono_t asked;              /* when the store was last asked */
 	size_t drained;            /* bytes thrown away in linger */
 	bool has_output;           /* something is unsent, since `sent` at the latest */
 	bool is_stopping;          /* to be told goodbye when it is waiting for nothing */
@@ -54,14 +55,21 @@ static void conn_free(struct conn *c)
 	free(c);
 }
 
+/* Once; the text may be the TLS connection's. */
+static void log_error_of(struct conn *c)
+{
+	if (c->channel.error != NULL)
+		log_limited(&c->env->broken, 10, 10, LOG_LEVEL_INFO, "%s: closed: %s", c->peer.text, c->channel.error);
+	c->channel.error = NULL;
+}
+
 static void conn_over(struct conn *c)
 {
 	struct conn_env *env = c->env;
 	struct ip6 ip = c->peer.ip;
 	bool is_refused = c->is_refused;
 
-	if (c->channel.error != NULL)
-		log_limited(&env->broken, 10, 10, LOG_LEVEL_INFO, "%s: closed: %s", c->peer.text, c->channel.error);
+	log_error_of(c);
 	conn_free(c);
 	env->closed(env, &ip, is_refused);
 }
@@ -70,6 +78,7 @@ static void conn_over(struct conn *c)
  * overtake our last answer. */
 static void linger(struct conn *c)
 {
+	log_error_of(c);
 	channel_finish(&c->channel);
 	session_end(&c->session);
 	c->mode = MODE_LINGER;
@@ -102,19 +111,35 @@ static bool take_input(struct conn *c)
 	return true;
 }
 
+/* Milliseconds for which a refused login is still to be held back. */
+static int64_t hold_ms(struct conn *c)
+{
+	int64_t left = c->session.is_refusal ? SESSION_REFUSAL_MS - mono_since(mono_now(), c->asked) : 0;
+
+	if (left <= 0)
+		c->session.is_refusal = false;
+	return left > 0 ? left : 0;
+}
+
 static bool send_output(struct conn *c)
 {
 	struct ev_loop *loop = c->env->loop;
-	bool is_alive;
-	size_t sent;
+	int64_t wait = hold_ms(c);
+	bool is_alive = true;
+	size_t sent = 0;
 
-	is_alive = channel_send(&c->channel, &c->session.out, &sent);
+	c->channel.wants_write = false;
+	if (wait == 0) {
+		is_alive = channel_send(&c->channel, &c->session.out, &sent);
+		wait = c->channel.wait_ms;
+	}
 	if (!c->has_output || sent > 0)
 		c->sent = mono_now(); /* the write time-out counts from here */
 	c->has_output = out_len(&c->session.out) > 0;
 	ev_timer_stop(loop, &c->pacer);
-	if (is_alive && c->channel.wait_ms > 0) {
-		ev_timer_set(&c->pacer, c->channel.wait_ms / 1000.0, 0.);
+	if (is_alive && wait > 0) {
+		ev_now_update(loop);
+		ev_timer_set(&c->pacer, (double)wait / 1000.0, 0.);
 		ev_timer_start(loop, &c->pacer);
 	}
 	return is_alive;
@@ -140,7 +165,9 @@ static bool shake_hands(struct conn *c)
 		c->mode = MODE_TALK;
 		session_tls_started(&c->session);
 	}
-	return is_alive;
+	if (!is_alive && !c->channel.is_eof)
+		linger(c); /* OpenSSL has sent an alert, which is to arrive */
+	return c->mode == MODE_LINGER || is_alive;
 }
 
 /* Deadlines */
@@ -221,10 +248,13 @@ static bool is_finished(const struct conn *c)
 static bool converse(struct conn *c)
 {
 	struct session *s = &c->session;
-	bool was_full;
+	bool was_full, was_asking;
 
 	do {
+		was_asking = s->asking.id != 0;
 		session_run(s, wall_now());
+		if (!was_asking && s->asking.id != 0)
+			c->asked = mono_now();
 		if (s->tls == SESSION_TLS_ASKED)
 			answer_starttls(c);
 		if (c->is_stopping && s->asking.id == 0)

@@ -1,0 +1,224 @@
+"""How many, how long, how much: limits of connections, deadlines, ten thousand half-open connections, and settings changed at a hangup."""
+import contextlib
+import resource
+import select
+import signal
+import socket
+import time
+
+import pytest
+
+from support.tic import Tic
+from support.wait import until
+from test_ticd import answer_to
+from ticd_fixtures import SECRET, database, read_all, start  # noqa: F401
+
+MANY = 10000
+
+
+def told(sock):
+    """What a connection that is refused gets to hear: one sentence, then the end."""
+    sentence = read_all(sock).decode()
+    assert sentence.endswith("\n") and sentence.count("\n") == 1
+    return sentence
+
+
+def test_limit_per_address_is_told(start):
+    ticd = start(connections_per_address=5)
+    held = [ticd.tic() for _ in range(5)]
+    assert told(ticd.connect()).startswith("400 Too many connections from your address")
+    eager = ticd.connect()
+    eager.sendall(b"client TIC/draft-00 a/1 b/1\nget unixtime\n")  # what came unread must not eat the sentence
+    assert told(eager).startswith("400 Too many connections from your address")
+    ticd.connect(source_address=("127.0.0.2", 0)).recv(4) == b"200 "  # another address is not concerned
+    held.pop().quit()
+    until(lambda: ticd.tic().quit(), 5, "a free place")
+
+
+def test_limit_of_all_is_told_to_everybody_beyond(start):
+    ticd = start(connections=20)
+    held = [ticd.tic() for _ in range(20)]
+    late = [ticd.connect() for _ in range(200)]  # many more at a time than are told at leisure
+    assert {told(sock) for sock in late} == {"400 Too many connections at the moment, please try again in a minute\n"}
+    assert held[0].ask("get unixtime", "200")
+    assert ticd.log().count("refused: too many connections") < 20  # the log is limited
+    for tic in held:
+        tic.quit()
+    until(lambda: ticd.login().quit(), 5, "a free place")
+
+
+def test_out_of_descriptors_is_told_and_survived(start):
+    ticd = start(connections=500)
+    ticd.login().quit()
+    time.sleep(0.1)
+    limits = resource.prlimit(ticd.pid, resource.RLIMIT_NOFILE)
+    room = 10
+    resource.prlimit(ticd.pid, resource.RLIMIT_NOFILE, (ticd.files() + room, limits[1]))
+    held = [ticd.connect() for _ in range(room)]
+    assert all(sock.recv(100).startswith(b"200 ") for sock in held)
+    late = [ticd.connect() for _ in range(3)]
+    assert all(told(sock).startswith("400 Too many connections at the moment") for sock in late)
+    used = time.process_time()
+    cpu = cpu_seconds(ticd.pid)
+    waiting = ticd.connect()
+    time.sleep(1)
+    assert cpu_seconds(ticd.pid) - cpu < 0.3 and time.process_time() >= used  # no spinning on the listening socket
+    resource.prlimit(ticd.pid, resource.RLIMIT_NOFILE, limits)
+    waiting.close()
+    until(lambda: ticd.tic().quit(), 5, "connections again")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_idle_and_login_timeouts_are_told(start):
+    ticd = start(login_timeout=1, idle_timeout=2)
+    logged_in = ticd.login()
+    began = time.monotonic()
+    silent, half = ticd.tic(), ticd.tic()
+    half.ask("username DEMO", "200")
+    assert silent.line() == "500 No login within 1 seconds, goodbye" and silent.sock.recv(1) == b""
+    assert half.line().startswith("500 No login") and half.sock.recv(1) == b""
+    assert 0.9 < time.monotonic() - began < 1.9
+    assert logged_in.line() == "500 Nothing said for 2 seconds, goodbye" and logged_in.sock.recv(1) == b""
+    assert 1.5 < time.monotonic() - began < 3.5
+
+
+def test_talking_keeps_a_session_alive_but_not_a_login(start):
+    ticd = start(login_timeout=2, idle_timeout=1)
+    tic, dawdler = ticd.login(), ticd.tic()
+    for _ in range(8):
+        time.sleep(0.4)
+        tic.ask("get unixtime", "200")
+        if _ < 3:
+            dawdler.ask("get unixtime", "200")
+    assert dawdler.line().startswith("500 ")
+
+
+def test_peer_that_never_reads_is_closed(start):
+    ticd = start(write_timeout=1)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+    sock.connect(("127.0.0.1", ticd.port))
+    tic = Tic(None, netns_connect=lambda: sock)
+    tic.login("MANY", SECRET)
+    with contextlib.suppress(OSError):
+        sock.setblocking(False)
+        for _ in range(10000):
+            sock.sendall(b"tunnel list\n" * 50)
+    until(lambda: "it does not take its answer" in ticd.log(), 20, "the close")
+    before = ticd.memory_kib()
+    assert before < 100000
+    ticd.login().quit()
+
+
+def test_endless_input_without_reading_is_bounded(start):
+    """Commands are not even read while their answers wait."""
+    ticd = start(write_timeout=30)
+    base = ticd.memory_kib()
+    socks = []
+    for _ in range(20):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+        sock.connect(("127.0.0.1", ticd.port))
+        sock.setblocking(False)
+        socks.append(sock)
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        for sock in select.select([], socks, [], 0.1)[1]:
+            with contextlib.suppress(BlockingIOError):
+                sock.send(b"get unixtime\n" * 1000)
+    assert ticd.memory_kib() - base < 3000
+    ticd.login().quit()
+
+
+def test_slow_reader_delays_nobody(start):
+    ticd = start()
+    slow = ticd.login("MANY")
+    slow.sock.sendall(b"tunnel list\n" * 20)
+    worst = 0
+    for _ in range(30):
+        began = time.monotonic()
+        ticd.tic().quit()
+        worst = max(worst, time.monotonic() - began)
+    assert worst < 0.5
+
+
+def test_ten_thousand_half_open_connections(start):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MANY + 1000, max(hard, MANY + 1000)))
+    try:
+        ticd = start(connections=MANY, connections_per_address=MANY, login_timeout=600)
+        ticd.login().quit()
+        files, base = ticd.files(), ticd.memory_kib()
+        began = time.monotonic()
+        held = [ticd.connect() for _ in range(MANY - 1)]
+        for sock in held:
+            sock.sendall(b"username DEM")
+        for sock in held:
+            assert sock.recv(100).startswith(b"200 ")
+        took, memory = time.monotonic() - began, ticd.memory_kib()
+        began = time.monotonic()
+        tic = ticd.login()
+        login_took = time.monotonic() - began
+        print(f"{MANY} connections in {took:.1f} s, RSS {base} -> {memory} KiB ({(memory - base) / MANY:.2f} KiB each), a login then {login_took * 1000:.0f} ms")
+        assert memory - base < 8 * MANY and login_took < 5
+        assert told(ticd.connect()).startswith("400 Too many connections at the moment")
+        assert tic.tunnels()
+        for sock in held:
+            sock.close()
+        until(lambda: ticd.files() <= files + 8, 60, "all of them to be closed")
+        assert ticd.memory_kib() < memory * 1.1
+        ticd.login().quit()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_settings_change_at_a_hangup(start):
+    ticd = start(connections_per_address=50)
+    old = ticd.login()
+    ticd.rewrite(ticd_url="https://other.example.net/", ticd_service="Other", idle_timeout=1, connections_per_address=2, ticd_log_level="info",
+                 ticd_listen="127.0.0.1:1", database_connections=3)
+    ticd.signal(signal.SIGHUP)
+    until(lambda: "reloaded" in ticd.log(), 5, "the reload")
+    assert "ticd.listen has changed; that takes effect at the next start only" in ticd.log()
+    assert "database.connections has changed" in ticd.log() and "ticd.url has changed" not in ticd.log()
+    new = ticd.tic()
+    assert new.greeting == "200 Other ready (https://other.example.net)"
+    assert told(ticd.connect()).startswith("400 Too many connections from your address")
+    old.ask("get unixtime", "200")
+    assert old.line().startswith("500 Nothing said for 1 seconds")
+
+    # a file that is wrong changes nothing
+    with open(ticd.conf, "a", encoding="utf-8") as f:
+        f.write("[ticd]\nnonsense = 1\n")
+    ticd.signal(signal.SIGHUP)
+    until(lambda: "not reloaded: " in ticd.log(), 5, "the refusal")
+    assert f"{ticd.conf}:" in ticd.log().split("not reloaded: ")[1]
+    until(lambda: ticd.tic().quit(), 5, "service")
+
+
+def test_ipv6_listener_takes_both_and_tells_addresses_apart(start):
+    with socket.socket(socket.AF_INET6) as s:
+        with contextlib.suppress(OSError):
+            s.bind(("::1", 0))
+        if s.getsockname()[1] == 0:
+            pytest.skip("no IPv6 on this machine")
+    ticd = start()
+    ticd.stop()
+    ticd.rewrite(ticd_listen=f"[::]:{ticd.port}", connections_per_address=3)
+    ticd.start()
+    v4, v6 = ticd.tic(), Tic("::1", ticd.port)
+    assert v4.login("DEMO", SECRET).endswith("from 127.0.0.1")
+    v6.ask("username DEMO", "200")
+    challenge = v6.ask("challenge md5", "200")
+    assert v6.ask("authenticate md5 " + answer_to(challenge), "200").endswith("from ::1")
+    assert "connected by IPv6" in v6.ask("tunnel set T3 endpoint current", "500")
+    more = [Tic("::1", ticd.port) for _ in range(2)]
+    assert told(socket.create_connection(("::1", ticd.port))).startswith("400 Too many connections from your address")
+    ticd.tic().quit()
+    for tic in more:
+        tic.quit()
