@@ -59,6 +59,7 @@ struct httpd {
 	unsigned per_address;
 	int64_t request_ms, response_ms;
 	struct conn *conns;
+	bool freed; /* a place became free during this run */
 	struct shared shared[SHARED];
 	unsigned shared_next;
 	struct log_limit complaints, refusals;
@@ -171,6 +172,7 @@ static void conn_close(struct httpd *h, struct conn *conn)
 		conn->prev->next = conn->next;
 	else
 		h->conns = conn->next;
+	h->freed = true;
 	free(conn);
 }
 
@@ -317,13 +319,17 @@ static void library_complained(void *ctx, const char *fmt, va_list ap)
 	log_limited(&h->complaints, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Lets the library do what is due, and asks when it wants to be called again without an event. */
+/* Lets the library do what is due, and asks when it wants to be called again without an event. Full, it stops listening, and looks whether it may
+ * go on only at the beginning of a run: so one more is due when a place became free. */
 static void run(struct httpd *h)
 {
-	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_UNSIGNED_LONG_LONG ms = 0;
+	h->freed = false;
 	MHD_run(h->daemon);
 	ev_timer_stop(h->loop, &h->due);
-	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES) {
+	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES || h->freed) {
+		if (h->freed)
+			ms = 0;
 		ev_timer_set(&h->due, (double)ms / 1000.0, 0.0);
 		ev_timer_start(h->loop, &h->due);
 	}

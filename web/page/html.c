@@ -59,7 +59,7 @@ static bool reserve(struct html *h, size_t len)
 
 static void append(struct html *h, const char *bytes, size_t len)
 {
-	if (!reserve(h, len))
+	if (len == 0 || !reserve(h, len)) /* nothing yet has no buffer to copy nothing into */
 		return;
 	memcpy(h->data + h->len, bytes, len);
 	h->len += len;

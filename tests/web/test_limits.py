@@ -1,0 +1,250 @@
+"""What clients may not do: be too many, too slow, too big; and what the operator can do: start, stop, reload, check."""
+import os
+import re
+import socket
+import subprocess
+import time
+
+from support.paths import program
+from support.wait import until
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def is_closed(s):
+    """Whether the server has closed its side; what it said before is thrown away."""
+    s.setblocking(False)
+    try:
+        while s.recv(65536):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def memory(site):
+    with open(f"/proc/{site.daemon.pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+def test_connection_is_kept_for_many_requests(site):
+    with site.connect() as s:
+        s.sendall(REQUEST * 200)
+        got = b""
+        while got.count(b"ok\ndatabase") < 200:
+            piece = s.recv(65536)
+            assert piece
+            got += piece
+        assert got.count(b"HTTP/1.1 200 OK") == 200
+
+
+def test_request_in_pieces_is_answered(site):
+    with site.connect() as s:
+        for byte in REQUEST:
+            s.sendall(bytes([byte]))
+        assert b"200 OK" in s.recv(4096)
+
+
+def test_old_http_is_answered(site):
+    assert b" 200 OK" in site.say(b"GET /healthz HTTP/1.0\r\n\r\n")
+
+
+def test_too_large_requests_are_refused(site):
+    assert b" 414 " in site.say(b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 431 " in site.say(b"GET / HTTP/1.1\r\nHost: x\r\nX-Large: " + b"a" * 40000 + b"\r\n\r\n")
+    assert b" 431 " in site.say(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20000 + b"\r\n")
+    assert site.get("/healthz").status == 200
+
+
+def test_large_bodies_are_not_taken(site):
+    assert b" 405 " in site.say(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000000\r\n\r\nabc")
+    assert b" 405 " in site.say(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b"a" * 1000)
+    with site.connect() as s:
+        s.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        chunk = b"4000\r\n" + b"a" * 0x4000 + b"\r\n"
+
+        def refused():
+            try:
+                s.sendall(chunk)
+            except OSError:
+                return True
+            return is_closed(s)
+        until(refused, 5, "an endless body to be cut off")
+
+
+def test_nonsense_is_survived(site):
+    for data in (b"\0" * 1000, b"\r\n" * 1000, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/1.1\r\n\r\n",
+                 b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                 b"GET http://other/pops/status HTTP/1.1\r\nHost: x\r\n\r\n", b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", b" / HTTP/1.1\r\nHost: x\r\n\r\n",
+                 b"GET / HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nIf-None-Match: \xff\xfe\"\r\n\r\n"):
+        answer = site.say(data)
+        assert answer == b"" or answer.startswith(b"HTTP/1."), (data, answer[:100])
+    assert site.get("/healthz").status == 200
+
+
+def test_log_cannot_be_forged(site):
+    site.say(b"GET /\x1b[31mred\x01 HTTP/1.1\r\nHost: x\r\n\r\n")
+    site.get("/healthz")
+    assert "\x1b" not in site.log() and "\x01" not in site.log()
+
+
+def test_slow_request_costs_one_place_for_a_while(make_site):
+    site = make_site(limits="request_timeout = 2")
+    with site.connect() as silent, site.connect() as slow:
+        slow.sendall(b"GET /pops/status HTTP/1.1\r\nHost: x\r\n")
+        start = time.monotonic()
+
+        def slow_ended():
+            try:
+                slow.sendall(b"X: y\r\n")  # each byte is activity; it must not buy time
+            except OSError:
+                return True
+            return is_closed(slow)
+        until(slow_ended, 5, "the slow request to be cut off", step=0.2)
+        assert 1.5 < time.monotonic() - start < 4.5
+        until(lambda: is_closed(silent), 3, "the silent connection to be closed")
+        assert site.get("/healthz").status == 200
+
+
+def test_idle_connection_is_closed_but_not_a_busy_one(make_site):
+    site = make_site(limits="request_timeout = 2")
+    with site.connect() as busy:
+        for _ in range(8):
+            busy.sendall(REQUEST)
+            assert b"200 OK" in busy.recv(4096)
+            time.sleep(0.5)  # the pause is the subject: shorter than the timeout, longer than it in all
+        until(lambda: is_closed(busy), 5, "the idle connection to be closed")
+
+
+def test_slow_readers_cost_little_and_are_cut_off(make_site):
+    site = make_site(limits="response_timeout = 3\nrequest_timeout = 60")
+    site.get("/static/style.css")
+    before = memory(site)
+    readers = []
+    for _ in range(40):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        s.connect(("127.0.0.1", site.port))
+        s.setblocking(False)
+        try:
+            while True:
+                s.send(b"GET /static/style.css HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+        except BlockingIOError:
+            pass
+        readers.append(s)
+    start = time.monotonic()
+    assert site.get("/pops/status.json").status in (200, 503)
+    assert time.monotonic() - start < 1
+    assert memory(site) - before < 20000  # KiB, of which each reader has its own buffer of 16
+    time.sleep(4.5)  # past the timeout: nothing to be seen from here until one reads
+    for s in readers:
+        until(lambda s=s: is_closed(s), 5, "the slow reader to be cut off")
+        s.close()
+    assert site.get("/healthz").status == 200
+
+
+def test_one_address_has_so_many_connections_and_others_theirs(make_site):
+    site = make_site(limits="connections_per_address = 5\nconnections = 20")
+    held = [site.connect("127.0.0.2") for _ in range(5)]
+    for s in held:
+        s.sendall(REQUEST)
+        assert b"200 OK" in s.recv(4096)
+    with site.connect("127.0.0.2") as sixth:
+        until(lambda: is_closed(sixth), 3, "the sixth to be refused")
+    assert site.get("/healthz").status == 200
+    held.pop().close()
+    until(lambda: b"200 OK" in site.say(REQUEST, "127.0.0.2"), 3, "a free place to be given")
+    for s in held:
+        s.close()
+    assert "127.0.0.2 has 5 connections already" in site.log()
+
+
+def test_full_house_empties_by_itself(make_site):
+    site = make_site(limits="connections = 20\nconnections_per_address = 0\nrequest_timeout = 2")
+    held = [site.connect() for _ in range(40)]
+    until(lambda: site.get("/healthz").status == 200, 15, "a place when the silent ones are gone")
+    for s in held:
+        s.close()
+
+
+def test_crowd_leaves_no_descriptor_behind(make_site):
+    site = make_site(limits="request_timeout = 2\nconnections = 600\nconnections_per_address = 0")
+
+    def descriptors():
+        return len(os.listdir(f"/proc/{site.daemon.pid}/fd"))
+    before = descriptors()
+    crowd = [site.connect() for _ in range(500)]
+    until(lambda: descriptors() > before + 450, 5, "the crowd to be taken in")
+    assert site.get("/healthz").status == 200
+    for s in crowd:
+        s.close()
+    until(lambda: descriptors() <= before, 10, "the crowd's descriptors to be closed")
+
+
+def test_reload_takes_new_settings_and_keeps_old_ones_when_bad(make_site):
+    site = make_site()
+    until(lambda: site.get("/pops/status").status == 200, 10, "the first view")
+    site.write(title="Other broker", listen="127.0.0.1:1")
+    site.daemon.signal(1)
+    until(lambda: "Other broker" in site.get("/pops/status").text, 5, "the new title")
+    assert "listen address needs a restart" in site.log()
+    with open(site.config, "a", encoding="ascii") as f:
+        f.write("nonsense = 1\n")
+    site.daemon.signal(1)
+    until(lambda: "the settings stay as they were" in site.log(), 5, "the refusal")
+    assert "Other broker" in site.get("/pops/status").text
+    site.conninfo = "this is not a conninfo"
+    site.write(title="Third broker")
+    site.daemon.signal(1)
+    until(lambda: site.log().count("the settings stay as they were") == 2, 5, "the refusal")
+    assert "Other broker" in site.get("/pops/status").text
+    until(lambda: site.get("/pops/status.json").json["database"] == "up", 5, "the old connection to serve on")
+
+
+def run(*arguments):
+    return subprocess.run([program("webd"), *arguments], capture_output=True, text=True, timeout=10)
+
+
+def test_port_taken_is_one_plain_sentence(site):
+    done = run("-c", site.config)
+    assert done.returncode == 1 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and f"127.0.0.1:{site.port} is taken by another program" in done.stderr
+
+
+def test_ipv6_is_served(make_site):
+    site = make_site(start=False)
+    site.write(listen=f"[::1]:{site.port}")
+    site.daemon.ready = lambda: socket.create_connection(("::1", site.port), timeout=1).close() or True
+    site.start()
+    with socket.create_connection(("::1", site.port), timeout=5) as s:
+        s.sendall(REQUEST)
+        assert b"200 OK" in s.recv(4096)
+    until(lambda: "::1 GET /healthz 200" in site.log(), 2, "the address in the log")
+
+
+def test_command_line(site, tmp_path):
+    assert run("--version").stdout.startswith("webd ") and run("--help").returncode == 0
+    for bad in ["--nosuch"], ["extra"], ["-c"]:
+        done = run(*bad)
+        assert done.returncode == 2 and "usage:" in done.stderr
+    assert run("--check-config", "-c", site.config).returncode == 0
+    dump = run("--dump-config", "-c", site.config)
+    assert dump.returncode == 0 and "conninfo = (set)" in dump.stdout and f"listen = 127.0.0.1:{site.port}" in dump.stdout
+    assert site.conninfo not in dump.stdout
+    bad = tmp_path / "bad.conf"
+    for text, line in ("[webd]\nnosuch = 1\n", 2), ("[limits]\n\nconnections = many\n", 3), ("\n[nosuch]\na = b\n", 2):
+        bad.write_text(text)
+        done = run("--check-config", "-c", str(bad))
+        assert done.returncode == 1 and done.stderr.startswith(f"{bad}:{line}: "), done.stderr
+    assert run("--check-config", "-c", str(tmp_path / "missing.conf")).returncode == 1
+
+
+def test_ends_cleanly_with_open_connections(make_site):
+    for number in 15, 2:
+        site = make_site()
+        with site.connect() as s:
+            s.sendall(b"GET / HTTP/1.1\r\n")
+            site.daemon.signal(number)
+            assert site.daemon.process.wait(5) == 0
