@@ -9,6 +9,7 @@ from support.wait import until
 from support.world import DIRECT, HOST, ping
 
 WRONG = "f" * 32
+OWN_PORT = 40404  # all that the AYIYA tunnel's rightful owner sends comes from here: another port would have to be a second newer
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +62,10 @@ CASES = {
     "endpoint-mismatch": lambda w, t: forge.protocol41(w, "203.0.113.77", t["static"]["IPv6 Endpoint"], HOST),
     "inner-short": lambda w, t: forge.protocol41(w, DIRECT, None, None, payload=forge.echo(t["static"]["IPv6 Endpoint"], HOST)[:30]),
     "inner-version": lambda w, t: forge.protocol41(w, DIRECT, None, None, payload=b"\x45" + bytes(60)),
-    "spoofed-from-tunnel": lambda w, t: forge.udp(w, 5072, ayiya.build(*a(t), forge.echo("2001:db8:bad::1", HOST))),
+    "spoofed-from-tunnel": lambda w, t: forge.udp(w, 5072, ayiya.build(*a(t), forge.echo("2001:db8:bad::1", HOST)), source_port=OWN_PORT),
     "inner-martian-dest": lambda w, t: forge.protocol41(w, DIRECT, t["static"]["IPv6 Endpoint"], "::1"),
     "inner-multicast": lambda w, t: forge.protocol41(w, DIRECT, t["static"]["IPv6 Endpoint"], "ff0e::1"),
-    "link-local": lambda w, t: forge.udp(w, 5072, ayiya.build(*a(t), forge.echo("fe80::1", "ff02::2"))),
+    "link-local": lambda w, t: forge.udp(w, 5072, ayiya.build(*a(t), forge.echo("fe80::1", "ff02::2")), source_port=OWN_PORT),
     "same-tunnel": lambda w, t: forge.protocol41(w, DIRECT, t["static"]["IPv6 Endpoint"], t["static"]["IPv6 Endpoint"]),
     "tunnel-loop": lambda w, t: forge.protocol41(w, DIRECT, t["static"]["IPv6 Endpoint"], "2002:c633:6402::1"),
     "hop-limit": lambda w, t: forge.protocol41(w, DIRECT, None, None, payload=forge.echo(t["static"]["IPv6 Endpoint"], HOST, hop_limit=1)),
@@ -84,7 +85,7 @@ def test_is_dropped_under_its_name_and_not_delivered(world, tunnels, at_host, na
 def test_the_controls_are_delivered(world, tunnels, at_host):
     """Without this the test above could not fail."""
     delivered(at_host)
-    forge.udp(world, 5072, ayiya.build(*a(tunnels), forge.echo(a(tunnels)[0], HOST)))
+    forge.udp(world, 5072, ayiya.build(*a(tunnels), forge.echo(a(tunnels)[0], HOST)), source_port=OWN_PORT)
     forge.protocol41(world, DIRECT, tunnels["static"]["IPv6 Endpoint"], HOST)
     forge.protocol41(world, DIRECT, tunnels["heartbeat"]["IPv6 Endpoint"], HOST)
     total = [0]

@@ -52,7 +52,7 @@ def test_database_restart_loses_and_doubles_nothing(clients):
 
     def counted():
         shown = clients.popctl("tunnel", "show", record["TunnelId"])
-        rows = clients.db.sql(f"select sum(packets_in), sum(packets_out) from broker.tunnel_statistics where tunnel_id = {tid}")
+        rows = clients.db.sql(f"select sum(packets_in), sum(packets_out) from broker.tunnel_day where tunnel = {tid}")
         return [int(n or 0) for n in rows[0]] == [shown["packets_in"], shown["packets_out"]]
 
     clients.drop_clients()

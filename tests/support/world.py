@@ -48,7 +48,6 @@ class World:
         self.db = None
         self.daemons = {}
         self.tunnels = []
-        self.wire()
 
     def wire(self):
         join(self.client, "c0", self.router, "r0")
@@ -71,8 +70,8 @@ class World:
         self.pop.sysctl(net__ipv6__conf__all__forwarding=1)
         for space in (self.client, self.direct):
             # the test client is the only one to speak on these; its kernel must not answer protocol 41 with errors
-            space.nft("table ip quiet { chain out { type filter hook output priority 0; policy accept;"
-                      " icmp type destination-unreachable icmp code 2 drop\n } }\n")
+            space.nft("table ip quiet {\n chain out {\n type filter hook output priority 0; policy accept;\n"
+                      "icmp type destination-unreachable icmp code 2 drop\n }\n}\n")
         self.nat(10000, 19999)
 
     def nat(self, low, high):
@@ -84,7 +83,8 @@ class World:
     # ---- the broker
 
     def broker(self, workers=1):
-        """PostgreSQL, the schema, a PoP and an account with credit; then the three daemons."""
+        """The network, PostgreSQL, the schema, a PoP and an account with credit; then the three daemons."""
+        self.wire()
         self.db = Postgres()
         self.db.migrate()
         self.db.ticctl("pop", "add", POP, "--ipv4", POP_IPV4, "--ipv6", "2001:db8:2ff:ffff::1", "--tunnels", "2001:db8:2ff::/48",
@@ -105,6 +105,7 @@ ipv4 = {POP_IPV4}
 tun = sixxs
 workers = {workers}
 snapshot = {self.dir}/popd.snapshot
+statistics_interval = 2
 control = {self.dir}/popd.sock
 log_level = debug
 [database]
