@@ -98,6 +98,16 @@ static void show_list(FILE *out, const char *name, const json_t *list)
 		line(out, i == 0 ? name : "", "%s", json_string_value(json_array_get(list, i)));
 }
 
+static void show_offloads(FILE *out, const json_t *o)
+{
+	const char *name;
+	json_t *state;
+	size_t i = 0;
+
+	json_object_foreach((json_t *)json_object_get(o, "offloads"), name, state)
+		line(out, i++ == 0 ? "offloads" : "", "%s %s", name, json_string_value(state));
+}
+
 /* ---- commands ---- */
 
 static void show_feed(const json_t *o, FILE *out)
@@ -129,6 +139,7 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	     number_of(tunnels, "up"), number_of(tunnels, "active"), number_of(tunnels, "room"));
 	show_list(out, "prefixes", json_object_get(o, "prefixes"));
 	line(out, "interface", "%s, %llu packets lost at its queue", text_of(o, "tun"), number_of(o, "tun_drops"));
+	show_offloads(out, o);
 	line(out, "database", "%s, last report %s", text_of(o, "database"), ago(o, "report_age", a));
 	show_feed(o, out);
 	line(out, "snapshot", "%s, %s", ago(o, "snapshot_age", a), octets(number_of(o, "snapshot_octets"), b));

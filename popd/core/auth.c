@@ -1,7 +1,27 @@
 #include "popd/core/auth.h"
 
-void auth_run(struct digest_ctx *ctx, struct auth_item *items, size_t n)
+static void one(struct digest_ctx *ctx, struct auth_item *item)
 {
-	for (size_t i = 0; i < n; i++)
-		items[i].done = digest(ctx, items[i].alg, items[i].data, items[i].len, items[i].out);
+	item->done = digest(ctx, item->alg, item->data, item->len, item->out);
+}
+
+/* SHA-1, which is what nearly every client signs with, goes through the lanes; the rest one by one. */
+void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items, size_t n)
+{
+	struct sha1_job jobs[SHA1_MANY_MAX];
+	size_t waiting = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].alg != DIGEST_SHA1 || sha1->widest == SHA1_OPENSSL) {
+			one(ctx, &items[i]);
+			continue;
+		}
+		jobs[waiting++] = (struct sha1_job){ .data = items[i].data, .len = items[i].len, .out = items[i].out };
+		items[i].done = true;
+		if (waiting == SHA1_MANY_MAX) {
+			sha1_many(sha1, ctx, jobs, waiting);
+			waiting = 0;
+		}
+	}
+	sha1_many(sha1, ctx, jobs, waiting);
 }

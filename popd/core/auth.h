@@ -11,6 +11,7 @@
 
 #include "lib/cc.h"
 #include "lib/digest.h"
+#include "lib/sha1_many.h"
 
 struct auth_item {
 	enum digest_alg alg;
@@ -20,6 +21,6 @@ struct auth_item {
 	uint8_t *out;        /* digest_len(alg) bytes; may lie inside this item's own data, but not inside another's */
 };
 
-void auth_run(struct digest_ctx *ctx, struct auth_item *items, size_t n) NONNULL;
+void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items, size_t n) NONNULL;
 
 #endif

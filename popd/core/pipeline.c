@@ -120,10 +120,10 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment 
 	arrive_open(&b);
 	look_up_tunnels(&b);
 	arrive_check(&b);
-	auth_run(p->digest, b.items, b.item_count);
+	auth_run(p->digest, &p->sha1, b.items, b.item_count);
 	arrive_accept(&b);
 	depart(&b);
-	auth_run(p->digest, b.items, b.item_count);
+	auth_run(p->digest, &p->sha1, b.items, b.item_count);
 	drop_unsigned(&b);
 }
 

@@ -7,6 +7,7 @@
 #define POPD_CORE_PIPELINE_H
 
 #include "lib/digest.h"
+#include "lib/sha1_many.h"
 #include "popd/core/counters.h"
 #include "popd/core/drop.h"
 #include "popd/core/limit.h"
@@ -60,6 +61,7 @@ struct pipeline {
 	struct counters *counters; /* this worker's */
 	struct limiter *limiter;   /* this worker's share of the ICMPv6 error budget */
 	struct digest_ctx *digest; /* this thread's */
+	struct sha1_set sha1;      /* engines for the signatures of a batch */
 	uint32_t expiry;           /* seconds without a valid packet until a dynamic tunnel is down */
 	uint8_t probe_key[16];     /* random, the same for all workers and for probe_build */
 };

@@ -13,24 +13,12 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "popd/io/segment.h"
 
-enum { COALESCED_SEGMENT = 1280 }; /* largest packet that coalesced_next writes, unless the headers alone are longer */
+enum { COALESCED_SEGMENT = 1280 }; /* largest packet that it is cut into, unless the headers alone are longer */
 
-struct coalesced {
-	const uint8_t *data; /* the whole, borrowed */
-	size_t transport;    /* offset of the TCP or UDP header */
-	size_t header;       /* bytes before the payload */
-	size_t payload;      /* bytes of it */
-	size_t step;         /* payload bytes a segment */
-	size_t at;           /* payload bytes already written */
-	bool tcp, done;
-};
-
-/* True when the packet at `data` is such a one: then take it with coalesced_next until that says 0. False: the packet
- * is fine as it is (or broken in a way that others judge). */
-bool coalesced_begin(struct coalesced *c, const uint8_t *data, size_t len) NONNULL;
-
-/* Writes the next segment (at most `room` bytes, 1280 or more) and returns its length; 0: that was all. */
-size_t coalesced_next(struct coalesced *c, uint8_t *out, size_t room) NONNULL;
+/* True when the packet at `data` is such a one: then take it with segments_next until that says 0. False: the packet is fine as it is (or
+ * broken in a way that others judge). */
+bool coalesced_begin(struct segments *s, const uint8_t *data, size_t len) NONNULL;
 
 #endif

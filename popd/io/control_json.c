@@ -124,6 +124,16 @@ static void set_traffic(json_t *o, const struct view_pop *p)
 	set(o, "answers_limited", number(p->answers_limited));
 }
 
+static json_t *offload_states(const struct control_view *v)
+{
+	json_t *o = json_object();
+
+	for (enum offload i = 0; i < OFFLOAD__COUNT; i++)
+		set(o, offload_name(i), json_string(offload_state_name((enum offload_state)atomic_load(&v->offloads->state[i]))));
+	set(o, "sha1", json_string(v->sha1));
+	return o;
+}
+
 static json_t *status(const struct control_view *v, uint32_t now, const json_t *request)
 {
 	char text[IP4_TEXT];
@@ -147,6 +157,7 @@ static json_t *status(const struct control_view *v, uint32_t now, const json_t *
 	set(o, "tun", json_string(v->settings->tun));
 	set(o, "tun_drops", number(facts.tun_drops));
 	set(o, "workers", number(v->workers));
+	set(o, "offloads", offload_states(v));
 	set(o, "log_level", json_string(log_level_name(log_get_level())));
 	set(o, "prefixes", pop_prefixes(v->table));
 	set(o, "tunnels", tunnel_numbers(v, now));

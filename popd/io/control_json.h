@@ -45,6 +45,8 @@ struct control_view {
 	struct table *table;
 	struct counters *const *counters;
 	unsigned workers;
+	const struct offloads *offloads;
+	const char *sha1; /* name of the widest engine in use */
 	uint32_t started;
 	void (*facts)(void *ctx, struct control_facts *out);
 	void (*reload)(void *ctx); /* begins one; its outcome goes to control_json_outcome */

@@ -57,6 +57,8 @@ struct popd {
 	struct worker *workers[TABLE_WORKERS];
 	struct counters *counters[TABLE_WORKERS];
 	unsigned worker_count;
+	struct offloads offloads;
+	struct sha1_set sha1;
 	struct netlink *netlink;
 	struct store *store;
 	struct events *events;
@@ -326,16 +328,28 @@ static bool make_table(struct popd *d)
 	return d->store && d->stats;
 }
 
+/* What is wanted; the ports find out what there is. */
+static void choose_offloads(struct popd *d)
+{
+	for (enum offload o = 0; o < OFFLOAD__COUNT; o++)
+		atomic_init(&d->offloads.state[o], d->settings->offloads[o] ? OFFLOAD_ON : OFFLOAD_OFF);
+	d->sha1 = sha1_set_choose((enum sha1_engine)d->settings->sha1);
+}
+
 static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 {
 	const struct settings *s = d->settings;
 	uint32_t n = d->worker_count;
+
+	choose_offloads(d);
 	struct worker_conf conf = {
 		.table = d->table,
 		.ipv4 = s->ipv4,
 		.ayiya_port = (uint16_t)s->ayiya_port,
 		.heartbeat_port = (uint16_t)s->heartbeat_port,
 		.tun = s->tun,
+		.offloads = &d->offloads,
+		.sha1 = d->sha1,
 		.errors = ((uint32_t)s->errors + n - 1) / n,
 		.tunnel_errors = ((uint32_t)s->tunnel_errors + n - 1) / n,
 		.expiry = (uint32_t)s->expiry,
@@ -509,6 +523,8 @@ static bool start(struct popd *d)
 		.table = d->table,
 		.counters = d->counters,
 		.workers = d->worker_count,
+		.offloads = &d->offloads,
+		.sha1 = sha1_engine_names[d->sha1.widest],
 		.started = d->started,
 		.facts = control_facts,
 		.reload = control_reload,

@@ -1,8 +1,14 @@
 #include "popd/io/outer.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "lib/log.h"
+
+/* UDP_MAX_SEGMENTS of kernels before 6.9; and the longest UDP payload over IPv4. */
+enum { SEGMENTS_MAX = 64, MESSAGE_MAX = 65507 };
 
 static void set_buffers(int fd)
 {
@@ -40,47 +46,106 @@ void outer_batch_init(struct outer_batch *b)
 		struct msghdr *m = &b->messages[i].msg_hdr;
 		m->msg_name = &b->to[i];
 		m->msg_namelen = sizeof(b->to[i]);
-		m->msg_iov = &b->iov[i];
-		m->msg_iovlen = 1;
 		b->to[i].sin_family = AF_INET;
-		struct cmsghdr *c = &b->tos[i].align;
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_TOS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
 	}
 }
 
-static void fill(struct outer_batch *b, size_t i, struct out *out)
+/* Adds one ancillary datum after the `used` bytes there are; gives the new number of bytes. */
+static size_t put_ancillary(uint8_t *control, size_t used, int level, int type, const void *value, size_t len)
 {
-	struct msghdr *m = &b->messages[i].msg_hdr;
-	int tos = out->tos;
+	struct cmsghdr c = { .cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type };
 
-	b->outs[i] = out;
-	b->iov[i] = (struct iovec){ .iov_base = out->data, .iov_len = out->len };
-	b->to[i].sin_addr.s_addr = htonl(out->to.addr.v);
-	b->to[i].sin_port = htons(out->to.port);
-	m->msg_control = tos ? &b->tos[i] : NULL;
-	m->msg_controllen = tos ? sizeof(b->tos[i].bytes) : 0;
-	if (tos)
-		memcpy(CMSG_DATA(&b->tos[i].align), &tos, sizeof(tos));
+	memcpy(control + used, &c, sizeof(c));
+	memcpy(control + used + CMSG_LEN(0), value, len);
+	return used + CMSG_SPACE(len);
 }
 
-void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n, struct pipeline *pipeline,
-		uint32_t now)
+/* Message `k` is packets first[k] .. first[k] + count - 1, all of the first one's size but the last, which may be shorter. */
+static void fill(struct outer_batch *b, size_t k, struct out *const *outs, size_t count)
+{
+	struct msghdr *m = &b->messages[k].msg_hdr;
+	const struct out *out = outs[b->first[k]];
+	uint16_t segment = (uint16_t)out->len;
+	int tos = out->tos;
+	size_t used = 0;
+
+	b->to[k].sin_addr.s_addr = htonl(out->to.addr.v);
+	b->to[k].sin_port = htons(out->to.port);
+	if (tos)
+		used = put_ancillary(b->control[k].bytes, used, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	if (count > 1)
+		used = put_ancillary(b->control[k].bytes, used, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+	m->msg_control = used ? &b->control[k] : NULL;
+	m->msg_controllen = used;
+	m->msg_iov = &b->iov[b->first[k]];
+	m->msg_iovlen = count;
+}
+
+/* How many packets from the first of `outs` on may leave as one message. */
+static size_t run_length(struct out *const *outs, size_t n)
+{
+	const struct out *first = outs[0];
+	size_t octets = first->len, count = 1;
+
+	while (count < n && count < SEGMENTS_MAX && outs[count - 1]->len == first->len && outs[count]->len <= first->len &&
+	       outs[count]->to.addr.v == first->to.addr.v && outs[count]->to.port == first->to.port && outs[count]->tos == first->tos &&
+	       octets + outs[count]->len <= MESSAGE_MAX)
+		octets += outs[count++]->len;
+	return count;
+}
+
+/* Fills messages for packets done .. n-1; gives their number. */
+static size_t plan(struct outer_batch *b, struct out *const *outs, size_t done, size_t n)
+{
+	bool merges = b->offloads && offload_is_on(b->offloads, OFFLOAD_UDP_GSO);
+	size_t messages = 0;
+
+	while (done < n) {
+		size_t count = merges ? run_length(outs + done, n - done) : 1;
+		b->first[messages] = (uint16_t)done;
+		fill(b, messages++, outs, count);
+		done += count;
+	}
+	b->first[messages] = (uint16_t)n;
+	return messages;
+}
+
+/* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device under it cannot sum the segments; it will
+ * say so every time. Anything else is about this message (larger than that route's MTU, say). */
+static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first, size_t end, struct pipeline *pipeline, uint32_t now)
+{
+	if (errno == EIO && offload_lost(b->offloads, OFFLOAD_UDP_GSO, OFFLOAD_REFUSED))
+		log_warnx("the kernel refuses merged UDP packets (%s): %s is off from now on", strerrordesc_np(errno), offload_name(OFFLOAD_UDP_GSO));
+	for (size_t i = first; i < end; i++) {
+		b->first[0] = (uint16_t)i;
+		fill(b, 0, outs, 1);
+		if (sendmsg(fd, &b->messages[0].msg_hdr, 0) < 0)
+			pipeline_refused(pipeline, outs[i], now);
+	}
+}
+
+void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n, struct pipeline *pipeline, uint32_t now)
 {
 	for (size_t i = 0; i < n; i++)
-		fill(b, i, outs[i]);
+		b->iov[i] = (struct iovec){ .iov_base = outs[i]->data, .iov_len = outs[i]->len };
 	for (size_t done = 0; done < n;) {
-		int sent = sendmmsg(fd, b->messages + done, (unsigned)(n - done), 0);
+		size_t messages = plan(b, outs, done, n);
+		int sent = sendmmsg(fd, b->messages, (unsigned)messages, 0);
 		if (sent > 0) {
-			done += (size_t)sent;
+			done = b->first[sent];
 			continue;
 		}
 		if (errno == EINTR)
 			continue;
+		size_t end = b->first[1];
 		bool full = errno == EAGAIN || errno == EWOULDBLOCK;
+		if (!full && end - done > 1) {
+			send_singly(b, fd, outs, done, end, pipeline, now);
+			done = end;
+			continue;
+		}
 		do
-			pipeline_refused(pipeline, b->outs[done++], now);
+			pipeline_refused(pipeline, outs[done++], now);
 		while (full && done < n);
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * What UDP and raw protocol-41 sockets have in common: their options, and sending a batch of outer packets with one
- * sendmmsg.
+ * What UDP and raw protocol-41 sockets have in common: their options, and sending a batch of outer packets with one sendmmsg. Where UDP_SEGMENT is on, packets of one
+ * size to one endpoint leave as one message.
  */
 #ifndef POPD_IO_OUTER_H
 #define POPD_IO_OUTER_H
@@ -8,20 +8,22 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "popd/io/offload.h"
 #include "popd/io/port.h"
 
 enum { OUTER_BATCH = 2 * PIPELINE_BATCH, OUTER_BUFFER = 8 << 20 };
 
 /* Room for one sendmmsg, prepared once. */
 struct outer_batch {
+	struct offloads *offloads; /* for UDP_SEGMENT; NULL: never */
 	struct mmsghdr messages[OUTER_BATCH];
-	struct iovec iov[OUTER_BATCH];
+	struct iovec iov[OUTER_BATCH]; /* one a packet, in order: a message's are those from its first packet on */
 	struct sockaddr_in to[OUTER_BATCH];
 	union {
 		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(sizeof(int))];
-	} tos[OUTER_BATCH];
-	struct out *outs[OUTER_BATCH];
+		uint8_t bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))];
+	} control[OUTER_BATCH];
+	uint16_t first[OUTER_BATCH + 1]; /* a message's first packet */
 };
 
 /* A non-blocking IPv4 socket with large buffers and TTL 64. `pmtu`: IP_PMTUDISC_*, which decides about DF. -1: errno

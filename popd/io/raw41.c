@@ -30,7 +30,7 @@ struct raw41_port {
 	struct iovec iov[PIPELINE_BATCH];
 	size_t count, next; /* messages of the last recvmmsg, and the first not yet done with */
 	bool cutting;       /* messages[next] is being cut */
-	struct coalesced cut;
+	struct segments cut;
 	struct outer_batch out;
 };
 
@@ -71,7 +71,7 @@ static bool take(struct raw41_port *r, struct job *job, size_t slot)
 		return true;
 	}
 	uint8_t *segment = buffers_at(r->segments, slot);
-	size_t size = coalesced_next(&r->cut, segment, PORT_PACKET);
+	size_t size = segments_next(&r->cut, segment, PORT_PACKET);
 	r->cutting = size > 0;
 	if (size > 0)
 		job_fill(job, JOB_FROM_PROTO41, segment, size, from, outer.tos);

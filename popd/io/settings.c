@@ -5,6 +5,7 @@
 
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/sha1_many.h"
 
 static const char *const level_names[] = { "error", "warn", "info", "debug", NULL };
 
@@ -119,6 +120,22 @@ static const struct config_key keys[] = {
 	  .def = "60",
 	  .live = true,
 	  .help = "seconds between batches of per-tunnel statistics" },
+#define X(e, key_name, text)                    \
+	{ .section = "popd",                    \
+	  .name = key_name,                     \
+	  .type = CONFIG_BOOL,                  \
+	  .offset = AT(offloads[OFFLOAD_##e]),  \
+	  .def = "yes",                         \
+	  .help = text },
+	OFFLOAD_LIST(X)
+#undef X
+	{ .section = "popd",
+	  .name = "sha1",
+	  .type = CONFIG_CHOICE,
+	  .offset = AT(sha1),
+	  .choices = sha1_engine_names,
+	  .def = "auto",
+	  .help = "widest engine for signatures: auto, openssl, avx2, sha-ni or avx512" },
 	{ .section = "popd",
 	  .name = "snapshot",
 	  .type = CONFIG_TEXT,
@@ -240,6 +257,10 @@ void settings_take_live(struct settings *s, const struct settings *fresh)
 		{ "max_tunnels", s->max_tunnels == fresh->max_tunnels },
 		{ "errors_per_second", s->errors == fresh->errors },
 		{ "tunnel_errors_per_second", s->tunnel_errors == fresh->tunnel_errors },
+		{ "sha1", s->sha1 == fresh->sha1 },
+#define X(e, name, text) { name, s->offloads[OFFLOAD_##e] == fresh->offloads[OFFLOAD_##e] },
+		OFFLOAD_LIST(X)
+#undef X
 		{ "snapshot", same_text(s->snapshot, fresh->snapshot) },
 		{ "control", same_text(s->control, fresh->control) },
 		{ "conninfo", same_text(s->conninfo, fresh->conninfo) },

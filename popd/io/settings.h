@@ -12,6 +12,7 @@
 #include "lib/cc.h"
 #include "lib/config.h"
 #include "lib/ip.h"
+#include "popd/io/offload.h"
 
 struct settings {
 	char *name;      /* of the PoP, as in the database */
@@ -28,6 +29,8 @@ struct settings {
 	int64_t tunnel_errors; /* the same, one tunnel */
 	int64_t report_interval;
 	int64_t statistics_interval;
+	bool offloads[OFFLOAD__COUNT]; /* wanted, by enum offload */
+	int64_t sha1;      /* enum sha1_engine */
 	char *snapshot;    /* path; the endpoint journal lies beside it */
 	char *control;     /* path of the control socket */
 	char *modules;     /* list of loaded kernel modules */

@@ -1,50 +1,222 @@
+/*
+ * Reading: a packet goes straight into its job's buffer; what is longer runs over into `rest`, and then is put together in `large` and cut into the buffers of as
+ * many jobs as it gives, over as many calls of receive as that takes (`backlog`).
+ *
+ * Writing: the vnet header goes into the packet's own headroom, so that a packet alone is one piece. A merged one is that piece and the payloads of the
+ * others. When the kernel refuses a merged one, its members are put back as they were and written one by one; a kernel that refuses the kind as such
+ * (EINVAL, EIO: some releases did) is not asked again.
+ */
 #include "popd/io/tun.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "lib/log.h"
+#include "popd/io/gro.h"
+#include "popd/io/segment.h"
+#include "popd/io/transport.h"
+#include "popd/wire/be.h"
+#include "popd/wire/csum.h"
+#include "popd/wire/ipv6.h"
+
+/* linux/if_tun.h has them from Linux 6.2 on; both are needed for either to work. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+enum { VNET = sizeof(struct virtio_net_hdr), LARGE = 65536 + PORT_PACKET };
 
 struct tun_port {
 	struct port port;
+	struct offloads *offloads;
+	bool vnet; /* every packet has a vnet header */
 	struct buffers *buffers;
+	uint8_t *large;      /* a super-packet */
+	struct segments cut; /* what is left of it */
+	bool cutting;
+	struct gro gro;
 };
 
-static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
+/* ---- reading ---- */
+
+/* The kernel left the checksum for us: the field holds the pseudo-header's sum (linux/virtio_net.h). false: the header is nonsense. */
+static bool complete_checksum(const struct virtio_net_hdr *h, uint8_t *data, size_t len)
 {
-	struct tun_port *t = container_of(port, struct tun_port, port);
-	size_t n = 0;
+	size_t at = (size_t)h->csum_start + h->csum_offset;
+
+	if (h->csum_start < IPV6_HEADER || at + 2 > len)
+		return false;
+	uint16_t value = csum_fold(csum_add(0, data + h->csum_start, len - h->csum_start));
+	be16_store(data + at, value == 0 && h->csum_offset == UDP_AT_CHECK ? 0xffff : value);
+	return true;
+}
+
+static bool begin_cutting(struct tun_port *t, const struct virtio_net_hdr *h, size_t len)
+{
+	uint8_t type = h->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+
+	if ((type != VIRTIO_NET_HDR_GSO_TCPV6 && type != VIRTIO_NET_HDR_GSO_UDP_L4) || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return false;
+	t->cutting = segments_begin(&t->cut, t->large, len, h->csum_start, type == VIRTIO_NET_HDR_GSO_TCPV6, h->gso_size);
+	return t->cutting;
+}
+
+static size_t cut(struct tun_port *t, struct job *jobs, size_t n, size_t max)
+{
+	static const struct endpoint4 none;
 
 	while (n < max) {
 		uint8_t *data = buffers_at(t->buffers, n);
-		ssize_t len = read(port->fd, data, PORT_PACKET);
-		if (len < 0) {
-			if (errno == EINTR)
-				continue;
-			port->gone = errno == EBADFD;
+		size_t len = segments_next(&t->cut, data, PORT_PACKET);
+		if (len == 0) {
+			t->cutting = false;
 			break;
 		}
-		job_fill(&jobs[n++], JOB_FROM_TUN, data, (size_t)len, (struct endpoint4){ { 0 }, 0 }, 0);
+		job_fill(&jobs[n++], JOB_FROM_TUN, data, len, none, 0);
 	}
 	return n;
 }
 
+/* One packet or super-packet: -1 for nothing there, else the number of bytes without vnet header, *h filled. */
+static ssize_t read_one(struct tun_port *t, uint8_t *data, struct virtio_net_hdr *h)
+{
+	struct iovec iov[] = {
+		{ .iov_base = h, .iov_len = VNET },
+		{ .iov_base = data, .iov_len = PORT_PACKET },
+		{ .iov_base = t->large + PORT_PACKET, .iov_len = LARGE - PORT_PACKET },
+	};
+	ssize_t len;
+
+	do
+		len = t->vnet ? readv(t->port.fd, iov, 3) : read(t->port.fd, data, PORT_PACKET);
+	while (len < 0 && errno == EINTR);
+	if (len < 0)
+		return -1;
+	if (!t->vnet)
+		return len;
+	return len < VNET ? 0 : len - VNET;
+}
+
+static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
+{
+	static const struct endpoint4 none;
+	struct tun_port *t = container_of(port, struct tun_port, port);
+	size_t n = t->cutting ? cut(t, jobs, 0, max) : 0;
+
+	while (n < max && !t->cutting) {
+		struct virtio_net_hdr h = { 0 };
+		uint8_t *data = buffers_at(t->buffers, n);
+		ssize_t len = read_one(t, data, &h);
+		if (len < 0) {
+			port->gone = errno == EBADFD;
+			break;
+		}
+		if (h.gso_type != VIRTIO_NET_HDR_GSO_NONE || len > PORT_PACKET) {
+			memcpy(t->large, data, len < PORT_PACKET ? (size_t)len : PORT_PACKET);
+			if (begin_cutting(t, &h, (size_t)len))
+				n = cut(t, jobs, n, max);
+			else
+				job_fill(&jobs[n++], JOB_FROM_TUN, data, 0, none, 0); /* counted as too short */
+			continue;
+		}
+		if ((h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && !complete_checksum(&h, data, (size_t)len))
+			len = 0;
+		job_fill(&jobs[n++], JOB_FROM_TUN, data, (size_t)len, none, 0);
+	}
+	port->backlog = t->cutting;
+	return n;
+}
+
+/* ---- writing ---- */
+
+static bool write_alone(struct tun_port *t, const struct out *out)
+{
+	size_t before = t->vnet ? VNET : 0;
+	ssize_t len;
+
+	memset(out->data - before, 0, before);
+	do
+		len = write(t->port.fd, out->data - before, out->len + before);
+	while (len < 0 && errno == EINTR);
+	return len >= 0;
+}
+
+static int write_merged(struct tun_port *t, const struct gro_group *g, struct out *const *outs)
+{
+	struct virtio_net_hdr h = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = g->kind == GRO_TCP ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_UDP_L4,
+		.hdr_len = g->header,
+		.gso_size = g->segment,
+		.csum_start = IPV6_HEADER,
+		.csum_offset = g->kind == GRO_TCP ? TCP_AT_CHECK : UDP_AT_CHECK,
+	};
+	struct iovec iov[GRO_MAX];
+	struct out *first = outs[g->first];
+	int n = 0;
+	ssize_t len;
+
+	memcpy(first->data - VNET, &h, VNET);
+	iov[n++] = (struct iovec){ .iov_base = first->data - VNET, .iov_len = VNET + first->len };
+	for (uint16_t i = t->gro.next[g->first]; i != GRO_NONE; i = t->gro.next[i])
+		iov[n++] = (struct iovec){ .iov_base = outs[i]->data + g->header, .iov_len = outs[i]->len - g->header };
+	do
+		len = writev(t->port.fd, iov, n);
+	while (len < 0 && errno == EINTR);
+	return len < 0 ? errno : 0;
+}
+
+static void write_members(struct tun_port *t, const struct gro_group *g, struct out *const *outs, uint32_t now)
+{
+	for (uint16_t i = g->first; i != GRO_NONE; i = t->gro.next[i])
+		if (!write_alone(t, outs[i]))
+			pipeline_refused(t->port.pipeline, outs[i], now);
+}
+
+static void write_group(struct tun_port *t, const struct gro_group *g, struct out *const *outs, uint32_t now)
+{
+	enum offload which = g->kind == GRO_TCP ? OFFLOAD_TUN_TSO : OFFLOAD_TUN_USO;
+	uint8_t header[GRO_HEADER_MAX];
+
+	if (g->count == 1) {
+		write_members(t, g, outs, now);
+		return;
+	}
+	memcpy(header, outs[g->first]->data, g->header);
+	gro_finish(g, outs);
+	int err = write_merged(t, g, outs);
+	if (err == 0)
+		return;
+	memcpy(outs[g->first]->data, header, g->header);
+	if ((err == EINVAL || err == EIO) && offload_lost(t->offloads, which, OFFLOAD_REFUSED))
+		log_warnx("the kernel refuses merged packets on the TUN (%s): %s is off from now on", strerrordesc_np(err), offload_name(which));
+	write_members(t, g, outs, now);
+}
+
 static void tun_send(struct port *port, struct out *const *outs, size_t n, uint32_t now)
 {
-	for (size_t i = 0; i < n; i++) {
-		ssize_t len;
-		do
-			len = write(port->fd, outs[i]->data, outs[i]->len);
-		while (len < 0 && errno == EINTR);
-		if (len < 0)
-			pipeline_refused(port->pipeline, outs[i], now);
-	}
+	struct tun_port *t = container_of(port, struct tun_port, port);
+	struct gro_offer offer = { t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_TSO), t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_USO) };
+
+	gro_plan(&t->gro, outs, n, offer);
+	for (size_t i = 0; i < t->gro.count; i++)
+		write_group(t, &t->gro.groups[i], outs, now);
 }
+
+/* ---- making ---- */
 
 static void tun_free(struct port *port)
 {
@@ -53,15 +225,16 @@ static void tun_free(struct port *port)
 	if (port->fd >= 0)
 		close(port->fd);
 	buffers_free(t->buffers);
+	free(t->large);
 	free(t);
 }
 
 static const struct port_ops tun_ops = { .name = "tun", .receive = tun_receive, .send = tun_send, .free = tun_free };
 
 /* 0 or -1, errno set. */
-static int attach_queue(const char *name)
+static int attach_queue(const char *name, bool vnet)
 {
-	struct ifreq req = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE };
+	struct ifreq req = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | (vnet ? IFF_VNET_HDR : 0)) };
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
@@ -75,31 +248,64 @@ static int attach_queue(const char *name)
 	return -1;
 }
 
-struct port *tun_port_create(const char *name, struct pipeline *pipeline, char why[static TUN_WHY])
+/* Tells the kernel what it may hand to us; tries with less when it does not know all of it. */
+static void offer_to_kernel(struct tun_port *t)
 {
-	struct tun_port *t = calloc(1, sizeof(*t));
+	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, uso = TUN_F_USO4 | TUN_F_USO6;
+	bool want_tso = offload_is_on(t->offloads, OFFLOAD_TUN_TSO), want_uso = offload_is_on(t->offloads, OFFLOAD_TUN_USO);
+	unsigned flags = TUN_F_CSUM | (want_tso ? tso : 0) | (want_uso ? uso : 0);
+	int size = VNET;
 
-	if (!t || !(t->buffers = buffers_create(PIPELINE_BATCH, PORT_PACKET))) {
-		free(t);
-		snprintf(why, TUN_WHY, "no memory for the buffers of a TUN queue");
-		return NULL;
+	if (!t->vnet) {
+		(void)ioctl(t->port.fd, TUNSETOFFLOAD, 0); /* the device is persistent: it may have had them from an earlier popd */
+		return;
 	}
-	t->port = (struct port){ .ops = &tun_ops,
-				 .fd = attach_queue(name),
-				 .receives = true,
-				 .source = JOB_FROM_TUN,
-				 .pipeline = pipeline };
-	if (t->port.fd >= 0)
-		return &t->port;
+	if (ioctl(t->port.fd, TUNSETVNETHDRSZ, &size) == 0) {
+		if (ioctl(t->port.fd, TUNSETOFFLOAD, flags) == 0)
+			return;
+		if (want_uso)
+			offload_lost(t->offloads, OFFLOAD_TUN_USO, OFFLOAD_MISSING);
+		if (want_tso && ioctl(t->port.fd, TUNSETOFFLOAD, tso) == 0)
+			return;
+	}
+	offload_lost(t->offloads, OFFLOAD_TUN_TSO, OFFLOAD_MISSING);
+	offload_lost(t->offloads, OFFLOAD_TUN_USO, OFFLOAD_MISSING);
+	(void)ioctl(t->port.fd, TUNSETOFFLOAD, 0);
+}
+
+static void explain(const char *name, char *why)
+{
 	if (errno == EINVAL)
-		snprintf(
-			why, TUN_WHY,
-			"the interface %s exists already and is not a multi-queue TUN: delete it (ip link delete %s) or set another name (tun = ...)",
-			name, name);
+		snprintf(why, TUN_WHY, "the interface %s exists already and is not a multi-queue TUN: delete it (ip link delete %s) or set another name (tun = ...)",
+			 name, name);
 	else if (errno == EBUSY || errno == E2BIG)
 		snprintf(why, TUN_WHY, "the interface %s is in use by another program", name);
 	else
 		snprintf(why, TUN_WHY, "the TUN interface %s cannot be made: %s", name, strerror(errno));
-	tun_free(&t->port);
-	return NULL;
+}
+
+struct port *tun_port_create(const char *name, struct offloads *offloads, struct pipeline *pipeline, char why[static TUN_WHY])
+{
+	struct tun_port *t = calloc(1, sizeof(*t));
+
+	snprintf(why, TUN_WHY, "no memory for the buffers of a TUN queue");
+	if (!t)
+		return NULL;
+	t->port = (struct port){ .ops = &tun_ops, .fd = -1, .receives = true, .source = JOB_FROM_TUN, .pipeline = pipeline };
+	t->offloads = offloads;
+	t->vnet = offload_is_on(offloads, OFFLOAD_TUN_TSO) || offload_is_on(offloads, OFFLOAD_TUN_USO);
+	t->buffers = buffers_create(PIPELINE_BATCH, PORT_PACKET);
+	t->large = malloc(LARGE);
+	if (!t->buffers || !t->large) {
+		tun_free(&t->port);
+		return NULL;
+	}
+	t->port.fd = attach_queue(name, t->vnet);
+	if (t->port.fd < 0) {
+		explain(name, why);
+		tun_free(&t->port);
+		return NULL;
+	}
+	offer_to_kernel(t);
+	return &t->port;
 }

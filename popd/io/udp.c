@@ -1,50 +1,103 @@
+/*
+ * Receiving: one recvmmsg fills up to PIPELINE_BATCH messages; then each becomes one job in place or, when the kernel merged datagrams of one client in it
+ * (all of one size, but for the last), as many jobs as it has datagrams, copied apart since each needs room of its own around it; over as many calls of receive as
+ * that takes (`backlog`).
+ */
 #include "popd/io/udp.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "popd/io/outer.h"
 
+enum { MERGED = 65536 }; /* no datagram, merged or not, is longer */
+
+union control {
+	struct cmsghdr align;
+	uint8_t bytes[2 * CMSG_SPACE(sizeof(int))];
+};
+
 struct udp_port {
 	struct port port;
-	struct buffers *buffers;
+	bool merges;              /* UDP_GRO is on */
+	size_t size;              /* of a message's buffer */
+	struct buffers *messages_at;
+	struct buffers *apart;    /* what merged messages are taken apart into; NULL without UDP_GRO */
 	struct mmsghdr messages[PIPELINE_BATCH];
 	struct iovec iov[PIPELINE_BATCH];
 	struct sockaddr_in from[PIPELINE_BATCH];
-	union {
-		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(sizeof(int))];
-	} tos[PIPELINE_BATCH];
+	union control control[PIPELINE_BATCH];
+	size_t count, next, at;   /* messages of the last recvmmsg, the first not yet done with, and how far that is */
 	struct outer_batch out;
 };
 
-static uint8_t received_tos(struct msghdr *m)
+struct ancillary {
+	uint8_t tos;
+	size_t segment; /* size of the merged datagrams; 0: there is one only */
+};
+
+static struct ancillary read_ancillary(struct msghdr *m)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
-			return *CMSG_DATA(c);
-	return 0;
+	struct ancillary a = { 0, 0 };
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+			a.tos = *CMSG_DATA(c);
+		} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			int segment;
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+			a.segment = segment > 0 ? (size_t)segment : 0;
+		}
+	}
+	return a;
 }
 
-/* A datagram longer than any valid one was cut; as an empty one it is counted as what it is: no tunnel packet. */
+/* The next datagram of message `next`, as job number `n`. One longer than any valid one was cut, by the kernel or here; as an empty one it is counted as what it
+ * is: no tunnel packet. */
+static void take(struct udp_port *u, struct job *job, size_t n)
+{
+	struct msghdr *m = &u->messages[u->next].msg_hdr;
+	struct ancillary a = read_ancillary(m);
+	struct endpoint4 from = { { ntohl(u->from[u->next].sin_addr.s_addr) }, ntohs(u->from[u->next].sin_port) };
+	uint8_t *data = buffers_at(u->messages_at, u->next) + u->at;
+	size_t whole = m->msg_flags & MSG_TRUNC ? 0 : u->messages[u->next].msg_len;
+	size_t len = whole - u->at;
+
+	if (u->apart && a.segment > 0 && a.segment < whole) {
+		len = len < a.segment ? len : a.segment;
+		uint8_t *own = buffers_at(u->apart, n);
+		memcpy(own, data, len < PORT_PACKET ? len : 0);
+		data = own;
+	}
+	u->at += len;
+	job_fill(job, u->port.source, data, len < PORT_PACKET ? len : 0, from, a.tos);
+	if (u->at >= whole) {
+		u->next++;
+		u->at = 0;
+	}
+}
+
 static size_t udp_receive(struct port *port, struct job *jobs, size_t max)
 {
 	struct udp_port *u = container_of(port, struct udp_port, port);
+	size_t n = 0;
 
-	for (size_t i = 0; i < max; i++) {
-		u->messages[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
-		u->messages[i].msg_hdr.msg_controllen = sizeof(u->tos[i].bytes);
+	if (u->next == u->count) {
+		for (size_t i = 0; i < u->count; i++) {
+			u->messages[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
+			u->messages[i].msg_hdr.msg_controllen = sizeof(u->control[i].bytes);
+		}
+		int got = recvmmsg(port->fd, u->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
+		u->count = got > 0 ? (size_t)got : 0;
+		u->next = 0;
 	}
-	int n = recvmmsg(port->fd, u->messages, (unsigned)max, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n; i++) {
-		struct msghdr *m = &u->messages[i].msg_hdr;
-		struct endpoint4 from = { { ntohl(u->from[i].sin_addr.s_addr) }, ntohs(u->from[i].sin_port) };
-		size_t len = m->msg_flags & MSG_TRUNC ? 0 : u->messages[i].msg_len;
-		job_fill(&jobs[i], port->source, buffers_at(u->buffers, (size_t)i), len, from, received_tos(m));
-	}
-	return n > 0 ? (size_t)n : 0;
+	for (; n < max && u->next < u->count; n++)
+		take(u, &jobs[n], n);
+	port->backlog = u->next < u->count;
+	return n;
 }
 
 static void udp_send(struct port *port, struct out *const *outs, size_t n, uint32_t now)
@@ -60,7 +113,8 @@ static void udp_free(struct port *port)
 
 	if (port->fd >= 0)
 		close(port->fd);
-	buffers_free(u->buffers);
+	buffers_free(u->messages_at);
+	buffers_free(u->apart);
 	free(u);
 }
 
@@ -68,9 +122,7 @@ static const struct port_ops udp_ops = { .name = "udp", .receive = udp_receive, 
 
 static int open_socket(struct endpoint4 at)
 {
-	struct sockaddr_in name = { .sin_family = AF_INET,
-				    .sin_port = htons(at.port),
-				    .sin_addr.s_addr = htonl(at.addr.v) };
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(at.port), .sin_addr.s_addr = htonl(at.addr.v) };
 	int on = 1;
 	/* OMIT: one client's small or forged path MTU must not refuse packets of any size to anyone; too large ones
 	 * are fragmented. */
@@ -88,29 +140,59 @@ static int open_socket(struct endpoint4 at)
 	return -1;
 }
 
-struct port *udp_port_create(struct endpoint4 at, enum job_source source, struct pipeline *pipeline)
+/* Asks the kernel for what is wanted; what it lacks is noted. */
+static void set_offloads(struct udp_port *u, struct offloads *offloads)
+{
+	int on = 1, off = 0;
+
+	if (!offloads)
+		return;
+	if (offload_is_on(offloads, OFFLOAD_UDP_GRO)) {
+		u->merges = setsockopt(u->port.fd, SOL_UDP, UDP_GRO, &on, sizeof(on)) == 0;
+		if (!u->merges)
+			offload_lost(offloads, OFFLOAD_UDP_GRO, OFFLOAD_MISSING);
+	}
+	/* setting the socket's own segment size to none is a no-op where the option exists */
+	if (offload_is_on(offloads, OFFLOAD_UDP_GSO) && setsockopt(u->port.fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off)) != 0)
+		offload_lost(offloads, OFFLOAD_UDP_GSO, OFFLOAD_MISSING);
+	u->out.offloads = offloads;
+}
+
+static bool make_buffers(struct udp_port *u)
+{
+	u->size = u->merges ? MERGED : PORT_PACKET;
+	u->messages_at = buffers_create(PIPELINE_BATCH, u->size);
+	u->apart = u->merges ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
+	if (!u->messages_at || (u->merges && !u->apart))
+		return false;
+	for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+		u->iov[i] = (struct iovec){ .iov_base = buffers_at(u->messages_at, i), .iov_len = u->size };
+		u->messages[i].msg_hdr = (struct msghdr){ .msg_name = &u->from[i],
+							  .msg_namelen = sizeof(u->from[i]),
+							  .msg_iov = &u->iov[i],
+							  .msg_iovlen = 1,
+							  .msg_control = &u->control[i],
+							  .msg_controllen = sizeof(u->control[i].bytes) };
+	}
+	return true;
+}
+
+struct port *udp_port_create(struct endpoint4 at, enum job_source source, struct offloads *offloads, struct pipeline *pipeline)
 {
 	struct udp_port *u = calloc(1, sizeof(*u));
 
-	if (!u || !(u->buffers = buffers_create(PIPELINE_BATCH, PORT_PACKET))) {
-		free(u);
+	if (!u)
 		return NULL;
-	}
-	u->port = (struct port){
-		.ops = &udp_ops, .fd = open_socket(at), .receives = true, .source = source, .pipeline = pipeline
-	};
-	if (u->port.fd < 0) {
-		int saved = errno;
-		udp_free(&u->port);
-		errno = saved;
-		return NULL;
-	}
-	for (size_t i = 0; i < PIPELINE_BATCH; i++) {
-		u->iov[i] = (struct iovec){ .iov_base = buffers_at(u->buffers, i), .iov_len = PORT_PACKET };
-		u->messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &u->from[i], .msg_iov = &u->iov[i], .msg_iovlen = 1, .msg_control = &u->tos[i]
-		};
-	}
 	outer_batch_init(&u->out);
-	return &u->port;
+	u->port = (struct port){ .ops = &udp_ops, .fd = open_socket(at), .receives = true, .source = source, .pipeline = pipeline };
+	if (u->port.fd >= 0) {
+		set_offloads(u, offloads);
+		if (make_buffers(u))
+			return &u->port;
+		errno = ENOMEM;
+	}
+	int saved = errno;
+	udp_free(&u->port);
+	errno = saved;
+	return NULL;
 }

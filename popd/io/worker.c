@@ -218,17 +218,17 @@ static bool open_ports(struct worker *w, const struct worker_conf *conf, char *w
 	struct endpoint4 ayiya = { conf->ipv4, conf->ayiya_port }, heartbeat = { conf->ipv4, conf->heartbeat_port };
 	struct port *p;
 
-	w->ports[PORT_TUN].port = p = tun_port_create(conf->tun, &w->pipeline, tun_why);
+	w->ports[PORT_TUN].port = p = tun_port_create(conf->tun, conf->offloads, &w->pipeline, tun_why);
 	if (!p) {
 		snprintf(why, WORKER_WHY, "%s", tun_why);
 		return false;
 	}
-	w->ports[PORT_AYIYA].port = p = udp_port_create(ayiya, JOB_FROM_AYIYA, &w->pipeline);
+	w->ports[PORT_AYIYA].port = p = udp_port_create(ayiya, JOB_FROM_AYIYA, conf->offloads, &w->pipeline);
 	if (!p) {
 		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s", endpoint4_text(ayiya, text), strerror(errno));
 		return false;
 	}
-	w->ports[PORT_HEARTBEAT].port = p = udp_port_create(heartbeat, JOB_FROM_HEARTBEAT, &w->pipeline);
+	w->ports[PORT_HEARTBEAT].port = p = udp_port_create(heartbeat, JOB_FROM_HEARTBEAT, NULL, &w->pipeline);
 	if (!p) {
 		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s", endpoint4_text(heartbeat, text),
 			 strerror(errno));
@@ -254,6 +254,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.counters = counters_create(table_slots(conf->table));
 	w->pipeline.limiter = limiter_create(conf->errors, conf->tunnel_errors);
 	w->pipeline.digest = digest_ctx_create();
+	w->pipeline.sha1 = conf->sha1;
 	w->pipeline.expiry = conf->expiry;
 	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));

@@ -13,6 +13,7 @@
 #include "lib/cc.h"
 #include "lib/ip.h"
 #include "popd/core/pipeline.h"
+#include "popd/io/offload.h"
 
 struct worker;
 struct ev_loop;
@@ -32,6 +33,8 @@ struct worker_conf {
 	struct ip4 ipv4;
 	uint16_t ayiya_port, heartbeat_port;
 	const char *tun;
+	struct offloads *offloads; /* all workers' */
+	struct sha1_set sha1;
 	uint32_t errors, tunnel_errors; /* this worker's share of the ICMPv6 errors a second */
 	uint32_t expiry;
 	uint8_t probe_key[16];

@@ -1,0 +1,137 @@
+#include "popd/io/gro.h"
+
+#include <string.h>
+
+#include "popd/io/transport.h"
+#include "popd/wire/be.h"
+#include "popd/wire/csum.h"
+#include "popd/wire/ipv6.h"
+
+enum {
+	LARGEST = 65535, /* payload length is a 16-bit field */
+	FLOWS = 256,     /* cells of the map from tunnel to its newest group; a power of two, twice GRO_MAX */
+};
+_Static_assert(FLOWS >= 2 * GRO_MAX, "the map always has a free cell");
+
+struct flows {
+	const struct tunnel *tunnel[FLOWS];
+	uint16_t group[FLOWS];
+	bool used[FLOWS];
+};
+
+/* The cell of `tunnel`, or the free one where it belongs. */
+static size_t flow_cell(const struct flows *f, const struct tunnel *tunnel)
+{
+	size_t i = ((uintptr_t)tunnel >> 6) * 0x9e3779b97f4a7c15u >> 56;
+
+	while (f->used[i] && f->tunnel[i] != tunnel)
+		i = (i + 1) % FLOWS;
+	return i;
+}
+
+/* A packet that may begin a group: fills `group` as one of its own. Anything unusual stays GRO_ALONE. */
+static void classify(const struct out *out, struct gro_offer offer, struct gro_group *group)
+{
+	const uint8_t *p = out->data;
+
+	if (out->len < IPV6_HEADER + UDP_HEADER || be16_load(p + IPV6_AT_LENGTH) != out->len - IPV6_HEADER)
+		return;
+	size_t upper = out->len - IPV6_HEADER, header = 0;
+	const uint8_t *transport = p + IPV6_HEADER;
+	if (p[IPV6_AT_NEXT] == IPV6_NEXT_TCP && offer.tcp && upper >= TCP_HEADER) {
+		header = (size_t)(transport[TCP_AT_OFFSET] >> 4) * 4;
+		if (header < TCP_HEADER || header >= upper || (transport[TCP_AT_FLAGS] & ~TCP_PSH) != TCP_ACK)
+			return;
+	} else if (p[IPV6_AT_NEXT] == IPV6_NEXT_UDP && offer.udp) {
+		header = UDP_HEADER;
+		if (header >= upper || be16_load(transport + UDP_AT_LENGTH) != upper || be16_load(transport + UDP_AT_CHECK) == 0)
+			return;
+	} else {
+		return;
+	}
+	if (csum_upper(p, p[IPV6_AT_NEXT], transport, upper) != 0)
+		return;
+	bool is_tcp = p[IPV6_AT_NEXT] == IPV6_NEXT_TCP;
+	group->kind = is_tcp ? GRO_TCP : GRO_UDP;
+	group->header = (uint16_t)(IPV6_HEADER + header);
+	group->segment = (uint16_t)(upper - header);
+	group->sequence = is_tcp ? be32_load(transport + TCP_AT_SEQUENCE) + group->segment : 0;
+	group->closed = is_tcp && (transport[TCP_AT_FLAGS] & TCP_PSH);
+}
+
+/* Equal in everything but what segmentation itself changes. Both are of one kind and header length. */
+static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_group *group)
+{
+	const uint8_t *ta = a + IPV6_HEADER, *tb = b + IPV6_HEADER;
+
+	/* traffic class and flow label; next header and hop limit; addresses; ports */
+	if (memcmp(a, b, IPV6_AT_LENGTH) != 0 || memcmp(a + IPV6_AT_NEXT, b + IPV6_AT_NEXT, IPV6_HEADER - IPV6_AT_NEXT) != 0 || memcmp(ta, tb, 4) != 0)
+		return false;
+	if (group->kind == GRO_UDP)
+		return true;
+	return memcmp(ta + TCP_AT_ACK, tb + TCP_AT_ACK, TCP_AT_FLAGS - TCP_AT_ACK) == 0 && memcmp(ta + TCP_AT_WINDOW, tb + TCP_AT_WINDOW, 2) == 0 &&
+	       memcmp(ta + TCP_HEADER, tb + TCP_HEADER, group->header - IPV6_HEADER - TCP_HEADER) == 0;
+}
+
+static bool takes(const struct gro_group *group, const uint8_t *first, const struct gro_group *more, const struct out *out)
+{
+	if (group->closed || group->kind == GRO_ALONE || group->kind != more->kind || group->header != more->header || more->segment > group->segment ||
+	    group->octets + more->segment > LARGEST)
+		return false;
+	if (group->kind == GRO_TCP && more->sequence - more->segment != group->sequence)
+		return false;
+	return (group->kind != GRO_UDP || group->count < GRO_UDP_SEGMENTS) && is_same_flow(first, out->data, group);
+}
+
+static void append(struct gro *g, struct gro_group *group, uint16_t i, const struct gro_group *more)
+{
+	g->next[group->last] = i;
+	group->last = i;
+	group->count++;
+	group->octets += more->segment;
+	group->sequence = more->sequence;
+	group->closed = more->closed || more->segment < group->segment;
+}
+
+void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer offer)
+{
+	struct flows flows;
+
+	memset(flows.used, 0, sizeof(flows.used));
+	g->count = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		struct gro_group alone = { .first = i, .last = i, .count = 1, .kind = GRO_ALONE, .octets = outs[i]->len };
+		size_t cell = flow_cell(&flows, outs[i]->tunnel);
+		g->next[i] = GRO_NONE;
+		classify(outs[i], offer, &alone);
+		struct gro_group *newest = flows.used[cell] ? &g->groups[flows.group[cell]] : NULL;
+		if (newest && takes(newest, outs[newest->first]->data, &alone, outs[i])) {
+			append(g, newest, i, &alone);
+			continue;
+		}
+		flows.used[cell] = true;
+		flows.tunnel[cell] = outs[i]->tunnel;
+		flows.group[cell] = (uint16_t)g->count;
+		g->groups[g->count++] = alone;
+	}
+}
+
+void gro_finish(const struct gro_group *group, struct out *const *outs)
+{
+	uint8_t *p = outs[group->first]->data, *transport = p + IPV6_HEADER;
+	size_t upper = group->octets - IPV6_HEADER;
+	uint8_t *check = transport + (group->kind == GRO_TCP ? TCP_AT_CHECK : UDP_AT_CHECK);
+
+	be16_store(p + IPV6_AT_LENGTH, (uint16_t)upper);
+	if (group->kind == GRO_TCP)
+		transport[TCP_AT_FLAGS] |= outs[group->last]->data[IPV6_HEADER + TCP_AT_FLAGS] & TCP_PSH;
+	else
+		be16_store(transport + UDP_AT_LENGTH, (uint16_t)upper);
+	/* csum_upper over no bytes is the complement of the pseudo-header's sum; the kernel wants the sum itself (linux/virtio_net.h) */
+	uint8_t length[4];
+	be32_store(length, (uint32_t)upper);
+	uint64_t sum = csum_add(0, p + IPV6_AT_SOURCE, 32);
+	uint8_t next[4] = { 0, 0, 0, p[IPV6_AT_NEXT] };
+	sum = csum_add(csum_add(sum, length, sizeof(length)), next, sizeof(next));
+	be16_store(check, (uint16_t)~csum_fold(sum));
+}

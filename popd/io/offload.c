@@ -1,0 +1,37 @@
+#include "popd/io/offload.h"
+
+static const struct {
+	const char *name, *text;
+} list[] = {
+#define X(e, n, t) { n, t },
+	OFFLOAD_LIST(X)
+#undef X
+};
+_Static_assert(ARRAY_LEN(list) == OFFLOAD__COUNT, "every offload has a row");
+
+static const char *const state_names[] = {
+	[OFFLOAD_OFF] = "off", [OFFLOAD_ON] = "on", [OFFLOAD_MISSING] = "missing", [OFFLOAD_REFUSED] = "refused"
+};
+_Static_assert(ARRAY_LEN(state_names) == OFFLOAD_STATE__COUNT, "every state has a name");
+
+const char *offload_name(enum offload o)
+{
+	return o < OFFLOAD__COUNT ? list[o].name : "?";
+}
+
+const char *offload_text(enum offload o)
+{
+	return o < OFFLOAD__COUNT ? list[o].text : "?";
+}
+
+const char *offload_state_name(enum offload_state s)
+{
+	return s < OFFLOAD_STATE__COUNT ? state_names[s] : "?";
+}
+
+bool offload_lost(struct offloads *o, enum offload which, enum offload_state why)
+{
+	int on = OFFLOAD_ON;
+
+	return atomic_compare_exchange_strong(&o->state[which], &on, (int)why);
+}

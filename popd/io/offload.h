@@ -1,0 +1,51 @@
+/*
+ * What the kernel can do for many packets at once, one list: configuration keys, probing at start, falling back at run time, and the status all walk it. Workers share
+ * the states: each is set at start, and from then on only ever goes from on to refused.
+ */
+#ifndef POPD_IO_OFFLOAD_H
+#define POPD_IO_OFFLOAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "lib/cc.h"
+
+/* X(enumerator, name in configuration and status, what it does) */
+#define OFFLOAD_LIST(X)                                                                                       \
+	X(TUN_TSO, "tun_tso", "TCP segments cross the TUN merged, both ways (vnet header, TSO)")              \
+	X(TUN_USO, "tun_uso", "UDP datagrams cross the TUN merged, both ways (USO, Linux 6.2)")               \
+	X(UDP_GRO, "udp_gro", "AYIYA packets of one client are received merged (UDP_GRO, Linux 5.0)")         \
+	X(UDP_GSO, "udp_gso", "AYIYA packets to one client are sent merged (UDP_SEGMENT, Linux 4.18)")
+
+enum offload {
+#define X(e, name, text) OFFLOAD_##e,
+	OFFLOAD_LIST(X)
+#undef X
+	OFFLOAD__COUNT
+};
+
+enum offload_state {
+	OFFLOAD_OFF,     /* by configuration */
+	OFFLOAD_ON,
+	OFFLOAD_MISSING, /* the kernel has it not */
+	OFFLOAD_REFUSED, /* the kernel took it at start and refused it later: falls back for good */
+	OFFLOAD_STATE__COUNT
+};
+
+struct offloads {
+	_Atomic int state[OFFLOAD__COUNT]; /* enum offload_state */
+};
+
+const char *offload_name(enum offload o);
+const char *offload_text(enum offload o);
+const char *offload_state_name(enum offload_state s); /* "off", "on", "missing", "refused" */
+
+static inline bool offload_is_on(const struct offloads *o, enum offload which)
+{
+	return atomic_load_explicit(&o->state[which], memory_order_relaxed) == OFFLOAD_ON;
+}
+
+/* The kernel said no; true the first time, for the one log line. */
+bool offload_lost(struct offloads *o, enum offload which, enum offload_state why) NONNULL;
+
+#endif
