@@ -112,11 +112,11 @@ test:
 run:
 	deploy/packages.sh run
 	$(MAKE) -j$$(nproc) all
-	BUILD=$(BUILD) deploy/run.sh
+	exec env BUILD=$(BUILD) deploy/run.sh
 
 bench: all
 	BUILD=$(BUILD) tests/bench/run.sh
-	exec env BUILD=$(BUILD) deploy/run.sh
+
 fuzz:
 	$(MAKE) CC=clang BUILD=build-fuzz FUZZING=1 fuzz-run
 

@@ -12,6 +12,8 @@ export BUILD=${BUILD:-build} SAN=${SAN:-}
 # The one Debian's packages are for, whatever else is first in the path.
 PYTHON=/usr/bin/python3
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+# The makes below are told what they need; "make test" may have been called with anything.
+unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
 mkdir -p "$BUILD"
 
 make_here() { make --no-print-directory -j2 BUILD="$BUILD" "$@"; }
