@@ -29,7 +29,10 @@ POP, POP_IPV4, HOST = "demo01", "198.51.100.2", "2001:db8:fff0::2"
 URL = f"http://{POP_IPV4}:8080"
 DIRECT, DIRECT2 = "203.0.113.10", "203.0.113.20"
 
+# one transaction: there is never a moment without translation
 NAT = """
+table ip nat {{ }}
+flush table ip nat
 table ip nat {{
   chain post {{
     type nat hook postrouting priority 100; policy accept;
@@ -76,7 +79,6 @@ class World:
 
     def nat(self, low, high):
         """(Re-)maps the router's UDP ports: what was mapped before is forgotten."""
-        self.router.run("nft", "delete", "table", "ip", "nat", check=False)
         self.router.nft(NAT.format(low=low, high=high))
         self.router.run("conntrack", "-F", check=False)
 
