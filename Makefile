@@ -38,7 +38,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ_TARGETS:%=$(BUILD)/tests/replay_%)
 
-.PHONY: all check unit replay test run bench fuzz fuzz-run install format clean
+.PHONY: all check unit replay test run bench fuzz fuzz-run tsan install format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -131,6 +131,11 @@ format:
 
 install: all
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BUILD=$(BUILD) deploy/install.sh
+
+# Pipelines over one table that changes under them, with a thread sanitizer. POPD_CHURN=N: that many changes.
+tsan:
+	$(MAKE) BUILD=build-tsan CFLAGS="-O1 -g -fsanitize=thread" build-tsan/tests/test_popd_table_threads
+	build-tsan/tests/test_popd_table_threads
 
 clean:
 	rm -rf build build-*
