@@ -1,8 +1,6 @@
 """A real ticd on loopback in front of a private PostgreSQL, and hands on both. The client is tests/support/tic.py or a plain socket."""
-import contextlib
 import hashlib
 import os
-import signal
 import socket
 import subprocess
 
@@ -45,17 +43,6 @@ class Database(Postgres):
                  "array(select md5(n::text) from generate_series(1, 200) n), array(select null::inet from generate_series(1, 200)), "
                  "'{}', '{}', '{}')", user="operator")
         return self
-
-    def _kill(self, number):
-        for pid in self._family():
-            with contextlib.suppress(ProcessLookupError):  # a backend may end between the look and the signal
-                os.kill(pid, number)
-
-    def freeze(self):
-        self._kill(signal.SIGSTOP)
-
-    def thaw(self):
-        self._kill(signal.SIGCONT)
 
     def op(self, function, *values):
         return self.sql(f"select * from api.op_{function}({quoted(*values)})", user="operator")
