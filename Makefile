@@ -11,9 +11,11 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcas
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 HARDEN = -fstack-protector-strong -fPIE $(if $(SAN)$(FUZZING),$(SANITIZE),-D_FORTIFY_SOURCE=2) $(if $(FUZZING),-fsanitize=fuzzer-no-link)
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(HARDEN) -pthread -MMD -MP -I. -isystem $(PG_INCLUDE) $(CPPFLAGS) $(CFLAGS)
+# A program is linked with those of these that it uses.
+LIBS = -lev -lpq -lssl -lcrypto -linih -lmnl -ljansson -lmicrohttpd -lm
 LINK = $(CC) $(HARDEN) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(CFLAGS) $(LDFLAGS)
 
-# The parts, their sources (mains excepted) and the foreign libraries a program of that part may need.
+# The parts and their sources, mains excepted.
 PARTS = lib popd popctl ticd ticctl web
 src_lib = $(wildcard lib/*.c lib/*/*.c)
 src_popd = $(wildcard popd/wire/*.c popd/core/*.c popd/io/*.c)
@@ -21,12 +23,6 @@ src_popctl = $(wildcard popd/popctl_*.c)
 src_ticd = $(wildcard ticd/proto/*.c ticd/core/*.c ticd/io/*.c)
 src_ticctl = $(wildcard ticd/ctl/*.c)
 src_web = $(wildcard web/*/*.c)
-libs_lib = -lev -lpq -lcrypto -linih
-libs_popd = $(libs_lib) -lmnl -ljansson -lmicrohttpd -lm
-libs_popctl = -ljansson -lm
-libs_ticd = $(libs_lib) -lssl -lm
-libs_ticctl = $(libs_lib) -ljansson -lm
-libs_web = $(libs_lib) -lmicrohttpd -ljansson -lm
 SCHEMA = $(sort $(wildcard schema/migrations/*.sql)) $(wildcard schema/roles.sql) $(sort $(wildcard schema/api/*.sql))
 
 # Program: part and main file.
@@ -42,7 +38,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ_TARGETS:%=$(BUILD)/tests/replay_%)
 
-.PHONY: all check unit replay test run bench fuzz fuzz-run install format clean
+.PHONY: all check unit replay test run bench fuzz fuzz-run tsan install format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -79,18 +75,18 @@ $(BUILD)/ticctl.a: $(BUILD)/obj/gen/schema.o
 $(BUILD)/obj/web/page/asset.o: $(wildcard web/static/*)
 
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call objs,$$(main_$$*)) $$(call archives,$$(or $$(part_$$*),$$*))
-	$(call run,LINK $@,$(LINK) -o $@ $^ $(libs_$(or $(part_$*),$*)))
+	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS))
 
 $(UNIT_TESTS): $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call archives,$$(call part_of,$$*))
 	@mkdir -p $(@D)
-	$(call run,LINK $@,$(LINK) -o $@ $^ $(libs_$(call part_of,$*)) -lcmocka)
+	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS) -lcmocka)
 
 $(REPLAYS): $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $$(call archives,$$(call part_of,$$*))
 	@mkdir -p $(@D)
-	$(call run,LINK $@,$(LINK) -o $@ $^ $(libs_$(call part_of,$*)))
+	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS))
 
 $(FUZZ_TARGETS:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call archives,$$(call part_of,$$*))
-	$(call run,LINK $@,$(LINK) -fsanitize=fuzzer -o $@ $^ $(libs_$(call part_of,$*)))
+	$(call run,LINK $@,$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS))
 
 # Every unit test runs even when one fails; cmocka's report is shown for those that do.
 unit: $(UNIT_TESTS)
@@ -116,7 +112,7 @@ test:
 run:
 	deploy/packages.sh run
 	$(MAKE) -j$$(nproc) all
-	BUILD=$(BUILD) deploy/run.sh
+	exec env BUILD=$(BUILD) deploy/run.sh
 
 bench: all
 	BUILD=$(BUILD) tests/bench/run.sh
@@ -135,6 +131,11 @@ format:
 
 install: all
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BUILD=$(BUILD) deploy/install.sh
+
+# Pipelines over one table that changes under them, with a thread sanitizer. POPD_CHURN=N: that many changes.
+tsan:
+	$(MAKE) BUILD=build-tsan CFLAGS="-O1 -g -fsanitize=thread" build-tsan/tests/test_popd_table_threads
+	build-tsan/tests/test_popd_table_threads
 
 clean:
 	rm -rf build build-*

@@ -121,7 +121,10 @@ watch_daemons() {
 	tail -q -n 0 -F --pid=$$ "${logs[@]}" 2>/dev/null 9>&- &
 	PIDS["tail"]=$!
 	disown $!
-	exec {never}<> <(:)
+	rm -f "$VAR/never"
+	mkfifo -m 0600 "$VAR/never"
+	exec {never}<>"$VAR/never"
+	rm -f "$VAR/never"
 	while is_running tail; do
 		for name in "${names[@]}"; do
 			is_running "$name" || fail_with_log "$VAR/$name.log" "$name ended by itself; everything is stopped."

@@ -1,5 +1,6 @@
--- The four roles programs log in with, and the schema of their doors. Roles belong to the whole cluster: made when absent, never altered.
--- Run before api/*.sql, whenever this file or one of those has changed; each of those ends with its grants.
+-- The four roles programs log in with, and the schema of their doors. Roles belong to the whole cluster: made when
+-- absent, never altered. Run before api/*.sql, whenever this file or one of those has changed; each of those ends with
+-- its grants.
 
 DO $$
 DECLARE

@@ -40,7 +40,7 @@ refuses_bad_config() {
 # Our users and paths need not exist here, so the unit gets this build's program and this test's user.
 verify_unit() {
 	mkdir -p "$SCRATCH/units"
-	sed "s|/usr/sbin/|$BUILD/|; s|^User=.*|User=nobody|" "deploy/systemd/$1.service" >"$SCRATCH/units/$1.service"
+	sed "s|/usr/sbin/|$BUILD/|; s|^User=.*|User=daemon|" "deploy/systemd/$1.service" >"$SCRATCH/units/$1.service"
 	local out
 	out=$(systemd-analyze verify --man=no "$SCRATCH/units/$1.service" 2>&1) && [ -z "$out" ] || { echo "$out"; return 1; }
 }

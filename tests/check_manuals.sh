@@ -20,7 +20,7 @@ verdict() {
 keys_of_program() {
 	"$BUILD/$1" -c "$2" --dump-config | awk '
 		/^\[/ { gsub(/[][]/, ""); section = $0; next }
-		/^[a-z_]+ *=/ { print section, $1 }'
+		/^[a-z][a-z0-9_]* *=/ { print section, $1 }'
 }
 
 # The same from the manual, where a section is a .Ss and a key is a list item ".It Ic key".

@@ -1,6 +1,6 @@
 /*
- * webd: the broker's web site. Reads its settings, keeps a view of the PoPs fresh (io/pgview), serves pages made from it (io/httpd, page/site),
- * and ends on SIGTERM or SIGINT. SIGHUP takes new settings.
+ * webd: the broker's web site. Reads its settings, keeps a view of the PoPs fresh (io/pgview), serves pages made from
+ * it (io/httpd, page/site), and ends on SIGTERM or SIGINT. SIGHUP takes new settings.
  */
 #include <ev.h>
 #include <getopt.h>
@@ -35,9 +35,9 @@ struct webd {
 
 static void usage(FILE *f)
 {
-	fputs("usage: webd [-c FILE] [--check-config | --dump-config]\n"
+	fputs("usage: webd -c FILE [--check-config | --dump-config]\n"
 	      "       webd --version | --help\n"
-	      "  -c, --config FILE  read the settings from FILE (default: /etc/broker/webd.conf)\n"
+	      "  -c, --config FILE  read the settings from FILE\n"
 	      "  --check-config     say whether the settings are good, and end\n"
 	      "  --dump-config      write every setting with its value, and end\n",
 	      f);
@@ -48,8 +48,9 @@ enum mode { MODE_SERVE, MODE_CHECK, MODE_DUMP, MODE_DONE, MODE_USAGE };
 static enum mode parse_arguments(int argc, char **argv, const char **config)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'}, {"dump-config", no_argument, NULL, 'd'},
-		{"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		{ "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, 'k' },
+		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 	};
 	enum mode mode = MODE_SERVE;
 	for (int opt; (opt = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
@@ -73,14 +74,14 @@ static enum mode parse_arguments(int argc, char **argv, const char **config)
 			return MODE_USAGE;
 		}
 	}
-	return optind == argc ? mode : MODE_USAGE;
+	return *config && optind == argc ? mode : MODE_USAGE;
 }
 
 static void answer(void *ctx, const char *method, const char *path, struct answer *out)
 {
 	struct webd *w = ctx;
-	const struct site site = {.title = w->settings.title, .url = w->settings.url, .style_url = w->style_url};
-	struct page_now now = {.site = &site, .now = wall_now()};
+	const struct site site = { .title = w->settings.title, .url = w->settings.url, .style_url = w->style_url };
+	struct page_now now = { .site = &site, .now = wall_now() };
 	/* A health check or a style sheet is not a visitor. */
 	if (strcmp(path, "/") == 0 || strncmp(path, "/pops", 5) == 0)
 		pgview_visit(w->pgview);
@@ -126,7 +127,8 @@ static void raise_file_limit(int64_t connections)
 		return;
 	limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= want ? want : limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
-		log_warnx("only %llu files may be open, too few for %lld connections", (unsigned long long)limit.rlim_cur, (long long)connections);
+		log_warnx("only %llu files may be open, too few for %lld connections",
+			  (unsigned long long)limit.rlim_cur, (long long)connections);
 }
 
 static void watch_signals(struct webd *w, struct ev_loop *loop)
@@ -144,7 +146,8 @@ static int serve(struct webd *w)
 {
 	int status = EXIT_FAILURE;
 	struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
-	if (!loop || digest_init() != 0 || !(w->digest = digest_ctx_create()) || site_style_url(w->digest, w->style_url) != 0) {
+	if (!loop || digest_init() != 0 || !(w->digest = digest_ctx_create()) ||
+	    site_style_url(w->digest, w->style_url) != 0) {
 		log_error("cannot start: no event loop or no digests");
 		goto out;
 	}
@@ -172,7 +175,7 @@ out:
 
 int main(int argc, char **argv)
 {
-	struct webd w = {.config = "/etc/broker/webd.conf"};
+	struct webd w = { 0 };
 	char error[CONFIG_ERROR_TEXT];
 	int status = EXIT_SUCCESS;
 	enum mode mode = parse_arguments(argc, argv, &w.config);

@@ -49,12 +49,31 @@ seed_account() {
 	mv -f "$VAR/$SECRET_FILE.new" "$VAR/$SECRET_FILE"
 }
 
-# Prints the number of the account's first tunnel of a type on this PoP, or nothing.
+# From a list of tunnels or requests as JSON, the number of the account's first one of a type on this PoP, or nothing.
+first_of_type() {
+	awk -F '"' -v handle="$ACCOUNT" -v pop="$POP" -v type="$1" '
+		{ value[$2] = $3 ~ /[0-9]/ ? $3 : $4 }
+		/^ *}/ {
+			if (value["handle"] == handle && value["pop"] == pop && value["type"] == type) {
+				gsub(/[^0-9]/, "", value["id"])
+				print value["id"]
+				exit
+			}
+			delete value
+		}'
+}
+
+# first_of_type reads no further than it needs, so the list is taken whole first.
 tunnel_of_type() {
-	ctl tunnel list "$ACCOUNT" --pop "$POP" --json | awk -v want="$1" '
-		/^ *"id":/ { gsub(/[^0-9]/, ""); id = $0 }
-		/^ *"type":/ { split($0, part, "\""); type = part[4] }
-		/^ *}/ && type == want && id != "" { print id; exit }'
+	local list
+	list=$(must "The tunnels could not be listed" ctl tunnel list "$ACCOUNT" --pop "$POP" --json)
+	first_of_type "$1" <<<"$list"
+}
+
+request_of_type() {
+	local list
+	list=$(must "The requests could not be listed" ctl request list --json)
+	first_of_type "$1" <<<"$list"
 }
 
 # seed_tunnel TYPE [--endpoint A]
@@ -62,8 +81,11 @@ seed_tunnel() {
 	local type=$1 request
 	shift
 	[ -z "$(tunnel_of_type "$type")" ] || return 0
-	request=$(must "The $type tunnel could not be requested" ctl tunnel request "$ACCOUNT" --pop "$POP" --type "$type" "$@" --why "first start" --json)
-	request=$(json_value request <<<"$request")
+	request=$(request_of_type "$type")
+	if [ -z "$request" ]; then
+		request=$(must "The $type tunnel could not be requested" ctl tunnel request "$ACCOUNT" --pop "$POP" --type "$type" "$@" --why "first start" --json)
+		request=$(json_value request <<<"$request")
+	fi
 	must "The $type tunnel could not be approved" ctl request approve "$request" --why "first start"
 }
 

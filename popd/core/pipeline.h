@@ -74,8 +74,9 @@ struct moment {
 
 enum { PIPELINE_BATCH = 64 };
 
-/* Runs `n` (<= PIPELINE_BATCH) jobs in order, between table_worker_enter and _leave. What has done its work here (a
- * beat, the reply to a probe) ends with DROP_NONE and no output. */
+/* Runs `n` (<= PIPELINE_BATCH) jobs, between table_worker_enter and _leave. Where a client was last heard from within the
+ * batch holds for all that goes to it. What has done its work here (a beat, the reply to a probe) ends with DROP_NONE
+ * and no output. */
 void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment now) NONNULL;
 
 /* Output could not be sent: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */

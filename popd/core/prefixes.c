@@ -34,15 +34,15 @@ static void lengths_release(void *owner, void *what)
 int prefixes_init(struct prefixes *p, struct grace *grace, const uint8_t seed[static 16],
 		  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place), const void *arg)
 {
-	uint64_t key[2];
+	static const uint64_t odd[4] = { UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xc2b2ae3d27d4eb4f),
+					 UINT64_C(0x165667b19e3779f9), UINT64_C(0x27d4eb2f165667c5) };
+	uint64_t half[2];
 
 	*p = (struct prefixes){ .grace = grace, .prefix_of = prefix_of, .arg = arg };
-	memcpy(key, seed, sizeof(key));
-	/* Two more words, so that no two multiplications share one. */
-	p->key[0] = key[0];
-	p->key[1] = key[1];
-	p->key[2] = prefixes_mix(key[0] ^ UINT64_C(0x9e3779b97f4a7c15), key[1] ^ UINT64_C(0xc2b2ae3d27d4eb4f));
-	p->key[3] = prefixes_mix(key[1] ^ UINT64_C(0x165667b19e3779f9), key[0] ^ UINT64_C(0x27d4eb2f165667c5)) | 1 << 9;
+	memcpy(half, seed, sizeof(half));
+	/* No seed may make a factor of the multiplications zero, or share one between the two. */
+	for (size_t i = 0; i < ARRAY_LEN(p->key); i++)
+		p->key[i] = prefixes_mix(half[i % 2] ^ odd[i], half[1 - i % 2] ^ odd[3 - i]) | UINT64_C(1) << (8 + i);
 	struct prefix_lengths *lengths = calloc(1, sizeof(*lengths));
 	struct prefix_array *array = array_create(SIZE_MIN);
 	if (!lengths || !array) {

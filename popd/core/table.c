@@ -15,6 +15,7 @@
 #include "popd/core/table_inside.h"
 
 static const uint8_t net_len = 64;
+enum { IDS_MIN = 1024 };
 
 static size_t conf_bytes(const struct tunnel_conf *c)
 {
@@ -51,9 +52,7 @@ struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed
 	if (!t)
 		return NULL;
 	t->capacity = capacity < PREFIXES_SLOTS_MAX ? capacity : PREFIXES_SLOTS_MAX;
-	t->ids_size = 16;
-	while (t->ids_size / 2 < t->capacity)
-		t->ids_size *= 2;
+	t->ids_size = IDS_MIN;
 	t->tunnels = pages_alloc(t->capacity, sizeof(*t->tunnels));
 	t->free_slots = pages_alloc(t->capacity, sizeof(*t->free_slots));
 	t->ids = pages_alloc(t->ids_size, sizeof(*t->ids));
@@ -106,6 +105,26 @@ static size_t id_place(const struct table *t, uint32_t id)
 	while (t->ids[i] != 0 && tunnel_conf_now(&t->tunnels[t->ids[i] - 1])->id != id)
 		i = (i + 1) & (t->ids_size - 1);
 	return i;
+}
+
+/* Makes room for one more. */
+static int ids_reserve(struct table *t)
+{
+	size_t old_size = t->ids_size;
+	uint32_t *old = t->ids;
+
+	if (t->count + 1 <= old_size / 2)
+		return 0;
+	uint32_t *ids = pages_alloc(old_size * 2, sizeof(*ids));
+	if (!ids)
+		return -ERR_NOMEM;
+	t->ids = ids;
+	t->ids_size = old_size * 2;
+	for (size_t i = 0; i < old_size; i++)
+		if (old[i] != 0)
+			ids[id_place(t, tunnel_conf_now(&t->tunnels[old[i] - 1])->id)] = old[i];
+	pages_free(old, old_size, sizeof(*old));
+	return 0;
 }
 
 /* Empties a place and closes the gap, so that no marks of deleted ones are needed. */
@@ -247,7 +266,7 @@ int table_set(struct table *t, struct tunnel_conf *c)
 
 	canonicalise(c);
 	int err = has_own_prefixes(t, c, tunnel) ? 0 : -ERR_EXISTS;
-	if (!err && !tunnel && !(tunnel = slot_offer(t)))
+	if (!err && !tunnel && (ids_reserve(t) != 0 || !(tunnel = slot_offer(t))))
 		err = -ERR_NOMEM;
 	if (!err)
 		err = words_add(t, tunnel->slot, c, old);

@@ -216,7 +216,7 @@ static int open_socket(const char *path, char *why)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mode_t mask = umask(0117);
 	bool good = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 &&
-		    listen(fd, CONTROL_CLIENTS) == 0;
+		    listen(fd, 2 * CONTROL_CLIENTS) == 0;
 	umask(mask);
 	if (good)
 		return fd;

@@ -135,25 +135,35 @@ struct present {
 	struct prefix6 routes[NETLINK_ROUTES];
 };
 
+struct route_seen {
+	struct prefix6 prefix;
+	unsigned index;
+};
+
+static int note_route_attribute(const struct nlattr *attr, void *ctx)
+{
+	struct route_seen *seen = ctx;
+	size_t len = mnl_attr_get_payload_len(attr);
+
+	if (mnl_attr_get_type(attr) == RTA_DST && len == sizeof(seen->prefix.addr.b))
+		memcpy(seen->prefix.addr.b, mnl_attr_get_payload(attr), len);
+	else if (mnl_attr_get_type(attr) == RTA_OIF && len == sizeof(uint32_t))
+		seen->index = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
 static int note_route(const struct nlmsghdr *m, void *ctx)
 {
 	struct present *present = ctx;
 	const struct rtmsg *r = mnl_nlmsg_get_payload(m);
-	struct prefix6 p = { .len = r->rtm_dst_len };
-	unsigned index = 0;
-	const struct nlattr *attr;
+	struct route_seen seen = { .prefix.len = r->rtm_dst_len };
 
 	if (r->rtm_family != AF_INET6 || r->rtm_protocol != NETLINK_ROUTE_PROTOCOL || r->rtm_table != RT_TABLE_MAIN)
 		return MNL_CB_OK;
-	mnl_attr_for_each(attr, m, sizeof(*r))
-	{
-		if (mnl_attr_get_type(attr) == RTA_DST && mnl_attr_get_payload_len(attr) == sizeof(p.addr.b))
-			memcpy(p.addr.b, mnl_attr_get_payload(attr), sizeof(p.addr.b));
-		else if (mnl_attr_get_type(attr) == RTA_OIF && mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
-			index = mnl_attr_get_u32(attr);
-	}
-	if (index == present->index && present->n < NETLINK_ROUTES)
-		present->routes[present->n++] = p;
+	if (mnl_attr_parse(m, sizeof(*r), note_route_attribute, &seen) != MNL_CB_OK)
+		return MNL_CB_OK;
+	if (seen.index == present->index && present->n < NETLINK_ROUTES)
+		present->routes[present->n++] = seen.prefix;
 	return MNL_CB_OK;
 }
 
@@ -207,20 +217,22 @@ int netlink_set_routes(struct netlink *nl, const char *interface, const struct p
 	return saved ? -ERR_SYS : 0;
 }
 
-static int note_drops(const struct nlmsghdr *m, void *ctx)
+/* Older kernels have a shorter struct; what we want is at its beginning. */
+static int note_statistics(const struct nlattr *attr, void *ctx)
 {
 	struct rtnl_link_stats64 stats;
-	const struct nlattr *attr;
+	const size_t enough = offsetof(struct rtnl_link_stats64, multicast);
 
-	mnl_attr_for_each(attr, m, sizeof(struct ifinfomsg))
-	{
-		if (mnl_attr_get_type(attr) != IFLA_STATS64 ||
-		    mnl_attr_get_payload_len(attr) < offsetof(struct rtnl_link_stats64, multicast))
-			continue;
-		memcpy(&stats, mnl_attr_get_payload(attr), offsetof(struct rtnl_link_stats64, multicast));
+	if (mnl_attr_get_type(attr) == IFLA_STATS64 && mnl_attr_get_payload_len(attr) >= enough) {
+		memcpy(&stats, mnl_attr_get_payload(attr), enough);
 		*(uint64_t *)ctx = stats.tx_dropped;
 	}
 	return MNL_CB_OK;
+}
+
+static int note_link(const struct nlmsghdr *m, void *ctx)
+{
+	return mnl_attr_parse(m, sizeof(struct ifinfomsg), note_statistics, ctx);
 }
 
 uint64_t netlink_queue_drops(struct netlink *nl, const char *interface)
@@ -230,7 +242,7 @@ uint64_t netlink_queue_drops(struct netlink *nl, const char *interface)
 	uint64_t drops = 0;
 
 	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(interface) };
-	if (info->ifi_index == 0 || talk(nl, m, note_drops, &drops) != 0)
+	if (info->ifi_index == 0 || talk(nl, m, note_link, &drops) != 0)
 		return 0;
 	return drops;
 }

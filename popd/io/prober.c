@@ -17,7 +17,7 @@ struct prober {
 	const int64_t *expiry;
 	unsigned now;      /* tick of the round */
 	uint16_t sequence; /* of the round */
-	size_t slots;      /* in use when the round began */
+	size_t slots;      /* in use, no higher */
 };
 
 /* One more than the highest slot in use. */
@@ -28,6 +28,16 @@ static size_t used_slots(struct table *t)
 	for (i = 0; i < slots && left > 0; i++)
 		left -= atomic_load_explicit(&table_slot(t, i)->conf, memory_order_relaxed) != NULL;
 	return i;
+}
+
+/* Counted anew once a round; in between it grows with the tunnels that come. */
+static void follow_slots(struct prober *p)
+{
+	if (p->now == 0)
+		p->slots = used_slots(p->table);
+	while (p->slots < table_slots(p->table) &&
+	       atomic_load_explicit(&table_slot(p->table, p->slots)->conf, memory_order_relaxed))
+		p->slots++;
 }
 
 static void probe_slot(struct prober *p, size_t slot, uint32_t now)
@@ -48,11 +58,9 @@ static void ticked(struct ev_loop *loop, struct ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (p->now == 0) {
-		p->slots = used_slots(p->table);
-		p->sequence++;
-	}
-	for (size_t i = p->slots * p->now / TICKS; i < p->slots * (p->now + 1) / TICKS; i++)
+	follow_slots(p);
+	p->sequence += p->now == 0;
+	for (size_t i = p->now; i < p->slots; i += TICKS)
 		probe_slot(p, i, now);
 	p->now = (p->now + 1) % TICKS;
 }

@@ -194,9 +194,12 @@ static size_t apply_journal(const struct store *s, const char *path)
 	}
 	size_t good = journal_apply(s->table, data, len);
 	free(data);
-	if (good < len)
+	if (good < len) {
 		log_warnx("the endpoint journal %s is damaged after %zu of %zu bytes; the rest is ignored", path, good,
 			  len);
+		if (truncate(path, (off_t)good) != 0) /* what is appended must begin where a record can */
+			log_warn("the endpoint journal %s cannot be repaired", path);
+	}
 	return good / JOURNAL_RECORD;
 }
 

@@ -1,5 +1,6 @@
--- The daily ISK job. Liveness is what PoPs reported: a day on which a tunnel was probed and answered is an up day, probed without any
--- answer a down day; a day without probes (the PoP was down, the tunnel not up) is no day at all: it breaks no row of days and costs nothing.
+-- The daily ISK job. Liveness is what PoPs reported: a day on which a tunnel was probed and answered is an up day,
+-- probed without any answer a down day; a day without probes (the PoP was down, the tunnel not up) is no day at all: it
+-- breaks no row of days and costs nothing.
 
 -- One tunnel and one day: moves its streak on, and returns the actions that follow, in order.
 CREATE FUNCTION api.isk_judge(tunnel int, static boolean, answered boolean) RETURNS text[]
@@ -15,7 +16,8 @@ BEGIN
 	down := CASE WHEN static AND NOT answered THEN coalesce(down, 0) + 1 ELSE 0 END;
 	up := CASE WHEN answered THEN coalesce(up, 0) + 1 ELSE 0 END;
 	INSERT INTO tunnel_streak AS s (tunnel, down_days, up_days) VALUES (tunnel, down % 7, up % 7)
-	ON CONFLICT ON CONSTRAINT tunnel_streak_pkey DO UPDATE SET down_days = excluded.down_days, up_days = excluded.up_days;
+	ON CONFLICT ON CONSTRAINT tunnel_streak_pkey DO UPDATE SET down_days = excluded.down_days,
+		up_days = excluded.up_days;
 	RETURN CASE
 		WHEN up = 7 THEN ARRAY['endpoint_week']
 		WHEN down = 7 THEN ARRAY['static_down_day', 'static_down_week']
@@ -31,8 +33,9 @@ RETURN CASE action
 	WHEN 'static_down_week' THEN format('no answer for 7 days up to %s, the tunnel is disabled', day)
 	ELSE format('answered on 7 days up to %s', day) END;
 
--- Every day before `today` that PoPs reported on and the job has not done, oldest first. Days done are on record, so it may run at any
--- time and any number of times. Accounts are locked before anything else (see the order of locks), tunnels disabled as the last thing.
+-- Every day before `today` that PoPs reported on and the job has not done, oldest first. Days done are on record, so it
+-- may run at any time and any number of times. Accounts are locked before anything else (see the order of locks),
+-- tunnels disabled as the last thing.
 CREATE FUNCTION api.isk_daily(today date)
 RETURNS TABLE (day date, handle text, tunnel int, action text, amount int, balance int, note text)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -65,17 +68,20 @@ BEGIN
 			handle := it.handle;
 			tunnel := it.id;
 			note := api.isk_note(action, it.day);
-			SELECT c.amount, c.balance INTO amount, balance FROM charge(it.account, action, it.pop, it.id, NULL, NULL, note) c;
+			SELECT c.amount, c.balance INTO amount, balance
+				FROM charge(it.account, action, it.pop, it.id, NULL, NULL, note) c;
 			IF action = 'static_down_week' THEN
 				disabled := disabled || it.id;
 			END IF;
 			RETURN NEXT;
 		END LOOP;
 	END LOOP;
-	INSERT INTO isk_day (day) SELECT DISTINCT d.day FROM tunnel_day d WHERE d.day < today AND (done IS NULL OR d.day > done);
+	INSERT INTO isk_day (day)
+	SELECT DISTINCT d.day FROM tunnel_day d WHERE d.day < today AND (done IS NULL OR d.day > done);
 	UPDATE tunnel t SET admin_enabled = false WHERE t.id = ANY (disabled);
 	PERFORM feed_prune();
-	DELETE FROM statistics_batch b WHERE b.at < now() - make_interval(days => setting_value('statistics_batch_keep_days'));
+	DELETE FROM statistics_batch b
+		WHERE b.at < now() - make_interval(days => setting_value('statistics_batch_keep_days'));
 	DELETE FROM login l WHERE l.at < now() - make_interval(days => setting_value('login_keep_days'));
 END
 $$;

@@ -1,9 +1,10 @@
--- Taking over a whole PoP from a sixxsd configuration, and giving it back in the same form. The caller has parsed the text; here is judged
--- whether it may be. All or nothing; the first bad line is named. Ids, numbers and secrets stay; nobody is charged.
--- A number above ffff means the tunnel lies in another of the PoP's tunnel prefixes: 10005 is number 5 of the second.
+-- Taking over a whole PoP from a sixxsd configuration, and giving it back in the same form. The caller has parsed the
+-- text; here is judged whether it may be. All or nothing; the first bad line is named. Ids, numbers and secrets stay;
+-- nobody is charged. A number above ffff means the tunnel lies in another of the PoP's tunnel prefixes: 10005 is number
+-- 5 of the second.
 
-CREATE TYPE api.import_tunnel AS (line int, id int, number int, pool int, pool_prefix cidr, prefix cidr, type broker.tunnel_type,
-	enabled boolean, mtu int, secret text, endpoint inet);
+CREATE TYPE api.import_tunnel AS (line int, id int, number int, pool int, pool_prefix cidr, prefix cidr,
+	type broker.tunnel_type, enabled boolean, mtu int, secret text, endpoint inet);
 CREATE TYPE api.import_route AS (line int, id int, prefix cidr, pool int, pool_prefix cidr, tunnel int, account int);
 
 -- What is wrong with the tunnels, in the words of the first bad line, or NULL.
@@ -17,8 +18,10 @@ AS $$
 			WHEN count(*) OVER (PARTITION BY u.id) > 1 THEN format('T%s stands in the file more than once', u.id)
 			WHEN EXISTS (SELECT FROM tunnel t WHERE t.id = u.id) THEN format('there is a tunnel T%s already', u.id)
 			WHEN u.pool IS NULL THEN format('the PoP has no tunnel prefix for number %s', to_hex(u.number))
-			WHEN u.number & 65535 > 32766 THEN format('number %s is beyond 7ffe, the last of a tunnel', to_hex(u.number))
-			WHEN count(*) OVER (PARTITION BY u.number) > 1 THEN format('number %s stands in the file more than once', to_hex(u.number))
+			WHEN u.number & 65535 > 32766
+				THEN format('number %s is beyond 7ffe, the last of a tunnel', to_hex(u.number))
+			WHEN count(*) OVER (PARTITION BY u.number) > 1
+				THEN format('number %s stands in the file more than once', to_hex(u.number))
 			WHEN a.released_at IS NOT NULL THEN format('%s is at rest since %s', u.prefix, rfc3339(a.released_at))
 			WHEN a.prefix IS NOT NULL THEN format('%s belongs to T%s', u.prefix, a.tunnel)
 			WHEN (u.type = 'static') <> (u.endpoint IS NOT NULL) THEN 'static tunnels, and only they, have an address'
@@ -34,13 +37,16 @@ AS $$
 	) f WHERE f.fault IS NOT NULL ORDER BY f.line LIMIT 1
 $$;
 
--- The routes with their tunnels and pools, once the tunnels are in; those that are a tunnel's own default routed /64 need nothing done and
--- are left out. Look-ups are here, in SQL functions (planned at each call), and not in the inserts: tables have just grown by thousands.
-CREATE FUNCTION api.import_routes_find(pop int, line int[], prefix cidr[], tunnel_prefix cidr[]) RETURNS api.import_route[]
+-- The routes with their tunnels and pools, once the tunnels are in; those that are a tunnel's own default routed /64
+-- need nothing done and are left out. Look-ups are here, in SQL functions (planned at each call), and not in the
+-- inserts: tables have just grown by thousands.
+CREATE FUNCTION api.import_routes_find(pop int, line int[], prefix cidr[], tunnel_prefix cidr[])
+RETURNS api.import_route[]
 LANGUAGE sql
 SET search_path = broker, pg_temp
 AS $$
-	SELECT array_agg(ROW(f.line, nextval('subnet_id'), f.prefix, f.pool, f.pool_prefix, f.tunnel, f.account)::api.import_route)
+	SELECT array_agg(ROW(f.line, nextval('subnet_id'), f.prefix, f.pool, f.pool_prefix, f.tunnel,
+		f.account)::api.import_route)
 	FROM (
 		SELECT u.line, u.prefix, l.id AS pool, l.prefix AS pool_prefix, t.id AS tunnel, t.account
 		FROM unnest($2, $3, $4) AS u (line, prefix, tunnel_prefix)
@@ -114,8 +120,9 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION api.op_import(handle text, pop text, line int[], tunnel_number int[], id int[], type text[], enabled boolean[], mtu int[],
-	secret text[], endpoint inet[], route_line int[], route_prefix cidr[], route_number int[])
+CREATE FUNCTION api.op_import(handle text, pop text, line int[], tunnel_number int[], id int[], type text[],
+	enabled boolean[], mtu int[], secret text[], endpoint inet[],
+	route_line int[], route_prefix cidr[], route_number int[])
 RETURNS TABLE (message text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
@@ -139,7 +146,8 @@ BEGIN
 			coalesce(u.secret, CASE WHEN u.type = 'static' THEN secret_generate() END), u.endpoint)::api.import_tunnel
 		FROM unnest($3, $4, $5, $6, $7, $8, $9, $10) AS u (line, number, id, type, enabled, mtu, secret, endpoint)));
 	routes := api.import_routes(account_id, pop_id, api.import_routes_find(pop_id, $11, $12,
-		ARRAY(SELECT api.import_prefix(prefixes, u.number) FROM unnest($13) WITH ORDINALITY AS u (number, n) ORDER BY u.n)));
+		ARRAY(SELECT api.import_prefix(prefixes, u.number) FROM unnest($13) WITH ORDINALITY AS u (number, n)
+			ORDER BY u.n)));
 	ANALYZE tunnel, subnet, allocation, change; -- many new rows: let the next question be planned with them in mind
 	RETURN QUERY SELECT format('imported %s tunnels and %s subnets to %s for %s', tunnels, routes, $2, handle($1));
 END
@@ -163,11 +171,14 @@ DECLARE
 BEGIN
 	RETURN QUERY
 	WITH pools AS (
-		SELECT l.prefix, (row_number() OVER (ORDER BY l.id) - 1)::int << 16 AS base FROM pool l WHERE l.pop = pop_id AND l.kind = 'tunnel'
+		SELECT l.prefix, (row_number() OVER (ORDER BY l.id) - 1)::int << 16 AS base
+		FROM pool l WHERE l.pop = pop_id AND l.kind = 'tunnel'
 	), numbered AS (
-		SELECT t.*, to_hex(l.base + t.number) AS hex FROM tunnel t JOIN pools l ON t.prefix <<= l.prefix WHERE t.pop = pop_id
+		SELECT t.*, to_hex(l.base + t.number) AS hex
+		FROM tunnel t JOIN pools l ON t.prefix <<= l.prefix WHERE t.pop = pop_id
 	), lines AS (
-		SELECT 1 AS part, n.id, format('config %s T%s %s %s %s %s', n.hex, n.id, coalesce(host(n.endpoint), n.type::text),
+		SELECT 1 AS part, n.id, format('config %s T%s %s %s %s %s', n.hex, n.id,
+			coalesce(host(n.endpoint), n.type::text),
 			CASE WHEN n.user_enabled AND n.admin_enabled THEN 'up' ELSE 'disabled' END, n.mtu, n.secret) AS text
 		FROM numbered n
 		UNION ALL
@@ -178,5 +189,5 @@ END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.op_import(text, text, int[], int[], int[], text[], boolean[], int[], text[], inet[], int[], cidr[], int[]),
-	api.op_export(text) TO operator;
+GRANT EXECUTE ON FUNCTION api.op_import(text, text, int[], int[], int[], text[], boolean[], int[], text[], inet[],
+	int[], cidr[], int[]), api.op_export(text) TO operator;

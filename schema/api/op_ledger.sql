@@ -10,8 +10,10 @@ DECLARE
 BEGIN
 	PERFORM demand($2 <> 0 AND abs($2) <= 1000000, 'A credit is 1 to 1000000 ISK, or as many less than none.');
 	PERFORM demand(reason($3) <> '', 'A credit needs a reason.');
-	INSERT INTO ledger AS l (account, action, amount, why) VALUES (account_id, 'credit', $2, reason($3)) RETURNING l.balance INTO after;
-	RETURN QUERY SELECT format('%s %s %s ISK, balance %s', CASE WHEN $2 > 0 THEN 'credited' ELSE 'debited' END, handle($1), abs($2), after);
+	INSERT INTO ledger AS l (account, action, amount, why) VALUES (account_id, 'credit', $2, reason($3))
+		RETURNING l.balance INTO after;
+	RETURN QUERY SELECT format('%s %s %s ISK, balance %s', CASE WHEN $2 > 0 THEN 'credited' ELSE 'debited' END,
+		handle($1), abs($2), after);
 END
 $$;
 
@@ -44,7 +46,8 @@ BEGIN
 		RETURN;
 	END IF;
 	pop_id := pop_find($1);
-	RETURN QUERY SELECT DISTINCT ON (c.action) c.action, p.name, c.amount, c.floor FROM cost c LEFT JOIN pop p ON p.id = c.pop
+	RETURN QUERY SELECT DISTINCT ON (c.action) c.action, p.name, c.amount, c.floor FROM cost c
+		LEFT JOIN pop p ON p.id = c.pop
 		WHERE c.pop IS NULL OR c.pop = pop_id ORDER BY c.action, c.pop NULLS LAST;
 END
 $$;
@@ -68,15 +71,18 @@ BEGIN
 	PERFORM demand(abs($3) <= 1000000 AND (gain AND $3 >= 0 OR NOT gain AND $3 <= 0), CASE WHEN gain
 		THEN '%s is earned: give 0 to 1000000.' ELSE '%s is paid: give 0 to -1000000, as -10 for ten ISK.' END, $1);
 	PERFORM demand($4 IS NULL OR $4 BETWEEN 0 AND 1000000, 'A floor is 0 to 1000000 ISK, or none.');
-	PERFORM demand(NOT ($1 = 'signup' AND pop_id IS NOT NULL), 'Signing up happens at no PoP: its cost is the same everywhere.');
+	PERFORM demand(NOT ($1 = 'signup' AND pop_id IS NOT NULL),
+		'Signing up happens at no PoP: its cost is the same everywhere.');
 	PERFORM demand($4 IS NULL OR $1 NOT IN ('signup', 'static_down_day', 'static_down_week', 'endpoint_week'),
 		'%s cannot be refused, so it has no floor.', $1);
 	INSERT INTO cost (action, pop, amount, floor) VALUES ($1, pop_id, $3, $4)
 	ON CONFLICT ON CONSTRAINT cost_once DO UPDATE SET amount = excluded.amount, floor = excluded.floor;
-	RETURN QUERY SELECT format('%s %s: %s ISK, floor %s', $1, coalesce('on ' || $2, 'by default'), $3, coalesce($4::text, 'none'));
+	RETURN QUERY SELECT format('%s %s: %s ISK, floor %s', $1, coalesce('on ' || $2, 'by default'), $3,
+		coalesce($4::text, 'none'));
 END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.op_credit(text, int, text), api.op_ledger(text), api.op_cost_list(text), api.op_cost_set(text, text, int, int)
+GRANT EXECUTE ON FUNCTION api.op_credit(text, int, text), api.op_ledger(text), api.op_cost_list(text),
+	api.op_cost_set(text, text, int, int)
 	TO operator;

@@ -1,7 +1,7 @@
 -- Requests: a person asks and pays for asking; the staff decide; an approval costs again, a refusal gives nothing back.
 
-CREATE FUNCTION api.request_add(account int, kind broker.pool_kind, pop int, type broker.tunnel_type, endpoint inet, tunnel int, why text,
-	OUT message text, OUT request int)
+CREATE FUNCTION api.request_add(account int, kind broker.pool_kind, pop int, type broker.tunnel_type, endpoint inet,
+	tunnel int, why text, OUT message text, OUT request int)
 LANGUAGE plpgsql
 SET search_path = broker, pg_temp
 AS $$
@@ -22,12 +22,13 @@ BEGIN
 	INSERT INTO request (account, kind, pop, type, endpoint, tunnel, why, cost)
 	VALUES ($1, $2, $3, $4, $5, $6, reason($7), -(cost_of(act, $3)).amount) RETURNING id INTO request;
 	SELECT * INTO paid FROM charge($1, act, $3, $6, NULL, request, reason($7));
-	message := format('request %s: %s on %s, %s', request, coalesce($4 || ' tunnel', 'a subnet for T' || $6), at_pop.name,
-		price(paid.amount, paid.balance));
+	message := format('request %s: %s on %s, %s', request, coalesce($4 || ' tunnel', 'a subnet for T' || $6),
+		at_pop.name, price(paid.amount, paid.balance));
 END
 $$;
 
-CREATE FUNCTION api.op_tunnel_request(handle text, pop text, type text, endpoint inet, why text) RETURNS TABLE (message text, request int)
+CREATE FUNCTION api.op_tunnel_request(handle text, pop text, type text, endpoint inet, why text)
+RETURNS TABLE (message text, request int)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
@@ -57,13 +58,14 @@ END
 $$;
 
 CREATE FUNCTION api.op_request_list(everything boolean)
-RETURNS TABLE (id int, state text, handle text, kind text, pop text, type text, endpoint text, tunnel text, cost int, why text, created text,
-	decided text, decision text, result text)
+RETURNS TABLE (id int, state text, handle text, kind text, pop text, type text, endpoint text, tunnel text, cost int,
+	why text, created text, decided text, decision text, result text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-	SELECT r.id, r.state::text, a.handle, r.kind::text, p.name, r.type::text, host(r.endpoint), 'T' || r.tunnel, r.cost, r.why,
-		rfc3339(r.created_at), rfc3339(r.decided_at), r.decision, CASE r.kind WHEN 'tunnel' THEN 'T' ELSE 'R' END || r.result
+	SELECT r.id, r.state::text, a.handle, r.kind::text, p.name, r.type::text, host(r.endpoint), 'T' || r.tunnel, r.cost,
+		r.why, rfc3339(r.created_at), rfc3339(r.decided_at), r.decision,
+		CASE r.kind WHEN 'tunnel' THEN 'T' ELSE 'R' END || r.result
 	FROM request r JOIN account a ON a.id = r.account JOIN pop p ON p.id = r.pop
 	WHERE r.state = 'open' OR $1 ORDER BY r.id
 $$;

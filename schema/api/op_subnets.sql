@@ -11,7 +11,8 @@ DECLARE
 	pop_id int := CASE WHEN $2 IS NOT NULL THEN pop_find($2) END;
 BEGIN
 	RETURN QUERY SELECT 'R' || s.id, a.handle, p.name, 'T' || t.id, s.prefix::text,
-		(SELECT string_agg(n.host, ', ' ORDER BY n.host) FROM name_server n WHERE n.subnet = s.id), rfc3339(s.created_at)
+		(SELECT string_agg(n.host, ', ' ORDER BY n.host) FROM name_server n WHERE n.subnet = s.id),
+		rfc3339(s.created_at)
 	FROM subnet s JOIN tunnel t ON t.id = s.tunnel JOIN account a ON a.id = t.account JOIN pop p ON p.id = t.pop
 	WHERE (account_id IS NULL OR t.account = account_id) AND (pop_id IS NULL OR t.pop = pop_id) ORDER BY s.id;
 END
@@ -60,7 +61,8 @@ DECLARE
 	named text := lower(rtrim($2, '.'));
 	paid record;
 BEGIN
-	PERFORM demand(named ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$' AND length(named) <= 253,
+	PERFORM demand(named ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$'
+		AND length(named) <= 253,
 		'"%s" is not the name of a host.', $2);
 	IF EXISTS (SELECT FROM name_server n WHERE n.subnet = $1 AND n.host = named) THEN
 		PERFORM refuse('BK001', 'R%s has the name server %s already.', $1::text, named);
@@ -91,5 +93,6 @@ END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.op_subnet_list(text, text), api.op_subnet_delete(int), api.op_ns_add(int, text), api.op_ns_remove(int, text)
+GRANT EXECUTE ON FUNCTION api.op_subnet_list(text, text), api.op_subnet_delete(int), api.op_ns_add(int, text),
+	api.op_ns_remove(int, text)
 	TO operator;

@@ -1,4 +1,5 @@
--- Accounts, by the operator's hand. The TIC secret is made by the caller, shown once there, and arrives here as digests only.
+-- Accounts, by the operator's hand. The TIC secret is made by the caller, shown once there, and arrives here as digests
+-- only.
 
 CREATE FUNCTION api.op_user_add(handle text, full_name text, email text, credit int, md5_hex text, sha256_hex text)
 RETURNS TABLE (message text)
@@ -12,7 +13,8 @@ BEGIN
 	PERFORM demand(handle($1) ~ '^[A-Z0-9][A-Z0-9-]{1,31}$',
 		'A handle is 2 to 32 letters, digits and hyphens and does not begin with a hyphen.');
 	PERFORM demand($2 <> '' AND is_line($2, 100), 'A name is one line of 1 to 100 characters.');
-	PERFORM demand(length($3) <= 254 AND $3 ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$', 'That is not an e-mail address.');
+	PERFORM demand(length($3) <= 254 AND $3 ~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$',
+		'That is not an e-mail address.');
 	PERFORM demand(gift BETWEEN 0 AND 1000000, 'The credit of a new account is 0 to 1000000 ISK.');
 	INSERT INTO account (handle, full_name, email, md5_hex, sha256_hex) VALUES (handle($1), $2, $3, $5, $6)
 	ON CONFLICT DO NOTHING RETURNING account.id INTO account_id;
@@ -29,26 +31,27 @@ RETURNS TABLE (handle text, full_name text, email text, state text, balance int,
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-	SELECT a.handle, a.full_name, a.email, CASE WHEN a.enabled THEN 'enabled' ELSE 'disabled' END, account_balance(a.id),
-		(SELECT count(*)::int FROM tunnel t WHERE t.account = a.id), rfc3339(a.created_at)
+	SELECT a.handle, a.full_name, a.email, switch(a.enabled),
+		account_balance(a.id), (SELECT count(*)::int FROM tunnel t WHERE t.account = a.id), rfc3339(a.created_at)
 	FROM account a ORDER BY a.handle
 $$;
 
 CREATE FUNCTION api.op_user_show(of_handle text)
-RETURNS TABLE (handle text, full_name text, email text, state text, balance int, tunnels int, subnets int, requests int, created text,
-	last_login text, client text)
+RETURNS TABLE (handle text, full_name text, email text, state text, balance int, tunnels int, subnets int, requests int,
+	created text, last_login text, client text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 DECLARE
 	account_id int := account_find($1);
 BEGIN
-	RETURN QUERY SELECT a.handle, a.full_name, a.email, CASE WHEN a.enabled THEN 'enabled' ELSE 'disabled' END, account_balance(a.id),
-		(SELECT count(*)::int FROM tunnel t WHERE t.account = a.id),
+	RETURN QUERY SELECT a.handle, a.full_name, a.email, switch(a.enabled),
+		account_balance(a.id), (SELECT count(*)::int FROM tunnel t WHERE t.account = a.id),
 		(SELECT count(*)::int FROM subnet s JOIN tunnel t ON t.id = s.tunnel WHERE t.account = a.id),
 		(SELECT count(*)::int FROM request r WHERE r.account = a.id AND r.state = 'open'),
 		rfc3339(a.created_at), rfc3339(l.at), l.client
-	FROM account a LEFT JOIN LATERAL (SELECT g.at, g.client FROM login g WHERE g.account = a.id ORDER BY g.at DESC LIMIT 1) l ON true
+	FROM account a
+	LEFT JOIN LATERAL (SELECT g.at, g.client FROM login g WHERE g.account = a.id ORDER BY g.at DESC LIMIT 1) l ON true
 	WHERE a.id = account_id;
 END
 $$;
@@ -81,5 +84,5 @@ END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.op_user_add(text, text, text, int, text, text), api.op_user_list(), api.op_user_show(text),
-	api.op_user_enable(text, boolean), api.op_user_secret(text, text, text) TO operator;
+GRANT EXECUTE ON FUNCTION api.op_user_add(text, text, text, int, text, text), api.op_user_list(),
+	api.op_user_show(text), api.op_user_enable(text, boolean), api.op_user_secret(text, text, text) TO operator;

@@ -1,5 +1,5 @@
--- What a TIC server may ask. `tunnel` is the tunnel of a per-tunnel login (HANDLE/T12), which sees that tunnel and nothing else; NULL for
--- a login to the whole account.
+-- What a TIC server may ask. `tunnel` is the tunnel of a per-tunnel login (HANDLE/T12), which sees that tunnel and
+-- nothing else; NULL for a login to the whole account.
 
 CREATE FUNCTION api.tic_login(of_handle text, of_tunnel int)
 RETURNS TABLE (account int, handle text, full_name text, md5_hex text, sha256_hex text, enabled boolean)
@@ -13,8 +13,10 @@ AS $$
 	FROM account a JOIN tunnel t ON t.account = a.id WHERE a.handle = handle($1) AND t.id = $2
 $$;
 
--- The hour is counted per login name over logins that were let in, so a refused client is free again when the oldest of those has aged.
-CREATE FUNCTION api.tic_login_accept(account int, tunnel int, method text, address inet, tls boolean, client text, most_per_hour int)
+-- The hour is counted per login name over logins that were let in, so a refused client is free again when the oldest of
+-- those has aged.
+CREATE FUNCTION api.tic_login_accept(account int, tunnel int, method text, address inet, tls boolean, client text,
+	most_per_hour int)
 RETURNS TABLE (accepted boolean, until text, per_hour int)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
@@ -48,14 +50,15 @@ AS $$
 $$;
 
 CREATE FUNCTION api.tic_tunnel_show(account int, tunnel int, of_id int)
-RETURNS TABLE (id int, type text, ipv6_endpoint text, ipv6_pop text, prefix_length int, mtu int, name text, pop text, ipv4_endpoint text,
-	ipv4_pop text, user_state text, admin_state text, password text, heartbeat_interval int, pop_state text)
+RETURNS TABLE (id int, type text, ipv6_endpoint text, ipv6_pop text, prefix_length int, mtu int, name text, pop text,
+	ipv4_endpoint text, ipv4_pop text, user_state text, admin_state text, password text, heartbeat_interval int,
+	pop_state text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-	SELECT t.id, CASE t.type WHEN 'ayiya' THEN 'ayiya' ELSE '6in4-' || t.type END, prefix_host(t.prefix, 2), prefix_host(t.prefix, 1),
-		masklen(t.prefix), t.mtu, t.name, s.name, coalesce(host(t.endpoint), t.type::text), host(t.pop_ipv4),
-		CASE WHEN t.user_enabled THEN 'enabled' ELSE 'disabled' END, CASE WHEN t.admin_enabled THEN 'enabled' ELSE 'disabled' END,
+	SELECT t.id, CASE t.type WHEN 'ayiya' THEN 'ayiya' ELSE '6in4-' || t.type END, prefix_host(t.prefix, 2),
+		prefix_host(t.prefix, 1), masklen(t.prefix), t.mtu, t.name, s.name, coalesce(host(t.endpoint), t.type::text),
+		host(t.pop_ipv4), switch(t.user_enabled), switch(t.admin_enabled),
 		t.secret, 60, s.state::text
 	FROM tunnel t JOIN pop_status s ON s.pop = t.pop
 	WHERE t.account = $1 AND ($2 IS NULL OR t.id = $2) AND t.id = $3
@@ -97,11 +100,13 @@ AS $$
 $$;
 
 CREATE FUNCTION api.tic_pop_show(name text)
-RETURNS TABLE (id text, city text, country text, ipv4 text, ipv6 text, isp_short text, isp_name text, isp_website text, isp_asn text, isp_lir text)
+RETURNS TABLE (id text, city text, country text, ipv4 text, ipv6 text, isp_short text, isp_name text, isp_website text,
+	isp_asn text, isp_lir text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-	SELECT p.name, p.city, p.country, host(p.ipv4), host(p.ipv6), p.isp_short, p.isp_name, p.isp_website, p.isp_asn, p.isp_lir
+	SELECT p.name, p.city, p.country, host(p.ipv4), host(p.ipv6), p.isp_short, p.isp_name, p.isp_website, p.isp_asn,
+		p.isp_lir
 	FROM pop p WHERE p.name = lower($1)
 $$;
 
@@ -118,7 +123,7 @@ RETURNS TABLE (id int, tunnel_id int, prefix text, pop text, state text, created
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-	SELECT s.id, s.tunnel, s.prefix::text, p.name, CASE WHEN t.user_enabled AND t.admin_enabled THEN 'enabled' ELSE 'disabled' END,
+	SELECT s.id, s.tunnel, s.prefix::text, p.name, switch(t.user_enabled AND t.admin_enabled),
 		rfc3339(s.created_at)
 	FROM subnet s JOIN tunnel t ON t.id = s.tunnel JOIN pop p ON p.id = s.pop
 	WHERE t.account = $1 AND ($2 IS NULL OR t.id = $2) AND s.id = $3
@@ -127,5 +132,6 @@ $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.tic_login(text, int), api.tic_login_accept(int, int, text, inet, boolean, text, int),
 	api.tic_tunnel_list(int, int), api.tic_tunnel_show(int, int, int), api.tic_tunnel_endpoint(int, int, int, inet),
-	api.tic_tunnel_state(int, int, int, boolean), api.tic_pop_list(), api.tic_pop_show(text), api.tic_route_list(int, int),
+	api.tic_tunnel_state(int, int, int, boolean), api.tic_pop_list(), api.tic_pop_show(text),
+	api.tic_route_list(int, int),
 	api.tic_route_show(int, int, int) TO ticd;

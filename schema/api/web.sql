@@ -1,13 +1,13 @@
 -- What the web server may read. Times are RFC 3339 in UTC, as the pages and the JSON show them.
 
 CREATE FUNCTION api.web_pop_status()
-RETURNS TABLE (name text, city text, country text, isp_name text, isp_website text, ipv4 text, ipv6 text, state text, since text,
-	configured int, up int, active int, last_report text, version text, generated text)
+RETURNS TABLE (name text, city text, country text, isp_name text, isp_website text, ipv4 text, ipv6 text, state text,
+	since text, configured int, up int, active int, last_report text, version text, generated text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-	SELECT p.name, p.city, p.country, p.isp_name, p.isp_website, host(p.ipv4), host(p.ipv6), s.state::text, rfc3339(s.since),
-		s.configured, s.up, s.active, rfc3339(s.last_report), s.version, rfc3339(now())
+	SELECT p.name, p.city, p.country, p.isp_name, p.isp_website, host(p.ipv4), host(p.ipv6), s.state::text,
+		rfc3339(s.since), s.configured, s.up, s.active, rfc3339(s.last_report), s.version, rfc3339(now())
 	FROM pop_status s JOIN pop p ON p.id = s.pop ORDER BY p.name
 $$;
 

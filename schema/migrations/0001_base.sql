@@ -1,5 +1,5 @@
--- The ground everything stands on: the schema, the record of migrations, settings, refusals, and the arithmetic of prefixes.
--- Schema broker is private to its owner. Programs come in through schema api only (see schema/README.md).
+-- The ground everything stands on: the schema, the record of migrations, settings, refusals, and the arithmetic of
+-- prefixes. Schema broker is private to its owner. Programs come in through schema api only (see schema/README.md).
 
 CREATE SCHEMA IF NOT EXISTS broker;
 REVOKE ALL ON SCHEMA broker FROM PUBLIC;
@@ -31,7 +31,8 @@ RETURN (SELECT s.value FROM broker.setting s WHERE s.name = setting);
 
 CREATE TYPE broker.tunnel_type AS ENUM ('ayiya', 'heartbeat', 'static');
 
--- A refusal: SQLSTATE class BK and a whole sentence, shown to the user word for word. Codes are listed in schema/README.md.
+-- A refusal: SQLSTATE class BK and a whole sentence, shown to the user word for word. Codes are listed in
+-- schema/README.md.
 CREATE FUNCTION broker.refuse(code text, sentence text, VARIADIC parts text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -60,17 +61,24 @@ CREATE FUNCTION broker.secret_generate() RETURNS text
 LANGUAGE sql VOLATILE
 RETURN left(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'), 32);
 
--- Prefix arithmetic happens on the upper 64 bits of an IPv6 address, held in a bigint: every prefix we hand out is a /64 or shorter.
+-- How a switch is told everywhere.
+CREATE FUNCTION broker.switch(is_on boolean) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN is_on THEN 'enabled' ELSE 'disabled' END;
+
+-- Prefix arithmetic happens on the upper 64 bits of an IPv6 address, held in a bigint: every prefix we hand out is a
+-- /64 or shorter.
 CREATE FUNCTION broker.prefix_high(address inet) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN ('x' || encode(substring(inet_send(address) FROM 5 FOR 8), 'hex'))::bit(64)::bigint;
 
 CREATE FUNCTION broker.prefix_of(high bigint, length int) RETURNS cidr
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN network(set_masklen((regexp_replace(lpad(to_hex(high), 16, '0'), '(....)(....)(....)(....)', '\1:\2:\3:\4::'))::inet,
-	length));
+RETURN network(set_masklen((regexp_replace(lpad(to_hex(high), 16, '0'), '(....)(....)(....)(....)',
+	'\1:\2:\3:\4::'))::inet, length));
 
--- The number of a tunnel is the fourth 16-bit group of its /64; its default routed /64 has the top bit of that group set.
+-- The number of a tunnel is the fourth 16-bit group of its /64; its default routed /64 has the top bit of that group
+-- set.
 CREATE FUNCTION broker.prefix_number(prefix cidr) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (broker.prefix_high(prefix) & 65535)::int;
@@ -83,8 +91,8 @@ CREATE FUNCTION broker.prefix_host(prefix cidr, host int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN host(prefix::inet + host);
 
--- An IPv4 address a tunnel may end on. Private and documentation addresses are fine (laboratories use them); what can never be
--- a unicast host elsewhere is not: this network, loopback, link-local, multicast, reserved.
+-- An IPv4 address a tunnel may end on. Private and documentation addresses are fine (laboratories use them); what can
+-- never be a unicast host elsewhere is not: this network, loopback, link-local, multicast, reserved.
 CREATE FUNCTION broker.is_endpoint(address inet) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN family(address) = 4 AND masklen(address) = 32

@@ -1,7 +1,7 @@
 -- Prefixes handed out, the tunnels and subnets that hold them, and what people asked for.
 
--- One row a prefix in use or at rest. The exclusion constraint makes overlap impossible, the foreign key and the check keep each
--- inside its pool, and exactly one of tunnel, subnet, released_at says what it is for.
+-- One row a prefix in use or at rest. The exclusion constraint makes overlap impossible, the foreign key and the check
+-- keep each inside its pool, and exactly one of tunnel, subnet, released_at says what it is for.
 -- first and last: where the prefix lies in its pool, counted in /64s.
 CREATE TABLE broker.allocation (
 	prefix      cidr NOT NULL,
@@ -12,10 +12,12 @@ CREATE TABLE broker.allocation (
 	tunnel      int,
 	subnet      int,
 	released_at timestamptz,
-	first       bigint NOT NULL GENERATED ALWAYS AS (broker.prefix_high(prefix) - broker.prefix_high(pool_prefix)) STORED,
+	first       bigint NOT NULL GENERATED ALWAYS AS
+		(broker.prefix_high(prefix) - broker.prefix_high(pool_prefix)) STORED,
 	last        bigint NOT NULL GENERATED ALWAYS AS (broker.prefix_high(prefix) - broker.prefix_high(pool_prefix)
 		+ (1::bigint << (64 - masklen(prefix))) - 1) STORED,
-	CONSTRAINT allocation_pool FOREIGN KEY (pool, pop, kind, pool_prefix) REFERENCES broker.pool (id, pop, kind, prefix),
+	CONSTRAINT allocation_pool FOREIGN KEY (pool, pop, kind, pool_prefix)
+		REFERENCES broker.pool (id, pop, kind, prefix),
 	CONSTRAINT allocation_inside CHECK (prefix <<= pool_prefix),
 	CONSTRAINT allocation_length CHECK (masklen(prefix) <= 64),
 	CONSTRAINT allocation_overlap EXCLUDE USING gist (prefix inet_ops WITH &&),
@@ -123,7 +125,8 @@ CREATE TABLE broker.request (
 		WHEN 'tunnel' THEN type IS NOT NULL AND tunnel IS NULL AND (type = 'static') = (endpoint IS NOT NULL)
 		ELSE type IS NULL AND tunnel IS NOT NULL AND endpoint IS NULL END),
 	CONSTRAINT request_endpoint CHECK (broker.is_endpoint(endpoint)),
-	CONSTRAINT request_decided CHECK ((state = 'open') = (decided_at IS NULL) AND (state = 'approved') = (result IS NOT NULL))
+	CONSTRAINT request_decided CHECK ((state = 'open') = (decided_at IS NULL)
+		AND (state = 'approved') = (result IS NOT NULL))
 );
 CREATE INDEX ON broker.request (account);
 CREATE INDEX ON broker.request (tunnel) WHERE state = 'open';
@@ -147,7 +150,8 @@ CREATE TRIGGER allocation_release AFTER DELETE ON broker.tunnel REFERENCING OLD 
 CREATE TRIGGER allocation_release AFTER DELETE ON broker.subnet REFERENCING OLD TABLE AS gone
 	FOR EACH STATEMENT EXECUTE FUNCTION broker.allocation_release();
 
--- A hint may only err low: it goes down with every allocation that goes, and to nothing when blocks of another length are wanted.
+-- A hint may only err low: it goes down with every allocation that goes, and to nothing when blocks of another length
+-- are wanted.
 CREATE FUNCTION broker.pool_hint_lower() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

@@ -1,7 +1,8 @@
--- The feed: what each PoP has to hear about. A row says "tunnel t changed, as number seq"; what it looks like now is read from the
--- tables, so a change can be delivered twice or late without harm, and one row a tunnel (its newest number) is enough.
--- Numbers are taken from the PoP's counter row, whose lock is held until commit: their order is the order of commits, and who has
--- seen number n has seen everything before it. Triggers do all of it; no function has to remember.
+-- The feed: what each PoP has to hear about. A row says "tunnel t changed, as number seq"; what it looks like now is
+-- read from the tables, so a change can be delivered twice or late without harm, and one row a tunnel (its newest
+-- number) is enough. Numbers are taken from the PoP's counter row, whose lock is held until commit: their order is the
+-- order of commits, and who has seen number n has seen everything before it. Triggers do all of it; no function has to
+-- remember.
 
 CREATE TABLE broker.feed (
 	pop    int PRIMARY KEY REFERENCES broker.pop,
@@ -58,7 +59,8 @@ BEGIN
 		SELECT array_agg(u.pop), array_agg(u.id) INTO pops, tunnels FROM (
 			SELECT unnest(ARRAY[o.pop, n.pop]) AS pop, o.id FROM old_rows o JOIN new_rows n USING (id)
 			WHERE (o.pop, o.type, o.prefix, o.secret, o.endpoint, o.mtu, o.user_enabled AND o.admin_enabled)
-				IS DISTINCT FROM (n.pop, n.type, n.prefix, n.secret, n.endpoint, n.mtu, n.user_enabled AND n.admin_enabled)) u;
+				IS DISTINCT FROM
+				(n.pop, n.type, n.prefix, n.secret, n.endpoint, n.mtu, n.user_enabled AND n.admin_enabled)) u;
 	END IF;
 	PERFORM broker.feed_record(pops, tunnels);
 	RETURN NULL;

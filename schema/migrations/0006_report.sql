@@ -12,8 +12,8 @@ CREATE TABLE broker.pop_report (
 	feed_seq    bigint NOT NULL
 );
 
--- Each change of state, oldest first. Going down happens in silence, so its row is written late (by the next report or switch)
--- with the time it became true; until then the view pop_status tells it.
+-- Each change of state, oldest first. Going down happens in silence, so its row is written late (by the next report or
+-- switch) with the time it became true; until then the view pop_status tells it.
 CREATE TYPE broker.pop_state AS ENUM ('up', 'down', 'disabled');
 CREATE TABLE broker.pop_history (
 	id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -33,7 +33,8 @@ SELECT p.id AS pop, p.name, s.state,
 FROM broker.pop p
 CROSS JOIN (SELECT make_interval(secs => broker.setting_value('pop_silence_seconds')) AS silence) t
 LEFT JOIN broker.pop_report r ON r.pop = p.id
-LEFT JOIN LATERAL (SELECT h.state, h.since FROM broker.pop_history h WHERE h.pop = p.id ORDER BY h.id DESC LIMIT 1) h ON true
+LEFT JOIN LATERAL (SELECT h.state, h.since FROM broker.pop_history h
+	WHERE h.pop = p.id ORDER BY h.id DESC LIMIT 1) h ON true
 CROSS JOIN LATERAL (SELECT CASE WHEN NOT p.enabled THEN 'disabled' WHEN r.at > now() - t.silence THEN 'up' ELSE 'down'
 	END::broker.pop_state AS state) s;
 
@@ -65,7 +66,8 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-CREATE TRIGGER pop_reported AFTER INSERT OR UPDATE ON broker.pop_report FOR EACH ROW EXECUTE FUNCTION broker.pop_reported();
+CREATE TRIGGER pop_reported AFTER INSERT OR UPDATE ON broker.pop_report FOR EACH ROW
+	EXECUTE FUNCTION broker.pop_reported();
 
 -- The operator's switch. A PoP that went silent and is then disabled was down in between.
 CREATE FUNCTION broker.pop_switched() RETURNS trigger

@@ -7,7 +7,8 @@ LANGUAGE sql STABLE
 RETURN coalesce((SELECT a.first <= pool_taken.last FROM broker.allocation a
 	WHERE a.pool = pool_taken.pool AND a.last >= pool_taken.first ORDER BY a.last LIMIT 1), false);
 
--- Where the lowest free block of a pool begins, in /64s, at or above its hint; NULL when it is full. The caller holds the pool's lock.
+-- Where the lowest free block of a pool begins, in /64s, at or above its hint; NULL when it is full. The caller holds
+-- the pool's lock.
 CREATE FUNCTION broker.pool_lowest(pool broker.pool) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
@@ -46,7 +47,9 @@ DECLARE
 	it broker.pool;
 	slot bigint;
 BEGIN
-	FOR pool IN SELECT p.id FROM broker.pool p WHERE p.pop = prefix_take.pop AND p.kind = prefix_take.kind ORDER BY p.id LOOP
+	FOR pool IN SELECT p.id FROM broker.pool p
+		WHERE p.pop = prefix_take.pop AND p.kind = prefix_take.kind ORDER BY p.id
+	LOOP
 		PERFORM FROM broker.pool p WHERE p.id = prefix_take.pool FOR NO KEY UPDATE;
 		PERFORM broker.pool_wake(pool);
 		SELECT p.* INTO it FROM broker.pool p WHERE p.id = prefix_take.pool;
@@ -58,8 +61,8 @@ BEGIN
 			RETURN;
 		END IF;
 	END LOOP;
-	PERFORM broker.refuse('BK001', '%s has no free %s prefix.', (SELECT p.name FROM broker.pop p WHERE p.id = prefix_take.pop),
-		prefix_take.kind::text);
+	PERFORM broker.refuse('BK001', '%s has no free %s prefix.',
+		(SELECT p.name FROM broker.pop p WHERE p.id = prefix_take.pop), prefix_take.kind::text);
 END
 $$;
 
@@ -74,7 +77,8 @@ BEGIN
 	SELECT * INTO taken FROM broker.prefix_take(pop, 'tunnel');
 	tunnel := nextval('broker.tunnel_id');
 	INSERT INTO broker.tunnel (id, account, pop, pop_ipv4, type, prefix, endpoint, name)
-	SELECT tunnel, account, p.id, p.ipv4, type, taken.prefix, endpoint, 'T' || tunnel FROM broker.pop p WHERE p.id = pop;
+	SELECT tunnel, account, p.id, p.ipv4, type, taken.prefix, endpoint, 'T' || tunnel
+	FROM broker.pop p WHERE p.id = pop;
 	INSERT INTO broker.allocation (prefix, pool, pop, kind, pool_prefix, tunnel)
 	SELECT u.prefix, taken.pool, pop, 'tunnel', taken.pool_prefix, tunnel
 	FROM unnest(ARRAY[taken.prefix, broker.prefix_routed(taken.prefix)]) AS u (prefix);
@@ -99,7 +103,8 @@ BEGIN
 END
 $$;
 
--- The tunnel as it stands, its account locked; with `account`, only if it is that account's (what is not theirs does not exist for them).
+-- The tunnel as it stands, its account locked; with `account`, only if it is that account's (what is not theirs does
+-- not exist for them).
 CREATE FUNCTION broker.tunnel_hold(id int, account int DEFAULT NULL) RETURNS broker.tunnel
 LANGUAGE plpgsql
 AS $$
@@ -111,7 +116,8 @@ BEGIN
 	PERFORM broker.account_lock(held.account);
 	SELECT t.* INTO held FROM broker.tunnel t WHERE t.id = id AND t.account = held.account;
 	IF NOT FOUND THEN
-		PERFORM broker.refuse('BK002', 'There is no tunnel T%s%s.', id::text, CASE WHEN account IS NULL THEN '' ELSE ' of yours' END);
+		PERFORM broker.refuse('BK002', 'There is no tunnel T%s%s.', id::text,
+			CASE WHEN account IS NULL THEN '' ELSE ' of yours' END);
 	END IF;
 	RETURN held;
 END
@@ -160,14 +166,17 @@ AS $$
 BEGIN
 	IF type <> 'static' THEN
 		IF endpoint IS NOT NULL THEN
-			PERFORM broker.refuse('BK003', 'A tunnel of type %s has no fixed endpoint: it is learned from what the client sends.', type::text);
+			PERFORM broker.refuse('BK003',
+				'A tunnel of type %s has no fixed endpoint: it is learned from what the client sends.', type::text);
 		END IF;
 	ELSIF endpoint IS NULL THEN
 		PERFORM broker.refuse('BK003', 'A static tunnel needs the IPv4 address of its endpoint.');
 	ELSIF NOT broker.is_endpoint(endpoint) THEN
-		PERFORM broker.refuse('BK003', '%s cannot be the endpoint of a tunnel: it must be the IPv4 address of one host.', abbrev(endpoint));
+		PERFORM broker.refuse('BK003',
+			'%s cannot be the endpoint of a tunnel: it must be the IPv4 address of one host.', abbrev(endpoint));
 	ELSIF EXISTS (SELECT FROM broker.pop p WHERE p.id = endpoint_check.pop AND p.ipv4 = endpoint_check.endpoint) THEN
-		PERFORM broker.refuse('BK003', '%s is the PoP itself and cannot be the endpoint of its tunnel.', host(endpoint));
+		PERFORM broker.refuse('BK003', '%s is the PoP itself and cannot be the endpoint of its tunnel.',
+			host(endpoint));
 	END IF;
 END
 $$;
@@ -180,7 +189,8 @@ DECLARE
 	paid record;
 BEGIN
 	IF held.type <> 'static' THEN
-		PERFORM broker.refuse('BK001', 'T%s is of type %s: its endpoint follows the client and cannot be set.', held.id::text, held.type::text);
+		PERFORM broker.refuse('BK001', 'T%s is of type %s: its endpoint follows the client and cannot be set.',
+			held.id::text, held.type::text);
 	END IF;
 	PERFORM broker.endpoint_check('static', address, held.pop);
 	IF held.endpoint = address THEN
@@ -197,7 +207,8 @@ $$;
 CREATE VIEW broker.tunnel_feed AS
 SELECT t.pop, t.id, t.type::text AS type, t.prefix::text AS prefix, t.secret, host(t.endpoint) AS endpoint, t.mtu,
 	t.user_enabled AND t.admin_enabled AS enabled,
-	concat_ws(',', t.routed, (SELECT string_agg(s.prefix::text, ',' ORDER BY s.id) FROM broker.subnet s WHERE s.tunnel = t.id)) AS routes
+	concat_ws(',', t.routed,
+		(SELECT string_agg(s.prefix::text, ',' ORDER BY s.id) FROM broker.subnet s WHERE s.tunnel = t.id)) AS routes
 FROM broker.tunnel t;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA broker FROM PUBLIC;

@@ -1,6 +1,6 @@
 /*
- * A whole TIC session from bytes, with a store whose answers the first byte chooses. Whatever comes: nothing but whole lines of printable ASCII
- * goes out, none longer than the clients' buffers, and every reply begins with a code.
+ * A whole TIC session from bytes, with a store whose answers the first byte chooses. Whatever comes: nothing but
+ * whole lines of printable ASCII goes out, none longer than the clients' buffers, and every reply begins with a code.
  */
 #include <ctype.h>
 #include <stdint.h>
@@ -25,10 +25,26 @@ static void require(bool holds)
 
 static const char *const *row_of(enum store_question question, uint8_t flags)
 {
-	static const char *const tunnel[] = { "12", "ayiya", "2001:db8:2ff::2", "2001:db8:2ff::1", "64", "1280", "A\nName", "demo01", "ayiya",
-		"192.0.2.1", "enabled", "enabled", "0123456789abcdef0123456789abcdef", "60", "up" };
-	static const char *const pop[] = { "demo01", "Z\xc3\xbcrich", "CH", "192.0.2.1", "2001:db8::1", NULL, "", NULL, NULL, NULL };
-	static const char *const other[] = { "1", "2001:db8:2ff::2", "heartbeat", "demo01", "enabled", "2026-11-23T13:45:12Z" };
+	static const char *const tunnel[] = { "12",
+					      "ayiya",
+					      "2001:db8:2ff::2",
+					      "2001:db8:2ff::1",
+					      "64",
+					      "1280",
+					      "A\nName",
+					      "demo01",
+					      "ayiya",
+					      "192.0.2.1",
+					      "enabled",
+					      "enabled",
+					      "0123456789abcdef0123456789abcdef",
+					      "60",
+					      "up" };
+	static const char *const pop[] = {
+		"demo01", "Z\xc3\xbcrich", "CH", "192.0.2.1", "2001:db8::1", NULL, "", NULL, NULL, NULL
+	};
+	static const char *const other[] = { "1",      "2001:db8:2ff::2", "heartbeat",
+					     "demo01", "enabled",         "2026-11-23T13:45:12Z" };
 
 	switch (question) {
 	case STORE_LOGIN:

@@ -1,6 +1,6 @@
 /*
- * A request as a client may send it: three lines, method, path and If-None-Match. Whatever they are there is an answer with a known status, a
- * body and all its headers; and a request for what the client was just told it has is a 304.
+ * A request as a client may send it: three lines, method, path and If-None-Match. Whatever they are there is an answer
+ * with a known status, a body and all its headers; and a request for what the client was just told it has is a 304.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,13 +30,13 @@ static char *line_of(const uint8_t **data, size_t *size)
 
 static void check(const struct answer *answer)
 {
-	static const unsigned known[] = {200, 304, 308, 404, 405, 503};
+	static const unsigned known[] = { 200, 304, 308, 404, 405, 503 };
 	char scratch[ANSWER_HEADERS_SCRATCH];
 	struct header headers[ANSWER_HEADERS];
 	size_t n = answer_headers(answer, headers, scratch), k = 0;
 	while (k < ARRAY_LEN(known) && known[k] != answer->status)
 		k++;
-	if (k == ARRAY_LEN(known) || !answer->body || (answer->status != 304 && answer->len == 0) || n > ANSWER_HEADERS)
+	if (k == ARRAY_LEN(known) || !answer->body || answer->len == 0 || n > ANSWER_HEADERS)
 		abort();
 	for (size_t i = 0; i < n; i++)
 		if (!headers[i].value || strpbrk(headers[i].value, "\r\n"))

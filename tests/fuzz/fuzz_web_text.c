@@ -1,4 +1,5 @@
-/* Any bytes as a text of a page and as a time: what comes out is valid for HTML, and a time that is read is written again as the same time. */
+/* Any bytes as a text of a page and as a time: what comes out is valid for HTML, and a time that is read is written
+ * again as the same time. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ static void check_stamp(const char *text)
 	if (stamp_parse(text, &t) != 0)
 		return;
 	wall_text(t, out);
-	if (out[0] != '@' && out[4] == '-' && memcmp(out, "0000", 4) != 0 && (stamp_parse(out, &same) != 0 || same.s != t.s))
+	if (out[0] != '@' && out[4] == '-' && memcmp(out, "0000", 4) != 0 &&
+	    (stamp_parse(out, &same) != 0 || same.s != t.s))
 		abort();
 }
 

@@ -22,14 +22,17 @@ from support.tic import Tic
 from support.wait import until
 
 ADDRESS = "192.0.2.10"
+# every option of AICCU 2007.01.15; another one it would only complain about
+AICCU_OPTIONS = set("""username password protocol server ipv6_interface tunnel_id local_ipv4_override setupscript automatic daemonize verbose
+    behindnat requiretls noconfigure makebeats defaultroute pidfile""".split())
 UNPRIVILEGED = "nobody"
 
 
 class Machine:
     """A namespace with an address and a default route, as run.sh wants its machine."""
 
-    def __init__(self):
-        self.ns, self.uplink = Netns("run"), Netns("runup")
+    def __init__(self, name):
+        self.ns, self.uplink = Netns(name), Netns(f"{name}up")
         join(self.ns, "up0", self.uplink, "up1")
         self.ns.address("up0", f"{ADDRESS}/24")
         self.uplink.address("up1", "192.0.2.9/24")
@@ -115,9 +118,23 @@ class Broker:
 
 @pytest.fixture(scope="module")
 def machine():
-    made = Machine()
+    made = Machine("run")
     yield made
     made.remove()
+
+
+@pytest.fixture(scope="module")
+def running(directory):
+    """A broker that runs on a machine of its own, for those who only look at it."""
+    there = Machine("look")
+    try:
+        broker = Broker(there, f"{directory}/running")
+        try:
+            yield broker
+        finally:
+            broker.end()
+    finally:
+        there.remove()
 
 
 @pytest.fixture(scope="module")
@@ -146,50 +163,50 @@ def options(path):
     return dict(line.split(" ", 1) for line in read(path).splitlines() if line and not line.startswith("#"))
 
 
-def test_first_start_serves_what_it_prints(machine, directory):
-    broker = Broker(machine, f"{directory}/first")
-    try:
-        assert broker.value("status page") == "http://127.0.0.1:8080/pops/status"
-        assert broker.value("TIC server") == f"{ADDRESS}, port 3874"
-        assert "demo01" in machine.get("/pops/status")
-        until(lambda: machine.pop_state() == "up", 15, "the PoP to be up")
-        with machine.ns.inside():
-            tic = Tic(ADDRESS)
-        tic.starttls()
-        tic.login(broker.value("account"), broker.value("TIC secret"))
-        tunnels = {kind: tid for tid, _, kind, pop in tic.tunnels() if pop == "demo01"}
-        assert set(tunnels) == {"ayiya", "heartbeat", "192.0.2.1"}
-        for kind, file in {"ayiya": "ayiya", "heartbeat": "heartbeat", "192.0.2.1": "static"}.items():
-            path = f"{broker.var}/aiccu-{file}.conf"
-            said = options(path)
-            assert os.stat(path).st_mode & 0o077 == 0
-            assert (said["username"], said["password"], said["server"]) == ("DEMO", broker.value("TIC secret"), ADDRESS)
-            assert (said["protocol"], said["tunnel_id"]) == ("tic", tunnels[kind])
-            assert tic.tunnel(said["tunnel_id"])["IPv4 POP"] == ADDRESS
-        tic.quit()
-        for name in ["popd.conf", "ticd.conf", "webd.conf", "popd.sock", "popd.log", "ticd.log", "webd.log", "pg/PG_VERSION"]:
-            assert os.path.exists(f"{broker.var}/{name}"), name
-    finally:
-        broker.end()
+def test_first_start_prints_where_all_is(running):
+    assert running.value("status page") == "http://127.0.0.1:8080/pops/status"
+    assert running.value("TIC server") == f"{ADDRESS}, port 3874"
+    for name in ["popd.conf", "ticd.conf", "webd.conf", "popd.sock", "popd.log", "ticd.log", "webd.log", "pg/PG_VERSION"]:
+        assert os.path.exists(f"{running.var}/{name}"), name
+    assert "demo01" in running.machine.get("/pops/status")
+    until(lambda: running.machine.pop_state() == "up", 15, "the PoP to be up")
 
 
-def test_first_start_gives_no_root_to_what_needs_none(machine, var):
-    broker = Broker(machine, var)
-    try:
-        for pid, words in broker.processes().items():
-            owner = os.stat(f"/proc/{pid}").st_uid
-            if "/ticd " in words or "/webd " in words or "postgres" in words:
-                assert owner != 0, words
-    finally:
-        broker.end()
+def test_first_start_writes_an_aiccu_file_for_each_type_that_ticd_agrees_with(running):
+    until(lambda: running.machine.pop_state() == "up", 15, "the PoP to be up")
+    with running.machine.ns.inside():
+        tic = Tic(ADDRESS)
+    tic.starttls()
+    tic.login(running.value("account"), running.value("TIC secret"))
+    tunnels = {kind: tid for tid, _, kind, pop in tic.tunnels() if pop == "demo01"}
+    assert set(tunnels) == {"ayiya", "heartbeat", "192.0.2.1"}
+    for kind, file in {"ayiya": "ayiya", "heartbeat": "heartbeat", "192.0.2.1": "static"}.items():
+        path = f"{running.var}/aiccu-{file}.conf"
+        said = options(path)
+        assert set(said) <= AICCU_OPTIONS
+        assert os.stat(path).st_mode & 0o077 == 0
+        assert (said["username"], said["password"], said["server"]) == ("DEMO", running.value("TIC secret"), ADDRESS)
+        assert (said["protocol"], said["tunnel_id"]) == ("tic", tunnels[kind])
+        assert tic.tunnel(said["tunnel_id"])["IPv4 POP"] == ADDRESS
+    tic.quit()
 
 
-def test_second_start_is_quick_and_finds_the_same_data(machine, var):
+def test_nothing_runs_as_root_that_need_not(running):
+    for pid, words in running.processes().items():
+        if "/ticd " in words or "/webd " in words or "postgres" in words:
+            assert os.stat(f"/proc/{pid}").st_uid != 0, words
+
+
+def test_second_broker_on_one_directory_is_refused_in_a_sentence(running):
+    refuses(running.machine, "already runs", f"VAR={running.var}")
+
+
+def test_second_start_finds_the_same_data_within_seconds(machine, var):
     secret = read(f"{var}/demo.secret").strip()
     before = options(f"{var}/aiccu-ayiya.conf")
     broker = Broker(machine, var)
     try:
-        assert broker.took < 10
+        assert broker.took < 20
         assert broker.value("TIC secret") == secret
         assert options(f"{var}/aiccu-ayiya.conf") == before
         assert "approved" not in broker.said()
@@ -197,7 +214,7 @@ def test_second_start_is_quick_and_finds_the_same_data(machine, var):
         broker.end()
 
 
-@pytest.mark.parametrize("number, group", [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False), (signal.SIGHUP, True)])
+@pytest.mark.parametrize("number, group", [(signal.SIGINT, True), (signal.SIGTERM, False)])
 def test_signal_stops_everything_and_puts_the_network_back(machine, var, number, group):
     forwarding = "net.ipv6.conf.all.forwarding"
     machine.ns.run("sysctl", "-qw", f"{forwarding}=0", "net.ipv6.conf.up0.accept_ra=1")
@@ -223,7 +240,6 @@ def test_start_after_everything_was_killed(machine, var):
     first.destroy()
     assert os.path.exists(f"{var}/pg/postmaster.pid"), "the kill left no stale pid file, so this proves nothing"
     second = Broker(machine, var)
-    assert second.took < 20
     assert read(f"{var}/demo.secret") == secret
     second.end()
 
@@ -247,7 +263,7 @@ def test_stale_pid_file_of_another_process_is_no_obstacle(machine, var):
     Broker(machine, var).end()
 
 
-@pytest.mark.parametrize("name", ["popd", "ticd", "webd", "postgres"])
+@pytest.mark.parametrize("name", ["popd", "postgres"])
 def test_daemon_that_dies_takes_the_rest_with_it(machine, var, name):
     broker = Broker(machine, var)
     pid = int(read(f"{var}/{'pg' if name == 'postgres' else name}.pid"))
@@ -359,6 +375,7 @@ def test_taken_port_is_refused_in_a_sentence(machine, var, kind, address, port, 
     with machine.ns.inside():
         taken = socket.socket(socket.AF_INET, kind)
     with taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((address, port))
         if kind == socket.SOCK_STREAM:
             taken.listen()
@@ -371,14 +388,6 @@ def test_port_taken_on_another_address_is_no_obstacle(machine, var):
     with taken:
         taken.bind(("127.0.0.1", 5072))
         Broker(machine, var).end()
-
-
-def test_second_broker_on_one_directory_is_refused_in_a_sentence(machine, var):
-    broker = Broker(machine, var)
-    try:
-        refuses(machine, "already runs", f"VAR={var}")
-    finally:
-        broker.end()
 
 
 def test_address_that_is_not_the_pops_is_refused_in_a_sentence(machine, var):

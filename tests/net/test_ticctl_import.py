@@ -138,6 +138,7 @@ def test_export_imported_elsewhere_exports_the_same(broker):
     broker.ok("pop", "prefix", "demo01", "tunnel", "2001:db8:2fe::/48")
     do_import(broker, "config 10005 T99999 198.51.100.5 up 1480\nconfig 2001:db8:3077::/64 10005 static\n")  # number 5 of the second prefix
     text = broker.ok("export", "--pop", "demo01") + "\n"
+    assert broker.ok("export", "demo01") + "\n" == text
     assert text.splitlines()[0].startswith("config 0 T4141 172.16.1.1 up 1480 ")
     assert text.splitlines()[-1] == "config 2001:db8:3077::/64 10005 static"
     assert broker.json("export", "--pop", "demo01") == [{"line": line} for line in text.splitlines()]

@@ -1,11 +1,11 @@
--- 25 → request −10, approve −5 → 10 (a subnet is refused) → a week up +5 → 15 → subnet −10 −4 → one name server −1 → 0.
+-- 25, request −10, approve −5: 10 (a subnet is refused); a week up +5: 15; subnet −10 −4; one name server −1: 0.
 BEGIN;
 SET search_path = tap, public;
 SELECT plan(18);
 SELECT t.pop();
 
-SELECT is((SELECT message FROM api.op_user_add('demo', 'Demo User', 'demo@example.org', NULL, md5('x'), encode(sha256('x'), 'hex'))),
-	'added DEMO, balance 25', 'signing up gives 25 ISK');
+SELECT is((SELECT message FROM api.op_user_add('demo', 'Demo User', 'demo@example.org', NULL, md5('x'),
+	encode(sha256('x'), 'hex'))), 'added DEMO, balance 25', 'signing up gives 25 ISK');
 SELECT is((SELECT t.said(message) FROM api.op_tunnel_request('demo', 'demo01', 'static', '192.0.2.1', 'IPv6 at home')),
 	'request #: static tunnel on demo01, 10 ISK, balance 15', 'a tunnel request costs 10');
 SELECT is((SELECT t.said(message) FROM api.op_request_approve((SELECT max(id) FROM broker.request), NULL)),
@@ -13,13 +13,16 @@ SELECT is((SELECT t.said(message) FROM api.op_request_approve((SELECT max(id) FR
 SELECT max(id) AS tunnel FROM broker.tunnel \gset
 
 SELECT is(t.refusal(format('SELECT api.op_subnet_request(%L, %s, NULL)', 'demo', :tunnel)),
-	'BK004 A subnet request needs a balance of 15 ISK and DEMO has 10.', 'with 10 ISK a subnet is refused, and told why');
+	'BK004 A subnet request needs a balance of 15 ISK and DEMO has 10.',
+		'with 10 ISK a subnet is refused, and told why');
 SELECT is(t.balance(), 10, 'what is refused at the door costs nothing');
 
 SELECT t.day(:tunnel, '2025-03-01'::date + i, true) FROM generate_series(0, 6) i;
 SELECT is((SELECT count(*) FROM api.isk_daily('2025-03-07')), 0::bigint, 'six days up give nothing yet');
-SELECT results_eq($$SELECT day, handle, tunnel - (SELECT max(id) FROM broker.tunnel), action, amount, balance, note FROM api.isk_daily('2025-03-08')$$,
-	$$VALUES ('2025-03-07'::date, 'DEMO', 0, 'endpoint_week', 5, 15, 'answered on 7 days up to 2025-03-07')$$, 'a week up gives 5');
+SELECT results_eq($$SELECT day, handle, tunnel - (SELECT max(id) FROM broker.tunnel), action, amount, balance, note
+	FROM api.isk_daily('2025-03-08')$$,
+	$$VALUES ('2025-03-07'::date, 'DEMO', 0, 'endpoint_week', 5, 15, 'answered on 7 days up to 2025-03-07')$$,
+		'a week up gives 5');
 
 SELECT is((SELECT t.said(message) FROM api.op_subnet_request('Demo', :tunnel, NULL)),
 	'request #: a subnet for T# on demo01, 10 ISK, balance 5',
@@ -49,9 +52,10 @@ SELECT results_eq($$SELECT action, amount, balance, pop, tunnel IS NOT NULL, why
 	('endpoint_move', -15, -15, 'demo01', true, 'from 192.0.2.1 to 192.0.2.2')$$, 'the ledger tells the whole story');
 SELECT is((SELECT sum(amount)::int FROM broker.ledger WHERE account = broker.account_find('demo')), t.balance(),
 	'the balance is the sum of the ledger');
-SELECT is((SELECT array_agg(n ORDER BY n) FROM broker.ledger WHERE account = broker.account_find('demo')), '{1,2,3,4,5,6,7,8}'::int[],
-	'its rows are numbered without a gap');
+SELECT is((SELECT array_agg(n ORDER BY n) FROM broker.ledger WHERE account = broker.account_find('demo')),
+	'{1,2,3,4,5,6,7,8}'::int[], 'its rows are numbered without a gap');
 SELECT is((SELECT message FROM api.op_ns_remove(:subnet, 'ns1.example.org')),
-	format('removed name server ns1.example.org from R%s, 1 ISK, balance -16', :subnet), 'removing a name server costs 1 and needs no balance');
+	format('removed name server ns1.example.org from R%s, 1 ISK, balance -16', :subnet),
+		'removing a name server costs 1 and needs no balance');
 SELECT * FROM finish();
 ROLLBACK;

@@ -62,12 +62,17 @@ class Postgres:
 
     def freeze(self):
         """Still listening, never answering: the worst database."""
-        for pid in self._family():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
 
     def thaw(self):
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number):
         for pid in self._family():
-            os.kill(pid, signal.SIGCONT)
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass  # a backend that has just ended by itself
 
     def conninfo(self, user="postgres", dbname="broker"):
         return f"host={self.dir} user={user} dbname={dbname}"

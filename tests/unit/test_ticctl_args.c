@@ -92,7 +92,8 @@ static void one_word_of_a_kind_is_spelled_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		const struct param params[] = { { "WORD", kinds[i].kind, "up|down|sideways", false, NULL }, { 0 } };
+		const struct param params[] = { { .name = "WORD", .kind = kinds[i].kind, .meta = "up|down|sideways" },
+						{ 0 } };
 		char word[64];
 		char *const words[] = { word };
 		struct args args;
@@ -177,11 +178,31 @@ static void a_line_gives_values_in_the_order_of_the_parameters(void **state)
 	}
 }
 
+static void bare_option_may_stand_without_its_name(void **state)
+{
+	static const struct param params[] = { { .name = "--pop", .kind = ARG_TEXT, .meta = "P", .bare = true },
+					       { 0 } };
+	char pop[] = "--pop", p1[] = "p1", p2[] = "p2";
+	struct args args;
+	struct fault fault;
+	(void)state;
+	assert_int_equal(args_parse(params, (char *const[]){ p1 }, 1, &args, &fault), 0);
+	assert_string_equal(args.value[0], "p1");
+	assert_int_equal(args_parse(params, (char *const[]){ pop, p1 }, 2, &args, &fault), 0);
+	assert_string_equal(args.value[0], "p1");
+	assert_int_equal(args_parse(params, (char *const[]){ p1, p2 }, 2, &args, &fault), -ERR_FORMAT);
+	assert_int_equal(args_parse(params, (char *const[]){ p1, pop, p2 }, 3, &args, &fault), -ERR_FORMAT);
+	assert_string_equal(fault.text, "--pop is given twice");
+	assert_int_equal(args_parse(params, NULL, 0, &args, &fault), -ERR_FORMAT);
+	assert_string_equal(fault.text, "--pop is missing");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_word_of_a_kind_is_spelled_or_refused),
 		cmocka_unit_test(a_line_gives_values_in_the_order_of_the_parameters),
+		cmocka_unit_test(bare_option_may_stand_without_its_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,7 @@ static void every_parameter_is_of_one_meaning(void **state)
 		for (const struct param *p = command->params; p->name; p++) {
 			assert_true((p->kind == ARG_FIXED) == (p->fixed != NULL));
 			assert_true(param_is_hidden(p) == (*p->name == '\0'));
+			assert_true(!p->bare || (param_is_option(p) && p->kind != ARG_FLAG));
 			if (param_is_option(p))
 				assert_true((p->meta != NULL) == (p->kind != ARG_FLAG));
 			else if (!param_is_hidden(p)) {
@@ -106,6 +107,7 @@ static void usage_shows_what_the_parser_takes(void **state)
 		{ "cost", "set", "usage: ticctl cost set ACTION COST [--floor N|none] [--pop P]\n" },
 		{ "import", "x", "usage: ticctl import FILE --owner HANDLE --pop P\n" },
 		{ "daily", "x", "usage: ticctl daily [DATE]\n" },
+		{ "export", "x", "usage: ticctl export [--pop] P\n" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

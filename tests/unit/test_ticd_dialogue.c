@@ -1,8 +1,9 @@
 /*
- * Whole dialogues from tests/vec/tic/, one a file, each said in several ways that must not matter: LF and CRLF, a byte at a time, all at
- * once, cut at every byte, the verbs in capitals.
+ * Whole dialogues from tests/vec/tic/, one a file, each said in several ways that must not matter: LF and CRLF, a
+ * byte at a time, all at once, cut at every byte, the verbs in capitals.
  *
- *   !clock N, !service T, !url T, !peer A, !logins N   the surroundings; !tls: there is a certificate; !steps: a line at a time only
+ *   !clock N, !service T, !url T, !peer A, !logins N   the surroundings
+ *   !tls: there is a certificate; !steps: a line at a time only
  *   C: text          the client says a line         X: hex   the client says these bytes
  *   S: text          the server answers this line
  *   Q: name|p|p      the store is asked this        A: c|c   a row of its answer (\N is NULL), A: alone: no row
@@ -22,7 +23,8 @@
 enum { LINES_MAX = 400, CLIENT_MAX = 16384, CELLS_MAX = 600 };
 
 enum way { WAY_LF, WAY_CRLF, WAY_CAPITALS, WAY_SMALL, WAY_BYTES, WAY_CUT, WAY_AT_ONCE, WAY__COUNT };
-static const char *const way_names[] = { "LF", "CRLF", "capitals", "small letters", "a byte at a time", "cut", "all at once" };
+static const char *const way_names[] = { "LF",  "CRLF",       "capitals", "small letters", "a byte at a time",
+					 "cut", "all at once" };
 
 struct script {
 	char *text, *lines[LINES_MAX];
@@ -53,7 +55,8 @@ static void script_load(struct script *s, const char *path)
 	assert_non_null(f);
 	assert_true(getdelim(&s->text, &size, '\0', f) > 0);
 	fclose(f);
-	for (char *save = NULL, *line = strtok_r(s->text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+	for (char *save = NULL, *line = strtok_r(s->text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
 		assert_true(s->n < LINES_MAX);
 		if (line[0] != '#')
 			s->lines[s->n++] = line;
@@ -116,8 +119,12 @@ static void give_error(const char *what)
 	if (begins(what, "refused "))
 		fake_answer(&fake, -ERR_REFUSED, what + 8, NULL, 0);
 	else
-		fake_answer(&fake, strcmp(what, "away") == 0 ? -ERR_AWAY : strcmp(what, "timeout") == 0 ? -ERR_TIMEOUT :
-			strcmp(what, "busy") == 0 ? -ERR_BUSY : -ERR_FORMAT, "secret details", NULL, 0);
+		fake_answer(&fake,
+			    strcmp(what, "away") == 0      ? -ERR_AWAY
+			    : strcmp(what, "timeout") == 0 ? -ERR_TIMEOUT
+			    : strcmp(what, "busy") == 0    ? -ERR_BUSY
+							   : -ERR_FORMAT,
+			    "secret details", NULL, 0);
 }
 
 /* Answers what the store was asked with what the file has next. */
@@ -130,7 +137,8 @@ static void answer(struct script *s)
 	while (s->answered < s->n && !begins(s->lines[s->answered], "Q: "))
 		s->answered++;
 	if (s->answered == s->n)
-		fail_msg("%s: the file does not expect a question to %s", s->name, store_shape(fake.call->question)->name);
+		fail_msg("%s: the file does not expect a question to %s", s->name,
+			 store_shape(fake.call->question)->name);
 	check_question(s, s->lines[s->answered++]);
 	if (begins(s->lines[s->answered], "A! ")) {
 		give_error(s->lines[s->answered] + 3);

@@ -1,6 +1,6 @@
 /*
- * A store for the tests: holds the one question under way with a copy of its parameters until the test answers it. And a session around
- * it whose clock, challenge and peer are the test's.
+ * A store for the tests: holds the one question under way with a copy of its parameters until the test answers it.
+ * And a session around it whose clock, challenge and peer are the test's.
  */
 #ifndef TESTS_UNIT_TEST_TICD_FAKE_H
 #define TESTS_UNIT_TEST_TICD_FAKE_H
@@ -81,7 +81,8 @@ static inline void fake_answer(struct fake *f, int err, const char *message, con
 
 static inline bool fake_random(void *out, size_t len)
 {
-	static const uint8_t captured[16] = { 0x5f, 0x2b, 0x1c, 0x0a, 0x9e, 0x8d, 0x7c, 0x6b, 0x5a, 0x49, 0x38, 0x27, 0x16, 0x05, 0x14, 0x23 };
+	static const uint8_t captured[16] = { 0x5f, 0x2b, 0x1c, 0x0a, 0x9e, 0x8d, 0x7c, 0x6b,
+					      0x5a, 0x49, 0x38, 0x27, 0x16, 0x05, 0x14, 0x23 };
 
 	for (size_t i = 0; i < len; i++)
 		((uint8_t *)out)[i] = captured[i % sizeof(captured)];
@@ -98,8 +99,13 @@ static inline void fake_start(struct fake *f, struct digest_ctx *digest)
 {
 	memset(f, 0, sizeof(*f));
 	f->store = (struct store){ .ask = fake_ask, .forget = fake_forget };
-	f->env = (struct session_env){ .service = "TIC Service on tic.example.net", .url = "http://example.net", .store = &f->store,
-		.logins_per_hour = 5, .digest = digest, .random = fake_random, .fake_key = { 1, 2, 3 } };
+	f->env = (struct session_env){ .service = "TIC Service on tic.example.net",
+				       .url = "http://example.net",
+				       .store = &f->store,
+				       .logins_per_hour = 5,
+				       .digest = digest,
+				       .random = fake_random,
+				       .fake_key = { 1, 2, 3 } };
 	session_init(&f->session, &f->env, "10.9.0.2", true, fake_changed, f);
 }
 

@@ -91,9 +91,10 @@ static void lines_length_limit_is_exact(void **state)
 		const char *end;
 		bool fits;
 	} rows[] = {
-		{ LINE_TEXT_MAX - 1, "\n", true },   { LINE_TEXT_MAX, "\n", true },   { LINE_TEXT_MAX, "\r\n", true },
-		{ LINE_TEXT_MAX + 1, "\n", false },  { LINE_TEXT_MAX + 1, "\r\n", false }, { LINE_TEXT_MAX + 1, "", false },
-		{ LINE_TEXT_MAX + 2, "", false },    { 5000, "\n", false },
+		{ LINE_TEXT_MAX - 1, "\n", true },    { LINE_TEXT_MAX, "\n", true },
+		{ LINE_TEXT_MAX, "\r\n", true },      { LINE_TEXT_MAX + 1, "\n", false },
+		{ LINE_TEXT_MAX + 1, "\r\n", false }, { LINE_TEXT_MAX + 1, "", false },
+		{ LINE_TEXT_MAX + 2, "", false },     { 5000, "\n", false },
 	};
 	char input[6000], result[6000];
 

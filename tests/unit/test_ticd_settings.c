@@ -88,8 +88,10 @@ static void settings_differences_name_what_needs_a_restart(void **state)
 {
 	char error[CONFIG_ERROR_TEXT];
 	struct settings *a = load("", error);
-	struct settings *b = load("[ticd]\nlisten = 127.0.0.1:3874\nurl = http://x\n[database]\nconninfo = dbname=other\nconnections = 9\n"
-		"[limits]\nidle_timeout = 3\n", error);
+	struct settings *b = load(
+		"[ticd]\nlisten = 127.0.0.1:3874\nurl = http://x\n[database]\nconninfo = dbname=other\nconnections = 9\n"
+		"[limits]\nidle_timeout = 3\n",
+		error);
 
 	(void)state;
 	assert_non_null(a);
@@ -106,7 +108,8 @@ static void settings_dump_loads_again_without_secrets(void **state)
 {
 	char error[CONFIG_ERROR_TEXT], *dump = NULL;
 	size_t len = 0;
-	struct settings *s = load("[ticd]\nservice = Test\n[database]\nconninfo = password=hush dbname=b\n", error), *again;
+	struct settings *s = load("[ticd]\nservice = Test\n[database]\nconninfo = password=hush dbname=b\n", error),
+			*again;
 	FILE *f = open_memstream(&dump, &len);
 
 	(void)state;

@@ -12,12 +12,18 @@
 static struct digest_ctx *digest_of_test;
 static const wall_t now = { 1795423260 };
 
-enum { I = 1 << SESSION_INITIAL, C = 1 << SESSION_CHALLENGE, A = 1 << SESSION_AUTHENTICATE, M = 1 << SESSION_MAIN, ANY = I | C | A | M };
+enum {
+	I = 1 << SESSION_INITIAL,
+	C = 1 << SESSION_CHALLENGE,
+	A = 1 << SESSION_AUTHENTICATE,
+	M = 1 << SESSION_MAIN,
+	ANY = I | C | A | M
+};
 
 static const struct {
 	const char *line;
-	unsigned legal;      /* states */
-	const char *reply;   /* how it begins where legal; NULL: the store is asked */
+	unsigned legal;          /* states */
+	const char *reply;       /* how it begins where legal; NULL: the store is asked */
 	enum session_state next; /* after that; SESSION_NEW: the same */
 } commands[] = {
 	{ "client TIC/draft-00 AICCU/2007.01.15-console-linux Linux/6.1", I, "200 ", SESSION_NEW },
@@ -109,9 +115,11 @@ static void check(size_t i, enum session_state state)
 	snprintf(line, sizeof(line), "%s\n", commands[i].line);
 	fake_say(&f, line, now);
 	if (f.session.state != next)
-		fail_msg("'%s' when %s: now %s", commands[i].line, session_state_name(state), session_state_name(f.session.state));
+		fail_msg("'%s' when %s: now %s", commands[i].line, session_state_name(state),
+			 session_state_name(f.session.state));
 	if ((reply == NULL) != (f.call != NULL))
-		fail_msg("'%s' when %s: the store was %sasked", commands[i].line, session_state_name(state), f.call != NULL ? "" : "not ");
+		fail_msg("'%s' when %s: the store was %sasked", commands[i].line, session_state_name(state),
+			 f.call != NULL ? "" : "not ");
 	if (reply != NULL && strncmp(f.out, reply, strlen(reply)) != 0)
 		fail_msg("'%s' when %s: %s", commands[i].line, session_state_name(state), f.out);
 	session_end(&f.session);
@@ -153,7 +161,8 @@ static void verbs_rows_of_one_name_are_neighbours(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
-		assert_true(verbs[i].max_args == VERB_ANY_ARGS || (verbs[i].min_args <= verbs[i].max_args && verbs[i].max_args + 2 <= WORDS_MAX));
+		assert_true(verbs[i].max_args == VERB_ANY_ARGS ||
+			    (verbs[i].min_args <= verbs[i].max_args && verbs[i].max_args + 2 <= WORDS_MAX));
 		for (size_t k = i + 2; k < n; k++)
 			if (strcmp(verbs[i].name, verbs[k].name) == 0)
 				assert_string_equal(verbs[k - 1].name, verbs[k].name);
@@ -176,7 +185,8 @@ static void verbs_senseless_lines_end_the_session(void **state)
 /* The longest values there can be still make one reply; hostile ones neither forge a line nor break the record. */
 static void records_with_the_longest_values_fit(void **state)
 {
-	static const char *const questions[] = { "tunnel show T2147483647\n", "pop show demo01\n", "route show R2147483647\n" };
+	static const char *const questions[] = { "tunnel show T2147483647\n", "pop show demo01\n",
+						 "route show R2147483647\n" };
 	static struct fake f;
 	static char value[400];
 	const char *cells[TUNNEL__COUNT];
@@ -205,10 +215,26 @@ static void records_with_the_longest_values_fit(void **state)
 /* Clients take the last key that begins with the text they look for. */
 static void records_keys_do_not_hide_one_another(void **state)
 {
-	static const char *const tunnel[TUNNEL__COUNT] = { "12", "ayiya", "2001:db8:2ff::2", "2001:db8:2ff::1", "64", "1280", "Name", "demo01", "ayiya",
-		"192.0.2.1", "enabled", "enabled", "0123456789abcdef0123456789abcdef", "60", "up" };
-	static const char *const wanted[] = { "TunnelId", "Type", "IPv6 Endpoint", "IPv6 POP", "IPv6 PrefixLength", "Tunnel MTU", "Tunnel Name", "POP Id",
-		"IPv4 Endpoint", "IPv4 POP", "UserState", "AdminState", "Password", "Heartbeat_Interval" };
+	static const char *const tunnel[TUNNEL__COUNT] = { "12",
+							   "ayiya",
+							   "2001:db8:2ff::2",
+							   "2001:db8:2ff::1",
+							   "64",
+							   "1280",
+							   "Name",
+							   "demo01",
+							   "ayiya",
+							   "192.0.2.1",
+							   "enabled",
+							   "enabled",
+							   "0123456789abcdef0123456789abcdef",
+							   "60",
+							   "up" };
+	static const char *const wanted[] = {
+		"TunnelId",   "Type",        "IPv6 Endpoint", "IPv6 POP",          "IPv6 PrefixLength",
+		"Tunnel MTU", "Tunnel Name", "POP Id",        "IPv4 Endpoint",     "IPv4 POP",
+		"UserState",  "AdminState",  "Password",      "Heartbeat_Interval"
+	};
 	static struct fake f;
 
 	(void)state;

@@ -88,7 +88,7 @@ static void status_shows_every_pop_with_words(void **state)
 		"data-label=\"Last report\">never</td>",
 		"<caption>",
 	};
-	const struct pop_view *const pops[] = {&fixture_disabled, &fixture_up, &fixture_down};
+	const struct pop_view *const pops[] = { &fixture_disabled, &fixture_up, &fixture_down };
 	struct status_view *view = fixture_view(pops, ARRAY_LEN(pops));
 	struct page_now now = fixture_now(view);
 	(void)state;
@@ -135,14 +135,14 @@ static void age_is_told_while_the_database_is_away(void **state)
 		const char *sentence; /* NULL: no notice */
 		bool stale;
 	} rows[] = {
-		{false, 0, NULL, false},
-		{false, 45, NULL, false},
-		{false, 46, "What you see is 46 seconds old.", true},
-		{true, 0, "The database is away; what you see is 0 seconds old.", false},
-		{true, 1, "The database is away; what you see is 1 second old.", false},
-		{true, 45, "The database is away; what you see is 45 seconds old.", false},
-		{true, 46, "The database is away; what you see is 46 seconds old.", true},
-		{true, 7200, "The database is away; what you see is 7200 seconds old (2 h).", true},
+		{ false, 0, NULL, false },
+		{ false, 45, NULL, false },
+		{ false, 46, "What you see is 46 seconds old.", true },
+		{ true, 0, "The database is away; what you see is 0 seconds old.", false },
+		{ true, 1, "The database is away; what you see is 1 second old.", false },
+		{ true, 45, "The database is away; what you see is 45 seconds old.", false },
+		{ true, 46, "The database is away; what you see is 46 seconds old.", true },
+		{ true, 7200, "The database is away; what you see is 7200 seconds old (2 h).", true },
 	};
 	struct status_view *view = fixture_view_all();
 	(void)state;
@@ -166,8 +166,10 @@ static void age_is_told_while_the_database_is_away(void **state)
 		assert_int_equal(count(text, "<span class=\"state was\">Was up</span>"), rows[i].stale ? 2 : 0);
 		assert_int_equal(count(text, "<span class=\"state was\">Was down</span>"), rows[i].stale ? 1 : 0);
 		assert_int_equal(count(text, "<span class=\"state was\">Was disabled</span>"), rows[i].stale ? 1 : 0);
-		assert_has(text, rows[i].stale ? "1 of 4 PoPs was down, 1 was disabled." : "1 of 4 PoPs is down, 1 is disabled.");
-		assert_has(pop, rows[i].stale ? "<span class=\"state was\">Was up</span> since" : "<span class=\"state up\">Up</span> since");
+		assert_has(text, rows[i].stale ? "1 of 4 PoPs was down, 1 was disabled."
+					       : "1 of 4 PoPs is down, 1 is disabled.");
+		assert_has(pop, rows[i].stale ? "<span class=\"state was\">Was up</span> since"
+					      : "<span class=\"state up\">Up</span> since");
 		free(text);
 		free(pop);
 	}
@@ -180,18 +182,18 @@ static void summary_counts_in_plain_words(void **state)
 		unsigned up, down, disabled;
 		const char *sentence;
 	} rows[] = {
-		{0, 0, 0, "There is no PoP yet."},
-		{1, 0, 0, "nlams01 is up."},
-		{0, 1, 0, "uschi02 is down."},
-		{0, 0, 1, "dedus01 is disabled."},
-		{2, 0, 0, "All 2 PoPs are up."},
-		{0, 3, 0, "All 3 PoPs are down."},
-		{0, 0, 2, "All 2 PoPs are disabled."},
-		{2, 1, 0, "1 of 3 PoPs is down."},
-		{1, 2, 0, "2 of 3 PoPs are down."},
-		{0, 1, 1, "1 of 2 PoPs is down, 1 is disabled."},
-		{1, 0, 1, "1 of 2 PoPs is up, 1 is disabled."},
-		{2, 0, 2, "2 of 4 PoPs are up, 2 are disabled."},
+		{ 0, 0, 0, "There is no PoP yet." },
+		{ 1, 0, 0, "nlams01 is up." },
+		{ 0, 1, 0, "uschi02 is down." },
+		{ 0, 0, 1, "dedus01 is disabled." },
+		{ 2, 0, 0, "All 2 PoPs are up." },
+		{ 0, 3, 0, "All 3 PoPs are down." },
+		{ 0, 0, 2, "All 2 PoPs are disabled." },
+		{ 2, 1, 0, "1 of 3 PoPs is down." },
+		{ 1, 2, 0, "2 of 3 PoPs are down." },
+		{ 0, 1, 1, "1 of 2 PoPs is down, 1 is disabled." },
+		{ 1, 0, 1, "1 of 2 PoPs is up, 1 is disabled." },
+		{ 2, 0, 2, "2 of 4 PoPs are up, 2 are disabled." },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -219,13 +221,15 @@ static void hostile_texts_stay_text(void **state)
 	struct status_view *view = fixture_view_all();
 	struct page_now now = fixture_now(view);
 	(void)state;
-	char *texts[] = {status_text(&now), pop_text(&now, fixture_hostile.name)};
+	char *texts[] = { status_text(&now), pop_text(&now, fixture_hostile.name) };
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		assert_lacks(texts[i], "<script");
 		assert_lacks(texts[i], "javascript:");
 		assert_lacks(texts[i], "\x01");
 		assert_lacks(texts[i], "\xff");
-		assert_has(texts[i], "&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+		assert_has(
+			texts[i],
+			"&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 		free(texts[i]);
 	}
 	free(view);
@@ -236,20 +240,23 @@ static void only_a_web_address_becomes_a_link(void **state)
 	static const struct {
 		const char *name, *website, *expected;
 	} rows[] = {
-		{"Net", "https://example.net/a?b=1&c=2#d", "<a href=\"https://example.net/a?b=1&amp;c=2#d\" rel=\"noopener noreferrer\">Net</a>"},
-		{"Net", "HTTP://example.net", "<a href=\"HTTP://example.net\" rel=\"noopener noreferrer\">Net</a>"},
-		{"Net", "http://[2001:db8::1]/", "<a href=\"http://[2001:db8::1]/\" rel=\"noopener noreferrer\">Net</a>"},
-		{"", "https://example.net", "<a href=\"https://example.net\" rel=\"noopener noreferrer\">https://example.net</a>"},
-		{"", "", "–"},
-		{"Net", "", "Net"},
-		{"Net", "javascript:alert(1)", "Net"},
-		{"Net", "https://", "Net"},
-		{"Net", "https:///x", "Net"},
-		{"Net", "https://a b", "Net"},
-		{"Net", "https://a\"b", "Net"},
-		{"Net", "https://a\n", "Net"},
-		{"Net", "//example.net", "Net"},
-		{"", "javascript:alert(1)", "javascript:alert(1)"},
+		{ "Net", "https://example.net/a?b=1&c=2#d",
+		  "<a href=\"https://example.net/a?b=1&amp;c=2#d\" rel=\"noopener noreferrer\">Net</a>" },
+		{ "Net", "HTTP://example.net", "<a href=\"HTTP://example.net\" rel=\"noopener noreferrer\">Net</a>" },
+		{ "Net", "http://[2001:db8::1]/",
+		  "<a href=\"http://[2001:db8::1]/\" rel=\"noopener noreferrer\">Net</a>" },
+		{ "", "https://example.net",
+		  "<a href=\"https://example.net\" rel=\"noopener noreferrer\">https://example.net</a>" },
+		{ "", "", "–" },
+		{ "Net", "", "Net" },
+		{ "Net", "javascript:alert(1)", "Net" },
+		{ "Net", "https://", "Net" },
+		{ "Net", "https:///x", "Net" },
+		{ "Net", "https://a b", "Net" },
+		{ "Net", "https://a\"b", "Net" },
+		{ "Net", "https://a\n", "Net" },
+		{ "Net", "//example.net", "Net" },
+		{ "", "javascript:alert(1)", "javascript:alert(1)" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -269,7 +276,13 @@ static void numbers_have_their_thousands_apart(void **state)
 	static const struct {
 		int64_t n;
 		const char *text;
-	} rows[] = {{0, "0"}, {999, "999"}, {1000, "1,000"}, {1234567, "1,234,567"}, {-100, "-100"}, {-1000, "-1,000"}, {INT64_MIN, "-9,223,372,036,854,775,808"}};
+	} rows[] = { { 0, "0" },
+		     { 999, "999" },
+		     { 1000, "1,000" },
+		     { 1234567, "1,234,567" },
+		     { -100, "-100" },
+		     { -1000, "-1,000" },
+		     { INT64_MIN, "-9,223,372,036,854,775,808" } };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct html h = html_init(100);
@@ -301,9 +314,11 @@ static void pop_page_shows_its_history(void **state)
 
 	history->n = 3;
 	history->cut = true;
-	history->rows[0] = (struct history_row){POP_UP, {FIXTURE_GENERATED - 100}, {0}};
-	history->rows[1] = (struct history_row){POP_DOWN, {FIXTURE_GENERATED - 160}, {FIXTURE_GENERATED - 100}};
-	history->rows[2] = (struct history_row){POP_DISABLED, {FIXTURE_GENERATED - 86560}, {FIXTURE_GENERATED - 160}};
+	history->rows[0] = (struct history_row){ POP_UP, { FIXTURE_GENERATED - 100 }, { 0 } };
+	history->rows[1] = (struct history_row){ POP_DOWN, { FIXTURE_GENERATED - 160 }, { FIXTURE_GENERATED - 100 } };
+	history->rows[2] = (struct history_row){ POP_DISABLED,
+						 { FIXTURE_GENERATED - 86560 },
+						 { FIXTURE_GENERATED - 160 } };
 	text = pop_text(&now, "nlams01");
 	assert_has(text, "<h1>nlams01</h1>");
 	assert_has(text, "<title>nlams01 is up – ");
@@ -360,8 +375,11 @@ static void error_pages_have_their_own_words(void **state)
 		unsigned status;
 		const char *title;
 		bool refreshes;
-	} rows[] = {{404, "Page not found", false}, {405, "Method not allowed", false}, {500, "Internal error", false}, {503, "Not ready yet", true},
-		    {599, "Internal error", false}};
+	} rows[] = { { 404, "Page not found", false },
+		     { 405, "Method not allowed", false },
+		     { 500, "Internal error", false },
+		     { 503, "Not ready yet", true },
+		     { 599, "Internal error", false } };
 	struct page_now now = fixture_now(NULL);
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

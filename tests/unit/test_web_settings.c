@@ -51,13 +51,13 @@ static void bad_settings_are_refused_with_a_reason(void **state)
 	static const struct {
 		const char *text, *reason;
 	} rows[] = {
-		{"[webd]\nurl = ftp://broker.example\n", "http://"},
-		{"[webd]\nurl = http://a\"b.example\n", "character"},
-		{"[webd]\nlisten = nowhere\n", ":2:"},
-		{"[webd]\nport = 80\n", ":2:"},
-		{"[limits]\nconnections = 0\n", ":2:"},
-		{"[database]\nrefresh = 20\nidle_refresh = 5\n", "idle_refresh"},
-		{"[database]\nidle_refresh = 60\n", ":2:"},
+		{ "[webd]\nurl = ftp://broker.example\n", "http://" },
+		{ "[webd]\nurl = http://a\"b.example\n", "character" },
+		{ "[webd]\nlisten = nowhere\n", ":2:" },
+		{ "[webd]\nport = 80\n", ":2:" },
+		{ "[limits]\nconnections = 0\n", ":2:" },
+		{ "[database]\nrefresh = 20\nidle_refresh = 5\n", "idle_refresh" },
+		{ "[database]\nidle_refresh = 60\n", ":2:" },
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -75,7 +75,10 @@ static void swap_keeps_what_needs_a_restart(void **state)
 	char error[CONFIG_ERROR_TEXT];
 	(void)state;
 	assert_int_equal(load("[webd]\ntitle = old\n", &s, error), 0);
-	assert_int_equal(load("[webd]\ntitle = new\nlisten = [::1]:81\n[limits]\nconnections = 7\nrequest_size = 5000\nrequest_timeout = 3\n", &fresh, error), 0);
+	assert_int_equal(load("[webd]\ntitle = new\nlisten = [::1]:81\n[limits]\nconnections = 7\n"
+			      "request_size = 5000\nrequest_timeout = 3\n",
+			      &fresh, error),
+			 0);
 	settings_swap(&s, &fresh);
 	assert_string_equal(s.title, "new");
 	assert_int_equal(s.request_timeout, 3);

@@ -31,8 +31,8 @@ static const char *string_of(const json_t *object, const char *key)
 
 static void json_has_the_form_that_was_promised(void **state)
 {
-	static const char *const keys[] = {"name",  "city",	 "country",	"isp",	   "isp_website", "ipv4",
-					   "ipv6", "state", "since", "tunnels", "last_report", "version"};
+	static const char *const keys[] = { "name", "city",  "country", "isp",     "isp_website", "ipv4",
+					    "ipv6", "state", "since",   "tunnels", "last_report", "version" };
 	struct status_view *view = fixture_view_all();
 	struct page_now now = fixture_now(view);
 	(void)state;
@@ -51,7 +51,8 @@ static void json_has_the_form_that_was_promised(void **state)
 		for (size_t k = 0; k < ARRAY_LEN(keys); k++)
 			assert_non_null(json_object_get(pop, keys[k]));
 	}
-	const json_t *up = json_array_get(pops, 1), *down = json_array_get(pops, 2), *disabled = json_array_get(pops, 0);
+	const json_t *up = json_array_get(pops, 1), *down = json_array_get(pops, 2),
+		     *disabled = json_array_get(pops, 0);
 	assert_string_equal(string_of(up, "name"), "nlams01");
 	assert_string_equal(string_of(up, "state"), "up");
 	assert_string_equal(string_of(up, "since"), "2026-11-20T13:25:12Z");
@@ -72,7 +73,8 @@ static void json_of_hostile_texts_is_valid(void **state)
 	(void)state;
 	json_t *json = json_of(&now);
 	const json_t *pop = json_array_get(json_object_get(json, "pops"), 3);
-	assert_string_equal(string_of(pop, "city"), "\"'><script>alert(1)</script>&\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	assert_string_equal(string_of(pop, "city"),
+			    "\"'><script>alert(1)</script>&\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 	json_decref(json);
 	free(view);
 }
@@ -83,7 +85,11 @@ static void json_tells_how_old_it_is(void **state)
 		bool away;
 		int64_t age, shown;
 		bool stale;
-	} rows[] = {{false, 9, 0, false}, {true, 9, 9, false}, {true, 45, 45, false}, {true, 46, 46, true}, {false, 46, 46, true}};
+	} rows[] = { { false, 9, 0, false },
+		     { true, 9, 9, false },
+		     { true, 45, 45, false },
+		     { true, 46, 46, true },
+		     { false, 46, 46, true } };
 	struct status_view *view = fixture_view_all();
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

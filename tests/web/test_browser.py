@@ -73,7 +73,7 @@ def test_console_stays_empty_and_nothing_foreign_is_asked_for(browser, site, pat
     assert browser.ask("return getComputedStyle(document.body).marginTop") == "0px"  # the style sheet is in force
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1280])
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1160, 1280])
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_no_page_scrolls_sideways(browser, site, path, width):
     browser.look(site.url + path, width)

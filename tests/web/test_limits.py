@@ -226,7 +226,7 @@ def test_ipv6_is_served(make_site):
 
 def test_command_line(site, tmp_path):
     assert run("--version").stdout.startswith("webd ") and run("--help").returncode == 0
-    for bad in ["--nosuch"], ["extra"], ["-c"]:
+    for bad in [], ["--nosuch"], ["-c"], ["-c", site.config, "extra"], ["--check-config"]:
         done = run(*bad)
         assert done.returncode == 2 and "usage:" in done.stderr
     assert run("--check-config", "-c", site.config).returncode == 0

@@ -11,7 +11,7 @@ def quick(site, path):
     """The reply; a page never waits for the database."""
     start = time.monotonic()
     reply = site.get(path)
-    assert time.monotonic() - start < 0.5, f"{path} took {time.monotonic() - start:.2f} s"
+    assert time.monotonic() - start < 1, f"{path} took {time.monotonic() - start:.2f} s"
     return reply
 
 

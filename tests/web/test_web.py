@@ -113,7 +113,7 @@ def test_tag_is_strong_and_saves_the_body(site):
         for header in first["ETag"], f'"x", W/{first["ETag"]}', "*":
             again = site.get("/pops/status", headers={"If-None-Match": header})
             assert again.status == 304 and again.body == b"" and again["ETag"] == first["ETag"]
-            assert again["Content-Length"] in (None, "0", str(len(first.body))) and again["Cache-Control"] == "no-cache"
+            assert again["Content-Length"] in (None, str(len(first.body))) and again["Cache-Control"] == "no-cache"
         assert site.get("/pops/status", "HEAD", {"If-None-Match": first["ETag"]}).status == 304
         for header in '"x"', first["ETag"].strip('"'), "", '"', first["ETag"] + "x":
             assert site.get("/pops/status", headers={"If-None-Match": header}).status == 200

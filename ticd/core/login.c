@@ -47,11 +47,12 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 	session_say(s, "200 %s", s->challenge);
 }
 
-/* Logs the reason and says that there is none to be told; the third time it says goodbye. The answer is sent at a fixed time after
- * the question, so that how long the look-up took tells nothing either. */
+/* Logs the reason and says that there is none to be told; the third time it says goodbye. The answer is sent at a
+ * fixed time after the question, so that how long the look-up took tells nothing either. */
 static void refuse(struct session *s, const char *reason)
 {
-	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s", s->address, s->login, reason);
+	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s", s->address, s->login,
+		    reason);
 	session_set_state(s, SESSION_INITIAL);
 	s->is_refusal = true;
 	if (++s->failures >= SESSION_FAILURES_MAX)
@@ -63,7 +64,8 @@ static void refuse(struct session *s, const char *reason)
 /* The same for what the user may know, having proved who they are. */
 static void refuse_known(struct session *s, const char *reason)
 {
-	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s", s->address, s->handle, reason);
+	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s", s->address, s->handle,
+		    reason);
 	session_set_state(s, SESSION_INITIAL);
 	s->failures++;
 }
@@ -76,23 +78,32 @@ static void accept_answered(struct session *s, const struct store_answer *a)
 		return;
 	}
 	if (strcmp(store_cell(a, 0, ACCEPT_ACCEPTED), "t") != 0) {
-		session_say(s, "500 More than %s logins within an hour as %s is too often: the next one is possible at %s. "
+		session_say(
+			s,
+			"500 More than %s logins within an hour as %s is too often: the next one is possible at %s. "
 			"A client needs to log in only when it starts; see %s/ for more information.",
 			store_cell(a, 0, ACCEPT_PER_HOUR), s->handle, store_cell(a, 0, ACCEPT_UNTIL), s->env->url);
 		refuse_known(s, "too often");
 		return;
 	}
-	log_limited(&s->env->logins, 100, 10, LOG_LEVEL_INFO, "%s: %s logged in by %s in %s, client: %s", s->address, s->handle,
-		auth_method_name(s->method), s->tls == SESSION_TLS_ON ? "TLS" : "clear", s->client[0] != '\0' ? s->client : "unknown");
-	session_say(s, "200 Successfully logged in using %s as %s (%s) from %s", auth_method_name(s->method), s->handle, s->full_name, s->address);
+	log_limited(&s->env->logins, 100, 10, LOG_LEVEL_INFO, "%s: %s logged in by %s in %s, client: %s", s->address,
+		    s->handle, auth_method_name(s->method), s->tls == SESSION_TLS_ON ? "TLS" : "clear",
+		    s->client[0] != '\0' ? s->client : "unknown");
+	session_say(s, "200 Successfully logged in using %s as %s (%s) from %s", auth_method_name(s->method), s->handle,
+		    s->full_name, s->address);
 	session_set_state(s, SESSION_MAIN);
 }
 
 static void ask_accept(struct session *s)
 {
 	char per_hour[SESSION_ID];
-	const char *params[] = { s->account, nullable(s->tunnel), auth_method_name(s->method), s->address,
-		s->tls == SESSION_TLS_ON ? "t" : "f", nullable(s->client), per_hour };
+	const char *params[] = { s->account,
+				 nullable(s->tunnel),
+				 auth_method_name(s->method),
+				 s->address,
+				 s->tls == SESSION_TLS_ON ? "t" : "f",
+				 nullable(s->client),
+				 per_hour };
 
 	snprintf(per_hour, sizeof(per_hour), "%u", s->env->logins_per_hour);
 	session_ask(s, STORE_LOGIN_ACCEPT, params, accept_answered);
@@ -102,7 +113,8 @@ static void take_account(struct session *s, const struct store_answer *a)
 {
 	snprintf(s->account, sizeof(s->account), "%s", store_cell(a, 0, LOGIN_ACCOUNT));
 	snprintf(s->full_name, sizeof(s->full_name), "%s", store_cell(a, 0, LOGIN_FULL_NAME));
-	snprintf(s->handle, sizeof(s->handle), "%.32s%s%.10s", store_cell(a, 0, LOGIN_HANDLE), s->tunnel[0] != '\0' ? "/T" : "", s->tunnel);
+	snprintf(s->handle, sizeof(s->handle), "%.32s%s%.10s", store_cell(a, 0, LOGIN_HANDLE),
+		 s->tunnel[0] != '\0' ? "/T" : "", s->tunnel);
 }
 
 /* The fake secret is made for everybody, so that it takes no longer for those who need it. */

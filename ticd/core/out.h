@@ -10,15 +10,22 @@
 
 #include "lib/cc.h"
 
-enum { OUT_MAX = 4 * 1024 * 1024 }; /* the longest list there can be (LIST_MAX tunnels, ticd/core/queries.h) and some more */
+/* Room for the longest list there can be (LIST_MAX rows, ticd/core/queries.h) and some more. */
+enum { OUT_MAX = 4 * 1024 * 1024 };
 
 struct out {
 	char *buf;
 	size_t start, len, size; /* bytes [start, start + len) of `size` are waiting */
 };
 
-static inline size_t out_len(const struct out *o) { return o->len; }
-static inline const char *out_data(const struct out *o) { return o->buf + o->start; }
+static inline size_t out_len(const struct out *o)
+{
+	return o->len;
+}
+static inline const char *out_data(const struct out *o)
+{
+	return o->buf + o->start;
+}
 
 /* Appends all or nothing; false: no memory, or OUT_MAX. */
 bool out_append(struct out *o, const void *data, size_t len) NONNULL MUSTCHECK;

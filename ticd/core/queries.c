@@ -41,7 +41,8 @@ static void say_list(struct session *s, const struct store_answer *a, const char
 /* Four fields exactly: clients count them. */
 static void tunnel_row(struct reply *reply, const struct store_answer *a, size_t row)
 {
-	reply_line(reply, "T%s %s %s %s", store_cell(a, row, 0), store_cell(a, row, 1), store_cell(a, row, 2), store_cell(a, row, 3));
+	reply_line(reply, "T%s %s %s %s", store_cell(a, row, 0), store_cell(a, row, 1), store_cell(a, row, 2),
+		   store_cell(a, row, 3));
 }
 
 static void route_row(struct reply *reply, const struct store_answer *a, size_t row)
@@ -102,7 +103,8 @@ struct field {
 	const char *before; /* stands before the value, or NULL */
 };
 
-/* Clients match keys by prefix, and the last match wins: no key may begin with another's text but those they always had. */
+/* Clients match keys by prefix, and the last match wins: no key may begin with another's text but those they
+ * always had. */
 static const struct field tunnel_fields[FIELDS_MAX] = {
 	{ "TunnelId", TUNNEL_ID, 10, "T" },
 	{ "Type", TUNNEL_TYPE, 16, NULL },
@@ -121,25 +123,17 @@ static const struct field tunnel_fields[FIELDS_MAX] = {
 };
 
 static const struct field pop_fields[FIELDS_MAX] = {
-	{ "POPId", POP_ID, 32, NULL },
-	{ "City", POP_CITY, 60, NULL },
-	{ "Country", POP_COUNTRY, 60, NULL },
-	{ "IPv4", POP_IPV4, 15, NULL },
-	{ "IPv6", POP_IPV6, 45, NULL },
-	{ "ISP Short", POP_ISP_SHORT, 60, NULL },
-	{ "ISP Name", POP_ISP_NAME, 100, NULL },
-	{ "ISP Website", POP_ISP_WEBSITE, 200, NULL },
-	{ "ISP ASN", POP_ISP_ASN, 20, NULL },
-	{ "ISP LIR", POP_ISP_LIR, 60, NULL },
+	{ "POPId", POP_ID, 32, NULL },           { "City", POP_CITY, 60, NULL },
+	{ "Country", POP_COUNTRY, 60, NULL },    { "IPv4", POP_IPV4, 15, NULL },
+	{ "IPv6", POP_IPV6, 45, NULL },          { "ISP Short", POP_ISP_SHORT, 60, NULL },
+	{ "ISP Name", POP_ISP_NAME, 100, NULL }, { "ISP Website", POP_ISP_WEBSITE, 200, NULL },
+	{ "ISP ASN", POP_ISP_ASN, 20, NULL },    { "ISP LIR", POP_ISP_LIR, 60, NULL },
 };
 
 static const struct field route_fields[FIELDS_MAX] = {
-	{ "RouteId", ROUTE_ID, 10, "R" },
-	{ "TunnelId", ROUTE_TUNNEL, 10, "T" },
-	{ "Prefix", ROUTE_PREFIX, 49, NULL },
-	{ "POP Id", ROUTE_POP, 32, NULL },
-	{ "State", ROUTE_STATE, 20, NULL },
-	{ "Created", ROUTE_CREATED, 40, NULL },
+	{ "RouteId", ROUTE_ID, 10, "R" },     { "TunnelId", ROUTE_TUNNEL, 10, "T" },
+	{ "Prefix", ROUTE_PREFIX, 49, NULL }, { "POP Id", ROUTE_POP, 32, NULL },
+	{ "State", ROUTE_STATE, 20, NULL },   { "Created", ROUTE_CREATED, 40, NULL },
 };
 
 static void say_record(struct session *s, const struct store_answer *a, const char *title, const struct field *fields)
@@ -149,7 +143,8 @@ static void say_record(struct session *s, const struct store_answer *a, const ch
 	reply_init(&reply);
 	reply_line(&reply, "201 Showing %s", title);
 	for (; fields->key != NULL; fields++)
-		reply_field(&reply, fields->key, fields->before != NULL ? fields->before : "", store_cell(a, 0, fields->col), fields->max);
+		reply_field(&reply, fields->key, fields->before != NULL ? fields->before : "",
+			    store_cell(a, 0, fields->col), fields->max);
 	reply_line(&reply, "202 Done");
 	session_put(s, &reply);
 }
@@ -171,7 +166,9 @@ static void tunnel_show_answered(struct session *s, const struct store_answer *a
 	if (!has_row(s, a, "You have no tunnel T"))
 		return;
 	if (strcmp(store_cell(a, 0, TUNNEL_POP_STATE), "up") != 0) {
-		session_say(s, "500 This PoP is unfortunately currently down, see %s/pops/status/ for more information.", s->env->url);
+		session_say(s,
+			    "500 This PoP is unfortunately currently down, see %s/pops/status/ for more information.",
+			    s->env->url);
 		return;
 	}
 	snprintf(title, sizeof(title), "tunnel information for T%s", s->subject);
@@ -276,7 +273,8 @@ static void set_endpoint(struct session *s, struct word value)
 
 	if (word_is(value, "current")) {
 		if (!s->is_ip4) {
-			session_say(s, "500 You are connected by IPv6; name the IPv4 address that the tunnel is to end at");
+			session_say(
+				s, "500 You are connected by IPv6; name the IPv4 address that the tunnel is to end at");
 			return;
 		}
 		snprintf(address, sizeof(address), "%.*s", IP4_TEXT - 1, s->address);

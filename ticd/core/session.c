@@ -1,10 +1,12 @@
 /*
- * The dialogue of one client (PROTOCOLS: TIC). Files: session.c holds the state machine and the flow of lines and answers, verbs.c the
- * table of commands that decides what is legal where, login.c the way in, queries.c what a logged-in user may ask. The session owns its
- * buffers and nothing else; the store, the digests and the settings come with struct session_env.
+ * The dialogue of one client (PROTOCOLS: TIC). Files: session.c holds the state machine and the flow of lines and
+ * answers, verbs.c the table of commands that decides what is legal where, login.c the way in, queries.c what a
+ * logged-in user may ask. The session owns its buffers and nothing else; the store, the digests and the settings come
+ * with struct session_env.
  *
- * Flow: bytes -> line_in -> session_run -> verbs_dispatch -> a handler, which either says its reply or asks the store. An answer comes
- * through session_answered, says the reply and tells the owner by changed(), who then calls session_run again.
+ * Flow: bytes -> line_in -> session_run -> verbs_dispatch -> a handler, which either says its reply or asks the
+ * store. An answer comes through session_answered, says the reply and tells the owner by changed(), who then calls
+ * session_run again.
  */
 #include "ticd/core/session.h"
 
@@ -60,7 +62,8 @@ void session_set_state(struct session *s, enum session_state state)
 		forget_question(s);
 }
 
-void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4, void (*changed)(void *), void *ctx)
+void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4, void (*changed)(void *),
+		  void *ctx)
 {
 	memset(s, 0, sizeof(*s));
 	s->env = env;
@@ -84,7 +87,8 @@ void session_put(struct session *s, const struct reply *reply)
 	if (reply_ok(reply) && out_append(&s->out, reply->buf, reply_len(reply)))
 		return;
 	/* Half a reply is worse than none: the client sees a close instead of a wrong record. */
-	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR, "%s: closed, a reply does not fit its buffer", s->address);
+	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR, "%s: closed, a reply does not fit its buffer",
+		    s->address);
 	out_clear(&s->out);
 	session_set_state(s, SESSION_CLOSING);
 }
@@ -148,7 +152,8 @@ void session_tls_grant(struct session *s)
 
 void session_tls_injected(struct session *s)
 {
-	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_WARN, "%s: closed, it sent more in clear after starttls", s->address);
+	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_WARN, "%s: closed, it sent more in clear after starttls",
+		    s->address);
 	s->tls = SESSION_TLS_OFF;
 	session_close(s, "500 Nothing may be sent between starttls and its answer, goodbye");
 }
@@ -173,7 +178,7 @@ static void session_answered(void *ctx, const struct store_answer *answer)
 }
 
 void session_ask(struct session *s, enum store_question q, const char *const *params,
-	void (*answered)(struct session *s, const struct store_answer *answer))
+		 void (*answered)(struct session *s, const struct store_answer *answer))
 {
 	s->answered = answered;
 	s->asking = (struct store_call){ .question = q, .done = session_answered, .ctx = s };
@@ -202,8 +207,8 @@ void session_say_error(struct session *s, const struct store_answer *answer)
 
 bool session_can_run(const struct session *s)
 {
-	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && s->asking.id == 0 && out_len(&s->out) <= SESSION_OUT_LOW &&
-	       (s->tls == SESSION_TLS_OFF || s->tls == SESSION_TLS_ON);
+	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && s->asking.id == 0 &&
+	       out_len(&s->out) <= SESSION_OUT_LOW && (s->tls == SESSION_TLS_OFF || s->tls == SESSION_TLS_ON);
 }
 
 void session_run(struct session *s, wall_t now)
@@ -219,11 +224,13 @@ void session_run(struct session *s, wall_t now)
 			verbs_dispatch(s, text, len, now);
 			break;
 		case LINE_TOO_LONG:
-			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO, "%s: closed, a line of more than %d bytes", s->address, LINE_TEXT_MAX);
+			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO, "%s: closed, a line of more than %d bytes",
+				    s->address, LINE_TEXT_MAX);
 			session_close(s, "500 A line may have %d bytes at most, goodbye", LINE_TEXT_MAX);
 			return;
 		case LINE_BINARY:
-			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO, "%s: closed, it sent something that is not text", s->address);
+			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO,
+				    "%s: closed, it sent something that is not text", s->address);
 			session_close(s, "500 This service speaks lines of plain text, goodbye");
 			return;
 		}

@@ -1,10 +1,11 @@
 /*
- * One TIC dialogue: lines in, replies out, no socket. The owner puts bytes into `in` (line_room, line_added), calls session_run,
- * and sends what `out` holds. One line is worked on at a time: while the store is being asked the next ones wait in `in`, and so
- * they do while a long list is still in `out`.
+ * One TIC dialogue: lines in, replies out, no socket. The owner puts bytes into `in` (line_room, line_added), calls
+ * session_run, and sends what `out` holds. One line is worked on at a time: while the store is being asked the next
+ * ones wait in `in`, and so they do while a long list is still in `out`.
  *
- * TLS: starttls stops the session with `tls` at SESSION_TLS_ASKED. The owner, who alone can see whether the client sent anything
- * early, then calls session_tls_grant, session_tls_injected or session_tls_refuse; after a grant it sends `out`, shakes hands and calls session_tls_started.
+ * TLS: starttls stops the session with `tls` at SESSION_TLS_ASKED. The owner, who alone can see whether the client
+ * sent anything early, then calls session_tls_grant, session_tls_injected or session_tls_refuse; after a grant it
+ * sends `out`, shakes hands and calls session_tls_started.
  */
 #ifndef TICD_CORE_SESSION_H
 #define TICD_CORE_SESSION_H
@@ -37,23 +38,23 @@ enum session_state {
 enum session_tls { SESSION_TLS_OFF, SESSION_TLS_ASKED, SESSION_TLS_GRANTED, SESSION_TLS_ON };
 
 enum {
-	SESSION_LOGIN = 64,        /* a user name as sent, with NUL; handles are at most 32 */
-	SESSION_HANDLE = 48,       /* HANDLE or HANDLE/T123, with NUL */
-	SESSION_NAME = 100,        /* a full name, with NUL */
-	SESSION_CLIENT = 160,      /* the client's own words about itself, with NUL */
-	SESSION_ID = 24,           /* a number as text, with NUL */
-	SESSION_SUBJECT = 40,      /* an id or a PoP's name, with NUL */
-	SESSION_FAILURES_MAX = 3,  /* refused logins in one session */
-	SESSION_FAULTS_MAX = 20,   /* lines in one session that were not understood */
-	SESSION_REFUSAL_MS = 50,   /* between the question who somebody is and the answer that it is wrong */
-	SESSION_OUT_LOW = 4096,    /* no further line is worked on while more than this is unsent */
+	SESSION_LOGIN = 64,       /* a user name as sent, with NUL; handles are at most 32 */
+	SESSION_HANDLE = 48,      /* HANDLE or HANDLE/T123, with NUL */
+	SESSION_NAME = 100,       /* a full name, with NUL */
+	SESSION_CLIENT = 160,     /* the client's own words about itself, with NUL */
+	SESSION_ID = 24,          /* a number as text, with NUL */
+	SESSION_SUBJECT = 40,     /* an id or a PoP's name, with NUL */
+	SESSION_FAILURES_MAX = 3, /* refused logins in one session */
+	SESSION_FAULTS_MAX = 20,  /* lines in one session that were not understood */
+	SESSION_REFUSAL_MS = 50,  /* between the question who somebody is and the answer that it is wrong */
+	SESSION_OUT_LOW = 4096,   /* no further line is worked on while more than this is unsent */
 };
 
 /* What all sessions share; the owner changes it between calls (a reload). */
 struct session_env {
 	const char *service, *url; /* of the greeting; the base URL without a final slash */
 	bool has_tls;
-	unsigned logins_per_hour;  /* 0: any number */
+	unsigned logins_per_hour; /* 0: any number */
 	struct store *store;
 	struct digest_ctx *digest;
 	bool (*random)(void *out, size_t len);
@@ -63,7 +64,8 @@ struct session_env {
 
 struct session {
 	struct session_env *env;
-	void (*changed)(void *ctx); /* an answer of the store came in: call session_run and send. Must not free the session. */
+	/* An answer of the store came in: call session_run and send. Must not free the session. */
+	void (*changed)(void *ctx);
 	void *changed_ctx;
 
 	enum session_state state; /* session_set_state is the only writer */
@@ -79,10 +81,12 @@ struct session {
 	enum auth_method method;
 	char challenge[AUTH_CHALLENGE_HEX];
 	struct auth_response response;
-	char account[SESSION_ID], tunnel[SESSION_ID]; /* as the store numbers them; tunnel "" unless this is a login for one tunnel only */
+	/* as the store numbers them; tunnel "" unless this is a login for one tunnel only */
+	char account[SESSION_ID], tunnel[SESSION_ID];
 	char handle[SESSION_HANDLE], full_name[SESSION_NAME];
 	unsigned failures, faults;
-	bool is_refusal; /* `out` ends in a refused login; the owner sends it SESSION_REFUSAL_MS after the question was asked, and clears this */
+	/* `out` ends in a refused login: the owner sends it SESSION_REFUSAL_MS after the question, and clears this. */
+	bool is_refusal;
 
 	struct store_call asking; /* the question under way */
 	void (*answered)(struct session *s, const struct store_answer *answer);
@@ -90,8 +94,8 @@ struct session {
 };
 
 /* Takes nothing over; `env` outlives the session. */
-void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4, void (*changed)(void *), void *ctx)
-	NONNULL_ARGS(1, 2, 3, 5);
+void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4, void (*changed)(void *),
+		  void *ctx) NONNULL_ARGS(1, 2, 3, 5);
 /* Forgets the question under way, frees `out`, wipes what was secret. */
 void session_end(struct session *s) NONNULL;
 
@@ -126,7 +130,7 @@ void session_put(struct session *s, const struct reply *reply) NONNULL;
 void session_fault(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
 /* Asks the store; lines wait until `answered` has been called. */
 void session_ask(struct session *s, enum store_question q, const char *const *params,
-	void (*answered)(struct session *s, const struct store_answer *answer)) NONNULL_ARGS(1, 4);
+		 void (*answered)(struct session *s, const struct store_answer *answer)) NONNULL_ARGS(1, 4);
 /* Says what an answer with an error means for the user. */
 void session_say_error(struct session *s, const struct store_answer *answer) NONNULL;
 

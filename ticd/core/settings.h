@@ -33,6 +33,7 @@ void settings_free(struct settings *settings); /* NULL is fine */
 void settings_dump(FILE *f, const struct settings *settings) NONNULL;
 
 /* Calls `told` with "<section>.<name>" for each setting that differs and takes effect only at the next start. */
-void settings_differences(const struct settings *now, const struct settings *wanted, void (*told)(const char *key)) NONNULL;
+void settings_differences(const struct settings *now, const struct settings *wanted, void (*told)(const char *key))
+	NONNULL;
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * What a session asks the database, without a database: numbered questions with text parameters, each answered once and later by
- * rows of text. io/pgstore.c answers from PostgreSQL, the tests from a file. The order of parameters and columns is that of the
- * functions of the same name in schema/api.
+ * What a session asks the database, without a database: numbered questions with text parameters, each answered once
+ * and later by rows of text. io/pgstore.c answers from PostgreSQL, the tests from a file. The order of parameters and
+ * columns is that of the functions of the same name in schema/api.
  */
 #ifndef TICD_CORE_STORE_H
 #define TICD_CORE_STORE_H
@@ -28,12 +28,34 @@ enum store_question {
 enum { LOGIN_ACCOUNT, LOGIN_HANDLE, LOGIN_FULL_NAME, LOGIN_MD5, LOGIN_SHA256, LOGIN_ENABLED, LOGIN__COUNT };
 enum { ACCEPT_ACCEPTED, ACCEPT_UNTIL, ACCEPT_PER_HOUR, ACCEPT__COUNT };
 enum {
-	TUNNEL_ID, TUNNEL_TYPE, TUNNEL_IPV6_ENDPOINT, TUNNEL_IPV6_POP, TUNNEL_PREFIX_LENGTH, TUNNEL_MTU, TUNNEL_NAME, TUNNEL_POP,
-	TUNNEL_IPV4_ENDPOINT, TUNNEL_IPV4_POP, TUNNEL_USER_STATE, TUNNEL_ADMIN_STATE, TUNNEL_PASSWORD, TUNNEL_HEARTBEAT,
-	TUNNEL_POP_STATE, TUNNEL__COUNT
+	TUNNEL_ID,
+	TUNNEL_TYPE,
+	TUNNEL_IPV6_ENDPOINT,
+	TUNNEL_IPV6_POP,
+	TUNNEL_PREFIX_LENGTH,
+	TUNNEL_MTU,
+	TUNNEL_NAME,
+	TUNNEL_POP,
+	TUNNEL_IPV4_ENDPOINT,
+	TUNNEL_IPV4_POP,
+	TUNNEL_USER_STATE,
+	TUNNEL_ADMIN_STATE,
+	TUNNEL_PASSWORD,
+	TUNNEL_HEARTBEAT,
+	TUNNEL_POP_STATE,
+	TUNNEL__COUNT
 };
 enum {
-	POP_ID, POP_CITY, POP_COUNTRY, POP_IPV4, POP_IPV6, POP_ISP_SHORT, POP_ISP_NAME, POP_ISP_WEBSITE, POP_ISP_ASN, POP_ISP_LIR,
+	POP_ID,
+	POP_CITY,
+	POP_COUNTRY,
+	POP_IPV4,
+	POP_IPV6,
+	POP_ISP_SHORT,
+	POP_ISP_NAME,
+	POP_ISP_WEBSITE,
+	POP_ISP_ASN,
+	POP_ISP_LIR,
 	POP__COUNT
 };
 enum { ROUTE_ID, ROUTE_TUNNEL, ROUTE_PREFIX, ROUTE_POP, ROUTE_STATE, ROUTE_CREATED, ROUTE__COUNT };
@@ -49,15 +71,17 @@ const struct store_shape *store_shape(enum store_question q);
 
 /* Lives during the callback only. */
 struct store_answer {
-	int err;             /* 0; -ERR_REFUSED (`message` is for the user); -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY; -ERR_FORMAT: our fault */
-	const char *message; /* never NULL */
-	size_t rows;         /* 0 unless err is 0 */
-	const void *res;     /* for `cell` */
+	/* 0; -ERR_REFUSED (`message` is for the user); -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY; -ERR_FORMAT: our fault */
+	int err;
+	const char *message;                                          /* never NULL */
+	size_t rows;                                                  /* 0 unless err is 0 */
+	const void *res;                                              /* for `cell` */
 	const char *(*cell)(const void *res, size_t row, size_t col); /* text, "" for NULL or what is not there */
 };
 typedef void store_done(void *ctx, const struct store_answer *answer);
 
-/* One question under way. It belongs to the one who asks, who fills in the first three and keeps it until the answer or `forget`. */
+/* One question under way. It belongs to the one who asks, who fills in the first three and keeps it until the
+ * answer or `forget`. */
 struct store_call {
 	enum store_question question;
 	store_done *done;
@@ -67,7 +91,8 @@ struct store_call {
 };
 
 struct store {
-	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, with `id` 0 again, and never from inside this call. */
+	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, with `id` 0 again, and
+	 * never from inside this call. */
 	void (*ask)(struct store *store, struct store_call *call, const char *const *params);
 	/* No answer is wanted any more; sets `id` to 0. Nothing under way is fine. */
 	void (*forget)(struct store *store, struct store_call *call);

@@ -49,17 +49,21 @@ static void run_quit(struct session *s, const struct session_args *args)
 }
 
 static const struct verb verbs[] = {
-	{ "client", NULL, IN(INITIAL), 0, VERB_ANY_ARGS, run_client, "client TIC/draft-00 <name>/<version> <os>/<version>", "say what you are" },
+	{ "client", NULL, IN(INITIAL), 0, VERB_ANY_ARGS, run_client,
+	  "client TIC/draft-00 <name>/<version> <os>/<version>", "say what you are" },
 	{ "get", "unixtime", IN_ANY, 0, 0, run_unixtime, "get unixtime", "seconds since 1970 here" },
 	{ "starttls", NULL, IN(INITIAL), 0, 0, run_starttls, "starttls", "go on in TLS" },
 	{ "username", NULL, IN(INITIAL), 1, 1, login_run_username, "username <handle>[/T<id>]", "begin to log in" },
-	{ "challenge", NULL, IN(CHALLENGE), 1, 1, login_run_challenge, "challenge md5|sha256|clear", "choose how to prove it" },
-	{ "authenticate", NULL, IN(AUTHENTICATE), 2, 2, login_run_authenticate, "authenticate <method> <response>", "prove it" },
+	{ "challenge", NULL, IN(CHALLENGE), 1, 1, login_run_challenge, "challenge md5|sha256|clear",
+	  "choose how to prove it" },
+	{ "authenticate", NULL, IN(AUTHENTICATE), 2, 2, login_run_authenticate, "authenticate <method> <response>",
+	  "prove it" },
 	{ "tunnel", "list", IN(MAIN), 0, 0, queries_run_tunnel_list, "tunnel list", "your tunnels" },
 	{ "tunnel", "show", IN(MAIN), 1, 1, queries_run_tunnel_show, "tunnel show T<id>", "all about one tunnel" },
 	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set, "tunnel set T<id> endpoint <ipv4>|current",
-		"move a static tunnel (costs ISK)" },
-	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set, "tunnel set T<id> state enabled|disabled", "switch it on or off" },
+	  "move a static tunnel (costs ISK)" },
+	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set, "tunnel set T<id> state enabled|disabled",
+	  "switch it on or off" },
 	{ "route", "list", IN(MAIN), 0, 0, queries_run_route_list, "route list", "your subnets" },
 	{ "route", "show", IN(MAIN), 1, 1, queries_run_route_show, "route show R<id>", "all about one subnet" },
 	{ "pop", "list", IN(MAIN), 0, 0, queries_run_pop_list, "pop list", "the points of presence" },
@@ -111,7 +115,8 @@ static void say_unknown(struct session *s, struct word name)
 	const char *verb = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		if (!word_is(name, verbs[i].name) || (verb != NULL && strcmp(verbs[i].object, verbs[i - 1].object) == 0))
+		if (!word_is(name, verbs[i].name) ||
+		    (verb != NULL && strcmp(verbs[i].object, verbs[i - 1].object) == 0))
 			continue;
 		wr_fmt(&w, "%s%s", verb != NULL ? ", " : "", verbs[i].object);
 		verb = verbs[i].name;
@@ -119,13 +124,15 @@ static void say_unknown(struct session *s, struct word name)
 	if (verb == NULL)
 		session_fault(s, "400 Unknown command, 'help' lists what can be said now");
 	else
-		session_fault(s, "400 '%s' needs one of these after it: %s", verb, wr_cstr(&w) != NULL ? known : "see help");
+		session_fault(s, "400 '%s' needs one of these after it: %s", verb,
+			      wr_cstr(&w) != NULL ? known : "see help");
 }
 
 static const struct verb *find(const struct words *words)
 {
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (word_is(words->at[0], verbs[i].name) && (verbs[i].object == NULL || word_is(words->at[1], verbs[i].object)))
+		if (word_is(words->at[0], verbs[i].name) &&
+		    (verbs[i].object == NULL || word_is(words->at[1], verbs[i].object)))
 			return &verbs[i];
 	return NULL;
 }

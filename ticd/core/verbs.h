@@ -1,4 +1,5 @@
-/* The commands: one table says what each is called, where it is legal, how many words it takes and what it is for; dispatch and help walk it. */
+/* The commands: one table says what each is called, where it is legal, how many words it takes and what it is for;
+ * dispatch and help walk it. */
 #ifndef TICD_CORE_VERBS_H
 #define TICD_CORE_VERBS_H
 

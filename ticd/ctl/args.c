@@ -188,7 +188,7 @@ static int read_option(const struct param *params, char *const *words, size_t n_
 static int read_positional(const struct param *params, const char *word, struct args *out, struct fault *fault)
 {
 	for (size_t i = 0; params[i].name; i++)
-		if (!param_is_option(&params[i]) && !param_is_hidden(&params[i]) && !out->value[i])
+		if ((!param_is_option(&params[i]) || params[i].bare) && !param_is_hidden(&params[i]) && !out->value[i])
 			return set_value(&params[i], i, word, out, fault);
 	return fault_set(fault, -ERR_FORMAT, "usage", "'%s' is one word too many", word);
 }

@@ -36,6 +36,7 @@ struct param {
 	enum arg_kind kind;
 	const char *meta;  /* what usage calls an option's value; for ARG_CHOICE the choices */
 	bool optional;     /* without it the value is NULL */
+	bool bare;         /* an option whose value may also stand in its place without the name */
 	const char *fixed; /* ARG_FIXED only */
 };
 

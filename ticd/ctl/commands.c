@@ -268,7 +268,7 @@ const struct command commands[] = {
 	},
 	{
 		.words = "export",
-		.params = { OPTION("--pop", ARG_TEXT, "P") },
+		.params = { { .name = "--pop", .kind = ARG_TEXT, .meta = "P", .bare = true } },
 		.sql = "SELECT * FROM api.op_export($1)",
 		.shape = SHAPE_LINES,
 		.help = "a PoP's tunnels and subnets in the form that import reads, secrets included",
@@ -306,7 +306,7 @@ static void write_param(FILE *out, const struct param *p)
 	if (!param_is_option(p))
 		fprintf(out, "%s", value ? value : p->name);
 	else
-		fprintf(out, "%s%s%s", p->name, value ? " " : "", value ? value : "");
+		fprintf(out, p->bare ? "[%s]%s%s" : "%s%s%s", p->name, value ? " " : "", value ? value : "");
 	if (p->optional || p->kind == ARG_FLAG)
 		putc(']', out);
 }

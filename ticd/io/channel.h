@@ -1,6 +1,7 @@
 /*
- * Bytes through one client's socket, in clear or in TLS, without waiting. In clear the output is paced (ticd/core/pace.h); in TLS each line is
- * a record of its own. Functions that return bool say whether the connection still lives.
+ * Bytes through one client's socket, in clear or in TLS, without waiting. In clear the output is paced
+ * (ticd/core/pace.h); in TLS each line is a record of its own. Functions that return bool say whether the connection
+ * still lives.
  */
 #ifndef TICD_IO_CHANNEL_H
 #define TICD_IO_CHANNEL_H
@@ -33,7 +34,8 @@ void channel_free(struct channel *ch) NONNULL;
 /* Reads at most `size` bytes (at least 1); *got may be 0. */
 bool channel_read(struct channel *ch, char *to, size_t size, size_t *got) NONNULL MUSTCHECK;
 
-/* Sends and drops what may go now. Afterwards `out` is empty, or wants_write or wait_ms say what it waits for. *sent: bytes. */
+/* Sends and drops what may go now. Afterwards `out` is empty, or wants_write or wait_ms say what it waits for.
+ * *sent: bytes. */
 bool channel_send(struct channel *ch, struct out *out, size_t *sent) NONNULL MUSTCHECK;
 
 /* Is there anything in the socket that nobody has read yet? */

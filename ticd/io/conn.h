@@ -1,7 +1,7 @@
 /*
- * One client's connection: bytes between its socket and its session, in clear (paced) or in TLS (a record a line), and every way it
- * may end: goodbye with a FIN after a whole line, a time-out, a peer that is gone. A connection owns its socket and itself: it frees itself
- * when it is over, from its own watchers only.
+ * One client's connection: bytes between its socket and its session, in clear (paced) or in TLS (a record a line),
+ * and every way it may end: goodbye with a FIN after a whole line, a time-out, a peer that is gone. A connection owns
+ * its socket and itself: it frees itself when it is over, from its own watchers only.
  */
 #ifndef TICD_IO_CONN_H
 #define TICD_IO_CONN_H
@@ -23,9 +23,11 @@ struct conn_env {
 	struct ev_loop *loop;
 	struct session_env *session;
 	struct tls_server *tls; /* NULL: none */
-	int login_timeout, idle_timeout, write_timeout; /* seconds */
-	void (*closed)(struct conn_env *env, const struct ip6 *ip, bool is_refused); /* one is over; may not be NULL */
-	void *owner;            /* for `closed` */
+	/* seconds */
+	int login_timeout, idle_timeout, write_timeout;
+	/* One is over; may not be NULL. */
+	void (*closed)(struct conn_env *env, const struct ip6 *ip, bool is_refused);
+	void *owner;        /* for `closed` */
 	struct conn *first; /* all there are */
 	struct log_limit broken;
 };
@@ -36,9 +38,10 @@ struct conn_peer {
 	bool is_ip4;
 };
 
-/* Takes the non-blocking socket and greets, or, with a refusal (a whole sentence with its code), says that and closes.
- * False: no memory, the socket is still the caller's. */
-bool conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal) NONNULL_ARGS(1, 3) MUSTCHECK;
+/* Takes the non-blocking socket and greets, or, with a refusal (a whole sentence with its code), says that and
+ * closes. False: no memory, the socket is still the caller's. */
+bool conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal) NONNULL_ARGS(1, 3)
+	MUSTCHECK;
 
 /* Says goodbye to all: each is told as soon as what it is waiting for has been answered. */
 void conn_stop_all(struct conn_env *env) NONNULL;

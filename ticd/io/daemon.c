@@ -20,7 +20,7 @@
 #include "ticd/io/tls.h"
 
 enum {
-	OWN_FILES = 64,      /* descriptors beside those of connections and database */
+	OWN_FILES = 64, /* descriptors beside those of connections and database */
 	QUERIES_WAITING = 10000,
 };
 #define STOP_SECONDS 6. /* for the sessions to end in order */
@@ -60,8 +60,8 @@ static unsigned connections_possible(const struct settings *s)
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
 		return (unsigned)s->connections;
 	need = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
-	log_warnx("the limit of open files (%llu) allows %llu connections, not %lld", (unsigned long long)limit.rlim_cur,
-		(unsigned long long)need, (long long)s->connections);
+	log_warnx("the limit of open files (%llu) allows %llu connections, not %lld",
+		  (unsigned long long)limit.rlim_cur, (unsigned long long)need, (long long)s->connections);
 	return (unsigned)need;
 }
 
@@ -117,7 +117,8 @@ static void reload(struct ev_loop *loop, struct ev_signal *w, int events)
 		return;
 	}
 	if (!renew_tls(t, fresh))
-		log_warnx("the certificate in use stays (%s)", t->conn_env.tls != NULL ? "TLS goes on with it" : "there is none: no TLS");
+		log_warnx("the certificate in use stays (%s)",
+			  t->conn_env.tls != NULL ? "TLS goes on with it" : "there is none: no TLS");
 	settings_differences(t->settings, fresh, tell_restart);
 	settings_free(t->settings);
 	t->settings = fresh;
@@ -174,9 +175,12 @@ static void watch_signals(struct ticd *t)
 
 static bool start_database(struct ticd *t)
 {
-	const struct pgpool_conf conf = { .conninfo = t->settings->conninfo, .application = "ticd",
-		.connections = (unsigned)t->settings->db_connections, .queue_max = QUERIES_WAITING,
-		.connect_timeout = (double)t->settings->connect_timeout, .query_timeout = (double)t->settings->query_timeout };
+	const struct pgpool_conf conf = { .conninfo = t->settings->conninfo,
+					  .application = "ticd",
+					  .connections = (unsigned)t->settings->db_connections,
+					  .queue_max = QUERIES_WAITING,
+					  .connect_timeout = (double)t->settings->connect_timeout,
+					  .query_timeout = (double)t->settings->query_timeout };
 
 	t->pool = pgpool_create(t->loop, &conf);
 	t->store = t->pool != NULL ? pgstore_create(t->pool) : NULL;
@@ -203,8 +207,9 @@ static bool start_sessions(struct ticd *t)
 
 static bool start(struct ticd *t)
 {
-	struct listen_conf conf = { .listen = t->settings->listen, .connections = connections_possible(t->settings),
-		.connections_per_address = (unsigned)t->settings->connections_per_address };
+	struct listen_conf conf = { .listen = t->settings->listen,
+				    .connections = connections_possible(t->settings),
+				    .connections_per_address = (unsigned)t->settings->connections_per_address };
 
 	t->loop = ev_loop_new(EVFLAG_AUTO);
 	if (t->loop == NULL) {
@@ -219,7 +224,7 @@ static bool start(struct ticd *t)
 		return false;
 	apply(t);
 	log_info("ticd " BROKER_VERSION " listens on %s port %u, %s", conf.listen.host, conf.listen.port,
-		t->conn_env.tls != NULL ? "with TLS" : "without TLS");
+		 t->conn_env.tls != NULL ? "with TLS" : "without TLS");
 	return true;
 }
 

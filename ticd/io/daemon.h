@@ -6,10 +6,12 @@
 
 struct settings;
 
-/* Is the certificate usable? Writes "<reason>" to standard error if not. 0 or 1, as an exit status. For --check-config. */
+/* Is the certificate usable? Writes "<reason>" to standard error if not. 0 or 1, as an exit status. For
+ * --check-config. */
 int daemon_check(const struct settings *settings) NONNULL;
 
-/* Serves until SIGTERM or SIGINT. Takes the settings; reads `path` again at SIGHUP. 0: stopped as asked; 1: it could not start. */
+/* Serves until SIGTERM or SIGINT. Takes the settings; reads `path` again at SIGHUP. 0: stopped as asked; 1: it
+ * could not start. */
 int daemon_run(const char *path, struct settings *settings) NONNULL MUSTCHECK;
 
 #endif

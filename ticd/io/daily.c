@@ -18,7 +18,8 @@
 
 enum { ROWS_LOGGED = 50, DATE_LEN = 10 };
 
-/* The pool is made for each run and freed after it: a connection of its own, so that the job never stands in a client's way. */
+/* The pool is made for each run and freed after it: a connection of its own, so that the job never stands in a
+ * client's way. */
 struct daily {
 	struct ev_loop *loop;
 	char *conninfo;
@@ -43,8 +44,9 @@ static void log_rows(const struct pgres *res)
 	char tunnel[24];
 
 	for (size_t i = 0; i < rows && i < ROWS_LOGGED; i++)
-		log_info("ISK for %s: %s%s %s %s ISK, balance %s %s", pgres_str(res, i, 0), pgres_str(res, i, 1), tunnel_text(res, i, tunnel),
-			pgres_str(res, i, 3), pgres_str(res, i, 4), pgres_str(res, i, 5), pgres_str(res, i, 6));
+		log_info("ISK for %s: %s%s %s %s ISK, balance %s %s", pgres_str(res, i, 0), pgres_str(res, i, 1),
+			 tunnel_text(res, i, tunnel), pgres_str(res, i, 3), pgres_str(res, i, 4), pgres_str(res, i, 5),
+			 pgres_str(res, i, 6));
 	if (rows > ROWS_LOGGED)
 		log_info("ISK: %zu more bookings, all in the ledger", rows - ROWS_LOGGED);
 }
@@ -71,8 +73,12 @@ static void answered(void *ctx, const struct pg_answer *answer)
 
 static void begin(struct daily *d)
 {
-	const struct pgpool_conf conf = { .conninfo = d->conninfo, .application = "ticd daily", .connections = 1, .queue_max = 1,
-		.connect_timeout = CONNECT_SECONDS, .query_timeout = QUERY_SECONDS };
+	const struct pgpool_conf conf = { .conninfo = d->conninfo,
+					  .application = "ticd daily",
+					  .connections = 1,
+					  .queue_max = 1,
+					  .connect_timeout = CONNECT_SECONDS,
+					  .query_timeout = QUERY_SECONDS };
 	char today[CLOCK_TEXT];
 	const char *params[] = { today };
 

@@ -15,14 +15,15 @@
 #include "ticd/core/peers.h"
 
 enum {
-	ACCEPT_BUDGET = 64,   /* connections taken in one go, so that those there are get their turn */
-	REFUSED_MAX = 64,     /* connections beyond the limit that are being told so; further ones get a bare sentence */
+	ACCEPT_BUDGET = 64, /* connections taken in one go, so that those there are get their turn */
+	REFUSED_MAX = 64,   /* connections beyond the limit that are being told so; further ones get a bare sentence */
 	BACKLOG = 4096,
 };
 #define PAUSE_SECONDS 0.1 /* between tries while the system has no descriptor or memory for us */
 
 static const char too_many[] = "400 Too many connections at the moment, please try again in a minute";
-static const char too_many_from_you[] = "400 Too many connections from your address, please close some or try again in a minute";
+static const char too_many_from_you[] =
+	"400 Too many connections from your address, please close some or try again in a minute";
 
 struct listener {
 	struct conn_env *env;
@@ -66,7 +67,8 @@ static void take_peer(struct conn_peer *peer, const struct sockaddr_storage *fro
 	if (peer->is_ip4) {
 		const uint8_t *b = peer->ip.b + 12;
 
-		ip4_text((struct ip4){ (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] }, peer->text);
+		ip4_text((struct ip4){ (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] },
+			 peer->text);
 	} else {
 		ip6_text(&peer->ip, peer->text);
 	}
@@ -83,8 +85,8 @@ static void admit(struct listener *l, int fd, const struct conn_peer *peer)
 	else if (!peers_enter(l->peers, &peer->ip, l->max_per_address))
 		refusal = too_many_from_you;
 	if (refusal != NULL)
-		log_limited(&l->full, 5, 10, LOG_LEVEL_WARN, "%s: refused: too many connections%s (%zu in all)", peer->text,
-			refusal == too_many ? "" : " from this address", l->count);
+		log_limited(&l->full, 5, 10, LOG_LEVEL_WARN, "%s: refused: too many connections%s (%zu in all)",
+			    peer->text, refusal == too_many ? "" : " from this address", l->count);
 	if (refusal != NULL && l->refused >= REFUSED_MAX) {
 		refuse_bare(fd, refusal);
 		return;

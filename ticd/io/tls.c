@@ -21,7 +21,8 @@ static void take_error(char error[static TLS_ERROR_TEXT], const char *what)
 	unsigned long code = ERR_peek_last_error();
 	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
-	snprintf(error, TLS_ERROR_TEXT, "%s%s%s", what, what[0] != '\0' ? ": " : "", reason != NULL ? reason : "unknown reason");
+	snprintf(error, TLS_ERROR_TEXT, "%s%s%s", what, what[0] != '\0' ? ": " : "",
+		 reason != NULL ? reason : "unknown reason");
 	ERR_clear_error();
 }
 
@@ -39,8 +40,8 @@ static SSL_CTX *context_create(bool old_versions)
 	if (ctx == NULL)
 		return NULL;
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-		SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
@@ -51,7 +52,8 @@ static SSL_CTX *context_create(bool old_versions)
 	return NULL;
 }
 
-struct tls_server *tls_server_create(const char *certificate, const char *key, bool old_versions, char error[static TLS_ERROR_TEXT])
+struct tls_server *tls_server_create(const char *certificate, const char *key, bool old_versions,
+				     char error[static TLS_ERROR_TEXT])
 {
 	struct tls_server *server = calloc(1, sizeof(*server));
 
@@ -60,7 +62,8 @@ struct tls_server *tls_server_create(const char *certificate, const char *key, b
 		take_error(error, "TLS");
 	else if (SSL_CTX_use_certificate_chain_file(server->ctx, certificate) != 1)
 		take_error(error, certificate);
-	else if (SSL_CTX_use_PrivateKey_file(server->ctx, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(server->ctx) != 1)
+	else if (SSL_CTX_use_PrivateKey_file(server->ctx, key, SSL_FILETYPE_PEM) != 1 ||
+		 SSL_CTX_check_private_key(server->ctx) != 1)
 		take_error(error, key);
 	else
 		return server;

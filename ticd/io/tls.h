@@ -1,6 +1,7 @@
 /*
- * TLS on a non-blocking socket; the only place in ticd that names OpenSSL. No session tickets and no session cache: the stock client
- * takes a ticket for an end of file. A connection keeps the certificate it began with; a new one serves the next connections.
+ * TLS on a non-blocking socket; the only place in ticd that names OpenSSL. No session tickets and no session cache:
+ * the stock client takes a ticket for an end of file. A connection keeps the certificate it began with; a new one
+ * serves the next connections.
  */
 #ifndef TICD_IO_TLS_H
 #define TICD_IO_TLS_H
@@ -24,8 +25,8 @@ enum tls_result {
 enum { TLS_ERROR_TEXT = 256 };
 
 /* NULL, with the reason in `error`, when the files are not what they should be. */
-struct tls_server *tls_server_create(const char *certificate, const char *key, bool old_versions, char error[static TLS_ERROR_TEXT])
-	NONNULL MUSTCHECK;
+struct tls_server *tls_server_create(const char *certificate, const char *key, bool old_versions,
+				     char error[static TLS_ERROR_TEXT]) NONNULL MUSTCHECK;
 void tls_server_free(struct tls_server *server); /* NULL is fine; connections live on */
 
 /* For a socket that stays the caller's. NULL: no memory. */

@@ -35,7 +35,8 @@ bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *s
 	return true;
 }
 
-bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES], const char *name, struct auth_secret *out)
+bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES], const char *name,
+		      struct auth_secret *out)
 {
 	const struct digest_part parts[] = { { key, AUTH_KEY_BYTES }, { name, strlen(name) } };
 	uint8_t hash[DIGEST_SHA256_LEN];
@@ -61,7 +62,8 @@ bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struc
 	return true;
 }
 
-/* `response` is a zero-padded array, so the comparison takes the same time whatever the client sent, its length included. */
+/* `response` is a zero-padded array, so the comparison takes the same time whatever the client sent, its length
+ * included. */
 static bool matches(const char *expected, size_t len, const struct auth_response *response)
 {
 	char padded[DIGEST_MAX_HEX] = { 0 };
@@ -71,7 +73,7 @@ static bool matches(const char *expected, size_t len, const struct auth_response
 }
 
 static bool check_digest(struct digest_ctx *digest, enum digest_alg alg, const char *challenge, const char *secret_hex,
-	const struct auth_response *response)
+			 const struct auth_response *response)
 {
 	const struct digest_part parts[] = { { challenge, strlen(challenge) }, { secret_hex, strlen(secret_hex) } };
 	uint8_t hash[DIGEST_MAX_LEN];
@@ -83,8 +85,8 @@ static bool check_digest(struct digest_ctx *digest, enum digest_alg alg, const c
 	return matches(expected, 2 * digest_len(alg), response);
 }
 
-bool auth_check(struct digest_ctx *digest, enum auth_method method, const char *challenge, const struct auth_secret *secret,
-	const struct auth_response *response)
+bool auth_check(struct digest_ctx *digest, enum auth_method method, const char *challenge,
+		const struct auth_secret *secret, const struct auth_response *response)
 {
 	switch (method) {
 	case AUTH_CLEAR:

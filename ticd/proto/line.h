@@ -12,7 +12,7 @@
 #include "lib/cc.h"
 
 enum {
-	LINE_TEXT_MAX = 1024,          /* without the line end */
+	LINE_TEXT_MAX = 1024,            /* without the line end */
 	LINE_BUFFER = LINE_TEXT_MAX + 2, /* and with the longest one */
 };
 
@@ -39,10 +39,14 @@ void line_added(struct line_in *in, size_t n) NONNULL;
 /* Copies what fits of `data`; returns how much that was. */
 size_t line_feed(struct line_in *in, const void *data, size_t len) NONNULL;
 
-/* Takes the next line: its text, without its end, as a view that lives until line_room or line_feed. A byte that is not ASCII reads as '?'. */
+/* Takes the next line: its text, without its end, as a view that lives until line_room or line_feed. A byte that
+ * is not ASCII reads as '?'. */
 enum line_result line_next(struct line_in *in, const char **text, size_t *len) NONNULL;
 
 /* No byte is waiting. */
-static inline bool line_is_empty(const struct line_in *in) { return in->start == in->len; }
+static inline bool line_is_empty(const struct line_in *in)
+{
+	return in->start == in->len;
+}
 
 #endif

@@ -1,19 +1,21 @@
 /*
- * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does what is due, and MHD_get_timeout tells whether
- * more is. A request is answered the moment it is complete; nothing is ever suspended.
+ * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does what is due, and
+ * MHD_get_timeout tells whether more is. A request is answered the moment it is complete; nothing is ever suspended.
  *
- * The library's own timeout restarts with every byte, so a client that sends one a second would stay for ever. Here each connection has a deadline
- * instead: for the next request to be complete, then for its answer to be taken. Past it the socket is shut down, which the
- * library sees as the client's doing, and it cleans up.
+ * The library's own timeout restarts with every byte, so a client that sends one a second would stay for ever. Here
+ * each connection has a deadline instead: for the next request to be complete, then for its answer to be taken. Past it
+ * the socket is shut down, which the library sees as the client's doing, and it cleans up.
  *
- * Answers with an ETag that are the same share their bytes (the library counts references), so a thousand slow readers of one page cost one page.
+ * Answers with an ETag that are the same share their bytes (the library counts references), so a thousand slow readers
+ * of one page cost one page.
  */
 #include "web/io/httpd.h"
 
 #include <ev.h>
-#include <inttypes.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,7 +31,8 @@
 #include "web/page/site.h"
 
 enum {
-	BODY_MAX = 64 * 1024, /* of a request; nothing here wants one, but a small one is read so that the client gets its 405 */
+	BODY_MAX = 64 *
+		   1024, /* of a request; nothing wants one, but a small one is read so that the client gets its 405 */
 	SHARED = 8,
 	SWEEP_SECONDS = 1,
 };
@@ -67,7 +70,7 @@ struct httpd {
 
 static struct ip6 peer_of(const struct sockaddr *sa)
 {
-	struct ip6 peer = {{0}};
+	struct ip6 peer = { { 0 } };
 	if (sa->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const void *)sa;
 		peer.b[10] = peer.b[11] = 0xff;
@@ -81,19 +84,19 @@ static struct ip6 peer_of(const struct sockaddr *sa)
 
 static const char *peer_text(const struct ip6 *peer, char out[static IP6_TEXT])
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	if (memcmp(peer->b, mapped, sizeof(mapped)) != 0)
 		return ip6_text(peer, out);
 	uint32_t v;
 	memcpy(&v, peer->b + 12, 4);
 	_Static_assert(IP4_TEXT <= IP6_TEXT, "the shorter fits");
-	return ip4_text((struct ip4){ntohl(v)}, out);
+	return ip4_text((struct ip4){ ntohl(v) }, out);
 }
 
 /* One site: an IPv4 address, or an IPv6 /64 (whose owner has all of its addresses). */
 static bool is_same_site(const struct ip6 *a, const struct ip6 *b)
 {
-	static const uint8_t mapped[8] = {0};
+	static const uint8_t mapped[8] = { 0 };
 	return memcmp(a->b, b->b, 8) == 0 && (memcmp(a->b, mapped, 8) != 0 || memcmp(a->b + 8, b->b + 8, 8) == 0);
 }
 
@@ -135,7 +138,8 @@ static enum MHD_Result may_connect(void *ctx, const struct sockaddr *sa, socklen
 		n += is_same_site(&conn->peer, &peer);
 	if (!h->per_address || n < h->per_address)
 		return MHD_YES;
-	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO, "%s has %u connections already; refused another", peer_text(&peer, text), n);
+	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO, "%s has %u connections already; refused another",
+		    peer_text(&peer, text), n);
 	return MHD_NO;
 }
 
@@ -176,7 +180,8 @@ static void conn_close(struct httpd *h, struct conn *conn)
 	free(conn);
 }
 
-static void connection_changed(void *ctx, struct MHD_Connection *c, void **socket_ctx, enum MHD_ConnectionNotificationCode what)
+static void connection_changed(void *ctx, struct MHD_Connection *c, void **socket_ctx,
+			       enum MHD_ConnectionNotificationCode what)
 {
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		conn_open(ctx, c, socket_ctx);
@@ -186,7 +191,8 @@ static void connection_changed(void *ctx, struct MHD_Connection *c, void **socke
 	}
 }
 
-static void request_completed(void *ctx, struct MHD_Connection *c, void **request_ctx, enum MHD_RequestTerminationCode why)
+static void request_completed(void *ctx, struct MHD_Connection *c, void **request_ctx,
+			      enum MHD_RequestTerminationCode why)
 {
 	struct httpd *h = ctx;
 	struct conn *conn = conn_of(c);
@@ -228,7 +234,7 @@ static struct MHD_Response *response_make(struct answer *answer)
 /* A response to be queued once and then destroyed (which takes the caller's reference only). NULL: no memory. */
 static struct MHD_Response *response_get(struct httpd *h, struct answer *answer)
 {
-	if (answer->status != 200 || !*answer->etag)
+	if (!*answer->etag)
 		return response_make(answer);
 	struct shared *slot = NULL;
 	for (unsigned i = 0; i < SHARED && !slot; i++)
@@ -255,9 +261,10 @@ static bool is_shared(const struct httpd *h, const struct MHD_Response *response
 	return false;
 }
 
-static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c, struct conn *conn, const char *method, const char *path)
+static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c, struct conn *conn, const char *method,
+				      const char *path)
 {
-	struct answer answer = {0};
+	struct answer answer = { 0 };
 	char peer[IP6_TEXT];
 	h->answer(h->ctx, method, path, &answer);
 	answer_condition(&answer, MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH));
@@ -281,8 +288,8 @@ static bool is_too_large(struct MHD_Connection *c)
 }
 
 /* The library calls once when the headers are there, then for each piece of the body, then once at its end. */
-static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, const char *path, const char *method, const char *version,
-					  const char *data, size_t *data_size, void **request_ctx)
+static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, const char *path, const char *method,
+					  const char *version, const char *data, size_t *data_size, void **request_ctx)
 {
 	struct httpd *h = ctx;
 	struct conn *conn = conn_of(c);
@@ -319,8 +326,9 @@ static void library_complained(void *ctx, const char *fmt, va_list ap)
 	log_limited(&h->complaints, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Lets the library do what is due, and asks when it wants to be called again without an event. Full, it stops listening, and looks whether it may
- * go on only at the beginning of a run: so one more is due when a place became free. */
+/* Lets the library do what is due, and asks when it wants to be called again without an event. Full, it stops
+ * listening, and looks whether it may go on only at the beginning of a run: so one more is due when a place became
+ * free. */
 static void run(struct httpd *h)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -351,11 +359,12 @@ static void due_fired(struct ev_loop *loop, ev_timer *timer, int events)
 
 static bool start(struct httpd *h, int listener, const struct settings *s)
 {
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h, MHD_OPTION_EXTERNAL_LOGGER,
-				     library_complained, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT,
-				     (unsigned)s->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
-				     MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h,
-				     MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h, MHD_OPTION_EXTERNAL_LOGGER,
+		library_complained, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)s->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!h->daemon)
 		return false;
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);

@@ -1,7 +1,8 @@
 /*
- * The HTTP server: libmicrohttpd (named in httpd.c only) on the caller's libev loop, one thread. Takes requests, asks the caller for each answer
- * and sends it. Its limits hold for everybody: connections in all and per address, header bytes, and a time for each request and each
- * answer, so that a slow client costs one place for a while and nothing else.
+ * The HTTP server: libmicrohttpd (named in httpd.c only) on the caller's libev loop, one thread. Takes requests, asks
+ * the caller for each answer and sends it. Its limits hold for everybody: connections in all and per address, header
+ * bytes, and a time for each request and each answer, so that a slow client costs one place for a while and nothing
+ * else.
  */
 #ifndef WEB_IO_HTTPD_H
 #define WEB_IO_HTTPD_H
@@ -17,7 +18,8 @@ struct settings;
 typedef void httpd_answer(void *ctx, const char *method, const char *path, struct answer *out);
 
 /* Listens as the [webd] and [limits] settings say, which need not outlive the call. NULL: it said why in the log. */
-struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings, httpd_answer *answer, void *ctx) NONNULL_ARGS(1, 2, 3) MUSTCHECK;
+struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings, httpd_answer *answer, void *ctx)
+	NONNULL_ARGS(1, 2, 3) MUSTCHECK;
 
 /* Closes every connection. NULL is fine. */
 void httpd_free(struct httpd *h);

@@ -62,7 +62,8 @@ int listen_open(const struct config_listen *at)
 	int v6only = 0;
 	if (at->is_ip6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) != 0)
 		goto failed;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address.any, len) != 0 ||
+	    listen(fd, BACKLOG) != 0)
 		goto failed;
 	return fd;
 

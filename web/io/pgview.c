@@ -1,9 +1,10 @@
 /*
- * One question at a time is under way: first the status of all PoPs, then the histories that are missing or older than their PoP's state, one
- * after the other; then a timer until the next round. Whatever fails ends the round: what was known stays, and the next round begins afresh.
+ * One question at a time is under way: first the status of all PoPs, then the histories that are missing or older than
+ * their PoP's state, one after the other; then a timer until the next round. Whatever fails ends the round: what was
+ * known stays, and the next round begins afresh.
  *
- * The view of the status is one block, exchanged whole. Histories live in slots beside it, one for each PoP, and move to the new view's
- * slots by name.
+ * The view of the status is one block, exchanged whole. Histories live in slots beside it, one for each PoP, and move
+ * to the new view's slots by name.
  */
 #include "web/io/pgview.h"
 
@@ -26,10 +27,27 @@ enum {
 	VISITORS_FOR_MS = 60 * 1000, /* after the last visitor */
 };
 
-static const char sql_status[] = "SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, state, since, last_report, "
-				 "configured, up, active, generated FROM api.web_pop_status()";
-enum { COL_NAME, COL_CITY, COL_COUNTRY, COL_ISP_NAME, COL_ISP_WEBSITE, COL_IPV4, COL_IPV6, COL_VERSION, COL_STATE, COL_SINCE, COL_LAST_REPORT,
-       COL_CONFIGURED, COL_UP, COL_ACTIVE, COL_GENERATED, COL__COUNT };
+static const char sql_status[] =
+	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, state, since, last_report, "
+	"configured, up, active, generated FROM api.web_pop_status()";
+enum {
+	COL_NAME,
+	COL_CITY,
+	COL_COUNTRY,
+	COL_ISP_NAME,
+	COL_ISP_WEBSITE,
+	COL_IPV4,
+	COL_IPV6,
+	COL_VERSION,
+	COL_STATE,
+	COL_SINCE,
+	COL_LAST_REPORT,
+	COL_CONFIGURED,
+	COL_UP,
+	COL_ACTIVE,
+	COL_GENERATED,
+	COL__COUNT
+};
 
 static const char sql_history[] = "SELECT state, since, until FROM api.web_pop_history($1, $2)";
 
@@ -85,7 +103,7 @@ static void round_fail(struct pgview *v, const struct pg_answer *answer)
 static wall_t stamp_of(const struct pgres *res, size_t row, size_t col)
 {
 	wall_t t;
-	return stamp_parse(pgres_str(res, row, col), &t) == 0 ? t : (wall_t){0};
+	return stamp_parse(pgres_str(res, row, col), &t) == 0 ? t : (wall_t){ 0 };
 }
 
 static int64_t count_of(const struct pgres *res, size_t row, size_t col)
@@ -162,7 +180,7 @@ static bool view_swap(struct pgview *v, struct status_view *fresh)
 		size_t old = old_index(v->view, fresh->pops[i].name, i);
 		if (old < v->view->n) {
 			slots[i] = v->slots[old];
-			v->slots[old] = (struct slot){0};
+			v->slots[old] = (struct slot){ 0 };
 		}
 	}
 	if (v->view)
@@ -185,7 +203,7 @@ static struct history_view *history_make(const struct pgres *res)
 	history->cut = cut;
 	for (size_t row = 0; row < n; row++) {
 		struct history_row *to = &history->rows[history->n];
-		*to = (struct history_row){.since = stamp_of(res, row, 1), .until = stamp_of(res, row, 2)};
+		*to = (struct history_row){ .since = stamp_of(res, row, 1), .until = stamp_of(res, row, 2) };
 		if (pop_state_parse(pgres_str(res, row, 0), &to->state) == 0)
 			history->n++;
 	}
@@ -202,7 +220,8 @@ static void history_done(void *ctx, const struct pg_answer *answer)
 		round_fail(v, answer);
 		return;
 	}
-	/* A PoP deleted a moment ago is refused, and the next round is without it. Anything else costs that one history. */
+	/* A PoP deleted a moment ago is refused, and the next round is without it. Anything else costs that one
+	 * history. */
 	if (answer->err && answer->err != -ERR_REFUSED)
 		log_warnx("no history of %s: %s", v->view->pops[v->asking].name, answer->message);
 	struct history_view *history = answer->res ? history_make(answer->res) : NULL;
@@ -234,13 +253,15 @@ static void history_ask(struct pgview *v)
 		return;
 	}
 	snprintf(limit, sizeof(limit), "%d", HISTORY_ROWS + 1);
-	const char *const params[] = {v->view->pops[v->asking].name, limit};
+	const char *const params[] = { v->view->pops[v->asking].name, limit };
 	v->question = pgpool_query(v->pool, sql_history, ARRAY_LEN(params), params, history_done, v);
 }
 
 static void status_done(void *ctx, const struct pg_answer *answer)
 {
-	static const struct pg_answer bad = {.err = -ERR_FORMAT, .sqlstate = "", .message = "the answer to api.web_pop_status cannot be read"};
+	static const struct pg_answer bad = { .err = -ERR_FORMAT,
+					      .sqlstate = "",
+					      .message = "the answer to api.web_pop_status cannot be read" };
 	struct pgview *v = ctx;
 	v->question = 0;
 	if (answer->err) {

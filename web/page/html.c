@@ -12,13 +12,13 @@ enum { HTML_FIRST = 8192 }; /* most pages fit their first or second buffer */
 
 struct html html_init(size_t max)
 {
-	return (struct html){.max = max};
+	return (struct html){ .max = max };
 }
 
 void html_free(struct html *h)
 {
 	free(h->data);
-	*h = (struct html){.max = h->max};
+	*h = (struct html){ .max = h->max };
 }
 
 char *html_take(struct html *h, size_t *len)
@@ -130,14 +130,17 @@ static const char *put_conversion(struct html *h, const char *conv, va_list *ap)
 			html_text(h, text);
 		return conv + 1;
 	case 'd':
-		append_signed(h, longs == 0 ? va_arg(*ap, int) : longs == 1 ? va_arg(*ap, long) : va_arg(*ap, long long));
+		append_signed(h, longs == 0   ? va_arg(*ap, int)
+				 : longs == 1 ? va_arg(*ap, long)
+					      : va_arg(*ap, long long));
 		return conv + 1;
 	case 'u':
 		if (size)
 			append_unsigned(h, va_arg(*ap, size_t));
 		else
-			append_unsigned(h, longs == 0 ? va_arg(*ap, unsigned)
-						      : longs == 1 ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned long long));
+			append_unsigned(h, longs == 0   ? va_arg(*ap, unsigned)
+					   : longs == 1 ? va_arg(*ap, unsigned long)
+							: va_arg(*ap, unsigned long long));
 		return conv + 1;
 	case '%':
 		append(h, "%", 1);

@@ -23,11 +23,12 @@ void html_free(struct html *h) NONNULL;
 /* Hands the bytes over (the caller frees them) and leaves `h` empty. NULL, with *len 0, when anything failed. */
 char *html_take(struct html *h, size_t *len) NONNULL MUSTCHECK;
 
-/* Text as character data, right inside an element and inside a quoted attribute: & < > " ' are escaped, what HTML forbids is replaced. */
+/* Text as character data, right inside an element and inside a quoted attribute: & < > " ' are escaped, what HTML
+ * forbids is replaced. */
 void html_text(struct html *h, const char *text) NONNULL;
 
-/* Markup with text in it. `markup` is a literal and is written as it is, except for %s (a C string, escaped as html_text does; NULL
- * writes nothing), %d %ld %lld and %u %lu %llu %zu (numbers) and %%. */
+/* Markup with text in it. `markup` is a literal and is written as it is, except for %s (a C string, escaped as
+ * html_text does; NULL writes nothing), %d %ld %lld and %u %lu %llu %zu (numbers) and %%. */
 void html_put(struct html *h, const char *markup, ...) NONNULL_ARGS(1, 2) FORMAT(2, 3);
 
 #endif

@@ -14,22 +14,28 @@ static void put_head(struct html *h, const struct site *site, const struct layou
 	html_put(h, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
 	if (*layout->title)
 		html_put(h, "%s – ", layout->title);
-	html_put(h, "%s</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-		    "<meta name=\"color-scheme\" content=\"light dark\">\n", site->title);
+	html_put(h,
+		 "%s</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		 "<meta name=\"color-scheme\" content=\"light dark\">\n",
+		 site->title);
 	if (layout->refresh)
 		html_put(h, "<meta http-equiv=\"refresh\" content=\"%u\">\n", layout->refresh);
 	if (layout->path)
 		html_put(h, "<link rel=\"canonical\" href=\"%s%s\">\n", site->url, layout->path);
-	html_put(h, "<link rel=\"stylesheet\" href=\"%s\">\n"
-		    "<link rel=\"icon\" href=\"/static/favicon.svg\" type=\"image/svg+xml\">\n</head>\n", site->style_url);
+	html_put(h,
+		 "<link rel=\"stylesheet\" href=\"%s\">\n"
+		 "<link rel=\"icon\" href=\"/static/favicon.svg\" type=\"image/svg+xml\">\n</head>\n",
+		 site->style_url);
 }
 
 void layout_open(struct html *h, const struct page_now *now, const struct layout *layout)
 {
 	put_head(h, now->site, layout);
-	html_put(h, "<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
-		    "<header class=\"top\"><div class=\"wrap\">\n<a class=\"brand\" href=\"/\">%s</a>\n"
-		    "<nav aria-label=\"Main\"><a href=\"/pops/status\"", now->site->title);
+	html_put(h,
+		 "<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
+		 "<header class=\"top\"><div class=\"wrap\">\n<a class=\"brand\" href=\"/\">%s</a>\n"
+		 "<nav aria-label=\"Main\"><a href=\"/pops/status\"",
+		 now->site->title);
 	bool is_here = layout->path && strcmp(layout->path, "/pops/status") == 0;
 	html_put(h, is_here ? " class=\"here\">PoP status<span class=\"unseen\"> (this page)</span>" : ">PoP status");
 	html_put(h, "</a></nav>\n</div></header>\n<main id=\"main\" class=\"wrap\">\n");
@@ -38,7 +44,8 @@ void layout_open(struct html *h, const struct page_now *now, const struct layout
 void layout_close(struct html *h)
 {
 	html_put(h, "</main>\n<footer class=\"wrap\">\n<p>All times are UTC.</p>\n"
-		    "<p><a href=\"/pops/status.json\">Status as JSON</a></p>\n<p>webd %s</p>\n</footer>\n</body>\n</html>\n", BROKER_VERSION);
+		    "<p><a href=\"/pops/status.json\">Status as JSON</a></p>\n");
+	html_put(h, "<p>webd %s</p>\n</footer>\n</body>\n</html>\n", BROKER_VERSION);
 }
 
 void layout_put_age(struct html *h, const struct page_now *now)
@@ -47,7 +54,8 @@ void layout_put_age(struct html *h, const struct page_now *now)
 	if (!now->view || (!now->away && !page_is_stale(now)))
 		return;
 	html_put(h, "<div class=\"notice\" role=\"status\">\n<p><strong>%s is %" PRId64 " %s old",
-		 now->away ? "The database is away; what you see" : "What you see", now->age, now->age == 1 ? "second" : "seconds");
+		 now->away ? "The database is away; what you see" : "What you see", now->age,
+		 now->age == 1 ? "second" : "seconds");
 	if (now->age >= 120)
 		html_put(h, " (%s)", span_text(now->age, span));
 	html_put(h, ".</strong></p>\n<p>It was true at ");
@@ -65,7 +73,7 @@ void layout_put_age(struct html *h, const struct page_now *now)
 
 void layout_put_state(struct html *h, enum pop_state state, bool stale)
 {
-	static const char *const is[POP__COUNT] = {[POP_UP] = "Up", [POP_DOWN] = "Down", [POP_DISABLED] = "Disabled"};
+	static const char *const is[POP__COUNT] = { [POP_UP] = "Up", [POP_DOWN] = "Down", [POP_DISABLED] = "Disabled" };
 	if (stale)
 		html_put(h, "<span class=\"state was\">Was %s</span>", pop_state_name(state));
 	else
@@ -80,7 +88,13 @@ void layout_put_place(struct html *h, const struct pop_view *pop)
 /* Only an address that can do nothing but lead to a web site: no javascript:, no blanks or control characters. */
 static bool is_web_address(const char *url)
 {
-	const char *rest = strncasecmp(url, "https://", 8) == 0 ? url + 8 : strncasecmp(url, "http://", 7) == 0 ? url + 7 : "";
+	const char *rest;
+	if (strncasecmp(url, "https://", 8) == 0)
+		rest = url + 8;
+	else if (strncasecmp(url, "http://", 7) == 0)
+		rest = url + 7;
+	else
+		return false;
 	if (!isalnum((unsigned char)*rest) && *rest != '[')
 		return false;
 	for (; *rest; rest++)
@@ -106,6 +120,6 @@ void layout_put_number(struct html *h, int64_t n)
 	int len = snprintf(digits, sizeof(digits), "%" PRId64, n);
 	for (int i = 0; i < len; i++) {
 		bool gap = i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-';
-		html_put(h, gap ? ",%s" : "%s", (const char[]){digits[i], '\0'});
+		html_put(h, gap ? ",%s" : "%s", (const char[]){ digits[i], '\0' });
 	}
 }

@@ -34,7 +34,9 @@ typedef void handler(const struct request *req, struct answer *out);
 /* Last resort, without any memory. */
 static void answer_plain(struct answer *out, unsigned status, const char *text)
 {
-	*out = (struct answer){.status = status, .type = type_text, .cache = cache_none, .body = text, .len = strlen(text)};
+	*out = (struct answer){
+		.status = status, .type = type_text, .cache = cache_none, .body = text, .len = strlen(text)
+	};
 }
 
 /* Takes the document over, or says 500 when it could not be written. */
@@ -46,7 +48,9 @@ static void answer_html(struct answer *out, unsigned status, struct html *h)
 		answer_plain(out, 500, "Internal error\n");
 		return;
 	}
-	*out = (struct answer){.status = status, .type = type_html, .cache = cache_page, .body = body, .len = len, .owned = body};
+	*out = (struct answer){
+		.status = status, .type = type_html, .cache = cache_page, .body = body, .len = len, .owned = body
+	};
 }
 
 static void answer_error(const struct page_now *now, unsigned status, struct answer *out)
@@ -85,7 +89,9 @@ static void get_status_json(const struct request *req, struct answer *out)
 		answer_plain(out, 500, "Internal error\n");
 		return;
 	}
-	*out = (struct answer){.status = 200, .type = type_json, .cache = cache_page, .body = body, .len = len, .owned = body};
+	*out = (struct answer){
+		.status = 200, .type = type_json, .cache = cache_page, .body = body, .len = len, .owned = body
+	};
 	if (!req->now->view) {
 		out->status = 503;
 		out->cache = cache_none;
@@ -112,7 +118,8 @@ static void get_pops(const struct request *req, struct answer *out)
 	out->location = "/pops/status";
 }
 
-/* 200 also while the database is away: this process is well, and restarting it would help nobody. The second word tells the database's side. */
+/* 200 also while the database is away: this process is well, and restarting it would help nobody. The second word tells
+ * the database's side. */
 static void get_health(const struct request *req, struct answer *out)
 {
 	answer_plain(out, 200, req->now->view && !req->now->away ? "ok\ndatabase up\n" : "ok\ndatabase away\n");
@@ -125,8 +132,11 @@ static void get_asset(const struct request *req, struct answer *out)
 		answer_error(req->now, 404, out);
 		return;
 	}
-	*out = (struct answer){.status = 200, .type = asset->type, .cache = cache_asset, .body = asset->data,
-			       .len = (size_t)(asset->end - asset->data)};
+	*out = (struct answer){ .status = 200,
+				.type = asset->type,
+				.cache = cache_asset,
+				.body = asset->data,
+				.len = (size_t)(asset->end - asset->data) };
 }
 
 static void get_favicon(const struct request *req, struct answer *out)
@@ -151,14 +161,14 @@ static const char allow_read[] = "GET, HEAD";
 
 /* The first that fits wins, so a PoP called "status" would have no page. */
 static const struct route routes[] = {
-	{"/", 0, allow_read, get_front},
-	{"/healthz", 0, allow_read, get_health},
-	{"/pops", ROUTE_SLASH, allow_read, get_pops},
-	{"/pops/status", ROUTE_SLASH, allow_read, get_status},
-	{"/pops/status.json", 0, allow_read, get_status_json},
-	{"/pops/", ROUTE_NAME | ROUTE_SLASH, allow_read, get_pop},
-	{"/static/", ROUTE_NAME, allow_read, get_asset},
-	{"/favicon.ico", 0, allow_read, get_favicon},
+	{ "/", 0, allow_read, get_front },
+	{ "/healthz", 0, allow_read, get_health },
+	{ "/pops", ROUTE_SLASH, allow_read, get_pops },
+	{ "/pops/status", ROUTE_SLASH, allow_read, get_status },
+	{ "/pops/status.json", 0, allow_read, get_status_json },
+	{ "/pops/", ROUTE_NAME | ROUTE_SLASH, allow_read, get_pop },
+	{ "/static/", ROUTE_NAME, allow_read, get_asset },
+	{ "/favicon.ico", 0, allow_read, get_favicon },
 };
 
 enum { ROUTE_NAME_TEXT = 64 };
@@ -194,7 +204,8 @@ static bool is_listed(const char *allow, const char *method)
 	return false;
 }
 
-void site_answer(const struct page_now *now, struct digest_ctx *digest, const char *method, const char *path, struct answer *out)
+void site_answer(const struct page_now *now, struct digest_ctx *digest, const char *method, const char *path,
+		 struct answer *out)
 {
 	char name[ROUTE_NAME_TEXT];
 	const struct route *route = NULL;
@@ -207,7 +218,7 @@ void site_answer(const struct page_now *now, struct digest_ctx *digest, const ch
 		answer_error(now, 405, out);
 		out->allow = route->allow;
 	} else {
-		struct request req = {.now = now, .name = name};
+		struct request req = { .now = now, .name = name };
 		route->get(&req, out);
 	}
 	if (out->status == 200 && out->cache != cache_none)
@@ -216,52 +227,49 @@ void site_answer(const struct page_now *now, struct digest_ctx *digest, const ch
 
 void answer_condition(struct answer *answer, const char *if_none_match)
 {
-	if (answer->status != 200 || !if_none_match || !*answer->etag || !etag_is_named(if_none_match, answer->etag))
-		return;
-	free(answer->owned);
-	answer->owned = NULL;
-	answer->body = "";
-	answer->len = 0;
-	answer->status = 304;
+	if (answer->status == 200 && if_none_match && *answer->etag && etag_is_named(if_none_match, answer->etag))
+		answer->status = 304;
 }
 
 void answer_free(struct answer *answer)
 {
 	free(answer->owned);
-	*answer = (struct answer){0};
+	*answer = (struct answer){ 0 };
 }
 
-/* Nothing is loaded but our own style sheet and icon, nothing of ours is embedded elsewhere, and nothing about a visitor is told to anyone. */
+/* Nothing is loaded but our own style sheet and icon, nothing of ours is embedded elsewhere, and nothing about a
+ * visitor is told to anyone. */
 static const struct header headers_always[] = {
-	{"Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-				    "frame-ancestors 'none'"},
-	{"X-Content-Type-Options", "nosniff"},
-	{"X-Frame-Options", "DENY"},
-	{"Referrer-Policy", "no-referrer"},
-	{"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
-	{"Cross-Origin-Opener-Policy", "same-origin"},
-	{"Cross-Origin-Embedder-Policy", "require-corp"},
-	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{ "Content-Security-Policy",
+	  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+	  "frame-ancestors 'none'" },
+	{ "X-Content-Type-Options", "nosniff" },
+	{ "X-Frame-Options", "DENY" },
+	{ "Referrer-Policy", "no-referrer" },
+	{ "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()" },
+	{ "Cross-Origin-Opener-Policy", "same-origin" },
+	{ "Cross-Origin-Embedder-Policy", "require-corp" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
 };
 
-size_t answer_headers(const struct answer *answer, struct header out[static ANSWER_HEADERS], char scratch[static ANSWER_HEADERS_SCRATCH])
+size_t answer_headers(const struct answer *answer, struct header out[static ANSWER_HEADERS],
+		      char scratch[static ANSWER_HEADERS_SCRATCH])
 {
 	size_t n = 0;
 	_Static_assert(ARRAY_LEN(headers_always) + 6 <= ANSWER_HEADERS, "room for all headers");
 	memcpy(out, headers_always, sizeof(headers_always));
 	n += ARRAY_LEN(headers_always);
-	out[n++] = (struct header){"Cache-Control", answer->cache};
-	if (answer->status != 304)
-		out[n++] = (struct header){"Content-Type", answer->type};
+	out[n++] = (struct header){ "Cache-Control", answer->cache };
+	out[n++] = (struct header){ "Content-Type", answer->type };
 	if (*answer->etag)
-		out[n++] = (struct header){"ETag", answer->etag};
+		out[n++] = (struct header){ "ETag", answer->etag };
 	if (answer->allow)
-		out[n++] = (struct header){"Allow", answer->allow};
+		out[n++] = (struct header){ "Allow", answer->allow };
 	if (answer->location)
-		out[n++] = (struct header){"Location", answer->location};
+		out[n++] = (struct header){ "Location", answer->location };
 	if (answer->retry_after) {
 		snprintf(scratch, ANSWER_HEADERS_SCRATCH, "%u", answer->retry_after);
-		out[n++] = (struct header){"Retry-After", scratch};
+		out[n++] = (struct header){ "Retry-After", scratch };
 	}
 	return n;
 }

@@ -43,7 +43,7 @@ static bool take_zone(const char *p, int64_t *offset)
 
 int stamp_parse(const char *text, wall_t *out)
 {
-	struct tm tm = {0};
+	struct tm tm = { 0 };
 	int64_t offset;
 	const char *p = text;
 	if (!take_number(&p, 4, 1, 9999, '-', &tm.tm_year) || !take_number(&p, 2, 1, 12, '-', &tm.tm_mon) ||

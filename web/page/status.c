@@ -1,6 +1,7 @@
 /*
- * The status page: one sentence that says how things are, then a table with a row for each PoP. On a narrow screen the style sheet turns the
- * rows into cards and writes each cell's data-label before it; the roles keep the table a table for screen readers when it does.
+ * The status page: one sentence that says how things are, then a table with a row for each PoP. On a narrow screen the
+ * style sheet turns the rows into cards and writes each cell's data-label before it; the roles keep the table a table
+ * for screen readers when it does.
  */
 #include "web/page/page.h"
 
@@ -17,7 +18,7 @@ struct tally {
 
 static struct tally tally_count(const struct status_view *view)
 {
-	struct tally t = {.all = view->n};
+	struct tally t = { .all = view->n };
 	for (size_t i = 0; i < view->n; i++)
 		t.of[view->pops[i].state]++;
 	return t;
@@ -42,15 +43,18 @@ static const char *summary_text(const struct page_now *now, const struct tally *
 	if (t->all == 0)
 		len = snprintf(out, SUMMARY_TEXT, "There %s no PoP yet", was);
 	else if (t->all == 1)
-		len = snprintf(out, SUMMARY_TEXT, "%.64s %s %s", now->view->pops[0].name, was, pop_state_name(now->view->pops[0].state));
+		len = snprintf(out, SUMMARY_TEXT, "%.64s %s %s", now->view->pops[0].name, was,
+			       pop_state_name(now->view->pops[0].state));
 	else if (up == t->all || down == t->all || disabled == t->all)
-		len = snprintf(out, SUMMARY_TEXT, "All %zu PoPs %s %s", t->all, were, pop_state_name(now->view->pops[0].state));
+		len = snprintf(out, SUMMARY_TEXT, "All %zu PoPs %s %s", t->all, were,
+			       pop_state_name(now->view->pops[0].state));
 	else if (down)
 		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s down", down, t->all, down == 1 ? was : were);
 	else
 		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s up", up, t->all, up == 1 ? was : were);
 	if (disabled && disabled != t->all)
-		snprintf(out + len, SUMMARY_TEXT - (size_t)len, ", %zu %s disabled", disabled, disabled == 1 ? was : were);
+		snprintf(out + len, SUMMARY_TEXT - (size_t)len, ", %zu %s disabled", disabled,
+			 disabled == 1 ? was : were);
 	return out;
 }
 
@@ -71,7 +75,8 @@ static void put_state_cell(struct html *h, const struct page_now *now, const str
 		stamp_put(h, pop->since);
 		html_put(h, "</span>");
 		if (!page_is_stale(now))
-			html_put(h, "<span class=\"sub\">for %s</span>", span_text(page_moment(now).s - pop->since.s, span));
+			html_put(h, "<span class=\"sub\">for %s</span>",
+				 span_text(page_moment(now).s - pop->since.s, span));
 	}
 	html_put(h, "</td>\n");
 }
@@ -99,15 +104,17 @@ static void put_count_cell(struct html *h, const char *name, int64_t n)
 
 static void put_row(struct html *h, const struct page_now *now, const struct pop_view *pop)
 {
-	html_put(h, "<tr role=\"row\" class=\"r-%s\">\n<th role=\"rowheader\" scope=\"row\" class=\"c-name\"><a href=\"/pops/%s\">%s</a>",
-		 page_is_stale(now) ? "was" : pop_state_name(pop->state), pop->name, pop->name);
+	html_put(h, "<tr role=\"row\" class=\"r-%s\">\n", page_is_stale(now) ? "was" : pop_state_name(pop->state));
+	html_put(h, "<th role=\"rowheader\" scope=\"row\" class=\"c-name\"><a href=\"/pops/%s\">%s</a>", pop->name,
+		 pop->name);
 	html_put(h, "<span class=\"sub\">");
 	layout_put_place(h, pop);
 	html_put(h, "</span></th>\n");
 	put_state_cell(h, now, pop);
 	html_put(h, "<td role=\"cell\" class=\"c-isp\" data-label=\"ISP\">");
 	layout_put_isp(h, pop);
-	html_put(h, "</td>\n<td role=\"cell\" class=\"c-ip\" data-label=\"Addresses\"><code>%s</code> <code>%s</code></td>\n", pop->ipv4, pop->ipv6);
+	html_put(h, "</td>\n<td role=\"cell\" class=\"c-ip\" data-label=\"Addresses\">");
+	html_put(h, "<code>%s</code> <code>%s</code></td>\n", pop->ipv4, pop->ipv6);
 	put_count_cell(h, "Tunnels", pop->configured);
 	put_count_cell(h, "Tunnels up", pop->up);
 	put_count_cell(h, "Tunnels active", pop->active);
@@ -117,8 +124,10 @@ static void put_row(struct html *h, const struct page_now *now, const struct pop
 
 static void put_table(struct html *h, const struct page_now *now)
 {
-	static const char *const before[] = {"PoP", "State", "ISP", "Addresses"}, *const counts[] = {"configured", "up", "active"};
-	html_put(h, "<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n<thead role=\"rowgroup\">\n<tr role=\"row\">");
+	static const char *const before[] = { "PoP", "State", "ISP", "Addresses" };
+	static const char *const counts[] = { "configured", "up", "active" };
+	html_put(h, "<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n"
+		    "<thead role=\"rowgroup\">\n<tr role=\"row\">");
 	for (size_t i = 0; i < ARRAY_LEN(before); i++)
 		html_put(h, "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">%s</th>", before[i]);
 	html_put(h, "<th role=\"columnheader\" scope=\"colgroup\" colspan=\"3\" class=\"group\">Tunnels</th>"
@@ -131,11 +140,23 @@ static void put_table(struct html *h, const struct page_now *now)
 	html_put(h, "</tbody>\n</table>\n");
 }
 
+static void put_words(struct html *h)
+{
+	html_put(h, "<h2>What the words mean</h2>\n<dl class=\"words\">\n");
+	html_put(h, "<dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd>\n", STATUS_TRUE_FOR);
+	html_put(h, "<dt>Down</dt><dd>It did not: its tunnels may not work.</dd>\n"
+		    "<dt>Disabled</dt><dd>The operator has taken it out of service.</dd>\n"
+		    "<dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those that can carry packets "
+		    "now, active are those heard from in the last five minutes.</dd>\n</dl>\n");
+}
+
 void page_status(struct html *h, const struct page_now *now)
 {
 	struct tally t = tally_count(now->view);
 	char title[SUMMARY_TEXT];
-	struct layout layout = {.title = summary_text(now, &t, title), .path = "/pops/status", .refresh = PAGE_REFRESH};
+	struct layout layout = { .title = summary_text(now, &t, title),
+				 .path = "/pops/status",
+				 .refresh = PAGE_REFRESH };
 	layout_open(h, now, &layout);
 	html_put(h, "<h1>PoP status</h1>\n");
 	layout_put_age(h, now);
@@ -147,11 +168,6 @@ void page_status(struct html *h, const struct page_now *now)
 		put_table(h, now);
 	else
 		html_put(h, "<p>As soon as the operator adds a point of presence (PoP) it is listed here.</p>\n");
-	html_put(h, "<h2>What the words mean</h2>\n<dl class=\"words\">\n"
-		    "<dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd>\n"
-		    "<dt>Down</dt><dd>It did not: its tunnels may not work.</dd>\n"
-		    "<dt>Disabled</dt><dd>The operator has taken it out of service.</dd>\n"
-		    "<dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those whose other end it knows, "
-		    "active are those that carried a packet lately.</dd>\n</dl>\n", STATUS_TRUE_FOR);
+	put_words(h);
 	layout_close(h);
 }

@@ -13,7 +13,8 @@ static bool is_forbidden(uint32_t c)
 	       (c & 0xfffe) == 0xfffe || c > 0x10ffff;
 }
 
-/* How many continuation bytes follow a lead byte, its payload bits and the least value that needs that many; 0: not a lead byte. */
+/* How many continuation bytes follow a lead byte, its payload bits and the least value that needs that many; 0: not a
+ * lead byte. */
 static size_t lead_decode(uint8_t b, uint32_t *bits, uint32_t *least)
 {
 	if ((b & 0xe0) == 0xc0) {
@@ -36,7 +37,7 @@ static size_t lead_decode(uint8_t b, uint32_t *bits, uint32_t *least)
 
 uint32_t utf8_next(const char **text)
 {
-	uint32_t c = (uint8_t)**text, least = 0;
+	uint32_t c = (uint8_t) * *text, least = 0;
 	if (c == 0)
 		return 0;
 	(*text)++;
@@ -45,7 +46,7 @@ uint32_t utf8_next(const char **text)
 		if (more == 0)
 			return UTF8_REPLACEMENT;
 		for (; more > 0; more--) {
-			uint8_t b = (uint8_t)**text;
+			uint8_t b = (uint8_t) * *text;
 			if ((b & 0xc0) != 0x80) /* the closing NUL ends up here too */
 				return UTF8_REPLACEMENT;
 			c = c << 6 | (b & 0x3f);

@@ -1,0 +1,69 @@
+/* Any inner packet from the raw socket: segments within bounds that hold just the payload, checksums right. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "popd/io/coalesced.h"
+#include "popd/wire/csum.h"
+#include "popd/wire/ipv6.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* The first two bytes say how often the rest is repeated, so that large packets are within a fuzzer's reach; the
+ * third, whether lengths and checksum are made to fit. */
+static uint8_t *unfold(const uint8_t *data, size_t size, size_t *len)
+{
+	size_t times = (size_t)(data[0] << 8 | data[1]) % 200 + 1, body = size - 3;
+
+	*len = body * times > 65535 ? 65535 : body * times;
+	uint8_t *packet = malloc(*len ? *len : 1);
+	require(packet != NULL);
+	for (size_t i = 0; i < *len; i++)
+		packet[i] = data[3 + i % body];
+	return packet;
+}
+
+static void make_partial(uint8_t *packet, size_t len)
+{
+	uint8_t tail[8] = { 0 };
+
+	packet[0] = 0x60;
+	be16_store(packet + IPV6_AT_LENGTH, (uint16_t)(len - IPV6_HEADER));
+	struct ipv6_upper u = ipv6_upper(packet, (uint32_t)len);
+	if ((u.next != IPV6_NEXT_TCP && u.next != IPV6_NEXT_UDP) || len - u.offset < 20)
+		return;
+	be32_store(tail, (uint32_t)(len - u.offset));
+	tail[7] = u.next;
+	uint16_t sum = (uint16_t)~csum_fold(csum_add(csum_add(0, packet + IPV6_AT_SOURCE, 32), tail, 8));
+	be16_store(packet + u.offset + (u.next == IPV6_NEXT_TCP ? 16 : 6), sum);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t out[2048];
+	struct coalesced c;
+	size_t len, total = 0;
+
+	if (size < 4)
+		return 0;
+	uint8_t *packet = unfold(data, size, &len);
+	if (data[2] & 1 && len >= IPV6_HEADER)
+		make_partial(packet, len);
+	if (coalesced_begin(&c, packet, len)) {
+		size_t header = c.header, payload = c.payload, transport = c.transport, got;
+		while ((got = coalesced_next(&c, out, sizeof(out))) > 0) {
+			require(got >= header && got <= sizeof(out));
+			require(memcmp(out + header, packet + header + total, got - header) == 0);
+			require(csum_upper(out, c.tcp ? 6 : 17, out + transport, got - transport) == 0);
+			total += got - header;
+		}
+		require(total == payload || header + payload > sizeof(out));
+	}
+	free(packet);
+	return 0;
+}

@@ -1,0 +1,109 @@
+-- What a TIC client is told, as the protocol spells it, and that it is told nothing of others.
+BEGIN;
+SET search_path = tap, public;
+SELECT plan(42);
+SELECT t.pop(), t.pop('demo02', 2);
+SELECT t.account('DEMO', 1000) AS demo \gset
+SELECT t.account('OTHER', 100) AS other \gset
+SELECT t.tunnel('DEMO', 'demo01', 'ayiya') AS ay \gset
+SELECT t.tunnel('DEMO', 'demo01', 'heartbeat') AS hb \gset
+SELECT t.tunnel('DEMO', 'demo02', 'static', '192.0.2.1') AS st \gset
+SELECT t.tunnel('OTHER', 'demo01', 'ayiya') AS foreign \gset
+SELECT t.subnet('DEMO', :hb) AS r1 \gset
+SELECT t.subnet('OTHER', :foreign) AS r2 \gset
+
+-- Logging in.
+SELECT results_eq($$SELECT account, handle, full_name, md5_hex, sha256_hex, enabled FROM api.tic_login('dEmO', NULL)$$,
+	format($$VALUES (%s, 'DEMO', 'A Person', md5('DEMO'), encode(sha256('DEMO'), 'hex'), true)$$, :demo),
+		'a handle is found in any case');
+SELECT is_empty($$SELECT * FROM api.tic_login('nobody', NULL)$$, 'an unknown handle is nobody');
+SELECT is_empty($$SELECT * FROM api.tic_login(NULL, NULL)$$, 'no handle either');
+SELECT results_eq(format($$SELECT md5_hex, sha256_hex FROM api.tic_login('demo', %s)$$, :ay),
+	format($$SELECT md5(secret), encode(sha256(secret::bytea), 'hex') FROM broker.tunnel WHERE id = %s$$, :ay),
+		'HANDLE/T<id> logs in with that tunnel''s secret');
+SELECT is_empty(format($$SELECT * FROM api.tic_login('demo', %s)$$, :foreign), 'not with another''s tunnel');
+SELECT is_empty($$SELECT * FROM api.tic_login('demo', 0)$$, 'nor with none');
+SELECT api.op_user_enable('demo', false);
+SELECT is((SELECT enabled FROM api.tic_login('demo', NULL)), false,
+	'a disabled account is found, and said to be disabled');
+SELECT api.op_user_enable('demo', true);
+SELECT api.op_user_secret('demo', md5('new'), encode(sha256('new'), 'hex'));
+SELECT is((SELECT md5_hex FROM api.tic_login('demo', NULL)), md5('new'), 'a new TIC secret is the one that counts');
+
+SELECT is((SELECT array_agg(accepted) FROM generate_series(1, 3) i,
+	LATERAL api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3 + 0 * i)), '{t,t,t}',
+		'as many logins an hour as the limit says');
+SELECT results_eq(format($$SELECT accepted, until, per_hour
+	FROM api.tic_login_accept(%s, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3)$$, :demo),
+	$$VALUES (false, broker.rfc3339(now() + interval '1 hour'), 3)$$, 'one more is refused, and told until when');
+SELECT is((SELECT count(*)::int FROM broker.login), 3, 'refused logins are not counted');
+SELECT is((SELECT accepted FROM api.tic_login_accept(:demo, :ay, 'md5', '192.0.2.1', false, 'AICCU', 3)), true,
+	'the login of a tunnel is another name');
+SELECT is((SELECT accepted FROM api.tic_login_accept(:other, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3)), true,
+	'as is another account');
+SELECT is((SELECT accepted FROM api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU', 0)), true,
+	'nought is no limit');
+UPDATE broker.login SET at = now() - interval '50 minutes';
+SELECT is((SELECT until FROM api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3)),
+	broker.rfc3339(now() + interval '10 minutes'), 'until the oldest of the hour has aged');
+UPDATE broker.login SET at = now() - interval '1 hour';
+SELECT is((SELECT accepted FROM api.tic_login_accept(:demo, NULL, 'sha256', '2001:db8::1', true, E'AICCU/2007\n.01.15',
+	3)), true, 'and then again');
+SELECT results_eq('SELECT method, address, tls, client FROM broker.login ORDER BY id DESC LIMIT 1',
+	$$VALUES ('sha256', '2001:db8::1'::inet, true, 'AICCU/2007 .01.15')$$,
+		'what it came with is on record, on one line');
+
+-- Lists and records.
+SELECT results_eq(format('SELECT * FROM api.tic_tunnel_list(%s, NULL)', :demo),
+	format($$VALUES (%s, '2001:db8:1::2', 'ayiya', 'demo01'), (%s, '2001:db8:1:1::2', 'heartbeat', 'demo01'),
+		(%s, '2001:db8:2::2', '192.0.2.1', 'demo02')$$, :ay, :hb, :st), 'the list of tunnels');
+SELECT results_eq(format('SELECT id FROM api.tic_tunnel_list(%s, %s)', :demo, :hb), format('VALUES (%s)', :hb),
+	'the login of a tunnel sees that one');
+SELECT is_empty(format('SELECT id FROM api.tic_tunnel_list(%s, %s)', :demo, :foreign), 'and never another''s');
+SELECT results_eq(format('SELECT * FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :ay),
+	format($$SELECT %s, 'ayiya', '2001:db8:1::2', '2001:db8:1::1', 64, 1280, 'T%1$s', 'demo01', 'ayiya', '198.51.100.2',
+		'enabled', 'enabled', secret, 60, 'down' FROM broker.tunnel WHERE id = %1$s$$, :ay), 'an AYIYA tunnel');
+SELECT results_eq(format('SELECT type, ipv4_endpoint, ipv6_endpoint FROM api.tic_tunnel_show(%s, NULL, %s)', :demo,
+	:hb), $$VALUES ('6in4-heartbeat', 'heartbeat', '2001:db8:1:1::2')$$, 'a heartbeat tunnel');
+SELECT results_eq(format('SELECT type, ipv4_endpoint, ipv4_pop FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :st),
+	$$VALUES ('6in4-static', '192.0.2.1', '198.51.100.3')$$, 'a static tunnel');
+SELECT is_empty(format('SELECT * FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :foreign),
+	'another''s tunnel is not shown');
+SELECT is_empty(format('SELECT * FROM api.tic_tunnel_show(%s, %s, %s)', :demo, :ay, :hb),
+	'nor one''s own to the login of another tunnel');
+SELECT results_eq(format('SELECT * FROM api.tic_route_list(%s, NULL)', :demo),
+	format($$VALUES (%s, %s, '2001:db8:1100::/48')$$, :r1, :hb), 'the list of subnets');
+SELECT is_empty(format('SELECT * FROM api.tic_route_list(%s, %s)', :demo, :ay), 'a tunnel without any');
+SELECT results_eq(format('SELECT tunnel_id, prefix, pop, state, created FROM api.tic_route_show(%s, NULL, %s)', :demo,
+	:r1), format($$VALUES (%s, '2001:db8:1100::/48', 'demo01', 'enabled', broker.rfc3339(now()))$$, :hb), 'a subnet');
+SELECT is_empty(format('SELECT * FROM api.tic_route_show(%s, NULL, %s)', :demo, :r2), 'another''s is not shown');
+SELECT results_eq('SELECT * FROM api.tic_pop_list()', $$VALUES ('demo01'), ('demo02')$$, 'the list of PoPs');
+SELECT results_eq($$SELECT * FROM api.tic_pop_show('demo01')$$,
+	$$VALUES ('demo01', 'Amsterdam', 'Netherlands', '198.51.100.2', '2001:db8:0:ffff::1', 'Demo', 'Demo ISP', '', '',
+		'')$$, 'a PoP');
+SELECT is_empty($$SELECT * FROM api.tic_pop_show('nowhere1')$$, 'an unknown PoP');
+
+-- Changing things.
+SELECT is((SELECT t.said(message) FROM api.tic_tunnel_state(:demo, NULL, :ay, false)), 'disabled T#',
+	'a user disables a tunnel');
+SELECT results_eq(format('SELECT user_state, admin_state FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :ay),
+	$$VALUES ('disabled', 'enabled')$$, 'by their own switch');
+SELECT is((SELECT t.said(message) FROM api.tic_tunnel_state(:demo, :ay, :ay, true)), 'enabled T#',
+	'and enables it, also by its own login');
+SELECT is(t.balance('DEMO'), 1000 - 45 - 14, 'for nothing');
+SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_state(%s, NULL, %s, false)', :demo, :foreign))),
+	'BK002 There is no tunnel T# of yours.', 'not another''s');
+SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :other, :st, '192.0.2.66'))),
+	'BK002 There is no tunnel T# of yours.', 'nor move it');
+SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_state(%s, %s, %s, false)', :demo, :ay, :hb))),
+	'BK002 There is no tunnel T# of yours.', 'nor one''s own by the login of another tunnel');
+SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :ay, '192.0.2.66'))),
+	'BK001 T# is of type ayiya: its endpoint follows the client and cannot be set.',
+		'an AYIYA endpoint is learned, not set');
+SELECT is(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :st, '2001:db8::1')),
+	'BK003 2001:db8::1 cannot be the endpoint of a tunnel: it must be the IPv4 address of one host.',
+		'nor is an IPv6 address one');
+SELECT is(t.refusal('SELECT api.tic_tunnel_state(NULL, NULL, NULL, true)'), 'BK002 There is no tunnel T of yours.',
+	'nobody has nothing');
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,186 @@
+# The rules under concurrency: many connections at once, let go at one moment. Run by ./run, which sets the PG* variables.
+# Each client takes advisory lock 4711 shared before its work; a holder has it until all of them wait for it.
+set -u
+n=0
+dir=$(mktemp -d "$PGHOST/c.XXXXXX")
+
+is() { # what, got, wanted
+	n=$((n + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $n - $1"
+	else
+		printf 'not ok %d - %s\n#  got: %s\n# want: %s\n' "$n" "$1" "$2" "$3"
+	fi
+}
+
+ask() { psql -XqtA -U "${2:-postgres}" -c "$1" 2>&1; }
+
+# Waits (at most 3 minutes) until a query answers t.
+wait_for() {
+	local i
+	for i in $(seq 900); do
+		[ "$(ask "$1")" = t ] && return
+		sleep 0.2
+	done
+	echo "Bail out! waited in vain for: $1"
+	exit 1
+}
+
+# together NAME ROLE SCRIPT...: one client a script (text on standard input of psql), all let go at once; output in $dir/NAME.<i>
+together() {
+	local name=$1 role=$2 i=0 script holder
+	shift 2
+	mkfifo "$dir/hold"
+	psql -Xqt <"$dir/hold" >/dev/null &
+	holder=$!
+	exec 9>"$dir/hold"
+	echo 'SELECT pg_advisory_lock(4711);' >&9
+	wait_for "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND granted"
+	for script; do
+		i=$((i + 1))
+		psql -XqtA -U "$role" -v VERBOSITY=terse >"$dir/$name.$i" 2>&1 9>&- <<-SQL &
+			DO \$\$BEGIN PERFORM pg_advisory_lock_shared(4711); END\$\$;
+			$script
+		SQL
+	done
+	wait_for "SELECT count(*) = $i FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
+	exec 9>&-
+	wait
+	rm "$dir/hold"
+}
+
+# times N SCRIPT: the script N times, as arguments for together
+times() {
+	scripts=()
+	local i
+	for i in $(seq "$1"); do scripts+=("$2"); done
+}
+
+count() { cat "$dir/$1".* | grep -c "$2"; }
+
+balanced="SELECT count(*) FROM (SELECT balance, sum(amount) OVER w AS total, n, row_number() OVER w AS row FROM broker.ledger
+	WINDOW w AS (PARTITION BY account ORDER BY n)) l WHERE balance <> total OR n <> row"
+
+echo 1..30
+ask "SELECT t.pop(); SELECT t.pop('demo02', 2); SELECT t.account('DEMO', 750); SELECT t.account('POOR', 25); SELECT t.account('RICH', 5000);
+	SELECT t.account('WORK', 5000)" >/dev/null
+
+# 50 clients ask for and are given a tunnel each, for one account that has exactly enough.
+times 50 "SELECT request FROM api.op_tunnel_request('demo', 'demo01', 'ayiya', NULL, NULL) \\gset
+	SELECT message FROM api.op_request_approve(:request, NULL);"
+together tunnel operator "${scripts[@]}"
+is '50 concurrent requests are approved' "$(count tunnel '^approved T')" 50
+is 'with 50 different prefixes' "$(ask 'SELECT count(DISTINCT prefix) FROM broker.tunnel')" 50
+is 'the lowest fifty' "$(ask 'SELECT min(number), max(number) FROM broker.tunnel')" '0|49'
+is 'and one right balance' "$(ask "SELECT t.balance('DEMO')")" 0
+is 'of which each intermediate one was right' "$(ask "$balanced")" 0
+is 'the feed has a number for each' "$(ask "SELECT count(*), count(DISTINCT seq) FROM api.popd_changes('demo01', 0, 1000) WHERE op = 'set'")" '50|50'
+
+# The same for subnets, by two accounts on two PoPs at once.
+ask "SELECT api.op_credit('demo', 141, 'for subnets')" >/dev/null
+t1=$(ask "SELECT min(id) FROM broker.tunnel")
+t2=$(ask "SELECT t.tunnel('RICH', 'demo02')")
+scripts=()
+for i in $(seq 10); do
+	scripts+=("SELECT request FROM api.op_subnet_request('demo', $t1, NULL) \\gset
+		SELECT message FROM api.op_request_approve(:request, NULL);" "SELECT request FROM api.op_subnet_request('rich', $t2, NULL) \\gset
+		SELECT message FROM api.op_request_approve(:request, NULL);")
+done
+together subnet operator "${scripts[@]}"
+is '20 concurrent subnets are approved' "$(count subnet '^approved R')" 20
+is 'with 20 different prefixes' "$(ask 'SELECT count(DISTINCT prefix) FROM broker.subnet')" 20
+is 'the lowest of each PoP' "$(ask 'SELECT max(prefix) FROM broker.subnet GROUP BY pop ORDER BY 1' | paste -sd' ')" '2001:db8:1109::/48 2001:db8:1209::/48'
+is 'and right balances' "$(ask "SELECT t.balance('DEMO'), t.balance('RICH')")" "1|$((5000 - 15 - 10 * 14))"
+
+# A balance that suffices for two.
+times 10 "SELECT message FROM api.op_tunnel_request('poor', 'demo01', 'ayiya', NULL, NULL);"
+together poor operator "${scripts[@]}"
+is 'of 10 concurrent requests as many pass as the balance bears' "$(count poor '^request ')" 2
+is 'and the others are told why' "$(count poor 'A tunnel request needs a balance of 15 ISK and POOR has 5.')" 8
+is 'the balance is right' "$(ask "SELECT t.balance('POOR')")" 5
+
+# Two hands approve each request, a third refuses it.
+scripts=()
+for id in $(ask "SELECT r.request FROM generate_series(1, 6) i, LATERAL api.op_tunnel_request('work', 'demo02', 'ayiya', NULL, i::text) r"); do
+	scripts+=("SELECT message FROM api.op_request_approve($id, NULL);" "SELECT message FROM api.op_request_approve($id, NULL);"
+		"SELECT message FROM api.op_request_refuse($id, NULL);")
+done
+together decide operator "${scripts[@]}"
+is 'of concurrent decisions on a request one stands' "$(count decide '^approved\|^refused')" 6
+is 'the others hear that it has been decided' "$(count decide 'has been .* already')" 12
+is 'each approval made one tunnel' "$(ask "SELECT count(*) = (SELECT count(*) FROM broker.tunnel WHERE account = broker.account_find('work'))
+	FROM broker.request WHERE account = broker.account_find('work') AND state = 'approved'")" t
+is 'and cost once' "$(ask "SELECT t.balance('WORK') = 5000 - 60 - 5 * (SELECT count(*) FROM broker.tunnel WHERE account = broker.account_find('work'))")" t
+
+# Everything at once, twice the daily job among it: nothing deadlocks, nothing is charged twice.
+ask "UPDATE broker.tunnel SET type = 'static', endpoint = '192.0.2.1'; SELECT t.day(id, '2025-01-01', false) FROM broker.tunnel" >/dev/null
+tunnels=$(ask 'SELECT count(*) FROM broker.tunnel')
+scripts=("SELECT * FROM api.isk_daily('2025-01-02');" "SELECT * FROM api.isk_daily('2025-01-02');")
+for i in $(seq 6); do
+	scripts+=("SELECT * FROM api.op_credit('demo', 1, 'a bonus');" "SELECT * FROM api.op_tunnel_set($t2, 'endpoint', '192.0.2.1$i');"
+		"SELECT request FROM api.op_tunnel_request('rich', 'demo0$((i % 2 + 1))', 'ayiya', NULL, NULL) \\gset
+		SELECT * FROM api.op_request_approve(:request, NULL);")
+done
+together mixed operator "${scripts[@]}"
+is 'everything at once succeeds' "$(cat "$dir"/mixed.* | grep ERROR)" ''
+is 'two daily jobs at once charge once' "$(ask "SELECT count(*) FROM broker.ledger WHERE action = 'static_down_day'")" "$tunnels"
+is 'and the ledger balances' "$(ask "$balanced")" 0
+
+times 10 "SELECT applied FROM api.popd_statistics('demo02', repeat('a', 32), 1, '{$t2}', '{2025-02-01}', '{5}', '{5}', '{1}', '{5}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}');"
+together batch popd "${scripts[@]}"
+is 'a batch sent ten times at once is applied once' "$(count batch '^t$') $(ask "SELECT sent FROM broker.tunnel_day WHERE day = '2025-02-01'")" '1 5'
+
+times 10 "SELECT accepted FROM api.tic_login_accept($(ask "SELECT broker.account_find('demo')"), NULL, 'md5', '192.0.2.1', true, 'AICCU', 5);"
+together login ticd "${scripts[@]}"
+is 'of ten logins at once five are let in' "$(count login '^t$')" 5
+
+# Numbers of the feed are in the order of commits: a second change cannot be numbered while a first one is not committed.
+mkfifo "$dir/first"
+psql -Xqt <"$dir/first" >/dev/null &
+exec 8>"$dir/first"
+echo "BEGIN; UPDATE broker.tunnel SET mtu = 1300 WHERE id = $t1;" >&8
+wait_for "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
+is 'a change waits for an earlier one of its PoP to commit' "$(ask "SET lock_timeout = '200ms'; UPDATE broker.tunnel SET mtu = 1300 WHERE id = $t1 + 1" |
+	grep -c 'lock timeout')" 1
+is 'but not for one of another PoP' "$(ask "SET lock_timeout = '5s'; UPDATE broker.tunnel SET mtu = 1300 WHERE id = $t2; SELECT 'done'")" done
+echo 'COMMIT;' >&8
+exec 8>&-
+wait
+
+# The PoP is woken.
+heard=$(psql -XqtA -U popd <<-SQL
+	LISTEN feed_demo01;
+	\\! psql -Xqt -U operator -c "SELECT api.op_tunnel_set($t1, 'mtu', '1320')" >/dev/null
+	SELECT feed_seq FROM api.popd_hello('demo01');
+SQL
+)
+is 'a PoP that listens is woken with the newest number' "$(grep -c "notification \"feed_demo01\" with payload \"$(head -n 1 <<<"$heard")\"" <<<"$heard")" 1
+
+# True logins, not SET ROLE.
+got=
+for role in ticd webd popd operator; do
+	got="$got$(ask 'SELECT * FROM broker.tunnel' $role; ask 'SET ROLE owner' $role; ask 'DELETE FROM broker.ledger' $role)"
+done 2>/dev/null
+is 'roles that log in reach no table and become nobody else' "$(grep -c 'permission denied' <<<"$got")" 12
+
+# Two migrators at once, and one too many.
+if [ -x "$TICCTL" ]; then
+	ask 'CREATE DATABASE twice OWNER owner' >/dev/null
+	migrate() { "$TICCTL" --db "host=$PGHOST dbname=twice user=owner" migrate 2>&1; }
+	(migrate >"$dir/m1"; echo $? >>"$dir/m1") &
+	(migrate >"$dir/m2"; echo $? >>"$dir/m2") &
+	wait
+	is 'two migrators at once both succeed' "$(tail -qn 1 "$dir/m1" "$dir/m2" | paste -sd' ')" '0 0'
+	is 'and one of them did the work' "$(grep -lc applied "$dir/m1" "$dir/m2" | wc -l)" 1
+	psql -Xq -d twice -c "INSERT INTO broker.migration VALUES (9999, 'future', 'x')"
+	migrate >/dev/null
+	is 'a newer schema is refused' "$?" 1
+	psql -Xq -d twice -c 'DELETE FROM broker.migration WHERE number = 9999' -c "UPDATE broker.migration SET checksum = 'x' WHERE number = 1"
+	migrate >/dev/null
+	is 'so is a migration that was changed' "$?" 1
+else
+	for what in 'two migrators at once' 'one does the work' 'a newer schema' 'a changed migration'; do
+		n=$((n + 1))
+		echo "ok $n # skip $what: ticctl has not been built"
+	done
+fi

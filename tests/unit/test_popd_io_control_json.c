@@ -1,0 +1,318 @@
+#include "popd/io/control_json.h"
+
+#include <jansson.h>
+
+#include "lib/log.h"
+#include "tests/unit/test_popd_fixture.h"
+
+static int reloads;
+
+static void facts(void *ctx, struct control_facts *out)
+{
+	(void)ctx;
+	*out = (struct control_facts){ .database_up = true, .enabled = true, .feed = { .seq = 12, .loaded = true } };
+}
+
+static void reload(void *ctx)
+{
+	(void)ctx;
+	reloads++;
+}
+
+static struct settings settings = {
+	.name = (char[]){ "demo01" },
+	.ipv4 = { POP_IPV4 },
+	.tun = (char[]){ "sixxs" },
+	.expiry = EXPIRY,
+	.max_tunnels = FIXTURE_TUNNELS,
+};
+
+static struct control_view view_of(struct pop *p)
+{
+	return (struct control_view){
+		.settings = &settings,
+		.table = p->table,
+		.counters = (struct counters *const *)&p->counters,
+		.workers = 1,
+		.started = NOW - 100,
+		.facts = facts,
+		.reload = reload,
+	};
+}
+
+static json_t *ask(const struct control_view *v, const char *line)
+{
+	char *answer = NULL;
+
+	assert_int_equal(control_json_handle(v, NOW, line, strlen(line), &answer), CONTROL_ANSWERED);
+	assert_null(strchr(answer, '\n'));
+	assert_null(strstr(answer, SECRET)); /* in no answer, ever */
+	json_t *o = json_loads(answer, 0, NULL);
+	assert_true(json_is_object(o));
+	free(answer);
+	return o;
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "(null)";
+}
+
+static long long number(const json_t *o, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(o, key)));
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void status_sums_up(void **state)
+{
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	json_t *o = ask(&v, "{\"command\":\"status\"}");
+
+	(void)state;
+	assert_string_equal(text(o, "pop"), "demo01");
+	assert_string_equal(text(o, "ipv4"), "198.51.100.2");
+	assert_string_equal(text(o, "database"), "up");
+	assert_int_equal(number(o, "uptime"), 100);
+	assert_int_equal(json_array_size(json_object_get(o, "prefixes")), 2);
+	const json_t *n = json_object_get(o, "tunnels");
+	assert_int_equal(number(n, "configured"), 6);
+	assert_int_equal(number(n, "up"), 4);     /* T1, T2 and the static T3, T6 */
+	assert_int_equal(number(n, "active"), 2); /* nothing was heard of the static ones */
+	assert_true(json_is_null(json_object_get(o, "report_at")));
+	json_decref(o);
+	pop_end(&p);
+}
+
+static void a_tunnel_is_shown_whichever_way_it_is_named(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *id; /* NULL: refused */
+	} rows[] = {
+		{ "T1", "T1" },
+		{ "t1", "T1" },
+		{ "1", "T1" },
+		{ "2001:db8:2ff:1::2", "T1" },
+		{ "2001:db8:2ff:1::1", "T1" },
+		{ "2001:db8:3001:5::9", "T1" },
+		{ "2001:DB8:2FF:8002::1", "T2" },
+		{ "T9", NULL },
+		{ "T0", NULL },
+		{ "2001:db8:3009::1", NULL },
+		{ "::1", NULL },
+		{ "T1 ", NULL },
+		{ "", NULL },
+		{ "\\u0000", NULL },
+	};
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char line[120];
+		snprintf(line, sizeof(line), "{\"command\":\"tunnel show\",\"what\":\"%s\"}", rows[i].what);
+		json_t *o = ask(&v, line);
+		assert_string_equal(text(o, "id"), rows[i].id ? rows[i].id : "(null)");
+		assert_int_equal(json_object_get(o, "error") != NULL, rows[i].id == NULL);
+		json_decref(o);
+	}
+	pop_end(&p);
+}
+
+static void a_tunnel_tells_its_drops_and_pings(void **state)
+{
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	uint32_t slot = table_by_id(p.table, 1)->slot;
+
+	(void)state;
+	counters_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1, endpoint_pack(at("192.0.2.66", 99), 0), NOW - 5);
+	counters_drop(p.counters, DROP_SPOOFED_FROM_UPLINK, slot, 1, 0, NOW - 3);
+	counters_echo_sent(p.counters, slot);
+	counters_echo_received(p.counters, slot, 1500);
+	json_t *o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T1\"}");
+	assert_string_equal(text(o, "state"), "up");
+	assert_string_equal(text(o, "endpoint"), "192.0.2.1:4001");
+	assert_string_equal(text(o, "signature"), "sha1");
+	assert_int_equal(number(o, "heard_age"), 10);
+	assert_int_equal(json_array_size(json_object_get(o, "drops")), 2);
+	const json_t *last = json_object_get(o, "last_drop"), *alive = json_object_get(o, "liveness");
+	assert_string_equal(text(last, "name"), "spoofed-from-uplink");
+	assert_string_equal(text(last, "from"), "uplink");
+	assert_int_equal(number(last, "age"), 3);
+	assert_int_equal(number(alive, "rtt_avg_us"), 1500);
+	json_decref(o);
+	o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T4\"}");
+	assert_string_equal(text(o, "state"), "disabled");
+	assert_true(json_is_null(json_object_get(o, "endpoint")) && json_is_null(json_object_get(o, "last_drop")));
+	json_decref(o);
+	o = ask(&v, "{\"command\":\"counters\"}");
+	assert_int_equal(json_array_size(json_object_get(o, "drops")), DROP__COUNT - 1);
+	size_t i;
+	json_t *row;
+	json_array_foreach(json_object_get(o, "drops"), i, row) if (strcmp(text(row, "name"), "ayiya-signature") == 0)
+	{
+		assert_int_equal(number(row, "count"), 1);
+		assert_string_equal(text(row, "tunnel"), "T1");
+		assert_string_equal(text(row, "from"), "192.0.2.66:99");
+	}
+	json_decref(o);
+	pop_end(&p);
+}
+
+static void a_long_list_comes_in_pages_with_each_tunnel_once(void **state)
+{
+	enum { TUNNELS = 3 * CONTROL_PAGE + 7 };
+	static const uint8_t seed[16] = { 3 };
+	struct pop p = pop_new();
+	static bool seen[TUNNELS + 1];
+	size_t told = 0, pages = 0;
+	json_int_t after = 0;
+
+	(void)state;
+	struct table *t = table_create(TUNNELS + 5, 1, seed);
+	struct counters *c = counters_create(TUNNELS + 5);
+	for (uint32_t id = 1; id <= TUNNELS; id++) {
+		char net[40];
+		snprintf(net, sizeof(net), "2001:db8:2ff:%x::", id);
+		assert_int_equal(table_set(t, conf_new(p.digest, id, TUNNEL_AYIYA, net, NULL)), 0);
+	}
+	struct control_view v = view_of(&p);
+	v.table = t;
+	v.counters = &c;
+	for (bool more = true; more; pages++) {
+		char line[80];
+		snprintf(line, sizeof(line), "{\"command\":\"tunnel list\",\"all\":true,\"after\":%lld}",
+			 (long long)after);
+		json_t *o = ask(&v, line), *list = json_object_get(o, "tunnels"), *row,
+		       *next = json_object_get(o, "next");
+		size_t i;
+		assert_true(json_array_size(list) <= CONTROL_PAGE);
+		json_array_foreach(list, i, row)
+		{
+			long id = strtol(text(row, "id") + 1, NULL, 10);
+			assert_false(seen[id]);
+			seen[id] = true;
+			told++;
+		}
+		more = json_is_integer(next);
+		assert_true(!more || json_integer_value(next) > after);
+		after = json_integer_value(next);
+		json_decref(o);
+	}
+	assert_int_equal(told, TUNNELS);
+	assert_int_equal(pages, 4);
+	table_free(t);
+	counters_free(c);
+	pop_end(&p);
+}
+
+static void by_default_only_tunnels_that_are_up_are_listed(void **state)
+{
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	json_t *o = ask(&v, "{\"command\":\"tunnel list\"}");
+
+	(void)state;
+	assert_int_equal(json_array_size(json_object_get(o, "tunnels")), 4);
+	assert_int_equal(number(o, "configured"), 6);
+	assert_true(json_is_null(json_object_get(o, "next")));
+	json_decref(o);
+	pop_end(&p);
+}
+
+static void what_is_no_request_is_refused_with_a_sentence(void **state)
+{
+	static const char *const lines[] = {
+		"",
+		" ",
+		"{",
+		"[]",
+		"7",
+		"\"status\"",
+		"{}",
+		"{\"command\":null}",
+		"{\"command\":[]}",
+		"{\"command\":\"\"}",
+		"{\"command\":\"status\",\"command\":\"status\"}",
+		"{\"command\":\"Status\"}",
+		"{\"command\":\"tunnel show\"}",
+		"{\"command\":\"tunnel show\",\"what\":7}",
+		"{\"command\":\"log\"}",
+		"{\"command\":\"log\",\"level\":\"loud\"}",
+		"{\"command\":\"status\"} {\"command\":\"status\"}",
+		"\xff\xfe",
+		"nul",
+	};
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		json_t *o = ask(&v, lines[i]);
+		assert_true(strlen(text(o, "error")) > 8);
+		json_decref(o);
+	}
+	pop_end(&p);
+}
+
+static void odd_pages_are_borne(void **state)
+{
+	static const char *const afters[] = { "-1", "64", "65", "9223372036854775807", "\"x\"", "1e3", "null" };
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(afters); i++) {
+		char line[100];
+		snprintf(line, sizeof(line), "{\"command\":\"tunnel list\",\"after\":%s}", afters[i]);
+		json_t *o = ask(&v, line);
+		assert_true(json_is_array(json_object_get(o, "tunnels")));
+		json_decref(o);
+	}
+	pop_end(&p);
+}
+
+static void reload_answers_later_and_log_at_once(void **state)
+{
+	static const char line[] = "{\"command\":\"reload\"}";
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	enum log_level before = log_get_level();
+	char *answer = NULL;
+
+	(void)state;
+	assert_int_equal(control_json_handle(&v, NOW, line, strlen(line), &answer), CONTROL_LATER);
+	assert_null(answer);
+	assert_int_equal(reloads, 1);
+	answer = control_json_outcome(true, "3 tunnels loaded");
+	assert_string_equal(answer, "{\"message\":\"3 tunnels loaded\"}");
+	free(answer);
+	answer = control_json_outcome(false, "not \"reloaded\"");
+	assert_string_equal(answer, "{\"error\":\"not \\\"reloaded\\\"\"}");
+	free(answer);
+	json_decref(ask(&v, "{\"command\":\"log\",\"level\":\"debug\"}"));
+	assert_int_equal(log_get_level(), LOG_LEVEL_DEBUG);
+	log_set_level(before);
+	pop_end(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_sums_up),
+		cmocka_unit_test(a_tunnel_is_shown_whichever_way_it_is_named),
+		cmocka_unit_test(a_tunnel_tells_its_drops_and_pings),
+		cmocka_unit_test(a_long_list_comes_in_pages_with_each_tunnel_once),
+		cmocka_unit_test(by_default_only_tunnels_that_are_up_are_listed),
+		cmocka_unit_test(what_is_no_request_is_refused_with_a_sentence),
+		cmocka_unit_test(odd_pages_are_borne),
+		cmocka_unit_test(reload_answers_later_and_log_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,584 @@
+/* What the pipeline does beyond one packet's fate: who is heard, echoes and probes, whole batches, and that junk
+ * changes nothing. */
+#include "popd/core/pipeline.h"
+
+#include "popd/core/probe.h"
+#include "tests/unit/test_popd_fixture.h"
+
+#define CLIENT1 "2001:db8:2ff:1::2"
+#define CLIENT2 "2001:db8:2ff:2::2"
+#define CLIENT3 "2001:db8:2ff:3::2"
+#define OUTSIDE "2001:db8:f00::1"
+
+static struct endpoint4 home1(void)
+{
+	return at("192.0.2.1", 4001);
+}
+
+static uint64_t endpoint_of_tunnel(struct pop *p, uint32_t id)
+{
+	return atomic_load(&table_by_id(p->table, id)->endpoint);
+}
+
+/* ---- endpoints and events ---- */
+
+static void a_move_is_an_event_with_the_place_before_and_a_first_packet_another(void **state)
+{
+	struct pop p = pop_new();
+	struct packet noop = ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59));
+	struct job job;
+
+	(void)state;
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, home1()), DROP_NONE);
+	assert_int_equal(job.event, EVENT_NONE);
+	job_end(&job);
+	uint64_t before = endpoint_of_tunnel(&p, 1);
+	noop = ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = NOW + 1));
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)), DROP_NONE);
+	assert_int_equal(job.event, EVENT_ENDPOINT_MOVED);
+	assert_true(job.old_endpoint == before);
+	assert_ptr_equal(job.tunnel, table_by_id(p.table, 1));
+	assert_int_equal(endpoint_of(endpoint_of_tunnel(&p, 1)).port, 7);
+	assert_int_equal(atomic_load(&p.counters->moves), 1);
+	job_end(&job);
+	p.now.wall += EXPIRY + 2;
+	noop = ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = p.now.wall));
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)), DROP_NONE);
+	assert_int_equal(job.event, EVENT_TUNNEL_UP);
+	assert_int_equal(atomic_load(&p.counters->beats), 3);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel(void **state)
+{
+	struct pop p = pop_new();
+	struct job job;
+
+	(void)state;
+	for (uint16_t port = 1000; port < 1004; port++) {
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_HEARTBEAT,
+					     beat(p.digest, CLIENT2, "sender", NOW, SECRET, "\n"),
+					     at("192.0.2.2", port)),
+				 DROP_NONE);
+		assert_int_equal(job.event, EVENT_NONE);
+		job_end(&job);
+	}
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_HEARTBEAT,
+				     beat(p.digest, CLIENT2, "192.0.2.77", NOW + 1, SECRET, ""), at("192.0.2.77", 5)),
+			 DROP_NONE);
+	assert_int_equal(job.event, EVENT_ENDPOINT_MOVED);
+	job_end(&job);
+	assert_true(endpoint_of_tunnel(&p, 2) == endpoint_pack(at("192.0.2.77", 0), 0));
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
+			 DROP_ENDPOINT_MISMATCH);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.77", 0)), DROP_NONE);
+	pop_end(&p);
+}
+
+static void packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it(void **state)
+{
+	struct pop p = pop_new();
+
+	(void)state;
+	p.now.wall += EXPIRY - 10;
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)), DROP_NONE);
+	p.now.wall += EXPIRY;
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }), DROP_NONE);
+	p.now.wall += 1;
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)), DROP_TUNNEL_DOWN);
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }),
+			 DROP_TUNNEL_DOWN);
+	pop_end(&p);
+}
+
+static void the_signature_is_answered_in_kind(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT1, OUTSIDE);
+	struct job job;
+
+	(void)state;
+	for (int round = 0; round < 4; round++) {
+		bool sha256 = round % 2;
+		struct packet up = ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = sha256));
+		assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, up, home1()), DROP_NONE);
+		assert_int_equal(
+			pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, CLIENT1), (struct endpoint4){ { 0 }, 0 }),
+			DROP_NONE);
+		assert_int_equal(job.out[0].kind, OUT_UDP);
+		assert_int_equal(job.out[0].data[1], sha256 ? 0x84 : 0x52);
+		assert_int_equal(job.out[0].len, (sha256 ? 56 : 44) + 104);
+		job_end(&job);
+	}
+	pop_end(&p);
+}
+
+/* ---- AYIYA's own echo ---- */
+
+static void check_response(struct pop *p, const struct out *out, const struct packet *payload, uint8_t next)
+{
+	struct packet want = ayiya(p->digest, "2001:db8:2ff:1::1", payload, AYIYA_OF(.opcode = 4, .next = next));
+
+	assert_int_equal(out->kind, OUT_UDP);
+	assert_int_equal(out->to.port, 4001);
+	assert_int_equal(out->len, want.len);
+	assert_memory_equal(out->data, want.b, want.len);
+}
+
+static void an_echo_request_is_answered_with_its_payload(void **state)
+{
+	struct pop p = pop_new();
+	struct packet payload = { .len = 700 };
+	struct job job;
+
+	(void)state;
+	for (size_t i = 0; i < payload.len; i++)
+		payload.b[i] = (uint8_t)i;
+	struct packet ask = ayiya(p.digest, CLIENT1, &payload, AYIYA_OF(.opcode = 2, .next = 59));
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()), DROP_NONE);
+	check_response(&p, &job.out[0], &payload, 59);
+	assert_int_equal(job.out[1].kind, OUT_NONE);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void an_echo_request_that_forwards_does_both(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT1, OUTSIDE);
+	struct job job;
+
+	(void)state;
+	struct packet ask = ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.opcode = 3));
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()), DROP_NONE);
+	assert_int_equal(job.out[0].kind, OUT_TUN);
+	inner.b[7]--;
+	assert_int_equal(job.out[0].len, inner.len);
+	assert_memory_equal(job.out[0].data, inner.b, inner.len);
+	check_response(&p, &job.out[1], NULL, 59);
+	assert_true(job.out[1].data >= job.echo && job.out[1].data + job.out[1].len <= job.echo + sizeof(job.echo));
+	job_end(&job);
+
+	inner = echo("2001:db8:bad::1", OUTSIDE); /* what is inside is refused; the question is still the client's */
+	ask = ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.opcode = 3));
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()), DROP_SPOOFED_FROM_TUNNEL);
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	check_response(&p, &job.out[1], NULL, 59);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void forged_echo_requests_are_not_answered(void **state)
+{
+	struct pop p = pop_new();
+
+	(void)state;
+	for (uint8_t opcode = 2; opcode <= 3; opcode++) {
+		struct job job;
+		struct packet ask = ayiya(p.digest, CLIENT1, NULL,
+					  AYIYA_OF(.opcode = opcode, .next = 59, .secret = "guess"));
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()), DROP_AYIYA_SIGNATURE);
+		assert_int_equal(job.out[0].kind, OUT_NONE);
+		assert_int_equal(job.out[1].kind, OUT_NONE);
+		job_end(&job);
+	}
+	pop_end(&p);
+}
+
+/* ---- probes ---- */
+
+static struct packet probe_of(struct pop *p, uint32_t id, uint16_t sequence)
+{
+	struct packet probe = { .len = PROBE_LEN };
+
+	probe_build(probe.b, conf_of_tunnel(table_by_id(p->table, id)), p->pipeline.probe_key, 77, sequence,
+		    p->now.mono_us);
+	return probe;
+}
+
+/* Sends a probe to T3 (static) and gives what its client would answer. */
+static struct packet answer_to_probe(struct pop *p, uint16_t sequence)
+{
+	struct packet probe = probe_of(p, 3, sequence), answer = { .len = PROBE_LEN };
+	struct job job;
+
+	job_init(&job, JOB_PROBE, &probe, (struct endpoint4){ { 0 }, 0 }, 0);
+	job.tunnel = table_by_id(p->table, 3);
+	pop_run(p, &job, 1);
+	assert_int_equal(job.drop, DROP_NONE);
+	assert_int_equal(job.out[0].kind, OUT_PROTO41);
+	assert_int_equal(job.out[0].len, PROBE_LEN);
+	assert_memory_equal(job.out[0].data, probe.b, PROBE_LEN);
+	assert_int_equal(plain_csum(probe.b, probe.b + 40, PROBE_LEN - 40, 58), 0);
+	memcpy(answer.b, probe.b, PROBE_LEN);
+	memcpy(answer.b + 8, probe.b + 24, 16);
+	memcpy(answer.b + 24, probe.b + 8, 16);
+	answer.b[40] = 129;
+	seal_icmp(&answer);
+	job_end(&job);
+	return answer;
+}
+
+static enum drop from_t3(struct pop *p, struct packet packet)
+{
+	return pop_send(p, JOB_FROM_PROTO41, packet, at("203.0.113.3", 0));
+}
+
+static void the_answer_to_a_probe_is_counted_with_its_time_and_no_drop(void **state)
+{
+	struct pop p = pop_new();
+	const struct tunnel_counters *c = &p.counters->tunnels[table_by_id(p.table, 3)->slot];
+	static const uint32_t trips[] = { 1234, 99, 50000 };
+
+	(void)state;
+	for (uint16_t i = 0; i < ARRAY_LEN(trips); i++) {
+		struct packet answer = answer_to_probe(&p, (uint16_t)(0xfffe + i)); /* the sequence goes round */
+		p.now.mono_us += trips[i];
+		assert_int_equal(from_t3(&p, answer), DROP_NONE);
+	}
+	assert_int_equal(atomic_load(&c->echo_sent), 3);
+	assert_int_equal(atomic_load(&c->echo_received), 3);
+	assert_int_equal(atomic_load(&c->rtt_min_us), 99);
+	assert_int_equal(atomic_load(&c->rtt_max_us), 50000);
+	assert_int_equal(atomic_load(&c->rtt_sum_us), 51333);
+	assert_int_equal(atomic_load(&c->packets_in), 0);
+	assert_int_equal(atomic_load(&c->packets_out), 0);
+	pop_end(&p);
+}
+
+static void copies_old_ones_and_forgeries_of_an_answer_are_not_counted(void **state)
+{
+	struct pop p = pop_new();
+	const struct tunnel_counters *c = &p.counters->tunnels[table_by_id(p.table, 3)->slot];
+	struct packet first = answer_to_probe(&p, 1), second = answer_to_probe(&p, 2), third = answer_to_probe(&p, 3);
+
+	(void)state;
+	assert_int_equal(from_t3(&p, second), DROP_NONE);
+	assert_int_equal(from_t3(&p, second), DROP_POP_UNUSED);
+	assert_int_equal(from_t3(&p, first), DROP_POP_UNUSED);
+	for (size_t i = 44; i < PROBE_LEN; i++) { /* any field that is not the checksum's */
+		struct packet forged = third;
+		forged.b[i] ^= 1;
+		seal_icmp(&forged);
+		if (from_t3(&p, forged) != DROP_POP_UNUSED)
+			fail_msg("byte %zu may be forged", i);
+	}
+	struct packet elsewhere = third; /* not from ::2 */
+	elsewhere.b[23] = 3;
+	seal_icmp(&elsewhere);
+	assert_int_equal(from_t3(&p, elsewhere), DROP_POP_UNUSED);
+	p.now.mono_us += PROBE_LIFE_US + 1;
+	assert_int_equal(from_t3(&p, third), DROP_POP_UNUSED);
+	assert_int_equal(atomic_load(&c->echo_received), 1);
+	pop_end(&p);
+}
+
+static void an_answer_through_another_tunnel_is_worth_nothing(void **state)
+{
+	struct pop p = pop_new();
+	struct packet answer = answer_to_probe(&p, 1);
+
+	(void)state;
+	/* T6's client has seen T3's probe and sends its answer to T3's ::1, then to its own. */
+	memcpy(answer.b + 8, addr("2001:db8:2ff:6::2").b, 16);
+	seal_icmp(&answer);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("203.0.113.6", 0)), DROP_POP_UNUSED);
+	memcpy(answer.b + 24, addr("2001:db8:2ff:6::1").b, 16);
+	seal_icmp(&answer);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("203.0.113.6", 0)), DROP_POP_UNUSED);
+	pop_end(&p);
+}
+
+static void probes_to_tunnels_that_cannot_have_one_end_by_name(void **state)
+{
+	static const struct {
+		uint32_t id;
+		enum drop why;
+	} rows[] = {
+		{ 4, DROP_TUNNEL_DISABLED }, { 5, DROP_NO_ENDPOINT }, { 1, DROP_TUNNEL_DOWN }, { 2, DROP_TUNNEL_DOWN }
+	};
+	struct pop p = pop_new();
+
+	(void)state;
+	p.now.wall += EXPIRY;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct packet probe = probe_of(&p, rows[i].id, 1);
+		struct job job;
+		job_init(&job, JOB_PROBE, &probe, (struct endpoint4){ { 0 }, 0 }, 0);
+		job.tunnel = table_by_id(p.table, rows[i].id);
+		pop_run(&p, &job, 1);
+		assert_int_equal(job.drop, rows[i].why);
+		assert_int_equal(job.out[0].kind, OUT_NONE);
+		job_end(&job);
+	}
+	struct packet probe = probe_of(&p, 3, 1);
+	struct job job;
+	job_init(&job, JOB_PROBE, &probe, (struct endpoint4){ { 0 }, 0 }, 0);
+	job.tunnel = table_by_id(p.table, 3);
+	assert_int_equal(table_delete(p.table, 3), 0);
+	pop_run(&p, &job, 1);
+	assert_int_equal(job.drop, DROP_TUNNEL_UNKNOWN);
+	job_end(&job);
+	pop_end(&p);
+}
+
+/* ---- errors and their limit ---- */
+
+static void errors_are_held_back_when_the_budget_is_spent(void **state)
+{
+	struct pop p = pop_new();
+	unsigned sent = 0;
+
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		struct job job;
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:3::9"),
+					     (struct endpoint4){ { 0 }, 0 }),
+				 DROP_TUNNEL_NET_HOST);
+		sent += job.out[0].kind != OUT_NONE;
+		job_end(&job);
+	}
+	assert_int_equal(sent, 100);
+	assert_int_equal(atomic_load(&p.counters->answers), 100);
+	assert_int_equal(atomic_load(&p.counters->answers_limited), 400);
+	/* Another tunnel's budget is untouched, and echo replies have none. */
+	struct job job;
+	(void)pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:6::9"), (struct endpoint4){ { 0 }, 0 });
+	assert_int_equal(job.out[0].kind, OUT_TUN);
+	job_end(&job);
+	(void)pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:3::1"), (struct endpoint4){ { 0 }, 0 });
+	assert_int_equal(job.out[0].kind, OUT_TUN);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void without_an_address_of_its_own_popd_says_nothing(void **state)
+{
+	struct pop p = pop_new();
+	struct pop_conf conf = *table_pop(p.table);
+	struct job job;
+
+	(void)state;
+	memset(&conf.own, 0, sizeof(conf.own));
+	table_set_pop(p.table, &conf);
+	assert_int_equal(
+		pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:30ff::1"), (struct endpoint4){ { 0 }, 0 }),
+		DROP_NO_SUCH_TUNNEL);
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	pop_end(&p);
+}
+
+/* ---- junk ---- */
+
+struct words {
+	uint64_t endpoint;
+	uint32_t newest, heard, path_mtu, probe;
+};
+
+static struct words words_of(struct pop *p, uint32_t id)
+{
+	const struct tunnel *t = table_by_id(p->table, id);
+
+	return (struct words){ atomic_load(&t->endpoint), atomic_load(&t->newest), atomic_load(&t->heard),
+			       atomic_load(&t->path_mtu), atomic_load(&t->probe) };
+}
+
+static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT1, OUTSIDE);
+	struct packet good[] = { ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.epoch = NOW + 1)),
+				 ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.epoch = NOW + 1, .sha256 = true)),
+				 beat(p.digest, CLIENT2, "sender", NOW + 1, SECRET, "") };
+
+	(void)state;
+	for (size_t g = 0; g < ARRAY_LEN(good); g++) {
+		bool is_beat = g == 2;
+		struct words before = words_of(&p, is_beat ? 2 : 1);
+		for (size_t bit = 0; bit < good[g].len * 8; bit++) {
+			struct packet junk = good[g];
+			struct job job;
+			junk.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			/* A hexadecimal digit in capitals is the same digit. */
+			if (is_beat && bit / 8 >= junk.len - 32 && bit % 8 == 5 && good[g].b[bit / 8] > '9')
+				continue;
+			enum drop d = pop_run_one(&p, &job, is_beat ? JOB_FROM_HEARTBEAT : JOB_FROM_AYIYA, junk,
+						  at("203.0.113.9", 9));
+			struct words after = words_of(&p, is_beat ? 2 : 1);
+			if (d == DROP_NONE || memcmp(&before, &after, sizeof(before)) != 0)
+				fail_msg("packet %zu, bit %zu", g, bit);
+			assert_int_equal(job.out[0].kind, OUT_NONE);
+			assert_int_equal(job.event, EVENT_NONE);
+			job_end(&job);
+		}
+		assert_int_equal(
+			pop_send(&p, is_beat ? JOB_FROM_HEARTBEAT : JOB_FROM_AYIYA, good[g], at("203.0.113.9", 9)),
+			DROP_NONE);
+		assert_int_equal(table_delete(p.table, 1), 0);
+		table_reclaim(p.table);
+		pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL));
+		table_restore(p.table, 1, endpoint_pack(home1(), 0), NOW - 10, NOW - 10);
+	}
+	pop_end(&p);
+}
+
+static void a_tunnel_without_a_secret_trusts_nobody(void **state)
+{
+	struct pop p = pop_new();
+	struct tunnel_conf *c = conf_new(p.digest, 9, TUNNEL_AYIYA, "2001:db8:2ff:9::", NULL);
+
+	(void)state;
+	assert_int_equal(tunnel_conf_set_secret(c, p.digest, "", 0), 0);
+	pop_add(&p, c);
+	struct packet noop = ayiya(p.digest, "2001:db8:2ff:9::2", NULL,
+				   AYIYA_OF(.opcode = ZERO, .next = 59, .secret = ""));
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, home1()), DROP_AYIYA_SIGNATURE);
+	pop_end(&p);
+}
+
+static void the_secret_does_not_stay_in_the_buffer_of_a_beat(void **state)
+{
+	struct pop p = pop_new();
+	struct job job;
+
+	(void)state;
+	(void)pop_run_one(&p, &job, JOB_FROM_HEARTBEAT, beat(p.digest, CLIENT2, "sender", NOW, SECRET, ""),
+			  at("192.0.2.2", 1));
+	assert_null(memmem(job.data, job.len, SECRET, strlen(SECRET)));
+	job_end(&job);
+	pop_end(&p);
+}
+
+/* ---- batches ---- */
+
+enum { MIX = PIPELINE_BATCH };
+
+/* All sources, good and bad, side by side; but one hash method, since the last one heard in a batch holds for all of
+ * it. */
+static void mix(struct pop *p, struct job *jobs)
+{
+	for (size_t i = 0; i < MIX; i++) {
+		struct packet inner = i % 5 ? echo(CLIENT1, i % 2 ? CLIENT3 : OUTSIDE)
+					    : udp("2001:db8:bad::1", OUTSIDE),
+			      packet;
+		struct endpoint4 from = home1();
+		enum job_source source = JOB_FROM_AYIYA;
+		switch (i % 6) {
+		case 0:
+			source = JOB_FROM_TUN;
+			packet = echo(OUTSIDE, i % 4 ? CLIENT1 : "2001:db8:2ff:3::5");
+			break;
+		case 1:
+			source = JOB_FROM_HEARTBEAT;
+			packet = beat(p->digest, CLIENT2, "sender", NOW, i % 4 == 1 ? SECRET : "guess", "");
+			from = at("192.0.2.2", 9);
+			break;
+		case 2:
+			source = JOB_FROM_PROTO41;
+			packet = echo(CLIENT3, i % 4 ? CLIENT1 : OUTSIDE);
+			from = at("203.0.113.3", 0);
+			break;
+		default:
+			packet = ayiya(p->digest, CLIENT1, &inner, AYIYA_OF(.opcode = (uint8_t)(1 + i % 3)));
+		}
+		job_init(&jobs[i], source, &packet, from, 0);
+	}
+}
+
+static bool is_same_out(const struct out *a, const struct out *b)
+{
+	return a->kind == b->kind &&
+	       (a->kind == OUT_NONE || (a->len == b->len && memcmp(a->data, b->data, a->len) == 0 && a->tos == b->tos &&
+					a->to.addr.v == b->to.addr.v && a->to.port == b->to.port));
+}
+
+static void a_batch_does_what_its_packets_do_one_by_one(void **state)
+{
+	static struct job together[MIX], alone[MIX];
+	struct pop p = pop_new(), q = pop_new();
+
+	(void)state;
+	mix(&p, together);
+	mix(&q, alone);
+	pop_run(&p, together, MIX);
+	for (size_t i = 0; i < MIX; i++)
+		pop_run(&q, &alone[i], 1);
+	for (size_t i = 0; i < MIX; i++) {
+		if (together[i].drop != alone[i].drop)
+			fail_msg("%zu: %s together, %s alone", i, drop_name(together[i].drop),
+				 drop_name(alone[i].drop));
+		assert_true(is_same_out(&together[i].out[0], &alone[i].out[0]));
+		assert_true(is_same_out(&together[i].out[1], &alone[i].out[1]));
+		assert_int_equal(together[i].event, alone[i].event);
+	}
+	for (enum drop d = 0; d < DROP__COUNT; d++)
+		assert_int_equal(drops_of(&p, d), drops_of(&q, d));
+	assert_int_equal(atomic_load(&p.counters->packets_in), atomic_load(&q.counters->packets_in));
+	assert_int_equal(atomic_load(&p.counters->octets_out), atomic_load(&q.counters->octets_out));
+	for (size_t i = 0; i < MIX; i++) {
+		job_end(&together[i]);
+		job_end(&alone[i]);
+	}
+	pop_end(&p);
+	pop_end(&q);
+}
+
+static void no_batch_is_too_small(void **state)
+{
+	struct pop p = pop_new();
+	struct job none;
+
+	(void)state;
+	pop_run(&p, &none, 0);
+	pop_end(&p);
+}
+
+static void traffic_is_counted_both_ways_and_answers_with_it(void **state)
+{
+	struct pop p = pop_new();
+	const struct tunnel_counters *one = &p.counters->tunnels[table_by_id(p.table, 1)->slot];
+	const struct tunnel_counters *three = &p.counters->tunnels[table_by_id(p.table, 3)->slot];
+	struct packet to_three = echo(CLIENT1, CLIENT3), to_pop = echo(CLIENT1, "2001:db8:2ff:1::1");
+
+	(void)state;
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, ayiya(p.digest, CLIENT1, &to_three, AYIYA_GOOD), home1()),
+			 DROP_NONE);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, ayiya(p.digest, CLIENT1, &to_pop, AYIYA_GOOD), home1()),
+			 DROP_NONE);
+	assert_int_equal(atomic_load(&one->packets_in), 2);
+	assert_int_equal(atomic_load(&one->octets_in), 2 * 104);
+	assert_int_equal(atomic_load(&one->packets_out), 1);
+	assert_int_equal(atomic_load(&three->packets_out), 1);
+	assert_int_equal(atomic_load(&three->octets_out), 104);
+	assert_int_equal(atomic_load(&p.counters->packets_in), 2);
+	assert_int_equal(atomic_load(&p.counters->packets_out), 2);
+	pop_end(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_move_is_an_event_with_the_place_before_and_a_first_packet_another),
+		cmocka_unit_test(beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel),
+		cmocka_unit_test(packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it),
+		cmocka_unit_test(the_signature_is_answered_in_kind),
+		cmocka_unit_test(an_echo_request_is_answered_with_its_payload),
+		cmocka_unit_test(an_echo_request_that_forwards_does_both),
+		cmocka_unit_test(forged_echo_requests_are_not_answered),
+		cmocka_unit_test(the_answer_to_a_probe_is_counted_with_its_time_and_no_drop),
+		cmocka_unit_test(copies_old_ones_and_forgeries_of_an_answer_are_not_counted),
+		cmocka_unit_test(an_answer_through_another_tunnel_is_worth_nothing),
+		cmocka_unit_test(probes_to_tunnels_that_cannot_have_one_end_by_name),
+		cmocka_unit_test(errors_are_held_back_when_the_budget_is_spent),
+		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),
+		cmocka_unit_test(any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),
+		cmocka_unit_test(a_tunnel_without_a_secret_trusts_nobody),
+		cmocka_unit_test(the_secret_does_not_stay_in_the_buffer_of_a_beat),
+		cmocka_unit_test(a_batch_does_what_its_packets_do_one_by_one),
+		cmocka_unit_test(no_batch_is_too_small),
+		cmocka_unit_test(traffic_is_counted_both_ways_and_answers_with_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,297 @@
+/* The table on disk: what is written is read back, hostile bytes are refused with the table left empty, and the journal
+ * ends where it is torn. */
+#include "popd/core/snapshot.h"
+
+#include <time.h>
+
+#include "lib/err.h"
+#include "popd/core/crc32c.h"
+#include "tests/unit/test_popd_fixture.h"
+
+static const struct snapshot_head head = { "demo01", UINT64_C(0x123456789a), NOW };
+
+static uint8_t *encode(struct table *t, size_t *len)
+{
+	uint8_t *bytes;
+
+	assert_int_equal(snapshot_encode(t, &head, &bytes, len), 0);
+	return bytes;
+}
+
+static struct table *empty_table(size_t capacity)
+{
+	static const uint8_t seed[16] = { 9 };
+	struct table *t = table_create(capacity, 1, seed);
+
+	assert_non_null(t);
+	return t;
+}
+
+static void same_tunnel(struct table *a, struct table *b, uint32_t id)
+{
+	const struct tunnel *x = table_by_id(a, id), *y = table_by_id(b, id);
+
+	assert_true(x && y);
+	const struct tunnel_conf *c = conf_of_tunnel(x), *d = conf_of_tunnel(y);
+	assert_int_equal(c->route_count, d->route_count);
+	assert_memory_equal(c, d, offsetof(struct tunnel_conf, routes) + c->route_count * sizeof(c->routes[0]));
+	assert_true(atomic_load(&x->endpoint) == atomic_load(&y->endpoint));
+	assert_int_equal(atomic_load(&x->heard), atomic_load(&y->heard));
+	assert_int_equal(atomic_load(&x->newest), atomic_load(&y->newest));
+}
+
+static void what_was_written_is_read_back(void **state)
+{
+	struct pop p = pop_new();
+	struct snapshot_head got;
+	size_t len, again_len;
+	uint8_t *bytes = encode(p.table, &len);
+	struct table *t = empty_table(FIXTURE_TUNNELS);
+
+	(void)state;
+	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, &got), 0);
+	assert_string_equal(got.pop, head.pop);
+	assert_true(got.feed_seq == head.feed_seq && got.written == head.written);
+	assert_int_equal(table_count(t), 6);
+	for (uint32_t id = 1; id <= 6; id++)
+		same_tunnel(p.table, t, id);
+	assert_memory_equal(table_pop(t), table_pop(p.table), sizeof(struct pop_conf));
+	struct ip6 ip = addr("2001:db8:3001::9");
+	assert_int_equal(table_lookup(t, &ip).conf->id, 1);
+	uint8_t *again = encode(t, &again_len);
+	assert_int_equal(again_len, len);
+	free(again);
+	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, &got), -ERR_EXISTS);
+	assert_int_equal(table_count(t), 6);
+	free(bytes);
+	table_free(t);
+	pop_end(&p);
+}
+
+static void an_empty_table_can_be_written_too(void **state)
+{
+	struct table *t = empty_table(4), *u = empty_table(4);
+	struct digest_ctx *d = digest_ctx_create();
+	struct snapshot_head got;
+	size_t len;
+	uint8_t *bytes = encode(t, &len);
+
+	(void)state;
+	assert_int_equal(snapshot_decode(u, d, bytes, len, &got), 0);
+	assert_int_equal(table_count(u), 0);
+	free(bytes);
+	table_free(t);
+	table_free(u);
+	digest_ctx_free(d);
+}
+
+/* After a refusal the table is as good as new. */
+static void assert_refused(struct table *t, struct digest_ctx *d, const uint8_t *bytes, size_t len, int want,
+			   const char *what)
+{
+	static const struct pop_conf nobody;
+	struct snapshot_head got = { "untouched", 1, 2 };
+	int err = snapshot_decode(t, d, bytes, len, &got);
+
+	if (err >= 0 || (want && err != want))
+		fail_msg("%s: %d", what, err);
+	assert_int_equal(table_count(t), 0);
+	assert_string_equal(got.pop, "untouched");
+	assert_memory_equal(table_pop(t), &nobody, sizeof(nobody));
+}
+
+static void cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused(void **state)
+{
+	struct pop p = pop_new();
+	struct table *t = empty_table(FIXTURE_TUNNELS);
+	size_t len;
+	uint8_t *bytes = encode(p.table, &len), *copy = malloc(len + 1);
+
+	(void)state;
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *exact = malloc(cut ? cut : 1);
+		memcpy(exact, bytes, cut);
+		assert_refused(t, p.digest, exact, cut, cut < 12 ? -ERR_FORMAT : -ERR_TRUNCATED, "cut");
+		free(exact);
+	}
+	memcpy(copy, bytes, len);
+	copy[len] = 0;
+	assert_refused(t, p.digest, copy, len + 1, -ERR_TRAILING, "longer");
+	for (size_t bit = 0; bit < len * 8; bit++) {
+		memcpy(copy, bytes, len);
+		copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_refused(t, p.digest, copy, len, 0, "bit");
+	}
+	free(copy);
+	free(bytes);
+	table_free(t);
+	pop_end(&p);
+}
+
+/* Where things stand in the fixture's snapshot: the head of 92 bytes with two prefixes before the count, then T1 with
+ * two routes. */
+enum { AT_VERSION = 8, AT_PREFIXES = 86, AT_FIRST_PREFIX = 88, AT_COUNT = 88 + 2 * 17, AT_T1 = AT_COUNT + 4 };
+
+static const struct {
+	const char *name;
+	size_t at;
+	uint8_t value;
+	int err;
+} forgeries[] = {
+	{ "another version", AT_VERSION + 3, 2, -ERR_FORMAT },
+	{ "more prefixes than there may be", AT_PREFIXES + 1, 65, -ERR_RANGE },
+	{ "fewer prefixes than tunnel prefixes", AT_PREFIXES + 1, 0, -ERR_RANGE },
+	{ "a prefix of 129 bits", AT_FIRST_PREFIX, 129, -ERR_RANGE },
+	{ "bits beyond the prefix", AT_FIRST_PREFIX + 16, 1, -ERR_RANGE },
+	{ "a tunnel too many", AT_COUNT + 3, 7, -ERR_TRUNCATED },
+	{ "a tunnel too few", AT_COUNT + 3, 5, -ERR_TRAILING },
+	{ "a record that ends too early", AT_T1 + 3, 20, -ERR_TRUNCATED },
+	{ "a record beyond the end", AT_T1 + 1, 1, -ERR_TRUNCATED },
+	{ "tunnel id 0", AT_T1 + 4 + 3, 0, -ERR_RANGE },
+	{ "tunnel id beyond 31 bits", AT_T1 + 4, 0x80, -ERR_RANGE },
+	{ "a tunnel twice", AT_T1 + 4 + 3, 2, -ERR_RANGE },
+	{ "an unknown type", AT_T1 + 8, 3, -ERR_RANGE },
+	{ "neither enabled nor not", AT_T1 + 9, 2, -ERR_RANGE },
+	{ "an MTU below IPv6's", AT_T1 + 10, 4, -ERR_RANGE },
+	{ "an MTU above any", AT_T1 + 10, 6, -ERR_RANGE },
+	{ "another tunnel's net", AT_T1 + 12 + 7, 2, -ERR_RANGE },
+	{ "an endpoint in 127/8", AT_T1 + 24, 127, -ERR_RANGE },
+	{ "an unknown flag", AT_T1 + 31, 2, -ERR_RANGE },
+	{ "a secret too long", AT_T1 + 40, 33, -ERR_RANGE },
+	{ "a NUL in the secret", AT_T1 + 41, 0, -ERR_RANGE },
+	{ "more routes than there are", AT_T1 + 41 + 32 + 1, 3, -ERR_TRUNCATED },
+	{ "fewer routes than there are", AT_T1 + 41 + 32 + 1, 1, -ERR_TRAILING },
+	{ "sixty thousand routes", AT_T1 + 41 + 32, 0xea, -ERR_TRUNCATED },
+	{ "a route of 129 bits", AT_T1 + 41 + 32 + 2, 129, -ERR_RANGE },
+};
+
+static void what_is_whole_but_cannot_be_is_refused_whole(void **state)
+{
+	struct pop p = pop_new();
+	struct table *t = empty_table(FIXTURE_TUNNELS);
+	size_t len;
+	uint8_t *bytes = encode(p.table, &len), *copy = malloc(len);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(forgeries); i++) {
+		memcpy(copy, bytes, len);
+		assert_int_not_equal(copy[forgeries[i].at], forgeries[i].value);
+		copy[forgeries[i].at] = forgeries[i].value;
+		put32(copy + len - 4, crc32c(copy, len - 4));
+		assert_refused(t, p.digest, copy, len, forgeries[i].err, forgeries[i].name);
+	}
+	struct table *small = empty_table(5);
+	assert_refused(small, p.digest, bytes, len, -ERR_NOMEM, "six tunnels for five places");
+	table_free(small);
+	free(copy);
+	free(bytes);
+	table_free(t);
+	pop_end(&p);
+}
+
+static void the_journal_brings_endpoints_up_to_where_it_is_torn(void **state)
+{
+	struct pop p = pop_new();
+	struct journal_entry entries[] = {
+		{ 1, endpoint_pack(at("192.0.2.10", 10), 0), NOW + 1, NOW + 1 },
+		{ 777, endpoint_pack(at("192.0.2.11", 11), 0), NOW, NOW }, /* gone since */
+		{ 2, endpoint_pack(at("192.0.2.12", 0), 0), NOW + 2, NOW + 2 },
+		{ 1, endpoint_pack(at("192.0.2.13", 13), 1), NOW + 3, NOW + 3 },
+	};
+	uint8_t journal[ARRAY_LEN(entries) * JOURNAL_RECORD];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
+		struct journal_entry back;
+		journal_encode(&entries[i], journal + i * JOURNAL_RECORD);
+		assert_int_equal(journal_decode(journal + i * JOURNAL_RECORD, &back), 0);
+		assert_true(back.tunnel == entries[i].tunnel && back.endpoint == entries[i].endpoint &&
+			    back.newest == entries[i].newest && back.heard == entries[i].heard);
+	}
+	for (size_t len = 0; len < sizeof(journal); len++) {
+		struct pop q = pop_new();
+		uint8_t *torn = malloc(len ? len : 1);
+		memcpy(torn, journal, len);
+		assert_int_equal(journal_apply(q.table, torn, len), len / JOURNAL_RECORD * JOURNAL_RECORD);
+		uint64_t want = len < JOURNAL_RECORD ? endpoint_pack(at("192.0.2.1", 4001), 0) : entries[0].endpoint;
+		assert_true(atomic_load(&table_by_id(q.table, 1)->endpoint) == want);
+		free(torn);
+		pop_end(&q);
+	}
+	assert_int_equal(journal_apply(p.table, journal, sizeof(journal)), sizeof(journal));
+	assert_true(atomic_load(&table_by_id(p.table, 1)->endpoint) == entries[3].endpoint);
+	assert_true(atomic_load(&table_by_id(p.table, 2)->endpoint) == entries[2].endpoint);
+	assert_int_equal(atomic_load(&table_by_id(p.table, 1)->newest), NOW + 3);
+	for (size_t bit = 0; bit < JOURNAL_RECORD * 8; bit++) {
+		struct journal_entry back;
+		journal[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_int_equal(journal_decode(journal, &back), -ERR_FORMAT);
+		journal[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	pop_end(&p);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void ten_thousand_tunnels_are_written_and_read_in_a_moment(void **state)
+{
+	enum { N = 10000 };
+	struct table *t = empty_table(N), *u = empty_table(N);
+	struct digest_ctx *d = digest_ctx_create();
+	struct snapshot_head got;
+	size_t len;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		char net[IP6_TEXT], routed[PREFIX6_TEXT];
+		snprintf(net, sizeof(net), "2001:db8:2ff:%x::", i);
+		snprintf(routed, sizeof(routed), "2001:db8:2ff:%x::/64", i | 0x8000);
+		assert_int_equal(
+			table_set(t, conf_new(d, i + 1, TUNNEL_AYIYA, net, (const char *const[]){ routed, NULL })), 0);
+	}
+	double start = seconds();
+	uint8_t *bytes = encode(t, &len);
+	double middle = seconds();
+	assert_int_equal(snapshot_decode(u, d, bytes, len, &got), 0);
+	double end = seconds();
+	assert_int_equal(table_count(u), N);
+	print_message("%d tunnels: %zu bytes, written in %.4f s, read in %.4f s\n", N, len, middle - start,
+		      end - middle);
+	assert_true(end - start < 2);
+	free(bytes);
+	table_free(t);
+	table_free(u);
+	digest_ctx_free(d);
+}
+
+static void both_ways_to_a_crc_agree(void **state)
+{
+	uint8_t b[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(b); i++)
+		b[i] = (uint8_t)(i * i + 7 * i);
+	assert_int_equal(crc32c("123456789", 9), 0xe3069283);
+	for (size_t len = 0; len <= sizeof(b); len++)
+		assert_int_equal(crc32c(b, len), crc32c_portable(b, len));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_written_is_read_back),
+		cmocka_unit_test(an_empty_table_can_be_written_too),
+		cmocka_unit_test(cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused),
+		cmocka_unit_test(what_is_whole_but_cannot_be_is_refused_whole),
+		cmocka_unit_test(the_journal_brings_endpoints_up_to_where_it_is_torn),
+		cmocka_unit_test(ten_thousand_tunnels_are_written_and_read_in_a_moment),
+		cmocka_unit_test(both_ways_to_a_crc_agree),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

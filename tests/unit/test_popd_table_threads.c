@@ -1,0 +1,242 @@
+/*
+ * Readers and a writer at once. Two threads run pipelines (and bare lookups) over one table while the control thread
+ * adds, changes, moves and deletes tunnels; some tunnels are never touched and must be found every time. Built with a
+ * thread sanitizer by `make tsan`, where it proves the order of memory; without one it still proves that nobody is ever
+ * led to a wrong tunnel or to freed memory (SAN=1).
+ */
+#include <pthread.h>
+
+#include "popd/core/replay.h"
+#include "tests/unit/test_popd_fixture.h"
+
+enum { READERS = 2, STABLE = 8, CHURNING = 24, CAPACITY = 40, BATCH = 16 };
+
+struct shared {
+	struct table *table;
+	struct packet stable[STABLE];     /* AYIYA packets of the stable tunnels to the next one */
+	struct packet churning[CHURNING]; /* the same of those that come and go */
+	_Atomic bool stop;
+	_Atomic uint64_t batches[READERS];
+};
+
+struct reader {
+	struct shared *shared;
+	unsigned number;
+	struct pipeline pipeline;
+	uint64_t found, passed;
+	const char *fault; /* what went wrong; asserted by the main thread */
+};
+
+static void net_of(unsigned i, bool churning, unsigned variant, char out[static IP6_TEXT])
+{
+	snprintf(out, IP6_TEXT, "2001:db8:2ff:%x::", (churning ? 0x1000 + variant * 0x100 : 0) + i);
+}
+
+static struct tunnel_conf *conf_at(struct digest_ctx *d, unsigned i, bool churning, unsigned variant)
+{
+	char net[IP6_TEXT], one[PREFIX6_TEXT], two[PREFIX6_TEXT];
+
+	net_of(i, churning, variant, net);
+	/* Routes change their order and number, and lengths come and go. */
+	unsigned place = (churning ? 0x4000 : 0x3000) + i;
+	snprintf(one, sizeof(one), "2001:db8:%x:8000::/%u", place, 49 + variant);
+	snprintf(two, sizeof(two), "2001:db8:%x:%x::/64", place, variant);
+	const char *routes[3] = { variant % 2 ? two : one, variant % 3 ? NULL : variant % 2 ? one : two, NULL };
+	return conf_new(d, 1 + i + (churning ? 100 : 0), TUNNEL_AYIYA, net, routes);
+}
+
+static struct packet packet_from(struct digest_ctx *d, unsigned i, bool churning, unsigned to, uint32_t epoch)
+{
+	char net[IP6_TEXT], client[IP6_TEXT + 2], other[IP6_TEXT], target[IP6_TEXT + 2];
+
+	net_of(i, churning, 0, net);
+	net_of(to, false, 0, other);
+	snprintf(client, sizeof(client), "%s2", net);
+	snprintf(target, sizeof(target), "%s2", other);
+	struct packet inner = echo(client, target);
+	return ayiya(d, client, &inner, AYIYA_OF(.epoch = epoch));
+}
+
+static const char *check_job(const struct job *job, const struct packet *packet, bool is_stable)
+{
+	if (job->drop == DROP_NONE)
+		return job->conf && memcmp(job->conf->net.b, packet->b + 8, 8) == 0
+			       ? NULL
+			       : "a packet was taken for another tunnel's";
+	if (is_stable)
+		return job->drop == DROP_TUNNEL_DOWN || job->drop == DROP_REPLAY_MOVE
+			       ? NULL
+			       : "a tunnel that was always there was not found";
+	return NULL;
+}
+
+static void run_batch(struct reader *r, struct job *jobs, uint8_t (*buffers)[JOB_HEADROOM + 512 + JOB_TAILROOM],
+		      unsigned round)
+{
+	const struct packet *packets[BATCH];
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		packets[i] = i % 2 ? &r->shared->stable[(round + i) % STABLE]
+				   : &r->shared->churning[(round * 7 + i) % CHURNING];
+		memcpy(buffers[i] + JOB_HEADROOM, packets[i]->b, packets[i]->len);
+		jobs[i] = (struct job){ .source = JOB_FROM_AYIYA,
+					.data = buffers[i] + JOB_HEADROOM,
+					.len = (uint32_t)packets[i]->len,
+					.from = { { 0xc0000201 + (i == 5 ? r->number : 0) }, 4000 } };
+	}
+	table_worker_enter(r->shared->table, r->number);
+	pipeline_run(&r->pipeline, jobs, BATCH, (struct moment){ NOW, round });
+	for (unsigned i = 0; i < BATCH && !r->fault; i++) {
+		r->fault = check_job(&jobs[i], packets[i], i % 2);
+		r->passed += jobs[i].drop == DROP_NONE;
+		r->found += jobs[i].conf != NULL;
+	}
+	table_worker_leave(r->shared->table, r->number);
+}
+
+static void *read_and_run(void *arg)
+{
+	static _Thread_local struct job jobs[BATCH];
+	static _Thread_local uint8_t buffers[BATCH][JOB_HEADROOM + 512 + JOB_TAILROOM];
+	struct reader *r = arg;
+
+	for (unsigned round = 0; !atomic_load(&r->shared->stop) && !r->fault; round++) {
+		run_batch(r, jobs, buffers, round);
+		atomic_fetch_add(&r->shared->batches[r->number], 1);
+	}
+	return NULL;
+}
+
+static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
+{
+	struct pop_conf pop = *table_pop(s->table);
+	unsigned which = i * 11 % CHURNING;
+
+	if (i % 5 == 4)
+		(void)table_delete(s->table, 101 + which);
+	else if (table_set(s->table, conf_at(d, which, true, i % 4)) != 0)
+		table_reclaim(s->table);
+	if (i % 7 == 0) { /* a change that keeps the tunnel: the readers must not lose it for a moment */
+		struct tunnel_conf *c = conf_at(d, i % STABLE, false, i / 7 % 4);
+		assert_int_equal(table_set(s->table, c), 0);
+	}
+	if (i % 50 == 0)
+		table_set_pop(s->table, &pop);
+	if (i % 3 == 0)
+		table_reclaim(s->table);
+}
+
+static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
+{
+	static const uint8_t seed[16] = { 7 };
+	static struct shared s;
+	struct reader readers[READERS];
+	pthread_t threads[READERS];
+	struct digest_ctx *d;
+	const char *asked = getenv("POPD_CHURN");
+	unsigned changes = asked ? (unsigned)strtoul(asked, NULL, 0) : 5000;
+
+	(void)state;
+	assert_int_equal(digest_init(), 0);
+	d = digest_ctx_create();
+	s.table = table_create(CAPACITY, READERS, seed);
+	struct pop_conf pop = {
+		.ipv4 = { POP_IPV4 }, .own = addr("2001:db8:2ff:ffff::1"), .prefix_count = 1, .tunnel_prefix_count = 1
+	};
+	pop.prefixes[0] = prefix("2001:db8::/32");
+	table_set_pop(s.table, &pop);
+	for (unsigned i = 0; i < STABLE; i++) {
+		assert_int_equal(table_set(s.table, conf_at(d, i, false, 0)), 0);
+		s.stable[i] = packet_from(d, i, false, (i + 1) % STABLE, NOW);
+	}
+	for (unsigned i = 0; i < CHURNING; i++)
+		s.churning[i] = packet_from(d, i, true, i % STABLE, NOW);
+	for (unsigned i = 0; i < READERS; i++) {
+		readers[i] = (struct reader){ .shared = &s, .number = i };
+		readers[i].pipeline = (struct pipeline){
+			s.table, counters_create(CAPACITY), limiter_create(100, 10), digest_ctx_create(), EXPIRY, { 1 }
+		};
+		assert_int_equal(pthread_create(&threads[i], NULL, read_and_run, &readers[i]), 0);
+	}
+	for (unsigned i = 0; i < changes; i++)
+		churn(&s, d, i);
+	while (atomic_load(&s.batches[0]) < 50 || atomic_load(&s.batches[1]) < 50)
+		churn(&s, d, 1);
+	atomic_store(&s.stop, true);
+	for (unsigned i = 0; i < READERS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		if (readers[i].fault)
+			fail_msg("%s", readers[i].fault);
+		assert_true(readers[i].found > 0);
+		counters_free(readers[i].pipeline.counters);
+		limiter_free(readers[i].pipeline.limiter);
+		digest_ctx_free(readers[i].pipeline.digest);
+	}
+	table_free(s.table);
+	digest_ctx_free(d);
+}
+
+/* ---- one tunnel, two workers, two places ---- */
+
+enum { EPOCHS = 20000 };
+
+struct mover {
+	struct tunnel *tunnel;
+	const struct tunnel_conf *conf;
+	uint64_t place;
+	pthread_barrier_t *start;
+	pthread_t thread;
+	uint32_t moves;
+	bool faulty;
+};
+
+static void *move_often(void *arg)
+{
+	struct mover *m = arg;
+
+	(void)pthread_barrier_wait(m->start);
+	for (uint32_t epoch = NOW; epoch < NOW + EPOCHS; epoch++) {
+		uint64_t before;
+		enum drop d = replay_accept(m->tunnel, m->conf, m->place, epoch, NOW + EPOCHS, &before);
+		uint32_t newest = atomic_load(&m->tunnel->newest);
+		m->faulty = m->faulty || (d == DROP_NONE && newest < epoch) ||
+			    (d != DROP_NONE && d != DROP_REPLAY_MOVE && d != DROP_REPLAY_STALE);
+		m->moves += d == DROP_NONE && before != m->place;
+	}
+	return NULL;
+}
+
+static void each_second_moves_a_tunnel_once_at_most(void **state)
+{
+	struct pop p = pop_new();
+	struct tunnel *t = table_by_id(p.table, 1);
+	struct mover movers[2] = {
+		{ .tunnel = t, .conf = conf_of_tunnel(t), .place = endpoint_pack(at("192.0.2.21", 1), 0) },
+		{ .tunnel = t, .conf = conf_of_tunnel(t), .place = endpoint_pack(at("192.0.2.22", 2), 1) }
+	};
+
+	(void)state;
+	pthread_barrier_t start;
+	assert_int_equal(pthread_barrier_init(&start, NULL, ARRAY_LEN(movers)), 0);
+	movers[0].start = movers[1].start = &start;
+	for (size_t i = 0; i < ARRAY_LEN(movers); i++)
+		assert_int_equal(pthread_create(&movers[i].thread, NULL, move_often, &movers[i]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(movers); i++)
+		assert_int_equal(pthread_join(movers[i].thread, NULL), 0);
+	pthread_barrier_destroy(&start);
+	uint64_t endpoint = atomic_load(&t->endpoint);
+	assert_true(endpoint == movers[0].place || endpoint == movers[1].place);
+	assert_int_equal(atomic_load(&t->newest), NOW + EPOCHS - 1);
+	assert_false(movers[0].faulty || movers[1].faulty);
+	assert_true(movers[0].moves + movers[1].moves <= EPOCHS);
+	pop_end(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_second_moves_a_tunnel_once_at_most),
+		cmocka_unit_test(nobody_is_led_astray_by_a_table_that_changes_under_him),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
