@@ -46,7 +46,7 @@ static void make_partial(uint8_t *packet, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t out[2048];
-	struct coalesced c;
+	struct segments c;
 	size_t len, total = 0;
 
 	if (size < 4)
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make_partial(packet, len);
 	if (coalesced_begin(&c, packet, len)) {
 		size_t header = c.header, payload = c.payload, transport = c.transport, got;
-		while ((got = coalesced_next(&c, out, sizeof(out))) > 0) {
+		while ((got = segments_next(&c, out, sizeof(out))) > 0) {
 			require(got >= header && got <= sizeof(out));
 			require(memcmp(out + header, packet + header + total, got - header) == 0);
 			require(csum_upper(out, c.tcp ? 6 : 17, out + transport, got - transport) == 0);

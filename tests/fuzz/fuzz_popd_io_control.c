@@ -50,11 +50,14 @@ static struct table *table_with_a_tunnel(void)
 static void ask(const char *line, size_t size)
 {
 	struct counters *counters = counters_create(4);
+	static struct offloads offloads;
 	struct control_view view = {
 		.settings = &settings,
 		.table = table_with_a_tunnel(),
 		.counters = &counters,
 		.workers = 1,
+		.offloads = &offloads,
+		.sha1 = "auto",
 		.facts = facts,
 		.reload = reload,
 	};

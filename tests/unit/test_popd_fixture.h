@@ -107,7 +107,13 @@ static inline struct pop pop_new(void)
 	p.counters = counters_create(FIXTURE_TUNNELS);
 	p.limiter = limiter_create(1000, 100);
 	assert_true(p.digest && p.table && p.counters && p.limiter);
-	p.pipeline = (struct pipeline){ p.table, p.counters, p.limiter, p.digest, EXPIRY, { 42 } };
+	p.pipeline = (struct pipeline){ .table = p.table,
+					.counters = p.counters,
+					.limiter = p.limiter,
+					.digest = p.digest,
+					.sha1 = sha1_set_choose(SHA1_AUTO),
+					.expiry = EXPIRY,
+					.probe_key = { 42 } };
 	struct pop_conf conf = {
 		.ipv4 = { POP_IPV4 }, .own = addr("2001:db8:2ff:ffff::1"), .prefix_count = 2, .tunnel_prefix_count = 1
 	};

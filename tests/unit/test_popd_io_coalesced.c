@@ -70,11 +70,11 @@ static void merged_packet_becomes_the_segments_that_were_sent(void **state)
 	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
 		size_t len = tcp(whole, rows[row].payload, rows[row].options, FIN | PSH | ACK | CWR), done = 0, n = 0;
 		size_t header = 40 + TCP + rows[row].options;
-		struct coalesced c;
+		struct segments c;
 		seal_partly(whole, len, 16, 6);
 		print_message("%s\n", rows[row].name);
 		assert_true(coalesced_begin(&c, whole, len));
-		for (size_t got; (got = coalesced_next(&c, segment, sizeof(segment))) > 0; n++) {
+		for (size_t got; (got = segments_next(&c, segment, sizeof(segment))) > 0; n++) {
 			bool last = done + got - header == rows[row].payload;
 			assert_true(got <= COALESCED_SEGMENT && got >= header);
 			assert_int_equal(segment[4] << 8 | segment[5], got - 40);
@@ -87,7 +87,7 @@ static void merged_packet_becomes_the_segments_that_were_sent(void **state)
 		}
 		assert_int_equal(done, rows[row].payload);
 		assert_int_equal(n, rows[row].segments);
-		assert_int_equal(coalesced_next(&c, segment, sizeof(segment)), 0);
+		assert_int_equal(segments_next(&c, segment, sizeof(segment)), 0);
 	}
 }
 
@@ -95,22 +95,22 @@ static void udp_with_a_partial_checksum_is_completed_and_stays_whole(void **stat
 {
 	struct packet p = ipv6(CLIENT, HOST, 17, 64, NULL, 1400);
 	uint8_t out[2048];
-	struct coalesced c;
+	struct segments c;
 
 	(void)state;
 	put16(p.b + 44, 1400);
 	seal_partly(p.b, p.len, 6, 17);
 	assert_true(coalesced_begin(&c, p.b, p.len));
-	assert_int_equal(coalesced_next(&c, out, sizeof(out)), p.len);
+	assert_int_equal(segments_next(&c, out, sizeof(out)), p.len);
 	assert_int_equal(plain_csum(out, out + 40, p.len - 40, 17), 0);
 	assert_memory_equal(out + 48, p.b + 48, p.len - 48);
-	assert_int_equal(coalesced_next(&c, out, sizeof(out)), 0);
+	assert_int_equal(segments_next(&c, out, sizeof(out)), 0);
 }
 
 static void what_was_on_the_wire_so_is_left_alone(void **state)
 {
 	static uint8_t b[4096];
-	struct coalesced c;
+	struct segments c;
 	size_t len = tcp(b, 1000, 0, ACK);
 
 	(void)state;
@@ -128,7 +128,7 @@ static void what_was_on_the_wire_so_is_left_alone(void **state)
 static void a_right_checksum_that_looks_partial_is_seen_through(void **state)
 {
 	static uint8_t b[4096];
-	struct coalesced c;
+	struct segments c;
 	size_t len = tcp(b, 100, 0, ACK);
 
 	(void)state;
@@ -149,14 +149,14 @@ static void truncated_at_every_byte_is_left_to_others(void **state)
 	seal_partly(b, len, 16, 6);
 	for (size_t cut = 0; cut < len; cut++) {
 		uint8_t *exact = malloc(cut ? cut : 1);
-		struct coalesced c;
+		struct segments c;
 		memcpy(exact, b, cut);
 		assert_false(coalesced_begin(&c, exact, cut)); /* the length field says more */
 		if (cut >= 6)
 			put16(exact + 4, cut >= 40 ? (unsigned)(cut - 40) : 0);
 		if (coalesced_begin(&c, exact, cut)) {
 			uint8_t out[2048];
-			while (coalesced_next(&c, out, sizeof(out)) > 0)
+			while (segments_next(&c, out, sizeof(out)) > 0)
 				;
 		}
 		free(exact);
@@ -166,7 +166,7 @@ static void truncated_at_every_byte_is_left_to_others(void **state)
 static void bad_header_lengths_are_left_to_others(void **state)
 {
 	static uint8_t b[4096];
-	struct coalesced c;
+	struct segments c;
 	size_t len = tcp(b, 20, 0, ACK);
 
 	(void)state;

@@ -27,6 +27,8 @@ static struct settings settings = {
 	.max_tunnels = FIXTURE_TUNNELS,
 };
 
+static struct offloads offloads_of_test = { .state = { [OFFLOAD_TUN_TSO] = OFFLOAD_ON, [OFFLOAD_UDP_GSO] = OFFLOAD_REFUSED } };
+
 static struct control_view view_of(struct pop *p)
 {
 	return (struct control_view){
@@ -34,6 +36,8 @@ static struct control_view view_of(struct pop *p)
 		.table = p->table,
 		.counters = (struct counters *const *)&p->counters,
 		.workers = 1,
+		.offloads = &offloads_of_test,
+		.sha1 = "sha-ni",
 		.started = NOW - 100,
 		.facts = facts,
 		.reload = reload,
@@ -83,6 +87,11 @@ static void status_sums_up(void **state)
 	assert_int_equal(number(n, "up"), 4);     /* T1, T2 and the static T3, T6 */
 	assert_int_equal(number(n, "active"), 2); /* nothing was heard of the static ones */
 	assert_true(json_is_null(json_object_get(o, "report_at")));
+	const json_t *offloads = json_object_get(o, "offloads");
+	assert_int_equal(json_object_size(offloads), OFFLOAD__COUNT + 1);
+	assert_string_equal(text(offloads, "tun_tso"), "on");
+	assert_string_equal(text(offloads, "udp_gso"), "refused");
+	assert_string_equal(text(offloads, "sha1"), "sha-ni");
 	json_decref(o);
 	pop_end(&p);
 }

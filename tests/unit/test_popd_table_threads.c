@@ -154,7 +154,13 @@ static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
 	for (unsigned i = 0; i < READERS; i++) {
 		readers[i] = (struct reader){ .shared = &s, .number = i };
 		readers[i].pipeline = (struct pipeline){
-			s.table, counters_create(CAPACITY), limiter_create(100, 10), digest_ctx_create(), EXPIRY, { 1 }
+			.table = s.table,
+			.counters = counters_create(CAPACITY),
+			.limiter = limiter_create(100, 10),
+			.digest = digest_ctx_create(),
+			.sha1 = sha1_set_choose(SHA1_AUTO),
+			.expiry = EXPIRY,
+			.probe_key = { 1 },
 		};
 		assert_int_equal(pthread_create(&threads[i], NULL, read_and_run, &readers[i]), 0);
 	}
