@@ -110,6 +110,7 @@ snapshot = {self.dir}/popd.snapshot
 statistics_interval = 2
 control = {self.dir}/popd.sock
 log_level = debug
+{os.environ.get("POPD_SETTINGS", "").replace(";", chr(10))}
 [database]
 conninfo = {self.db.conninfo('popd')}
 """,
