@@ -43,8 +43,8 @@ int settings_load(const char *path, struct settings *out, char error[static CONF
 void settings_dump(FILE *f, const struct settings *s) NONNULL;
 void settings_free(struct settings *s) NONNULL;
 
-/* Moves what a running popd can change from `fresh` to `s` (log_level, expiry, report_interval, statistics_interval)
- * and names, in a log line each, the keys that differ but need a restart. */
+/* Moves what a running popd can change (the keys marked live) from `fresh` to `s`, and names in a log line each the
+ * others that differ. */
 void settings_take_live(struct settings *s, const struct settings *fresh) NONNULL;
 
 /* `workers`, with 0 resolved to the number of cores this process may use, at most `max`. */
