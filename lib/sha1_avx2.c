@@ -51,7 +51,10 @@ TARGET static inline V load_half(const struct sha1_lane *lanes, uint32_t n, unsi
 		busy[l] = n < lanes[l].blocks ? UINT32_MAX : 0;
 		w[l] = _mm256_setzero_si256();
 		if (busy[l])
-			w[l] = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(sha1_lane_block(&lanes[l], n) + 32 * half)), swap);
+			w[l] = _mm256_shuffle_epi8(
+				_mm256_loadu_si256(
+					(const __m256i *)(const void *)(sha1_lane_block(&lanes[l], n) + 32 * half)),
+				swap);
 	}
 	transpose(w);
 	return _mm256_loadu_si256((const __m256i *)(const void *)busy);

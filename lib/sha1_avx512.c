@@ -64,7 +64,8 @@ TARGET void sha1_avx512(const struct sha1_lane lanes[static 16], uint32_t state[
 		for (int l = 0; l < 16; l++) {
 			int is_busy = n < lanes[l].blocks;
 			busy |= (__mmask16)(is_busy << l);
-			W[l] = is_busy ? _mm512_shuffle_epi8(_mm512_loadu_si512(sha1_lane_block(&lanes[l], n)), swap) : _mm512_setzero_si512();
+			W[l] = is_busy ? _mm512_shuffle_epi8(_mm512_loadu_si512(sha1_lane_block(&lanes[l], n)), swap)
+				       : _mm512_setzero_si512();
 		}
 		transpose(W);
 		V a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];

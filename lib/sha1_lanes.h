@@ -15,7 +15,10 @@ struct sha1_lane {
 };
 
 /* Initial value (RFC 3174 6.1) and constants (5). */
-#define SHA1_H0 { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0 }
+#define SHA1_H0                                                            \
+	{                                                                  \
+		0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0 \
+	}
 #define SHA1_K0 0x5a827999
 #define SHA1_K1 0x6ed9eba1
 #define SHA1_K2 0x8f1bbcdc

@@ -9,7 +9,8 @@
 #include "lib/sha1_lanes.h"
 
 const char *const sha1_engine_names[SHA1_ENGINE__COUNT + 1] = {
-	[SHA1_AUTO] = "auto", [SHA1_OPENSSL] = "openssl", [SHA1_NI] = "sha-ni", [SHA1_AVX2] = "avx2", [SHA1_AVX512] = "avx512",
+	[SHA1_AUTO] = "auto", [SHA1_OPENSSL] = "openssl", [SHA1_NI] = "sha-ni",
+	[SHA1_AVX2] = "avx2", [SHA1_AVX512] = "avx512",
 };
 
 typedef void lanes_fn(const struct sha1_lane *lanes, uint32_t state[static SHA1_WORDS][16]);

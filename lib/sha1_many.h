@@ -19,7 +19,8 @@ enum sha1_engine { SHA1_AUTO, SHA1_OPENSSL, SHA1_AVX2, SHA1_NI, SHA1_AVX512, SHA
 struct sha1_job {
 	const uint8_t *data; /* the whole message, in one piece */
 	uint32_t len;
-	uint8_t *out;        /* DIGEST_SHA1_LEN bytes; may lie inside another job's message only if that job comes earlier in the same array */
+	uint8_t *
+		out; /* DIGEST_SHA1_LEN bytes; may lie inside another job's message only if that job comes earlier in the same array */
 };
 
 enum { SHA1_MANY_MAX = 64 };
@@ -39,6 +40,7 @@ bool sha1_engine_is_usable(enum sha1_engine e);
 struct sha1_set sha1_set_choose(enum sha1_engine wanted);
 
 /* Hashes `n` (<= SHA1_MANY_MAX) messages. `ctx`: this thread's, for what OpenSSL has to do. */
-void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n) NONNULL_ARGS(1, 2);
+void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n)
+	NONNULL_ARGS(1, 2);
 
 #endif

@@ -21,16 +21,17 @@ TARGET static inline __m128i load(const uint8_t *p)
 }
 
 /* Steps 4g..4g+3. `before`: abcd as it was four steps ago, from which E comes; the first group has E itself. */
-#define GROUP(s, g, before)                                                                                                       \
-	do {                                                                                                                      \
-		__m128i now = (s)->abcd;                                                                                          \
-		if ((g) >= 4)                                                                                                     \
-			(s)->w[(g) & 3] = _mm_sha1msg2_epu32(                                                                     \
-				_mm_xor_si128(_mm_sha1msg1_epu32((s)->w[(g) & 3], (s)->w[((g) + 1) & 3]), (s)->w[((g) + 2) & 3]), \
-				(s)->w[((g) + 3) & 3]);                                                                           \
-		__m128i we = (g) == 0 ? _mm_add_epi32((s)->e, (s)->w[0]) : _mm_sha1nexte_epu32(before, (s)->w[(g) & 3]);          \
-		(s)->abcd = _mm_sha1rnds4_epu32((s)->abcd, we, (g) / 5);                                                          \
-		before = now;                                                                                                     \
+#define GROUP(s, g, before)                                                                                            \
+	do {                                                                                                           \
+		__m128i now = (s)->abcd;                                                                               \
+		if ((g) >= 4)                                                                                          \
+			(s)->w[(g)&3] = _mm_sha1msg2_epu32(                                                            \
+				_mm_xor_si128(_mm_sha1msg1_epu32((s)->w[(g)&3], (s)->w[((g) + 1) & 3]),                \
+					      (s)->w[((g) + 2) & 3]),                                                  \
+				(s)->w[((g) + 3) & 3]);                                                                \
+		__m128i we = (g) == 0 ? _mm_add_epi32((s)->e, (s)->w[0]) : _mm_sha1nexte_epu32(before, (s)->w[(g)&3]); \
+		(s)->abcd = _mm_sha1rnds4_epu32((s)->abcd, we, (g) / 5);                                               \
+		before = now;                                                                                          \
 	} while (0)
 
 #define PAIR(g)                        \
@@ -49,8 +50,26 @@ TARGET static inline void block(struct stream *x, struct stream *y, const uint8_
 		x->w[i] = load(px + 16 * i);
 		y->w[i] = load(py + 16 * i);
 	}
-	PAIR(0); PAIR(1); PAIR(2); PAIR(3); PAIR(4); PAIR(5); PAIR(6); PAIR(7); PAIR(8); PAIR(9);
-	PAIR(10); PAIR(11); PAIR(12); PAIR(13); PAIR(14); PAIR(15); PAIR(16); PAIR(17); PAIR(18); PAIR(19);
+	PAIR(0);
+	PAIR(1);
+	PAIR(2);
+	PAIR(3);
+	PAIR(4);
+	PAIR(5);
+	PAIR(6);
+	PAIR(7);
+	PAIR(8);
+	PAIR(9);
+	PAIR(10);
+	PAIR(11);
+	PAIR(12);
+	PAIR(13);
+	PAIR(14);
+	PAIR(15);
+	PAIR(16);
+	PAIR(17);
+	PAIR(18);
+	PAIR(19);
 	x->e = _mm_sha1nexte_epu32(x_before, x_e);
 	y->e = _mm_sha1nexte_epu32(y_before, y_e);
 	x->abcd = _mm_add_epi32(x->abcd, x_abcd);

@@ -58,6 +58,7 @@ configure_cluster() {
 		log_timezone = 'UTC'
 		log_line_prefix = '%m postgres[%p] %q%u@%d '
 		log_checkpoints = off
+		log_error_verbosity = terse
 	END
 }
 

@@ -41,6 +41,13 @@ static void reset(struct batch *b)
 	}
 }
 
+/* Of its tunnel every packet touches the counters, too. */
+static void prefetch_counters(const struct batch *b, const struct route *r)
+{
+	if (r->tunnel)
+		__builtin_prefetch(&b->p->counters->tunnels[r->tunnel->slot], 1);
+}
+
 static void look_up_tunnels(struct batch *b)
 {
 	const struct ip6 *keys[PIPELINE_BATCH];
@@ -49,8 +56,10 @@ static void look_up_tunnels(struct batch *b)
 	for (size_t i = 0; i < b->n; i++)
 		keys[i] = b->jobs[i].drop ? NULL : b->work[i].who;
 	table_lookup_batch(b->p->table, keys, b->n, routes);
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
 		b->work[i].route = routes[i];
+		prefetch_counters(b, &routes[i]);
+	}
 }
 
 /* Sources of AYIYA packets first, then destinations of all. */
@@ -71,6 +80,7 @@ static void look_up_inner(struct batch *b, struct route *destinations)
 		if (keys[i])
 			b->work[i].route = routes[i];
 		destinations[i] = routes[b->n + i];
+		prefetch_counters(b, &destinations[i]);
 	}
 }
 

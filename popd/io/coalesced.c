@@ -17,11 +17,13 @@ static uint16_t partial(const uint8_t *data, size_t upper, uint8_t next)
 
 bool coalesced_begin(struct segments *s, const uint8_t *data, size_t len)
 {
-	if (len < IPV6_HEADER + UDP_HEADER || data[0] >> 4 != 6 || be16_load(data + IPV6_AT_LENGTH) != len - IPV6_HEADER)
+	if (len < IPV6_HEADER + UDP_HEADER || data[0] >> 4 != 6 ||
+	    be16_load(data + IPV6_AT_LENGTH) != len - IPV6_HEADER)
 		return false;
 	struct ipv6_upper upper = ipv6_upper(data, (uint32_t)len);
 	bool tcp = upper.next == IPV6_NEXT_TCP;
-	if ((!tcp && upper.next != IPV6_NEXT_UDP) || upper.is_fragment || !segments_begin(s, data, len, upper.offset, tcp, 1))
+	if ((!tcp && upper.next != IPV6_NEXT_UDP) || upper.is_fragment ||
+	    !segments_begin(s, data, len, upper.offset, tcp, 1))
 		return false;
 	const uint8_t *transport = data + upper.offset;
 	size_t transport_len = len - upper.offset;

@@ -129,7 +129,8 @@ static json_t *offload_states(const struct control_view *v)
 	json_t *o = json_object();
 
 	for (enum offload i = 0; i < OFFLOAD__COUNT; i++)
-		set(o, offload_name(i), json_string(offload_state_name((enum offload_state)atomic_load(&v->offloads->state[i]))));
+		set(o, offload_name(i),
+		    json_string(offload_state_name((enum offload_state)atomic_load(&v->offloads->state[i]))));
 	set(o, "sha1", json_string(v->sha1));
 	return o;
 }

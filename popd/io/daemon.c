@@ -2,9 +2,8 @@
  * The control thread. One loop runs the database pool, the control socket, signals and timers; workers wake it by an
  * async watcher.
  *
- * Timers: each second `housekeeping` (memory that workers have let go of, the snapshot when it is due); the prober,
- * reports and statistics have their own. A snapshot is due a moment after the configuration changed, or a minute
- * after something else did.
+ * Timers: each second `housekeeping` (memory that workers have let go of, the keeper, a look at the counters now and
+ * then); the prober, reports and statistics have their own.
  */
 #include "popd/io/daemon.h"
 
@@ -24,7 +23,8 @@
 #include "popd/io/control.h"
 #include "popd/io/control_json.h"
 #include "popd/io/events.h"
-#include "popd/io/netlink.h"
+#include "popd/io/keeper.h"
+#include "popd/io/link.h"
 #include "popd/io/pgfeed.h"
 #include "popd/io/pgreport.h"
 #include "popd/io/prober.h"
@@ -35,12 +35,9 @@
 #include "popd/io/worker.h"
 
 enum {
-	SNAPSHOT_PERIOD_MS = 60000,
-	SNAPSHOT_SHARE = 20, /* making snapshots may take one twentieth of the control thread's time */
-	JOURNAL_PERIOD = 10, /* seconds between looks at all tunnels' epochs */
-	TUN_QUEUE_LENGTH = 8192,
 	DATABASE_CONNECTIONS = 2,
 	DATABASE_QUEUE = 16,
+	COLLECT_PERIOD = 20, /* seconds: looks at all counters, so that growth is of the right day and one probe */
 	SECONDS_A_DAY = 86400,
 };
 static const double farewell_limit = 2.; /* seconds that the last statistics may take */
@@ -59,8 +56,9 @@ struct popd {
 	unsigned worker_count;
 	struct offloads offloads;
 	struct sha1_set sha1;
-	struct netlink *netlink;
+	struct link *link;
 	struct store *store;
+	struct keeper *keeper;
 	struct events *events;
 	struct stats *stats;
 	struct control *control;
@@ -71,9 +69,7 @@ struct popd {
 	struct control_view view;
 	uint32_t started;
 	char channel[SNAPSHOT_NAME + 8];
-	bool enabled, snapshot_due, link_told, stopping, failed;
-	mono_t snapshot_at; /* when the next may begin, in any case */
-	mono_t snapshot_last;
+	bool enabled, stopping, failed;
 	unsigned seconds;
 };
 
@@ -93,33 +89,27 @@ static void slot_freed(void *ctx, uint32_t slot)
 		counters_clear_slot(d->counters[i], slot);
 }
 
-/* The link and the routes. Traffic does not wait for them: what they were before popd started still is. */
-static void program_routes(struct popd *d, const struct pop_conf *pop)
+static uint64_t feed_seq(void *ctx)
 {
-	struct netlink_change change;
+	const struct popd *d = ctx;
 
-	if (!d->settings->routes)
-		return;
-	if (netlink_set_routes(d->netlink, d->settings->tun, pop->prefixes, pop->prefix_count, &change) != 0)
-		log_warn("not all routes to %s could be set", d->settings->tun);
-	if (change.added || change.removed)
-		log_info("routes to %s: %u added, %u removed", d->settings->tun, change.added, change.removed);
+	return pgfeed_status(d->feed).seq;
 }
 
 static void pop_changed(void *ctx, const struct pop_conf *pop, bool enabled)
 {
 	struct popd *d = ctx;
 
-	program_routes(d, pop);
+	link_route(d->link, pop);
 	d->enabled = enabled;
-	d->snapshot_due = true;
+	keeper_note_change(d->keeper);
 }
 
 static void table_changed(void *ctx)
 {
 	struct popd *d = ctx;
 
-	d->snapshot_due = true;
+	keeper_note_change(d->keeper);
 }
 
 static void reload_ended(void *ctx, bool good, const char *outcome)
@@ -148,7 +138,7 @@ static void report_facts(void *ctx, struct pgreport_facts *out)
 	struct popd *d = ctx;
 	struct view_tunnels n = view_tunnels(d->table, now_wall(), (uint32_t)d->settings->expiry);
 
-	*out = (struct pgreport_facts){ n.configured, n.up, n.active, pgfeed_status(d->feed).seq };
+	*out = (struct pgreport_facts){ n.configured, n.up, n.active, feed_seq(d) };
 }
 
 static void collect_statistics(void *ctx)
@@ -160,7 +150,7 @@ static void collect_statistics(void *ctx)
 
 /* An operator who disables a PoP takes it out of the broker's offers; its tunnels go on until he disables those or
  * stops popd. */
-static void report_answered(void *ctx, bool enabled, uint64_t feed_seq)
+static void report_answered(void *ctx, bool enabled, uint64_t seq)
 {
 	struct popd *d = ctx;
 
@@ -168,7 +158,7 @@ static void report_answered(void *ctx, bool enabled, uint64_t feed_seq)
 		log_info(enabled ? "the broker has enabled this PoP"
 				 : "the broker has disabled this PoP; its tunnels keep working as long as popd runs");
 	d->enabled = enabled;
-	pgfeed_heard_seq(d->feed, feed_seq);
+	pgfeed_heard_seq(d->feed, seq);
 }
 
 static void control_facts(void *ctx, struct control_facts *out)
@@ -183,7 +173,7 @@ static void control_facts(void *ctx, struct control_facts *out)
 		.snapshot_at = store_written(d->store),
 		.snapshot_size = store_size(d->store),
 		.statistics_waiting = stats_waiting(d->stats),
-		.tun_drops = netlink_queue_drops(d->netlink, d->settings->tun),
+		.tun_drops = link_queue_drops(d->link),
 	};
 }
 
@@ -229,24 +219,13 @@ static void control_reload(void *ctx)
 static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
 	struct popd *d = container_of(timer, struct popd, second);
-	mono_t now = mono_now();
 
 	(void)loop;
 	(void)revents;
 	table_reclaim(d->table);
-	if (++d->seconds % JOURNAL_PERIOD == 0) {
-		store_note_changed(d->store);
-		store_append(d->store);
-	}
-	bool due = d->snapshot_due ||
-		   (store_is_behind(d->store) && mono_since(now, d->snapshot_last) >= SNAPSHOT_PERIOD_MS);
-	if (store_is_writing(d->store) || !due || mono_since(now, d->snapshot_at) < 0)
-		return;
-	d->snapshot_last = now;
-	if (store_begin_snapshot(d->store, pgfeed_status(d->feed).seq, now_wall()))
-		d->snapshot_due = false;
-	mono_t end = mono_now();
-	d->snapshot_at.ms = end.ms + SNAPSHOT_SHARE * mono_since(end, now);
+	keeper_tick(d->keeper);
+	if (++d->seconds % COLLECT_PERIOD == 0)
+		collect_statistics(d);
 }
 
 static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
@@ -325,7 +304,8 @@ static bool make_table(struct popd *d)
 		return false;
 	d->store = store_create(d->settings->snapshot, d->settings->name, d->table);
 	d->stats = stats_create(table_slots(d->table), 4 * table_slots(d->table));
-	return d->store && d->stats;
+	d->keeper = d->store ? keeper_create(d->store, feed_seq, d) : NULL;
+	return d->keeper && d->stats;
 }
 
 /* What is wanted; the ports find out what there is. */
@@ -375,66 +355,75 @@ static bool make_link(struct popd *d)
 {
 	const struct pop_conf *pop = table_pop(d->table);
 
-	d->netlink = netlink_create();
-	if (!d->netlink ||
-	    netlink_link_up(d->netlink, d->settings->tun, (uint32_t)d->settings->tun_mtu, TUN_QUEUE_LENGTH) != 0) {
-		log_errno("the interface %s cannot be brought up", d->settings->tun);
+	d->link = link_create(d->settings);
+	if (!d->link)
 		return false;
-	}
 	if (pop && pop->prefix_count > 0)
-		program_routes(d, pop);
+		link_route(d->link, pop);
 	startup_warn_forwarding();
 	return true;
 }
 
-static bool make_database(struct popd *d, uint64_t seq)
+static struct pgpool *make_pool(struct popd *d)
 {
 	const struct settings *s = d->settings;
+
+	snprintf(d->channel, sizeof(d->channel), "feed_%s", s->name);
+	return pgpool_create(d->loop, &(struct pgpool_conf){ .conninfo = s->conninfo,
+							     .application = "popd",
+							     .connections = DATABASE_CONNECTIONS,
+							     .queue_max = DATABASE_QUEUE,
+							     .connect_timeout = (double)s->connect_timeout,
+							     .query_timeout = (double)s->query_timeout,
+							     .listen = d->channel,
+							     .notify = notified,
+							     .notify_ctx = d });
+}
+
+static struct pgfeed *make_feed(struct popd *d, uint64_t seq)
+{
+	return pgfeed_create(&(struct pgfeed_conf){ .loop = d->loop,
+						    .pool = d->pool,
+						    .table = d->table,
+						    .digest = d->digest,
+						    .pop = d->settings->name,
+						    .ipv4 = d->settings->ipv4,
+						    .seq = seq,
+						    .pop_changed = pop_changed,
+						    .table_changed = table_changed,
+						    .reloaded = reload_ended,
+						    .ctx = d });
+}
+
+static struct pgreport *make_report(struct popd *d)
+{
 	uint8_t incarnation[16];
-	struct pgreport_conf report = {
+	struct pgreport_conf conf = {
 		.loop = d->loop,
+		.pool = d->pool,
 		.stats = d->stats,
-		.pop = s->name,
+		.pop = d->settings->name,
 		.started = d->started,
-		.interval = (double)s->report_interval,
-		.statistics_interval = (double)s->statistics_interval,
+		.interval = (double)d->settings->report_interval,
+		.statistics_interval = (double)d->settings->statistics_interval,
 		.facts = report_facts,
 		.collect = collect_statistics,
 		.answered = report_answered,
 		.ctx = d,
 	};
 
-	snprintf(d->channel, sizeof(d->channel), "feed_%s", s->name);
-	d->pool = pgpool_create(d->loop, &(struct pgpool_conf){
-						 .conninfo = s->conninfo,
-						 .application = "popd",
-						 .connections = DATABASE_CONNECTIONS,
-						 .queue_max = DATABASE_QUEUE,
-						 .connect_timeout = (double)s->connect_timeout,
-						 .query_timeout = (double)s->query_timeout,
-						 .listen = d->channel,
-						 .notify = notified,
-						 .notify_ctx = d,
-					 });
-	if (!d->pool || !random_bytes(incarnation, sizeof(incarnation)))
-		return false;
-	hex_encode(incarnation, sizeof(incarnation), report.incarnation);
-	report.pool = d->pool;
-	d->feed = pgfeed_create(&(struct pgfeed_conf){
-		.loop = d->loop,
-		.pool = d->pool,
-		.table = d->table,
-		.digest = d->digest,
-		.pop = s->name,
-		.ipv4 = s->ipv4,
-		.seq = seq,
-		.pop_changed = pop_changed,
-		.table_changed = table_changed,
-		.reloaded = reload_ended,
-		.ctx = d,
-	});
-	d->report = pgreport_create(&report);
-	return d->feed && d->report;
+	if (!random_bytes(incarnation, sizeof(incarnation)))
+		return NULL;
+	hex_encode(incarnation, sizeof(incarnation), conf.incarnation);
+	return pgreport_create(&conf);
+}
+
+static bool make_database(struct popd *d, uint64_t seq)
+{
+	d->pool = make_pool(d);
+	d->feed = d->pool ? make_feed(d, seq) : NULL;
+	d->report = d->feed ? make_report(d) : NULL;
+	return d->report != NULL;
 }
 
 static void watch(struct popd *d)
@@ -544,7 +533,8 @@ static void take_down(struct popd *d)
 	pgfeed_free(d->feed);
 	prober_free(d->prober);
 	control_free(d->control);
-	netlink_free(d->netlink);
+	link_free(d->link);
+	keeper_free(d->keeper);
 	store_free(d->store);
 	events_free(d->events);
 	stats_free(d->stats);
@@ -557,14 +547,6 @@ static void take_down(struct popd *d)
 	if (d->loop)
 		ev_loop_destroy(d->loop);
 	free(d);
-}
-
-static void save(struct popd *d)
-{
-	store_note_changed(d->store);
-	store_finish_snapshot(d->store);
-	if (store_begin_snapshot(d->store, pgfeed_status(d->feed).seq, now_wall()))
-		store_finish_snapshot(d->store);
 }
 
 int daemon_run(struct settings *settings, const char *path)
@@ -586,7 +568,7 @@ int daemon_run(struct settings *settings, const char *path)
 		log_info("popd " BROKER_VERSION " of %s: %u workers on %s, %zu tunnels", settings->name,
 			 d->worker_count, settings->tun, table_count(d->table));
 		ev_run(d->loop, 0);
-		save(d);
+		keeper_save(d->keeper);
 		status = d->failed;
 	}
 	take_down(d);

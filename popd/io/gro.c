@@ -44,7 +44,8 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 			return;
 	} else if (p[IPV6_AT_NEXT] == IPV6_NEXT_UDP && offer.udp) {
 		header = UDP_HEADER;
-		if (header >= upper || be16_load(transport + UDP_AT_LENGTH) != upper || be16_load(transport + UDP_AT_CHECK) == 0)
+		if (header >= upper || be16_load(transport + UDP_AT_LENGTH) != upper ||
+		    be16_load(transport + UDP_AT_CHECK) == 0)
 			return;
 	} else {
 		return;
@@ -65,18 +66,21 @@ static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_gr
 	const uint8_t *ta = a + IPV6_HEADER, *tb = b + IPV6_HEADER;
 
 	/* traffic class and flow label; next header and hop limit; addresses; ports */
-	if (memcmp(a, b, IPV6_AT_LENGTH) != 0 || memcmp(a + IPV6_AT_NEXT, b + IPV6_AT_NEXT, IPV6_HEADER - IPV6_AT_NEXT) != 0 || memcmp(ta, tb, 4) != 0)
+	if (memcmp(a, b, IPV6_AT_LENGTH) != 0 ||
+	    memcmp(a + IPV6_AT_NEXT, b + IPV6_AT_NEXT, IPV6_HEADER - IPV6_AT_NEXT) != 0 || memcmp(ta, tb, 4) != 0)
 		return false;
 	if (group->kind == GRO_UDP)
 		return true;
-	return memcmp(ta + TCP_AT_ACK, tb + TCP_AT_ACK, TCP_AT_FLAGS - TCP_AT_ACK) == 0 && memcmp(ta + TCP_AT_WINDOW, tb + TCP_AT_WINDOW, 2) == 0 &&
+	return memcmp(ta + TCP_AT_ACK, tb + TCP_AT_ACK, TCP_AT_FLAGS - TCP_AT_ACK) == 0 &&
+	       memcmp(ta + TCP_AT_WINDOW, tb + TCP_AT_WINDOW, 2) == 0 &&
 	       memcmp(ta + TCP_HEADER, tb + TCP_HEADER, group->header - IPV6_HEADER - TCP_HEADER) == 0;
 }
 
-static bool takes(const struct gro_group *group, const uint8_t *first, const struct gro_group *more, const struct out *out)
+static bool takes(const struct gro_group *group, const uint8_t *first, const struct gro_group *more,
+		  const struct out *out)
 {
-	if (group->closed || group->kind == GRO_ALONE || group->kind != more->kind || group->header != more->header || more->segment > group->segment ||
-	    group->octets + more->segment > LARGEST)
+	if (group->closed || group->kind == GRO_ALONE || group->kind != more->kind || group->header != more->header ||
+	    more->segment > group->segment || group->octets + more->segment > LARGEST)
 		return false;
 	if (group->kind == GRO_TCP && more->sequence - more->segment != group->sequence)
 		return false;
@@ -100,7 +104,9 @@ void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer
 	memset(flows.used, 0, sizeof(flows.used));
 	g->count = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		struct gro_group alone = { .first = i, .last = i, .count = 1, .kind = GRO_ALONE, .octets = outs[i]->len };
+		struct gro_group alone = {
+			.first = i, .last = i, .count = 1, .kind = GRO_ALONE, .octets = outs[i]->len
+		};
 		size_t cell = flow_cell(&flows, outs[i]->tunnel);
 		g->next[i] = GRO_NONE;
 		classify(outs[i], offer, &alone);

@@ -19,20 +19,20 @@ enum { GRO_MAX = 2 * PIPELINE_BATCH, GRO_NONE = UINT16_MAX, GRO_UDP_SEGMENTS = 6
 enum gro_kind { GRO_ALONE, GRO_TCP, GRO_UDP };
 
 struct gro_group {
-	uint16_t first, last;   /* members: indices of outs, linked by gro.next */
+	uint16_t first, last; /* members: indices of outs, linked by gro.next */
 	uint16_t count;
-	uint8_t kind;           /* enum gro_kind; GRO_ALONE: cannot grow */
-	bool closed;            /* may not grow any more: pushed, short, full */
-	uint16_t header;        /* bytes before the payload */
-	uint16_t segment;       /* payload bytes of each member but the last */
-	uint32_t sequence;      /* TCP: the next one */
-	uint32_t octets;        /* the merged packet's */
+	uint8_t kind;      /* enum gro_kind; GRO_ALONE: cannot grow */
+	bool closed;       /* may not grow any more: pushed, short, full */
+	uint16_t header;   /* bytes before the payload */
+	uint16_t segment;  /* payload bytes of each member but the last */
+	uint32_t sequence; /* TCP: the next one */
+	uint32_t octets;   /* the merged packet's */
 };
 
 struct gro {
-	size_t count;                     /* groups, in the order to be written in */
+	size_t count; /* groups, in the order to be written in */
 	struct gro_group groups[GRO_MAX];
-	uint16_t next[GRO_MAX];           /* the member after this one; GRO_NONE: it was the last */
+	uint16_t next[GRO_MAX]; /* the member after this one; GRO_NONE: it was the last */
 };
 
 /* Which kinds the kernel takes merged. */

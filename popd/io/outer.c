@@ -87,8 +87,9 @@ static size_t run_length(struct out *const *outs, size_t n)
 	const struct out *first = outs[0];
 	size_t octets = first->len, count = 1;
 
-	while (count < n && count < SEGMENTS_MAX && outs[count - 1]->len == first->len && outs[count]->len <= first->len &&
-	       outs[count]->to.addr.v == first->to.addr.v && outs[count]->to.port == first->to.port && outs[count]->tos == first->tos &&
+	while (count < n && count < SEGMENTS_MAX && outs[count - 1]->len == first->len &&
+	       outs[count]->len <= first->len && outs[count]->to.addr.v == first->to.addr.v &&
+	       outs[count]->to.port == first->to.port && outs[count]->tos == first->tos &&
 	       octets + outs[count]->len <= MESSAGE_MAX)
 		octets += outs[count++]->len;
 	return count;
@@ -112,10 +113,12 @@ static size_t plan(struct outer_batch *b, struct out *const *outs, size_t done, 
 
 /* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device under it cannot sum the segments; it will
  * say so every time. Anything else is about this message (larger than that route's MTU, say). */
-static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first, size_t end, struct pipeline *pipeline, uint32_t now)
+static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first, size_t end,
+			struct pipeline *pipeline, uint32_t now)
 {
 	if (errno == EIO && offload_lost(b->offloads, OFFLOAD_UDP_GSO, OFFLOAD_REFUSED))
-		log_warnx("the kernel refuses merged UDP packets (%s): %s is off from now on", strerrordesc_np(errno), offload_name(OFFLOAD_UDP_GSO));
+		log_warnx("the kernel refuses merged UDP packets (%s): %s is off from now on", strerrordesc_np(errno),
+			  offload_name(OFFLOAD_UDP_GSO));
 	for (size_t i = first; i < end; i++) {
 		b->first[0] = (uint16_t)i;
 		fill(b, 0, outs, 1);
@@ -124,7 +127,8 @@ static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, 
 	}
 }
 
-void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n, struct pipeline *pipeline, uint32_t now)
+void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n, struct pipeline *pipeline,
+		uint32_t now)
 {
 	for (size_t i = 0; i < n; i++)
 		b->iov[i] = (struct iovec){ .iov_base = outs[i]->data, .iov_len = outs[i]->len };

@@ -438,17 +438,11 @@ void pgfeed_wake(struct pgfeed *f)
 	next_step(f);
 }
 
+/* An answer may be older than the changes that came after it was made; a database that really went back is found out when
+ * it is asked for changes. */
 void pgfeed_heard_seq(struct pgfeed *f, uint64_t seq)
 {
-	if (f->busy || !f->loaded)
-		return; /* what is under way may be ahead of the report */
-	if (seq < f->seq) {
-		log_warnx("the database's changes went back from number %" PRIu64 " to %" PRIu64
-			  ": everything is loaded again",
-			  f->seq, seq);
-		f->want_full = true;
-	}
-	if (seq != f->seq)
+	if (!f->busy && f->loaded && seq != f->seq)
 		pgfeed_wake(f);
 }
 

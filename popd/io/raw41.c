@@ -1,7 +1,7 @@
 /*
  * Two sockets to send by, since DF is a property of the socket: one sets it, one never does (RFC 4213 3.2). The one
- * without DF receives as well, when this worker is the receiver; a socket that only sends is told to receive nothing
- * (a filter that drops all), which spares it the copies.
+ * without DF receives as well, when this worker is the receiver; a socket that only sends is connected to where
+ * nothing comes from (receive_nothing), since every raw socket that matches costs a copy of each packet.
  *
  * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one job in place or,
  * when it is a merged one, as many segments as it has, over as many calls of receive as that takes (`backlog`).
@@ -9,7 +9,6 @@
 #include "popd/io/raw41.h"
 
 #include <errno.h>
-#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -128,24 +127,22 @@ static const struct port_ops raw41_ops = {
 	.name = "raw41", .receive = raw41_receive, .send = raw41_send, .free = raw41_free
 };
 
-static int drop_all(int fd)
+/* A connected raw socket is given the packets of its peer only, and we are nobody's peer at our own address. A filter that
+ * drops all would still cost a copy of every packet. Sending goes by each packet's own address as before. */
+static int receive_nothing(int fd, const struct sockaddr_in *own)
 {
-	struct sock_filter nothing[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
-	struct sock_fprog program = { .len = 1, .filter = nothing };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return connect(fd, (const struct sockaddr *)own, sizeof(*own));
 }
 
-/* Between socket() and the filter a packet may slip in; it waits unread in a socket that nobody reads, which harms
- * nobody. */
+/* What comes in between socket() and connect() waits in a socket that nobody reads, and harms nobody. */
 static int open_socket(struct ip4 at, int pmtu, bool receives)
 {
-	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(at.v) };
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(at.v) };
 	int fd = outer_socket(SOCK_RAW, IPPROTO_IPV6, pmtu);
 
 	if (fd < 0)
 		return -1;
-	if ((receives || drop_all(fd) == 0) && bind(fd, (const struct sockaddr *)&name, sizeof(name)) == 0)
+	if (bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0 && (receives || receive_nothing(fd, &own) == 0))
 		return fd;
 	int saved = errno;
 	close(fd);

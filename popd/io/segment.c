@@ -16,9 +16,12 @@ bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t 
 	size_t size = tcp ? (size_t)(data[transport + TCP_AT_OFFSET] >> 4) * 4 : UDP_HEADER;
 	if (size < least || size > len - transport)
 		return false;
-	*s = (struct segments){
-		.data = data, .transport = transport, .header = transport + size, .payload = len - transport - size, .step = step, .tcp = tcp
-	};
+	*s = (struct segments){ .data = data,
+				.transport = transport,
+				.header = transport + size,
+				.payload = len - transport - size,
+				.step = step,
+				.tcp = tcp };
 	return true;
 }
 
@@ -26,7 +29,7 @@ static void set_tcp(const struct segments *s, uint8_t *tcp)
 {
 	be32_store(tcp + TCP_AT_SEQUENCE, be32_load(tcp + TCP_AT_SEQUENCE) + (uint32_t)s->at);
 	if (!s->done)
-		tcp[TCP_AT_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		tcp[TCP_AT_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (s->at > 0)
 		tcp[TCP_AT_FLAGS] &= (uint8_t)~TCP_CWR; /* RFC 3168 6.1.2: told once */
 }
@@ -51,7 +54,8 @@ size_t segments_next(struct segments *s, uint8_t *out, size_t room)
 	uint8_t *check = transport + (s->tcp ? TCP_AT_CHECK : UDP_AT_CHECK);
 	be16_store(check, 0);
 	uint16_t value = csum_upper(out, s->tcp ? IPV6_NEXT_TCP : IPV6_NEXT_UDP, transport, upper);
-	be16_store(check, value == 0 && !s->tcp ? 0xffff : value); /* RFC 8200 8.1: a UDP checksum of zero goes as ffff */
+	be16_store(check,
+		   value == 0 && !s->tcp ? 0xffff : value); /* RFC 8200 8.1: a UDP checksum of zero goes as ffff */
 	s->at += take;
 	return len;
 }

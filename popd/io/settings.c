@@ -11,186 +11,48 @@ static const char *const level_names[] = { "error", "warn", "info", "debug", NUL
 
 #define AT(field) offsetof(struct settings, field)
 static const struct config_key keys[] = {
-	{ .section = "popd",
-	  .name = "name",
-	  .type = CONFIG_TEXT,
-	  .offset = AT(name),
-	  .min = 2,
-	  .max = 32,
-	  .help = "name of the PoP, as in the database" },
-	{ .section = "popd",
-	  .name = "ipv4",
-	  .type = CONFIG_IP4,
-	  .offset = AT(ipv4),
-	  .help = "IPv4 address where tunnels end; must be one of this host" },
-	{ .section = "popd",
-	  .name = "ayiya_port",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(ayiya_port),
-	  .min = 1,
-	  .max = 65535,
-	  .def = "5072",
-	  .help = "UDP port of AYIYA" },
-	{ .section = "popd",
-	  .name = "heartbeat_port",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(heartbeat_port),
-	  .min = 1,
-	  .max = 65535,
-	  .def = "3740",
-	  .help = "UDP port of heartbeats" },
-	{ .section = "popd",
-	  .name = "tun",
-	  .type = CONFIG_TEXT,
-	  .offset = AT(tun),
-	  .min = 1,
-	  .max = 15,
-	  .def = "sixxs",
-	  .help = "name of the TUN interface" },
-	{ .section = "popd",
-	  .name = "mtu",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(tun_mtu),
-	  .min = 1280,
-	  .max = 1480,
-	  .def = "1480",
-	  .help = "MTU of the TUN; no tunnel may have a larger one" },
-	{ .section = "popd",
-	  .name = "routes",
-	  .type = CONFIG_BOOL,
-	  .offset = AT(routes),
-	  .def = "yes",
-	  .help = "route the PoP's prefixes to the TUN" },
-	{ .section = "popd",
-	  .name = "workers",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(workers),
-	  .min = 0,
-	  .max = 64,
-	  .def = "0",
-	  .help = "forwarding threads; 0: one per core" },
-	{ .section = "popd",
-	  .name = "max_tunnels",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(max_tunnels),
-	  .min = 1,
-	  .max = 4194304,
-	  .def = "65536",
-	  .help = "room for so many tunnels; memory is used only for those that exist" },
-	{ .section = "popd",
-	  .name = "expiry",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(expiry),
-	  .min = 30,
-	  .max = 86400,
-	  .def = "360",
-	  .live = true,
-	  .help = "seconds without a valid packet or beat until an AYIYA or heartbeat tunnel is down" },
-	{ .section = "popd",
-	  .name = "errors_per_second",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(errors),
-	  .min = 1,
-	  .max = 1000000,
-	  .def = "1000",
-	  .help = "ICMPv6 errors a second, all tunnels together" },
-	{ .section = "popd",
-	  .name = "tunnel_errors_per_second",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(tunnel_errors),
-	  .min = 1,
-	  .max = 1000000,
-	  .def = "20",
-	  .help = "ICMPv6 errors a second for any one tunnel" },
-	{ .section = "popd",
-	  .name = "report_interval",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(report_interval),
-	  .min = 1,
-	  .max = 40,
-	  .def = "10",
-	  .live = true,
-	  .help = "seconds between reports to the database, which takes a PoP for down after 45 s without one" },
-	{ .section = "popd",
-	  .name = "statistics_interval",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(statistics_interval),
-	  .min = 1,
-	  .max = 3600,
-	  .def = "60",
-	  .live = true,
-	  .help = "seconds between batches of per-tunnel statistics" },
-#define X(e, key_name, text)                    \
-	{ .section = "popd",                    \
-	  .name = key_name,                     \
-	  .type = CONFIG_BOOL,                  \
-	  .offset = AT(offloads[OFFLOAD_##e]),  \
-	  .def = "yes",                         \
-	  .help = text },
+	{ "popd", "name", CONFIG_TEXT, AT(name), 2, 32, NULL, NULL, false, "name of the PoP, as in the database" },
+	{ "popd", "ipv4", CONFIG_IP4, AT(ipv4), 0, 0, NULL, NULL, false,
+	  "IPv4 address where tunnels end; must be one of this host" },
+	{ "popd", "ayiya_port", CONFIG_NUMBER, AT(ayiya_port), 1, 65535, NULL, "5072", false, "UDP port of AYIYA" },
+	{ "popd", "heartbeat_port", CONFIG_NUMBER, AT(heartbeat_port), 1, 65535, NULL, "3740", false,
+	  "UDP port of heartbeats" },
+	{ "popd", "tun", CONFIG_TEXT, AT(tun), 1, 15, NULL, "sixxs", false, "name of the TUN interface" },
+	{ "popd", "mtu", CONFIG_NUMBER, AT(tun_mtu), 1280, 1480, NULL, "1480", false,
+	  "MTU of the TUN; no tunnel may have a larger one" },
+	{ "popd", "routes", CONFIG_BOOL, AT(routes), 0, 0, NULL, "yes", false, "route the PoP's prefixes to the TUN" },
+	{ "popd", "workers", CONFIG_NUMBER, AT(workers), 0, 64, NULL, "0", false,
+	  "forwarding threads; 0: one per core" },
+	{ "popd", "max_tunnels", CONFIG_NUMBER, AT(max_tunnels), 1, 4194304, NULL, "65536", false,
+	  "room for so many tunnels; memory is used only for those that exist" },
+	{ "popd", "expiry", CONFIG_NUMBER, AT(expiry), 30, 86400, NULL, "360", true,
+	  "seconds without a valid packet or beat until an AYIYA or heartbeat tunnel is down" },
+	{ "popd", "errors_per_second", CONFIG_NUMBER, AT(errors), 1, 1000000, NULL, "1000", false,
+	  "ICMPv6 errors a second, all tunnels together" },
+	{ "popd", "tunnel_errors_per_second", CONFIG_NUMBER, AT(tunnel_errors), 1, 1000000, NULL, "20", false,
+	  "ICMPv6 errors a second for any one tunnel" },
+	{ "popd", "report_interval", CONFIG_NUMBER, AT(report_interval), 1, 40, NULL, "10", true,
+	  "seconds between reports to the database, which takes a PoP for down after 45 s without one" },
+	{ "popd", "statistics_interval", CONFIG_NUMBER, AT(statistics_interval), 1, 3600, NULL, "60", true,
+	  "seconds between batches of per-tunnel statistics" },
+#define X(e, name, text) { "popd", name, CONFIG_BOOL, AT(offloads[OFFLOAD_##e]), 0, 0, NULL, "yes", false, text },
 	OFFLOAD_LIST(X)
 #undef X
-	{ .section = "popd",
-	  .name = "sha1",
-	  .type = CONFIG_CHOICE,
-	  .offset = AT(sha1),
-	  .choices = sha1_engine_names,
-	  .def = "auto",
-	  .help = "widest engine for signatures: auto, openssl, avx2, sha-ni or avx512" },
-	{ .section = "popd",
-	  .name = "snapshot",
-	  .type = CONFIG_TEXT,
-	  .offset = AT(snapshot),
-	  .min = 1,
-	  .max = 4000,
-	  .def = "/var/lib/popd/snapshot",
-	  .help = "file to start from when the database is away; the endpoint journal lies beside it" },
-	{ .section = "popd",
-	  .name = "control",
-	  .type = CONFIG_TEXT,
-	  .offset = AT(control),
-	  .min = 1,
-	  .max = 107,
-	  .def = "/run/popd/popd.sock",
-	  .help = "unix socket for popctl" },
-	{ .section = "popd",
-	  .name = "modules",
-	  .type = CONFIG_TEXT,
-	  .offset = AT(modules),
-	  .min = 1,
-	  .max = 4000,
-	  .def = "/proc/modules",
-	  .help = "list of loaded kernel modules, read once at start to find another owner of protocol 41" },
-	{ .section = "popd",
-	  .name = "log_level",
-	  .type = CONFIG_CHOICE,
-	  .offset = AT(log_level),
-	  .choices = level_names,
-	  .def = "info",
-	  .live = true,
-	  .help = "error, warn, info or debug" },
-	{ .section = "database",
-	  .name = "conninfo",
-	  .type = CONFIG_SECRET,
-	  .offset = AT(conninfo),
-	  .min = 1,
-	  .max = 4000,
-	  .help = "libpq connection string" },
-	{ .section = "database",
-	  .name = "connect_timeout",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(connect_timeout),
-	  .min = 1,
-	  .max = 300,
-	  .def = "5",
-	  .help = "seconds until a connection attempt is given up" },
-	{ .section = "database",
-	  .name = "query_timeout",
-	  .type = CONFIG_NUMBER,
-	  .offset = AT(query_timeout),
-	  .min = 1,
-	  .max = 300,
-	  .def = "10",
-	  .help = "seconds until an unanswered statement is given up" },
+		{ "popd", "sha1", CONFIG_CHOICE, AT(sha1), 0, 0, sha1_engine_names, "auto", false,
+		  "widest engine for signatures: auto, openssl, avx2, sha-ni or avx512" },
+	{ "popd", "snapshot", CONFIG_TEXT, AT(snapshot), 1, 4000, NULL, "/var/lib/popd/snapshot", false,
+	  "file to start from when the database is away; the endpoint journal lies beside it" },
+	{ "popd", "control", CONFIG_TEXT, AT(control), 1, 107, NULL, "/run/popd/popd.sock", false,
+	  "unix socket for popctl" },
+	{ "popd", "modules", CONFIG_TEXT, AT(modules), 1, 4000, NULL, "/proc/modules", false,
+	  "list of loaded kernel modules, read once at start to find another owner of protocol 41" },
+	{ "popd", "log_level", CONFIG_CHOICE, AT(log_level), 0, 0, level_names, "info", true,
+	  "error, warn, info or debug" },
+	{ "database", "conninfo", CONFIG_SECRET, AT(conninfo), 1, 4000, NULL, NULL, false, "libpq connection string" },
+	{ "database", "connect_timeout", CONFIG_NUMBER, AT(connect_timeout), 1, 300, NULL, "5", false,
+	  "seconds until a connection attempt is given up" },
+	{ "database", "query_timeout", CONFIG_NUMBER, AT(query_timeout), 1, 300, NULL, "10", false,
+	  "seconds until an unanswered statement is given up" },
 };
 
 /* What config.h's ranges cannot say. */
@@ -235,46 +97,40 @@ void settings_free(struct settings *s)
 	config_free(keys, ARRAY_LEN(keys), s);
 }
 
-static bool same_text(const char *a, const char *b)
+static const void *field(const struct settings *s, const struct config_key *key)
 {
-	return strcmp(a, b) == 0;
+	return (const char *)s + key->offset;
+}
+
+static bool is_same(const struct config_key *key, const struct settings *a, const struct settings *b)
+{
+	switch (key->type) {
+	case CONFIG_TEXT:
+	case CONFIG_SECRET:
+		return strcmp(*(char *const *)field(a, key), *(char *const *)field(b, key)) == 0;
+	case CONFIG_BOOL:
+		return memcmp(field(a, key), field(b, key), sizeof(bool)) == 0;
+	case CONFIG_IP4:
+		return memcmp(field(a, key), field(b, key), sizeof(struct ip4)) == 0;
+	default:
+		return memcmp(field(a, key), field(b, key), sizeof(int64_t)) == 0;
+	}
+}
+
+/* Every live key is a number. */
+static void take(const struct config_key *key, struct settings *s, const struct settings *fresh)
+{
+	memcpy((char *)s + key->offset, field(fresh, key), sizeof(int64_t));
 }
 
 void settings_take_live(struct settings *s, const struct settings *fresh)
 {
-	const struct {
-		const char *name;
-		bool same;
-	} fixed[] = {
-		{ "name", same_text(s->name, fresh->name) },
-		{ "ipv4", s->ipv4.v == fresh->ipv4.v },
-		{ "ayiya_port", s->ayiya_port == fresh->ayiya_port },
-		{ "heartbeat_port", s->heartbeat_port == fresh->heartbeat_port },
-		{ "tun", same_text(s->tun, fresh->tun) },
-		{ "mtu", s->tun_mtu == fresh->tun_mtu },
-		{ "routes", s->routes == fresh->routes },
-		{ "workers", s->workers == fresh->workers },
-		{ "max_tunnels", s->max_tunnels == fresh->max_tunnels },
-		{ "errors_per_second", s->errors == fresh->errors },
-		{ "tunnel_errors_per_second", s->tunnel_errors == fresh->tunnel_errors },
-		{ "sha1", s->sha1 == fresh->sha1 },
-#define X(e, name, text) { name, s->offloads[OFFLOAD_##e] == fresh->offloads[OFFLOAD_##e] },
-		OFFLOAD_LIST(X)
-#undef X
-		{ "snapshot", same_text(s->snapshot, fresh->snapshot) },
-		{ "control", same_text(s->control, fresh->control) },
-		{ "conninfo", same_text(s->conninfo, fresh->conninfo) },
-		{ "connect_timeout", s->connect_timeout == fresh->connect_timeout },
-		{ "query_timeout", s->query_timeout == fresh->query_timeout },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-		if (!fixed[i].same)
-			log_warnx("%s has changed in the configuration; it takes a restart", fixed[i].name);
-	s->expiry = fresh->expiry;
-	s->report_interval = fresh->report_interval;
-	s->statistics_interval = fresh->statistics_interval;
-	s->log_level = fresh->log_level;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (keys[i].live)
+			take(&keys[i], s, fresh);
+		else if (!is_same(&keys[i], s, fresh))
+			log_warnx("%s has changed in the configuration; it takes a restart", keys[i].name);
+	}
 }
 
 unsigned settings_worker_count(const struct settings *s, unsigned max)

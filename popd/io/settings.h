@@ -30,11 +30,11 @@ struct settings {
 	int64_t report_interval;
 	int64_t statistics_interval;
 	bool offloads[OFFLOAD__COUNT]; /* wanted, by enum offload */
-	int64_t sha1;      /* enum sha1_engine */
-	char *snapshot;    /* path; the endpoint journal lies beside it */
-	char *control;     /* path of the control socket */
-	char *modules;     /* list of loaded kernel modules */
-	int64_t log_level; /* enum log_level */
+	int64_t sha1;                  /* enum sha1_engine */
+	char *snapshot;                /* path; the endpoint journal lies beside it */
+	char *control;                 /* path of the control socket */
+	char *modules;                 /* list of loaded kernel modules */
+	int64_t log_level;             /* enum log_level */
 	char *conninfo;
 	int64_t connect_timeout;
 	int64_t query_timeout;
@@ -46,8 +46,8 @@ int settings_load(const char *path, struct settings *out, char error[static CONF
 void settings_dump(FILE *f, const struct settings *s) NONNULL;
 void settings_free(struct settings *s) NONNULL;
 
-/* Moves what a running popd can change from `fresh` to `s` (log_level, expiry, report_interval, statistics_interval)
- * and names, in a log line each, the keys that differ but need a restart. */
+/* Moves what a running popd can change (the keys marked live) from `fresh` to `s`, and names in a log line each the
+ * others that differ. */
 void settings_take_live(struct settings *s, const struct settings *fresh) NONNULL;
 
 /* `workers`, with 0 resolved to the number of cores this process may use, at most `max`. */

@@ -68,9 +68,11 @@ static bool begin_cutting(struct tun_port *t, const struct virtio_net_hdr *h, si
 {
 	uint8_t type = h->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 
-	if ((type != VIRTIO_NET_HDR_GSO_TCPV6 && type != VIRTIO_NET_HDR_GSO_UDP_L4) || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+	if ((type != VIRTIO_NET_HDR_GSO_TCPV6 && type != VIRTIO_NET_HDR_GSO_UDP_L4) ||
+	    !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return false;
-	t->cutting = segments_begin(&t->cut, t->large, len, h->csum_start, type == VIRTIO_NET_HDR_GSO_TCPV6, h->gso_size);
+	t->cutting = segments_begin(&t->cut, t->large, len, h->csum_start, type == VIRTIO_NET_HDR_GSO_TCPV6,
+				    h->gso_size);
 	return t->cutting;
 }
 
@@ -202,14 +204,16 @@ static void write_group(struct tun_port *t, const struct gro_group *g, struct ou
 		return;
 	memcpy(outs[g->first]->data, header, g->header);
 	if ((err == EINVAL || err == EIO) && offload_lost(t->offloads, which, OFFLOAD_REFUSED))
-		log_warnx("the kernel refuses merged packets on the TUN (%s): %s is off from now on", strerrordesc_np(err), offload_name(which));
+		log_warnx("the kernel refuses merged packets on the TUN (%s): %s is off from now on",
+			  strerrordesc_np(err), offload_name(which));
 	write_members(t, g, outs, now);
 }
 
 static void tun_send(struct port *port, struct out *const *outs, size_t n, uint32_t now)
 {
 	struct tun_port *t = container_of(port, struct tun_port, port);
-	struct gro_offer offer = { t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_TSO), t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_USO) };
+	struct gro_offer offer = { t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_TSO),
+				   t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_USO) };
 
 	gro_plan(&t->gro, outs, n, offer);
 	for (size_t i = 0; i < t->gro.count; i++)
@@ -252,12 +256,14 @@ static int attach_queue(const char *name, bool vnet)
 static void offer_to_kernel(struct tun_port *t)
 {
 	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, uso = TUN_F_USO4 | TUN_F_USO6;
-	bool want_tso = offload_is_on(t->offloads, OFFLOAD_TUN_TSO), want_uso = offload_is_on(t->offloads, OFFLOAD_TUN_USO);
+	bool want_tso = offload_is_on(t->offloads, OFFLOAD_TUN_TSO),
+	     want_uso = offload_is_on(t->offloads, OFFLOAD_TUN_USO);
 	unsigned flags = TUN_F_CSUM | (want_tso ? tso : 0) | (want_uso ? uso : 0);
 	int size = VNET;
 
 	if (!t->vnet) {
-		(void)ioctl(t->port.fd, TUNSETOFFLOAD, 0); /* the device is persistent: it may have had them from an earlier popd */
+		(void)ioctl(t->port.fd, TUNSETOFFLOAD,
+			    0); /* the device is persistent: it may have had them from an earlier popd */
 		return;
 	}
 	if (ioctl(t->port.fd, TUNSETVNETHDRSZ, &size) == 0) {
@@ -276,22 +282,27 @@ static void offer_to_kernel(struct tun_port *t)
 static void explain(const char *name, char *why)
 {
 	if (errno == EINVAL)
-		snprintf(why, TUN_WHY, "the interface %s exists already and is not a multi-queue TUN: delete it (ip link delete %s) or set another name (tun = ...)",
-			 name, name);
+		snprintf(
+			why, TUN_WHY,
+			"the interface %s exists already and is not a multi-queue TUN: delete it (ip link delete %s) or set another name (tun = ...)",
+			name, name);
 	else if (errno == EBUSY || errno == E2BIG)
 		snprintf(why, TUN_WHY, "the interface %s is in use by another program", name);
 	else
 		snprintf(why, TUN_WHY, "the TUN interface %s cannot be made: %s", name, strerror(errno));
 }
 
-struct port *tun_port_create(const char *name, struct offloads *offloads, struct pipeline *pipeline, char why[static TUN_WHY])
+struct port *tun_port_create(const char *name, struct offloads *offloads, struct pipeline *pipeline,
+			     char why[static TUN_WHY])
 {
 	struct tun_port *t = calloc(1, sizeof(*t));
 
 	snprintf(why, TUN_WHY, "no memory for the buffers of a TUN queue");
 	if (!t)
 		return NULL;
-	t->port = (struct port){ .ops = &tun_ops, .fd = -1, .receives = true, .source = JOB_FROM_TUN, .pipeline = pipeline };
+	t->port = (struct port){
+		.ops = &tun_ops, .fd = -1, .receives = true, .source = JOB_FROM_TUN, .pipeline = pipeline
+	};
 	t->offloads = offloads;
 	t->vnet = offload_is_on(offloads, OFFLOAD_TUN_TSO) || offload_is_on(offloads, OFFLOAD_TUN_USO);
 	t->buffers = buffers_create(PIPELINE_BATCH, PORT_PACKET);

@@ -22,15 +22,15 @@ union control {
 
 struct udp_port {
 	struct port port;
-	bool merges;              /* UDP_GRO is on */
-	size_t size;              /* of a message's buffer */
+	bool merges; /* UDP_GRO is on */
+	size_t size; /* of a message's buffer */
 	struct buffers *messages_at;
-	struct buffers *apart;    /* what merged messages are taken apart into; NULL without UDP_GRO */
+	struct buffers *apart; /* what merged messages are taken apart into; NULL without UDP_GRO */
 	struct mmsghdr messages[PIPELINE_BATCH];
 	struct iovec iov[PIPELINE_BATCH];
 	struct sockaddr_in from[PIPELINE_BATCH];
 	union control control[PIPELINE_BATCH];
-	size_t count, next, at;   /* messages of the last recvmmsg, the first not yet done with, and how far that is */
+	size_t count, next, at; /* messages of the last recvmmsg, the first not yet done with, and how far that is */
 	struct outer_batch out;
 };
 
@@ -122,7 +122,9 @@ static const struct port_ops udp_ops = { .name = "udp", .receive = udp_receive, 
 
 static int open_socket(struct endpoint4 at)
 {
-	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(at.port), .sin_addr.s_addr = htonl(at.addr.v) };
+	struct sockaddr_in name = { .sin_family = AF_INET,
+				    .sin_port = htons(at.port),
+				    .sin_addr.s_addr = htonl(at.addr.v) };
 	int on = 1;
 	/* OMIT: one client's small or forged path MTU must not refuse packets of any size to anyone; too large ones
 	 * are fragmented. */
@@ -153,7 +155,8 @@ static void set_offloads(struct udp_port *u, struct offloads *offloads)
 			offload_lost(offloads, OFFLOAD_UDP_GRO, OFFLOAD_MISSING);
 	}
 	/* setting the socket's own segment size to none is a no-op where the option exists */
-	if (offload_is_on(offloads, OFFLOAD_UDP_GSO) && setsockopt(u->port.fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off)) != 0)
+	if (offload_is_on(offloads, OFFLOAD_UDP_GSO) &&
+	    setsockopt(u->port.fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off)) != 0)
 		offload_lost(offloads, OFFLOAD_UDP_GSO, OFFLOAD_MISSING);
 	u->out.offloads = offloads;
 }
@@ -177,14 +180,17 @@ static bool make_buffers(struct udp_port *u)
 	return true;
 }
 
-struct port *udp_port_create(struct endpoint4 at, enum job_source source, struct offloads *offloads, struct pipeline *pipeline)
+struct port *udp_port_create(struct endpoint4 at, enum job_source source, struct offloads *offloads,
+			     struct pipeline *pipeline)
 {
 	struct udp_port *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return NULL;
 	outer_batch_init(&u->out);
-	u->port = (struct port){ .ops = &udp_ops, .fd = open_socket(at), .receives = true, .source = source, .pipeline = pipeline };
+	u->port = (struct port){
+		.ops = &udp_ops, .fd = open_socket(at), .receives = true, .source = source, .pipeline = pipeline
+	};
 	if (u->port.fd >= 0) {
 		set_offloads(u, offloads);
 		if (make_buffers(u))

@@ -11,6 +11,7 @@
 
 /* A socket bound to `at`; `source` is JOB_FROM_AYIYA or JOB_FROM_HEARTBEAT. `offloads`: those that are on and that the kernel lacks go to OFFLOAD_MISSING;
  * NULL: none is wanted. NULL: errno says why. */
-struct port *udp_port_create(struct endpoint4 at, enum job_source source, struct offloads *offloads, struct pipeline *pipeline) NONNULL_ARGS(4);
+struct port *udp_port_create(struct endpoint4 at, enum job_source source, struct offloads *offloads,
+			     struct pipeline *pipeline) NONNULL_ARGS(4);
 
 #endif

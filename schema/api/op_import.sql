@@ -88,8 +88,6 @@ BEGIN
 	IF fault IS NOT NULL THEN
 		PERFORM refuse('BK003', '%s', fault);
 	END IF;
-	PERFORM setval('tunnel_id', greatest((SELECT max(u.id) FROM unnest($3) u), s.last_value), true) FROM tunnel_id s
-	WHERE cardinality($3) > 0;
 	INSERT INTO tunnel (id, account, pop, pop_ipv4, type, prefix, endpoint, mtu, name, secret, admin_enabled)
 	SELECT u.id, $1, p.id, p.ipv4, u.type, u.prefix, u.endpoint, u.mtu, 'T' || u.id, u.secret, u.enabled
 	FROM unnest($3) u CROSS JOIN pop p WHERE p.id = $2 ORDER BY u.id;
@@ -148,6 +146,9 @@ BEGIN
 	routes := api.import_routes(account_id, pop_id, api.import_routes_find(pop_id, $11, $12,
 		ARRAY(SELECT api.import_prefix(prefixes, u.number) FROM unnest($13) WITH ORDINALITY AS u (number, n)
 			ORDER BY u.n)));
+	-- Last, when nothing can be refused any more: a sequence does not go back with its transaction.
+	PERFORM setval('tunnel_id', greatest((SELECT max(u.id) FROM unnest($5) u (id)), s.last_value), true) FROM tunnel_id s
+	WHERE cardinality($5) > 0;
 	ANALYZE tunnel, subnet, allocation, change; -- many new rows: let the next question be planned with them in mind
 	RETURN QUERY SELECT format('imported %s tunnels and %s subnets to %s for %s', tunnels, routes, $2, handle($1));
 END

@@ -34,6 +34,7 @@ DECLARE
 BEGIN
 	PERFORM demand($1 ~ '^[a-z][a-z0-9]{1,31}$',
 		'A PoP name is 2 to 32 lower-case letters and digits and begins with a letter.');
+	PERFORM demand($1 <> 'status', 'A PoP cannot be called status: that is the name of a page.');
 	PERFORM demand(is_endpoint($2), 'A PoP needs the IPv4 address of one host.');
 	PERFORM demand(family($3) = 6 AND masklen($3) = 128, 'A PoP needs the IPv6 address of one host.');
 	PERFORM demand($4 IS NOT NULL, 'A PoP needs a tunnel prefix.');

@@ -15,7 +15,7 @@ CREATE TABLE broker.account (
 
 CREATE TABLE broker.pop (
 	id          int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	name        text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9]{1,31}$'),
+	name        text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9]{1,31}$' AND name <> 'status'), -- /pops/status is a page
 	ipv4        inet NOT NULL UNIQUE CHECK (broker.is_endpoint(ipv4)),
 	ipv6        inet NOT NULL CHECK (family(ipv6) = 6 AND masklen(ipv6) = 128),
 	city        text NOT NULL DEFAULT '' CHECK (broker.is_line(city, 100)),

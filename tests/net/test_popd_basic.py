@@ -3,6 +3,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -130,12 +131,13 @@ def test_two_workers_share_the_tunnels_and_every_packet_arrives(net, popd):
     tunnels[-1].known()
     for tunnel in tunnels:
         with udp_socket(net.client) as sock:
-            for n in range(50):
-                sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=3, sequence=n)), (POP_IPV4, 5072))
-            for n in range(50):  # and a flow keeps its order
-                assert receive(sock, lambda d, n=n: is_echo_reply(tunnel.open_ayiya(d), HOST, 3, n)), n
+            for burst in (range(1), range(1, 51)):  # with the first packet the kernel learns which queue the flow's answers go to
+                for n in burst:
+                    sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=3, sequence=n)), (POP_IPV4, 5072))
+                for n in burst:  # from then on in order
+                    assert receive(sock, lambda d, n=n: is_echo_reply(tunnel.open_ayiya(d), HOST, 3, n)), n
         shown = tunnel.shown()
-        assert (shown["packets_in"], shown["packets_out"]) == (50, 50)
+        assert (shown["packets_in"], shown["packets_out"]) == (51, 51)
 
 
 def test_the_received_congestion_mark_reaches_the_inner_packet(net, popd):
@@ -271,7 +273,7 @@ def test_popctl_finds_a_tunnel_by_number_and_by_any_address(net, popd):
     tunnel = net.request("ayiya").known()
     net.db.ticctl("credit", "DEMO", "100", "--why", "test")
     asked = net.db.ticctl("subnet", "request", "DEMO", tunnel.name)
-    subnet = net.db.ticctl("request", "approve", asked.split("request ")[1].split(":")[0].split()[0])
+    subnet = net.db.ticctl("request", "approve", re.search(r"request (\d+)", asked).group(1))
     until(lambda: len(tunnel.shown()["routes"]) == 2, slow(3), "the subnet to be known")
     for route in tunnel.shown()["routes"]:
         inside = str(route).split("/", maxsplit=1)[0] + "1234:5678"
@@ -337,6 +339,45 @@ def test_the_control_socket_bears_bad_input_and_many_clients(net, popd):
     for sock in crowd:
         sock.close()
     until(net.answers, 5, "popd to answer again")
+
+
+# ---- following the database
+
+def test_a_prefix_given_to_the_pop_is_routed_and_one_taken_away_is_not(net, popd):
+    def routed():
+        return "2001:db8:4000::/40 proto 141" in net.pop.run("ip", "-6", "route", "show", "dev", "sixxs").stdout
+    net.db.sql("insert into broker.pool (pop, kind, prefix, length) select id, 'subnet', '2001:db8:4000::/40', 48 from broker.pop")
+    until(routed, slow(1), "the route", step=0.02)
+    assert "2001:db8:4000::/40" in net.popctl("status")["prefixes"]
+    net.db.sql("delete from broker.pool where prefix = '2001:db8:4000::/40'")
+    until(lambda: not routed(), slow(1), "the route to go", step=0.02)
+
+
+def test_a_disabled_pop_says_so_and_keeps_forwarding(net, popd):
+    tunnel = net.request("ayiya").known()
+    net.db.ticctl("pop", "disable", "demo01")
+    try:
+        until(lambda: not net.popctl("status")["enabled"], slow(2), "popd to hear of it")
+        assert "disabled by the broker" in net.popctl("status", text=True)
+        with udp_socket(net.client) as sock:
+            sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=8)), (POP_IPV4, 5072))
+            assert receive(sock, lambda d: is_echo_reply(tunnel.open_ayiya(d), HOST, 8))
+    finally:
+        net.db.ticctl("pop", "enable", "demo01")
+    until(lambda: net.popctl("status")["enabled"], slow(2), "popd to hear of that too")
+
+
+def test_a_subnet_that_moves_to_an_earlier_tunnel_is_never_refused(net, popd):
+    """The new owner is told of first, while the old one still has the prefix."""
+    earlier, later = net.request("ayiya").known(), net.request("ayiya").known()
+    asked = net.db.ticctl("subnet", "request", "DEMO", later.name)
+    net.db.ticctl("request", "approve", re.search(r"request (\d+)", asked).group(1))
+    until(lambda: len(later.shown()["routes"]) == 2, slow(2), "the subnet")
+    subnet = next(r for r in later.shown()["routes"] if r.endswith("/48"))
+    bad = net.popctl("status")["feed"]["bad_rows"]
+    net.db.sql(f"update broker.subnet set tunnel = {earlier.number} where prefix = '{subnet}'")
+    until(lambda: subnet in earlier.shown()["routes"] and subnet not in later.shown()["routes"], slow(2), "the subnet to move")
+    assert net.popctl("status")["feed"]["bad_rows"] == bad
 
 
 # ---- remembering

@@ -47,7 +47,7 @@ def ready(broker):
 def everything(broker):
     """What an import could have changed."""
     return broker.sql("select (select count(*) from broker.tunnel), (select count(*) from broker.subnet), (select count(*) from broker.allocation),"
-                      " (select string_agg(seq::text, ',' order by pop) from broker.feed)")
+                      " (select string_agg(seq::text, ',' order by pop) from broker.feed), (select last_value from broker.tunnel_id)")
 
 
 def do_import(broker, text, *extra):

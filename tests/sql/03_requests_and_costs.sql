@@ -1,7 +1,7 @@
 -- Floors, refusals, the price of second thoughts, and prices of a PoP's own.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(60);
+SELECT plan(61);
 SELECT t.pop() AS pop \gset
 SELECT t.pop('demo02', 2) AS pop2 \gset
 SELECT t.account('DEMO', 100) AS demo \gset
@@ -141,7 +141,10 @@ SELECT is(t.refusal($$SELECT api.op_cost_set('beer', NULL, -5, NULL)$$), 'BK002 
 	'an unknown action');
 SELECT is(t.attack($$DELETE FROM broker.cost WHERE action = 'ns_add'$$),
 	'P0001 the default cost of ns_add cannot be removed', 'a default price cannot go');
-SELECT api.op_cost_set('subnet_request', NULL, -30, 15);
+SELECT api.op_cost_set('tunnel_request', NULL, -30, 15);
+SELECT api.op_credit('edge', 20, 'to 25');
+SELECT is(t.refusal($$SELECT api.op_tunnel_request('edge', 'demo01', 'ayiya', NULL, NULL)$$),
+	'BK004 A tunnel request needs a balance of 30 ISK and EDGE has 25.', 'a request dearer than its floor needs its price');
 SELECT is(t.refusal(format($$SELECT api.op_subnet_request('edge', %s, NULL)$$, (SELECT min(id) FROM broker.tunnel))),
 	'BK002 EDGE has no tunnel T' || (SELECT min(id) FROM broker.tunnel) || '.', 'a subnet only over one''s own tunnel');
 SELECT * FROM finish();

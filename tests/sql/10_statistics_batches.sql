@@ -1,7 +1,7 @@
 -- Batches of statistics are added once each, whatever a PoP sends twice.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(18);
+SELECT plan(20);
 SELECT t.pop(), t.pop('demo02', 2);
 SELECT t.account('DEMO', 100);
 SELECT t.tunnel() AS t1 \gset
@@ -44,6 +44,9 @@ SELECT is(pg_temp.batch(6, '{}', '{}', '{}', '{}', '{}'), true, 'an empty batch 
 SELECT is(t.refusal(format('SELECT pg_temp.batch(7, ARRAY[%s], ''{2025-01-01,2025-01-02}'', ''{1}'', ''{1}'', ''{1}'')',
 	:t1)), 'BK003 The columns of a statistics batch must be equally long.', 'columns of unequal length are refused');
 SELECT is(pg_temp.batch(7, ARRAY[:t1], '{2025-01-01}', '{1}', '{1}', '{1}'), true, 'and that number is still free');
+SELECT is(pg_temp.batch(8, ARRAY[:t1], '{2025-01-01}', '{1}', '{1}', '{500}'), true, 'a slower answer');
+SELECT is((SELECT rtt_min_us FROM broker.tunnel_day WHERE tunnel = :t1 AND day = '2025-01-01'), 1,
+	'does not change the fastest');
 SELECT is((SELECT rtt_average_us FROM api.op_tunnel_show(:t1)), 1000::bigint, 'the operator sees the average');
 SELECT * FROM finish();
 ROLLBACK;

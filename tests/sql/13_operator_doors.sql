@@ -1,7 +1,7 @@
 -- What the operator is told, and what a slip of the hand cannot do.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(47);
+SELECT plan(48);
 \set digests 'md5(\'x\'), encode(sha256(\'x\'), \'hex\')'
 SELECT is((SELECT message FROM api.op_pop_add('demo01', '198.51.100.1', '2001:db8:0:ffff::1', '2001:db8:1::/48',
 	'2001:db8:1100::/40', 'Amsterdam', 'Netherlands', 'Demo', 'Demo ISP', 'https://demo.example', 'AS64496',
@@ -19,6 +19,8 @@ SELECT is(pg_temp.pop('demo01'), 'BK001 There is a PoP called demo01 or at 198.5
 	'a name is taken once');
 SELECT is(pg_temp.pop('demo09', '198.51.100.1'), 'BK001 There is a PoP called demo09 or at 198.51.100.1 already.',
 	'as is an address');
+SELECT is(pg_temp.pop('status'), 'BK003 A PoP cannot be called status: that is the name of a page.',
+	'the status page keeps its address');
 SELECT is(pg_temp.pop('Demo'), 'BK003 A PoP name is 2 to 32 lower-case letters and digits and begins with a letter.',
 	'names are plain');
 SELECT is(pg_temp.pop('demo09', '127.0.0.1'), 'BK003 A PoP needs the IPv4 address of one host.',

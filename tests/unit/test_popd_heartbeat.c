@@ -6,6 +6,10 @@
 #define DIGITS "00112233445566778899aabbccddeeFF"
 #define GOOD "HEARTBEAT TUNNEL 2001:db8:2ff:0::2 sender 1795423273 " DIGITS
 
+#define NUL_INSIDE                                     \
+	"HEARTBEAT TUNNEL 2001:db8::2 sender 179542\0" \
+	"273 " DIGITS
+
 static const struct {
 	const char *name, *text;
 	size_t len; /* 0: strlen */
@@ -33,10 +37,7 @@ static const struct {
 	{ "negative time", "HEARTBEAT TUNNEL 2001:db8::2 sender -1795423273 " DIGITS, 0, false, 0 },
 	{ "time of 33 bits", "HEARTBEAT TUNNEL 2001:db8::2 sender 4294967296 " DIGITS, 0, false, 0 },
 	{ "largest time", "HEARTBEAT TUNNEL 2001:db8::2 sender 4294967295 " DIGITS, 0, true, 0 },
-	{ "NUL inside",
-	  "HEARTBEAT TUNNEL 2001:db8::2 sender 179542\0"
-	  "273 " DIGITS,
-	  sizeof(GOOD) - 1, false, 0 },
+	{ "NUL inside", NUL_INSIDE, sizeof(NUL_INSIDE) - 1, false, 0 },
 	{ "line feed inside", "HEARTBEAT TUNNEL\n2001:db8::2 sender 1795423273 " DIGITS, 0, false, 0 },
 	{ "only line ends", "\r\n\n", 0, false, 0 },
 	{ "nothing", "", 0, false, 0 },

@@ -27,7 +27,9 @@ static struct settings settings = {
 	.max_tunnels = FIXTURE_TUNNELS,
 };
 
-static struct offloads offloads_of_test = { .state = { [OFFLOAD_TUN_TSO] = OFFLOAD_ON, [OFFLOAD_UDP_GSO] = OFFLOAD_REFUSED } };
+static struct offloads offloads_of_test = {
+	.state = { [OFFLOAD_TUN_TSO] = OFFLOAD_ON, [OFFLOAD_UDP_GSO] = OFFLOAD_REFUSED }
+};
 
 static struct control_view view_of(struct pop *p)
 {

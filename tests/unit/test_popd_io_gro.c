@@ -75,7 +75,9 @@ static uint8_t *add(struct packets *k, unsigned tunnel, unsigned flow, uint8_t f
 	for (size_t i = 0; i < payload; i++)
 		p[header + i] = (uint8_t)(sequence + i * 31 + flow);
 	seal(p, header + payload);
-	k->out[k->n] = (struct out){ .kind = OUT_TUN, .data = p, .len = (uint32_t)(header + payload), .tunnel = &k->tunnels[tunnel] };
+	k->out[k->n] = (struct out){
+		.kind = OUT_TUN, .data = p, .len = (uint32_t)(header + payload), .tunnel = &k->tunnels[tunnel]
+	};
 	k->outs[k->n] = &k->out[k->n];
 	k->n++;
 	return p;
@@ -165,23 +167,60 @@ static void flows_of_one_tunnel_keep_the_order_of_their_packets(void **state)
 }
 
 /* Each row changes the second of two segments that else were one. */
-static void ack_moves(uint8_t *p) { p[IPV6_HEADER + TCP_AT_ACK + 3] = 1; }
-static void window_moves(uint8_t *p) { p[IPV6_HEADER + TCP_AT_WINDOW] = 1; }
-static void sequence_jumps(uint8_t *p) { p[IPV6_HEADER + TCP_AT_SEQUENCE + 3] ^= 1; }
-static void syn(uint8_t *p) { p[IPV6_HEADER + TCP_AT_FLAGS] |= 2; }
-static void fin(uint8_t *p) { p[IPV6_HEADER + TCP_AT_FLAGS] |= TCP_FIN; }
-static void urgent(uint8_t *p) { p[IPV6_HEADER + TCP_AT_FLAGS] |= 0x20; }
-static void congestion(uint8_t *p) { p[IPV6_HEADER + TCP_AT_FLAGS] |= TCP_CWR; }
-static void class_changes(uint8_t *p) { p[1] |= 0x30; }
-static void label_changes(uint8_t *p) { p[3] = 9; }
-static void hops_change(uint8_t *p) { p[IPV6_AT_HOPS] = 9; }
-static void port_changes(uint8_t *p) { p[IPV6_HEADER + 1] ^= 1; }
-static void source_changes(uint8_t *p) { p[IPV6_AT_SOURCE + 9] = 9; }
+static void ack_moves(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_ACK + 3] = 1;
+}
+static void window_moves(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_WINDOW] = 1;
+}
+static void sequence_jumps(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_SEQUENCE + 3] ^= 1;
+}
+static void syn(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_FLAGS] |= 2;
+}
+static void fin(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_FLAGS] |= TCP_FIN;
+}
+static void urgent(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_FLAGS] |= 0x20;
+}
+static void congestion(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_FLAGS] |= TCP_CWR;
+}
+static void class_changes(uint8_t *p)
+{
+	p[1] |= 0x30;
+}
+static void label_changes(uint8_t *p)
+{
+	p[3] = 9;
+}
+static void hops_change(uint8_t *p)
+{
+	p[IPV6_AT_HOPS] = 9;
+}
+static void port_changes(uint8_t *p)
+{
+	p[IPV6_HEADER + 1] ^= 1;
+}
+static void source_changes(uint8_t *p)
+{
+	p[IPV6_AT_SOURCE + 9] = 9;
+}
 
 static void segments_that_are_not_alike_stay_apart(void **state)
 {
-	static void (*const changes[])(uint8_t *) = { ack_moves,  window_moves, sequence_jumps, syn,	     fin,	   urgent,
-						      congestion, class_changes, label_changes, hops_change, port_changes, source_changes };
+	static void (*const changes[])(uint8_t *) = { ack_moves,     window_moves, sequence_jumps, syn,
+						      fin,           urgent,       congestion,     class_changes,
+						      label_changes, hops_change,  port_changes,   source_changes };
 	struct packets *k = *state;
 
 	for (size_t row = 0; row < ARRAY_LEN(changes); row++) {
@@ -251,7 +290,8 @@ static void random_traffic_comes_apart_as_it_was(void **state)
 			x = x * 1664525 + 1013904223;
 			unsigned flow = x >> 28 & 7;
 			size_t payload = x >> 20 & 3 ? 1220 : x >> 8 & 1023;
-			add(k, flow / 2, 1000 + flow, flow & 1 ? (x >> 24 & 15 ? TCP_ACK : TCP_ACK | TCP_PSH) : 0, sequence[flow], payload);
+			add(k, flow / 2, 1000 + flow, flow & 1 ? (x >> 24 & 15 ? TCP_ACK : TCP_ACK | TCP_PSH) : 0,
+			    sequence[flow], payload);
 			sequence[flow] += (uint32_t)payload;
 			if ((x >> 4 & 31) == 0)
 				k->data[k->n - 1][k->out[k->n - 1].len - 1] ^= 0x55;

@@ -1,0 +1,68 @@
+#include "popd/io/keeper.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "lib/clock.h"
+#include "popd/io/store.h"
+
+enum {
+	PERIOD_MS = 60000,
+	SHARE = 20,          /* the control thread gives one twentieth of its time to making snapshots, no more */
+	JOURNAL_PERIOD = 10, /* seconds */
+};
+
+struct keeper {
+	struct store *store;
+	uint64_t (*seq)(void *ctx);
+	void *ctx;
+	bool due;
+	mono_t last;     /* when the last snapshot was begun */
+	mono_t earliest; /* when the next may be */
+	unsigned seconds;
+};
+
+struct keeper *keeper_create(struct store *store, uint64_t (*seq)(void *ctx), void *ctx)
+{
+	struct keeper *k = calloc(1, sizeof(*k));
+
+	if (k)
+		*k = (struct keeper){ .store = store, .seq = seq, .ctx = ctx };
+	return k;
+}
+
+void keeper_free(struct keeper *k)
+{
+	free(k);
+}
+
+void keeper_note_change(struct keeper *k)
+{
+	k->due = true;
+}
+
+void keeper_tick(struct keeper *k)
+{
+	mono_t now = mono_now();
+
+	if (++k->seconds % JOURNAL_PERIOD == 0) {
+		store_note_changed(k->store);
+		store_append(k->store);
+	}
+	bool stale = store_is_behind(k->store) && mono_since(now, k->last) >= PERIOD_MS;
+	if (store_is_writing(k->store) || (!k->due && !stale) || mono_since(now, k->earliest) < 0)
+		return;
+	k->last = now;
+	if (store_begin_snapshot(k->store, k->seq(k->ctx), (uint32_t)wall_now().s))
+		k->due = false;
+	mono_t end = mono_now();
+	k->earliest.ms = end.ms + SHARE * mono_since(end, now);
+}
+
+void keeper_save(struct keeper *k)
+{
+	store_note_changed(k->store);
+	store_finish_snapshot(k->store);
+	if (store_begin_snapshot(k->store, k->seq(k->ctx), (uint32_t)wall_now().s))
+		store_finish_snapshot(k->store);
+}

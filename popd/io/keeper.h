@@ -1,0 +1,26 @@
+/*
+ * When what popd knows goes to the disk: a snapshot a moment after the configuration changed, or a minute after
+ * something else did; what is new about clients to the journal every ten seconds (moves go there at once, see events.h).
+ */
+#ifndef POPD_IO_KEEPER_H
+#define POPD_IO_KEEPER_H
+
+#include <stdint.h>
+
+#include "lib/cc.h"
+
+struct keeper;
+struct store;
+
+/* `seq` tells up to which change of the feed the table is. NULL: no memory. */
+struct keeper *keeper_create(struct store *store, uint64_t (*seq)(void *ctx), void *ctx) NONNULL_ARGS(1, 2);
+void keeper_free(struct keeper *k); /* NULL is fine */
+
+/* The configuration has changed. */
+void keeper_note_change(struct keeper *k) NONNULL;
+/* To be called each second. */
+void keeper_tick(struct keeper *k) NONNULL;
+/* Everything to the disk, now, and waits for it. */
+void keeper_save(struct keeper *k) NONNULL;
+
+#endif

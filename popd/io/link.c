@@ -1,0 +1,57 @@
+#include "popd/io/link.h"
+
+#include <stdlib.h>
+
+#include "lib/log.h"
+#include "popd/io/netlink.h"
+
+/* A burst waits here while a worker is at something else; the default of 500 packets is a few milliseconds' worth. */
+enum { QUEUE_LENGTH = 8192 };
+
+struct link {
+	const struct settings *settings;
+	struct netlink *netlink;
+};
+
+struct link *link_create(const struct settings *s)
+{
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		log_error("no memory");
+		return NULL;
+	}
+	l->settings = s;
+	l->netlink = netlink_create();
+	if (l->netlink && netlink_link_up(l->netlink, s->tun, (uint32_t)s->tun_mtu, QUEUE_LENGTH) == 0)
+		return l;
+	log_errno("the interface %s cannot be brought up", s->tun);
+	link_free(l);
+	return NULL;
+}
+
+void link_free(struct link *l)
+{
+	if (!l)
+		return;
+	netlink_free(l->netlink);
+	free(l);
+}
+
+void link_route(struct link *l, const struct pop_conf *pop)
+{
+	const char *tun = l->settings->tun;
+	struct netlink_change change;
+
+	if (!l->settings->routes)
+		return;
+	if (netlink_set_routes(l->netlink, tun, pop->prefixes, pop->prefix_count, &change) != 0)
+		log_warn("not all routes to %s could be set", tun);
+	if (change.added || change.removed)
+		log_info("routes to %s: %u added, %u removed", tun, change.added, change.removed);
+}
+
+uint64_t link_queue_drops(struct link *l)
+{
+	return netlink_queue_drops(l->netlink, l->settings->tun);
+}

@@ -1,0 +1,189 @@
+/*
+ * A batch of hostile packets through the whole data path. Input: up to 16 times
+ *
+ *   0 source 3 bits | make it authentic 1 | outer address 4     1 outer TOS     2 length 2     4 that many bytes
+ *
+ * Each packet lies in a heap block of exactly the promised size. "Authentic" gives AYIYA a good epoch and signature and
+ * a beat good digits, so that what is inside is reached. Afterwards: every output lies in its own job, and what goes to
+ * the TUN is a whole IPv6 packet.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/digest.h"
+#include "popd/core/pipeline.h"
+#include "popd/core/probe.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define SECRET "0123456789abcdef0123456789abcdef"
+enum { NOW = 1795423260, JOBS = 16, TUNNELS = 4, HEADER = 4 };
+
+/* The PoP lives as long as the process, in memory that a leak checker does not search. */
+void __lsan_disable(void) __attribute__((weak));
+void __lsan_enable(void) __attribute__((weak));
+
+static struct pipeline pipeline;
+
+static void add_tunnel(uint32_t id, enum tunnel_type type, uint8_t last)
+{
+	struct tunnel_conf *c = tunnel_conf_create(1);
+
+	if (!c || tunnel_conf_set_secret(c, pipeline.digest, SECRET, strlen(SECRET)) != 0)
+		abort();
+	c->id = id;
+	c->type = type;
+	c->enabled = true;
+	c->mtu = id % 2 ? 1280 : 1480;
+	c->net = (struct ip6){ { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff, 0, last } };
+	c->routes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x30, last } }, 48 };
+	c->static_endpoint.v = 0xc0000200 + last;
+	if (table_set(pipeline.table, c) != 0)
+		abort();
+}
+
+static void start(void)
+{
+	static const uint8_t seed[16] = { 5 };
+	struct pop_conf pop = { .ipv4 = { 0xc6336402 }, .prefix_count = 2, .tunnel_prefix_count = 1 };
+
+	if (digest_init() != 0)
+		abort();
+	pipeline = (struct pipeline){ .table = table_create(TUNNELS, 1, seed),
+				      .counters = counters_create(TUNNELS),
+				      .limiter = limiter_create(1000000, 1000000),
+				      .digest = digest_ctx_create(),
+				      .sha1 = sha1_set_choose(SHA1_AUTO),
+				      .expiry = 360,
+				      .probe_key = { 1 } };
+	if (!pipeline.table || !pipeline.counters || !pipeline.limiter || !pipeline.digest)
+		abort();
+	pop.own = (struct ip6){ { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1 } };
+	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff } }, 48 };
+	pop.prefixes[1] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x30 } }, 40 };
+	table_set_pop(pipeline.table, &pop);
+	add_tunnel(1, TUNNEL_AYIYA, 1);
+	add_tunnel(2, TUNNEL_AYIYA, 2);
+	add_tunnel(3, TUNNEL_HEARTBEAT, 3);
+	add_tunnel(4, TUNNEL_STATIC, 4);
+}
+
+/* Every input begins with the same clients at home, or a crash could not be repeated. */
+static void reset(void)
+{
+	for (uint32_t id = 1; id <= TUNNELS; id++) {
+		struct tunnel *t = table_by_id(pipeline.table, id);
+		if (id != 4)
+			atomic_store(&t->endpoint,
+				     endpoint_pack((struct endpoint4){ { 0xc0000200 + id }, id < 3 ? 4000 : 0 }, 0));
+		atomic_store(&t->newest, NOW - 10);
+		atomic_store(&t->heard, NOW - 10);
+		atomic_store(&t->probe, 0);
+		atomic_store(&t->path_mtu, 0);
+	}
+}
+
+static void sign_ayiya(uint8_t *p, size_t len)
+{
+	bool sha256 = len >= 56 && p[1] == 0x84;
+
+	if (len < 44 || (p[1] != 0x52 && !sha256))
+		return;
+	static const uint8_t epoch[4] = { NOW >> 24, NOW >> 16 & 255, NOW >> 8 & 255, NOW & 255 };
+	uint8_t sum[DIGEST_MAX_LEN];
+	enum digest_alg alg = sha256 ? DIGEST_SHA256 : DIGEST_SHA1;
+	memcpy(p + 4, epoch, 4);
+	if (!digest(pipeline.digest, alg, SECRET, strlen(SECRET), p + 24) || !digest(pipeline.digest, alg, p, len, sum))
+		abort();
+	memcpy(p + 24, sum, digest_len(alg));
+}
+
+/* The last 32 bytes become the right digits for what is before them. */
+static void sign_beat(uint8_t *p, size_t len)
+{
+	uint8_t sum[DIGEST_MAX_LEN];
+	char hex[DIGEST_MAX_HEX];
+
+	if (len < 32)
+		return;
+	memcpy(p + len - 32, SECRET, 32);
+	if (!digest(pipeline.digest, DIGEST_MD5, p, len, sum))
+		abort();
+	hex_encode(sum, DIGEST_MD5_LEN, hex);
+	memcpy(p + len - 32, hex, 32);
+}
+
+static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, size_t len)
+{
+	uint8_t *block = malloc(JOB_HEADROOM + len + JOB_TAILROOM);
+
+	if (!block)
+		abort();
+	memcpy(block + JOB_HEADROOM, bytes, len);
+	memset(job, 0x5a, sizeof(*job));
+	job->source = (enum job_source)((header[0] >> 5) % (JOB_PROBE + 1));
+	job->data = block + JOB_HEADROOM;
+	job->len = (uint32_t)len;
+	job->from = (struct endpoint4){ { 0xc0000200u + (header[0] & 15) }, 4000 };
+	job->outer_tos = header[1];
+	job->tunnel = job->source == JOB_PROBE ? table_by_id(pipeline.table, 1 + header[1] % TUNNELS) : NULL;
+	if (header[0] & 16 && job->source == JOB_FROM_AYIYA)
+		sign_ayiya(job->data, len);
+	if (header[0] & 16 && job->source == JOB_FROM_HEARTBEAT)
+		sign_beat(job->data, len);
+}
+
+static void require(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check(const struct job *job, size_t len)
+{
+	require((unsigned)job->drop < DROP__COUNT && job->drop != DROP_INTERNAL);
+	for (size_t o = 0; o < ARRAY_LEN(job->out); o++) {
+		const struct out *out = &job->out[o];
+		if (out->kind == OUT_NONE)
+			continue;
+		const uint8_t *first = o ? job->echo : job->data - JOB_HEADROOM;
+		size_t room = o ? sizeof(job->echo) : JOB_HEADROOM + len + JOB_TAILROOM;
+		require(out->data >= first && out->len > 0 && out->len <= room && out->data + out->len <= first + room);
+		if (out->kind == OUT_TUN || out->kind == OUT_PROTO41)
+			require(out->len >= 40 && out->data[0] >> 4 == 6 &&
+				out->len == 40u + out->data[4] * 256u + out->data[5]);
+		require(out->kind == OUT_TUN || (out->to.addr.v != 0 && (out->kind == OUT_UDP) == (out->to.port != 0)));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct job jobs[JOBS];
+	size_t lens[JOBS], n = 0;
+
+	if (!pipeline.table) {
+		if (__lsan_disable)
+			__lsan_disable();
+		start();
+		if (__lsan_enable)
+			__lsan_enable();
+	}
+	reset();
+	while (n < JOBS && size >= HEADER) {
+		size_t len = (size_t)data[2] << 8 | data[3];
+		if (len > size - HEADER)
+			len = size - HEADER;
+		fill(&jobs[n], data, data + HEADER, len);
+		lens[n++] = len;
+		data += HEADER + len;
+		size -= HEADER + len;
+	}
+	table_worker_enter(pipeline.table, 0);
+	pipeline_run(&pipeline, jobs, n, (struct moment){ NOW, 1000000 });
+	table_worker_leave(pipeline.table, 0);
+	for (size_t i = 0; i < n; i++) {
+		check(&jobs[i], lens[i]);
+		free(jobs[i].data - JOB_HEADROOM);
+	}
+	return 0;
+}

@@ -1,0 +1,103 @@
+/*
+ * Snapshots and journals that an enemy has written. The first byte says which, and whether length and checksum are to
+ * be put right first, so that what is behind them is reached. What is refused leaves the table empty; what is accepted
+ * is written and read again to the same bytes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "popd/core/crc32c.h"
+#include "popd/core/snapshot.h"
+#include "popd/wire/be.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { CAPACITY = 32, JOURNAL = 1, REPAIR = 2 };
+
+static struct digest_ctx *digest_ctx;
+
+static struct table *new_table(void)
+{
+	static const uint8_t seed[16] = { 3 };
+	struct table *t = table_create(CAPACITY, 1, seed);
+
+	if (!t)
+		abort();
+	return t;
+}
+
+static void write_and_read_again(struct table *t, const struct snapshot_head *head)
+{
+	struct table *again = new_table();
+	struct snapshot_head got;
+	uint8_t *one, *two;
+	size_t one_len, two_len;
+
+	if (snapshot_encode(t, head, &one, &one_len) != 0 ||
+	    snapshot_decode(again, digest_ctx, one, one_len, &got) != 0 ||
+	    snapshot_encode(again, &got, &two, &two_len) != 0 || one_len != two_len || memcmp(one, two, one_len) != 0)
+		abort();
+	free(one);
+	free(two);
+	table_free(again);
+}
+
+static void snapshot(uint8_t *bytes, size_t size, bool repair)
+{
+	struct table *t = new_table();
+	struct snapshot_head head;
+
+	if (repair && size >= 24) {
+		be64_store(bytes + 12, size);
+		be32_store(bytes + size - 4, crc32c(bytes, size - 4));
+	}
+	if (snapshot_decode(t, digest_ctx, bytes, size, &head) == 0)
+		write_and_read_again(t, &head);
+	else if (table_count(t) != 0)
+		abort();
+	table_free(t);
+}
+
+static void journal(uint8_t *bytes, size_t size, bool repair)
+{
+	struct table *t = new_table();
+
+	for (uint32_t id = 1; id <= 3; id++) {
+		struct tunnel_conf *c = tunnel_conf_create(0);
+		if (!c)
+			abort();
+		c->id = id;
+		c->type = (uint8_t)(id - 1);
+		c->net.b[7] = (uint8_t)id;
+		if (table_set(t, c) != 0)
+			abort();
+	}
+	for (size_t at = 0; repair && at + JOURNAL_RECORD <= size; at += JOURNAL_RECORD)
+		be32_store(bytes + at + JOURNAL_RECORD - 4, crc32c(bytes + at, JOURNAL_RECORD - 4));
+	if (journal_apply(t, bytes, size) > size)
+		abort();
+	for (uint32_t id = 1; id <= 3; id++) {
+		uint64_t endpoint = atomic_load(&table_by_id(t, id)->endpoint);
+		if (endpoint != 0 && !tunnel_can_have(atomic_load(&table_by_id(t, id)->conf), endpoint))
+			abort();
+	}
+	table_free(t);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!digest_ctx && (digest_init() != 0 || !(digest_ctx = digest_ctx_create())))
+		abort();
+	if (size == 0)
+		return 0;
+	uint8_t *copy = malloc(size > 1 ? size - 1 : 1);
+	if (!copy)
+		abort();
+	memcpy(copy, data + 1, size - 1);
+	if (data[0] & JOURNAL)
+		journal(copy, size - 1, data[0] & REPAIR);
+	else
+		snapshot(copy, size - 1, data[0] & REPAIR);
+	free(copy);
+	return 0;
+}
