@@ -51,8 +51,10 @@ suite_includes() { tests/check_includes.sh; }
 suite_sql() { tests/sql/run; }
 suite_manuals() { tests/check_manuals.sh; }
 suite_deploy() { tests/check_deploy.sh; }
-suite_net() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs tests/net; }
-suite_web() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs tests/web; }
+# Two at a time, a file a process: these wait more than they work.
+run_pytest() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs -n 2 --dist loadfile "$@"; }
+suite_net() { run_pytest tests/net; }
+suite_web() { run_pytest tests/web; }
 
 # Each prints "passed failed skipped" from a log on standard input.
 count_cmocka() { awk '$1 == "cmocka" { n[$2] += $3 } /^FAIL / { bad++ } END { f = n["FAILED"]; print n["PASSED"] + 0, (f > bad ? f : bad) + 0, 0 }'; }

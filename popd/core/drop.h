@@ -12,7 +12,6 @@
 	/* outer packet */                                                                                        \
 	X(OUTER_SHORT, "outer-short", "the packet ends before its tunnel header does")                            \
 	X(OUTER_MARTIAN, "outer-martian", "the outer IPv4 source cannot be an endpoint")                          \
-	X(OUTER_FRAGMENT, "outer-fragment", "an outer IPv4 fragment that the kernel did not put together")        \
 	/* AYIYA */                                                                                               \
 	X(AYIYA_FORM, "ayiya-form", "not the AYIYA header of a 16-byte identity with a shared secret")            \
 	X(AYIYA_UNSIGNED, "ayiya-unsigned", "the packet is not signed")                                           \

@@ -13,14 +13,14 @@ enum {
 	MORE_OR_OFFSET = 0x3fff
 };
 
-int ipv4_decode_quoted(const uint8_t *packet, size_t len, struct ipv4_view *out)
+int ipv4_decode(const uint8_t *packet, size_t len, struct ipv4_view *out)
 {
 	if (len < IPV4_HEADER)
 		return -ERR_TRUNCATED;
 	uint32_t header = (packet[0] & 15u) * 4, total = be16_load(packet + AT_TOTAL);
 	if (packet[0] >> 4 != 4 || header < IPV4_HEADER || total < header)
 		return -ERR_FORMAT;
-	if (len < header)
+	if (len < total)
 		return -ERR_TRUNCATED;
 	*out = (struct ipv4_view){
 		.source = { be32_load(packet + AT_SOURCE) },
@@ -29,16 +29,7 @@ int ipv4_decode_quoted(const uint8_t *packet, size_t len, struct ipv4_view *out)
 		.protocol = packet[AT_PROTOCOL],
 		.is_fragment = be16_load(packet + AT_FRAGMENT) & MORE_OR_OFFSET,
 		.offset = header,
-		.len = (len < total ? (uint32_t)len : total) - header,
+		.len = total - header,
 	};
 	return 0;
-}
-
-int ipv4_decode(const uint8_t *packet, size_t len, struct ipv4_view *out)
-{
-	int err = ipv4_decode_quoted(packet, len, out);
-
-	if (!err && len < be16_load(packet + AT_TOTAL))
-		return -ERR_TRUNCATED;
-	return err;
 }

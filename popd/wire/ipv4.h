@@ -1,6 +1,6 @@
 /*
- * The outer IPv4 header as a raw socket delivers it (RFC 791), and the packet an ICMPv4 error quotes. Reads only; the
- * kernel has checked the header checksum. Pure.
+ * The outer IPv4 header as a raw socket delivers it (RFC 791). Reads only; the kernel has checked the header
+ * checksum. Pure.
  *
  *  0 version 4 | header length in words     1 DSCP, ECN     2 total length     4 identification
  *  6 flags 3 | fragment offset in units of 8     8 time to live     9 protocol     10 checksum
@@ -29,9 +29,5 @@ struct ipv4_view {
 
 /* 0; -ERR_TRUNCATED: shorter than a header, or than the header says; -ERR_FORMAT: not IPv4. */
 int ipv4_decode(const uint8_t *packet, size_t len, struct ipv4_view *out) NONNULL MUSTCHECK;
-
-/* The same for a packet cut short, of which an ICMP error quotes the beginning: `len` of the result is what is there.
- * */
-int ipv4_decode_quoted(const uint8_t *packet, size_t len, struct ipv4_view *out) NONNULL MUSTCHECK;
 
 #endif

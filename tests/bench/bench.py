@@ -125,11 +125,11 @@ class Bench:
     def loss(self, answer):
         """What was wrong with the packets themselves."""
         proof, popd, reference = answer["proof"], answer["popd"], answer["reference"]
-        if proof["good"] != proof["offered"] or proof["wrong"] or proof["twice"] or proof["misplaced"]:
+        if proof["wrong"] or proof["twice"] or proof["misplaced"]:
             return (f"WRONG: of {proof['offered']} packets {proof['good']} came out right, {proof['wrong']} wrong, {proof['twice']} twice, "
                     f"{proof['misplaced']} out of order. {proof['why']}".rstrip())
-        if share(popd) < DELIVERED:
-            return "LOST"
+        if proof["good"] != proof["offered"] or share(popd) < DELIVERED:
+            return f"LOST: of {proof['offered']} packets of the proof {proof['good']} came out"
         return f"the reference lost {1 - share(reference):.0%}" if share(reference) < DELIVERED else None
 
     def against_goal(self, row, answer):

@@ -68,6 +68,16 @@ static const char *fault_of_headers(const struct check *c, const uint8_t *inner,
 	return inner[7] == HOPS_AFTER ? NULL : "the hop limit was not lowered by two, popd's one and the kernel's";
 }
 
+/* Looked at byte by byte, since the checksum of a merged packet says nothing of it. */
+static bool payload_is_right(const uint8_t *p, uint32_t len, uint32_t number)
+{
+	bool right = get32(p) == 0 && get32(p + 4) == number;
+
+	for (uint32_t i = PACKET_TAG; i < len; i++)
+		right &= p[i] == (number & 0xff);
+	return right;
+}
+
 /* An inner packet, or merged ones; `partial`: the checksum is the pseudo-header's only. */
 static void check_inner(struct check *c, const uint8_t *inner, size_t len, bool partial)
 {
@@ -96,10 +106,10 @@ static void check_inner(struct check *c, const uint8_t *inner, size_t len, bool 
 		return;
 	}
 	for (uint32_t i = 0; i < count; i++)
-		if (get32(inner + PACKET_INNER + i * payload + 4) == number + i)
+		if (payload_is_right(inner + PACKET_INNER + i * payload, payload, number + i))
 			note_number(c, number + i);
 		else
-			complain(c, "a merged packet holds what does not belong together");
+			complain(c, "the payload of an inner packet is wrong, or not the one that belongs there");
 }
 
 /* ---- AYIYA ---- */

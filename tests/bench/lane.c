@@ -128,3 +128,10 @@ bool lane_run(struct lane *l)
 							      (double)(end - start) / delivered };
 	return delivered > offered * 0.99;
 }
+
+void lane_warm(struct lane *l)
+{
+	for (uint32_t sent = 0; sent < l->set->packets && lane_run(l); sent += l->fill)
+		;
+	l->round_count = 0;
+}

@@ -191,6 +191,14 @@ def test_first_start_writes_an_aiccu_file_for_each_type_that_ticd_agrees_with(ru
     tic.quit()
 
 
+def test_printed_commands_reach_database_and_pop(running):
+    for label, words in {"the operator": "T1", "the PoP": "demo01"}.items():
+        command = running.value(label)
+        assert command.startswith("sudo ")
+        done = running.machine.ns.run("sh", "-c", command.removeprefix("sudo "))
+        assert words in done.stdout
+
+
 def test_nothing_runs_as_root_that_need_not(running):
     for pid, words in running.processes().items():
         if "/ticd " in words or "/webd " in words or "postgres" in words:
