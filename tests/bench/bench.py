@@ -5,6 +5,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,9 @@ class Bench:
         seconds = 1 if self.options.quick else 2
         names = [name for name in STREAM_ROWS if self.chosen(name, name in QUICK_STREAM_ROWS)]
         if not names:
+            return
+        if not shutil.which("iperf3"):
+            print("iperf3 is not installed: nothing is said of real TCP")
             return
         print(f"\n{'iperf3':20} {'Gbit/s':>7} {'popd':>6} {'client':>6} {'Gbit/s a core of popd':>22} {'sent again':>10}")
         with streams.Streams(self.stage.chain) as tcp:
