@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "lib/err.h"
+#include "lib/num.h"
 
 static const struct {
 	const char *name;
@@ -131,24 +132,13 @@ void hex_encode(const void *data, size_t len, char *out)
 	*out = '\0';
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int hex_decode(const char *text, size_t text_len, uint8_t *out, size_t len)
 {
 	if (text_len != 2 * len)
 		return -ERR_FORMAT;
 	for (size_t i = 0; i < len; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
+		int high = num_hex_digit(text[2 * i]), low = num_hex_digit(text[2 * i + 1]);
+		if (high > 15 || low > 15)
 			return -ERR_FORMAT;
 		out[i] = (uint8_t)(high << 4 | low);
 	}

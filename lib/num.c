@@ -4,7 +4,7 @@
 
 #include "lib/err.h"
 
-static int digit_value(char c)
+int num_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -24,7 +24,7 @@ static int parse(const char *text, size_t len, unsigned base, uint64_t *out)
 	if (len == 0)
 		return -ERR_FORMAT;
 	for (size_t i = 0; i < len; i++) {
-		unsigned digit = (unsigned)digit_value(text[i]);
+		unsigned digit = (unsigned)num_hex_digit(text[i]);
 		if (digit >= base)
 			return -ERR_FORMAT;
 		over = over || __builtin_mul_overflow(v, (uint64_t)base, &v) ||

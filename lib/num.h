@@ -12,6 +12,8 @@ int num_parse_u64(const char *text, size_t len, uint64_t min, uint64_t max, uint
 int num_parse_i64(const char *text, size_t len, int64_t min, int64_t max, int64_t *out) NONNULL MUSTCHECK;
 /* Hexadecimal without a prefix, either case. */
 int num_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *out) NONNULL MUSTCHECK;
+/* The value of one hexadecimal digit of either case; 16: it is none. */
+int num_hex_digit(char c);
 /* "T123" (either case) or "123": a tunnel id, 1..2147483647. */
 int num_parse_tunnel_id(const char *text, size_t len, uint32_t *out) NONNULL MUSTCHECK;
 

@@ -72,11 +72,11 @@ static char state_of(int stat)
 
 static void await_state(const struct subject *s, char wanted)
 {
-	static const struct timespec pause = { .tv_nsec = 20000 };
+	static const struct timespec pause = { .tv_nsec = 100000 };
 
 	for (unsigned i = 0; i < s->threads; i++)
 		for (unsigned n = 0; state_of(s->stat[i]) != wanted; n++) {
-			if (n > 100000)
+			if (n > 50000)
 				die("a thread does not become '%c'", wanted);
 			nanosleep(&pause, NULL);
 		}
