@@ -108,6 +108,7 @@ class Bench:
         self.facts[f"load of {world.tunnels}"] = {"seconds": popd.load_seconds, "rss": popd.rss(), "table": status["table_octets"]}
 
     def run_row(self, popd, reference, row):
+        before = popd.status()
         try:
             answer = scene.drain(self.stage, popd, reference, row, self.seconds, FILL)
         except AssertionError as error:
@@ -118,6 +119,9 @@ class Bench:
         problem = self.loss(answer)
         missed, verdict = self.against_goal(row, answer)
         if problem:
+            after = popd.status()
+            dropped, queue = (after[key] - before[key] for key in ("dropped", "tun_drops"))
+            problem += f" (popd dropped {dropped} with a reason, its TUN's queue {queue})"
             self.failed.append(row.name)
         elif missed:
             self.missed.append(row.name)
@@ -204,7 +208,12 @@ class Bench:
 
     def run_stream(self, tcp, name, popd, seconds):
         _, way, count = name.split("-")
-        answer = self.results[name] = tcp.run(int(count), way == "down", seconds, popd)
+        try:
+            answer = self.results[name] = tcp.run(int(count), way == "down", seconds, popd)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            self.failed.append(name)
+            print(f"{name:20} FAILED: {error}", flush=True)
+            return
         a_core = f"{answer['popd_gbit_a_core']:.2f}" if popd else ""
         print(f"{name:20} {answer['gbit']:7.2f} {answer['popd']:6.0%} {answer['client']:6.0%} {a_core:>22} {answer['retransmits']:>10}", flush=True)
 

@@ -1,4 +1,5 @@
 """Real TCP, with iperf3: through a tunnel (popd at one end, the bench's own client at the other), and beside it through the kernel alone."""
+import contextlib
 import json
 import pathlib
 import subprocess
@@ -12,22 +13,30 @@ CLIENT = "2001:db8:1000::2"  # tunnel 0's
 
 
 class Streams:
-    """iperf3's server at the sink, and the tunnel's client at gen."""
+    """iperf3 at gen and at the sink, and the tunnel's client at gen."""
 
     def __init__(self, chain):
         self.chain = chain
-        self.server = self.client = None
+        self.client = None
 
     def __enter__(self):
-        self.server = self.chain.sink.popen("iperf3", "-s", "-B", scene.SINK, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: ":5201" in self.chain.sink.run("ss", "-Hltn").stdout, 5, "iperf3's server")
         return self
 
     def __exit__(self, *_):
-        for process in (self.client, self.server):
-            if process:
-                process.kill()
-                process.wait()
+        if self.client:
+            self.client.kill()
+            self.client.wait()
+
+    @contextlib.contextmanager
+    def server(self):
+        """A new one for each run: one that met a broken run may not serve the next."""
+        server = self.chain.sink.popen("iperf3", "-s", "-B", scene.SINK, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: ":5201" in self.chain.sink.run("ss", "-Hltn").stdout, 5, "iperf3's server")
+            yield
+        finally:
+            server.kill()
+            server.wait()
 
     def join_tunnel(self):
         """From here on gen reaches the sink through the tunnel."""
@@ -42,10 +51,11 @@ class Streams:
     def run(self, count, down, seconds, popd):
         """Gbit/s of `count` streams, and what part of a processor popd's workers and the client took."""
         words = ["iperf3", "-6", "-c", scene.SINK, "-J", "-P", str(count), "-t", str(seconds), *(["-R"] if down else [])]
-        before, begun = self.times(popd), time.monotonic()
-        done = self.chain.gen.run(*words, check=False, timeout=60)
-        took = time.monotonic() - begun
-        after = self.times(popd)
+        with self.server():
+            before, begun = self.times(popd), time.monotonic()
+            done = self.chain.gen.run(*words, check=False, timeout=60)
+            took = time.monotonic() - begun
+            after = self.times(popd)
         answer = json.loads(done.stdout)
         assert "error" not in answer, f"iperf3: {answer['error']}"
         end = answer["end"]
