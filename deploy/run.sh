@@ -102,6 +102,7 @@ show() {
 	say "  TIC server       $(reachable_host "$TIC"), port $(listen_port "$TIC")"
 	say "  account          $ACCOUNT"
 	say "  TIC secret       $SECRET"
+	look_at_tunnels
 	for type in ayiya heartbeat static; do
 		write_aiccu $type
 		[ ! -e "$VAR/aiccu-$type.conf" ] || say "  AICCU            $VAR/aiccu-$type.conf"

@@ -63,12 +63,8 @@ first_of_type() {
 		}'
 }
 
-# first_of_type reads no further than it needs, so the list is taken whole first.
-tunnel_of_type() {
-	local list
-	list=$(must "The tunnels could not be listed" ctl tunnel list "$ACCOUNT" --pop "$POP" --json)
-	first_of_type "$1" <<<"$list"
-}
+# The account's tunnels on this PoP, as they are now, in TUNNELS.
+look_at_tunnels() { TUNNELS=$(must "The tunnels could not be listed" ctl tunnel list "$ACCOUNT" --pop "$POP" --json); }
 
 request_of_type() {
 	local list
@@ -80,7 +76,7 @@ request_of_type() {
 seed_tunnel() {
 	local type=$1 request
 	shift
-	[ -z "$(tunnel_of_type "$type")" ] || return 0
+	[ -z "$(first_of_type "$type" <<<"$TUNNELS")" ] || return 0
 	request=$(request_of_type "$type")
 	if [ -z "$request" ]; then
 		request=$(must "The $type tunnel could not be requested" ctl tunnel request "$ACCOUNT" --pop "$POP" --type "$type" "$@" --why "first start" --json)
@@ -94,6 +90,7 @@ seed() {
 	seed_pop
 	seed_account
 	grep -qxF "$POP" "$VAR/seeded" 2>/dev/null && return
+	look_at_tunnels
 	seed_tunnel ayiya
 	seed_tunnel heartbeat
 	seed_tunnel static --endpoint "$STATIC_IPV4"
@@ -128,10 +125,10 @@ aiccu_lines() {
 	echo "pidfile /var/run/aiccu.pid"
 }
 
-# write_aiccu TYPE: $VAR/aiccu-TYPE.conf, for the checkout's owner.
+# write_aiccu TYPE: $VAR/aiccu-TYPE.conf, from TUNNELS, for the checkout's owner.
 write_aiccu() {
 	local type=$1 file="$VAR/aiccu-$1.conf" id
-	id=$(tunnel_of_type "$type")
+	id=$(first_of_type "$type" <<<"$TUNNELS")
 	if [ -z "$id" ]; then
 		rm -f "$file"
 		return

@@ -98,6 +98,9 @@ class Broker:
         try:
             status = self.process.wait(seconds)
             assert self.processes() == {}, self.said()
+            for name in ["popd", "ticd", "webd"]:
+                log = read(f"{self.var}/{name}.log")
+                assert "Sanitizer" not in log and "runtime error" not in log, log
             return status
         finally:
             self.destroy()
