@@ -50,6 +50,7 @@ configure_cluster() {
 		unix_socket_permissions = 0700
 		max_connections = 40
 		shared_buffers = 32MB
+		dynamic_shared_memory_type = mmap
 		max_wal_size = 256MB
 		min_wal_size = 32MB
 		max_worker_processes = 2
