@@ -36,20 +36,12 @@ void keeper_free(struct keeper *k)
 	free(k);
 }
 
-void keeper_note_change(struct keeper *k)
-{
-	k->due = true;
-}
-
-void keeper_tick(struct keeper *k)
+/* The next may be begun when this one's making has been paid for. */
+static void begin_if_wanted(struct keeper *k)
 {
 	mono_t now = mono_now();
-
-	if (++k->seconds % JOURNAL_PERIOD == 0) {
-		store_note_changed(k->store);
-		store_append(k->store);
-	}
 	bool stale = store_is_behind(k->store) && mono_since(now, k->last) >= PERIOD_MS;
+
 	if (store_is_writing(k->store) || (!k->due && !stale) || mono_since(now, k->earliest) < 0)
 		return;
 	k->last = now;
@@ -57,6 +49,21 @@ void keeper_tick(struct keeper *k)
 		k->due = false;
 	mono_t end = mono_now();
 	k->earliest.ms = end.ms + SHARE * mono_since(end, now);
+}
+
+void keeper_note_change(struct keeper *k)
+{
+	k->due = true;
+	begin_if_wanted(k);
+}
+
+void keeper_tick(struct keeper *k)
+{
+	if (++k->seconds % JOURNAL_PERIOD == 0) {
+		store_note_changed(k->store);
+		store_append(k->store);
+	}
+	begin_if_wanted(k);
 }
 
 void keeper_save(struct keeper *k)

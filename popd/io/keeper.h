@@ -1,5 +1,5 @@
 /*
- * When what popd knows goes to the disk: a snapshot a moment after the configuration changed, or a minute after
+ * When what popd knows goes to the disk: a snapshot as soon as the configuration changed, or a minute after
  * something else did; what is new about clients to the journal every ten seconds (moves go there at once, see events.h).
  */
 #ifndef POPD_IO_KEEPER_H
@@ -16,7 +16,7 @@ struct store;
 struct keeper *keeper_create(struct store *store, uint64_t (*seq)(void *ctx), void *ctx) NONNULL_ARGS(1, 2);
 void keeper_free(struct keeper *k); /* NULL is fine */
 
-/* The configuration has changed. */
+/* The configuration has changed: call it once for all that came together. */
 void keeper_note_change(struct keeper *k) NONNULL;
 /* To be called each second. */
 void keeper_tick(struct keeper *k) NONNULL;
