@@ -63,9 +63,13 @@ configure_cluster() {
 	END
 }
 
-# Prints the processes of this cluster that live: they all stand in its directory.
+# Prints the processes of this cluster that live. They all stand in its directory; which one that is, its inode says, since a path
+# reads differently from another mount namespace.
 cluster_processes() {
-	find /proc -mindepth 2 -maxdepth 2 -name cwd -lname "$VAR/pg" 2>/dev/null | sed 's|^/proc/\([0-9]*\)/.*|\1|;/^[0-9]/!d'
+	local process
+	for process in /proc/[0-9]*; do
+		if [ "$process/cwd" -ef "$VAR/pg" ]; then echo "${process#/proc/}"; fi
+	done
 }
 
 cluster_is_empty() { [ -z "$(cluster_processes)" ]; }
@@ -77,7 +81,7 @@ clear_cluster() {
 	if ! cluster_is_empty; then
 		say "Stopping the PostgreSQL a start before this one left behind"
 		pid=$(head -n 1 "$VAR/pg/postmaster.pid" 2>/dev/null || true)
-		if [ "$(readlink "/proc/${pid:-0}/cwd" 2>/dev/null)" = "$VAR/pg" ]; then kill -INT "$pid" 2>/dev/null || true; fi
+		if [ -n "$pid" ] && [ "/proc/$pid/cwd" -ef "$VAR/pg" ]; then kill -INT "$pid" 2>/dev/null || true; fi
 		wait_until 15 cluster_is_empty || for pid in $(cluster_processes); do kill -KILL "$pid" 2>/dev/null || true; done
 		wait_until 5 cluster_is_empty || fail "The PostgreSQL left in $VAR/pg does not end."
 	fi
