@@ -174,7 +174,7 @@ static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
 static int loop_was_never_held_up(void **state)
 {
 	(void)state;
-	bool is_good = longest_gap < 400;
+	bool is_good = longest_gap < 900;
 	if (!is_good)
 		print_error("the loop stood still for %lld ms\n", (long long)longest_gap);
 	longest_gap = 0;
@@ -358,10 +358,11 @@ static void many_statements_share_few_connections(void **state)
 		assert_int_equal(asks[i].err, 0);
 		assert_int_equal(atoi(asks[i].text), (int)i);
 	}
-	assert_int_equal(
+	/* Fewer when the first connections had answered everything before the last was made; never more. */
+	assert_in_range(
 		atoi(ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'", NULL)
 			     ->text),
-		4);
+		1, 4);
 	pgpool_free(pool);
 }
 
