@@ -18,9 +18,24 @@ mkdir -p "$BUILD"
 
 make_here() { make --no-print-directory -j2 BUILD="$BUILD" "$@"; }
 
+# Prints the test programs to make in a folder: unit tests and replays of the fuzz targets.
+test_programs() {
+	local file
+	for file in tests/unit/test_*.c tests/fuzz/fuzz_*.c; do
+		file=${file##*/}
+		file=${file%.c}
+		echo "$1/tests/${file/#fuzz_/replay_}"
+	done
+}
+
 # Both compilers, every file, no warning. Folders of their own, so that they never mix with what is being tested.
-suite_gcc() { make --no-print-directory -s -j2 SAN= CC=gcc WERROR=1 BUILD=build-gcc all; }
-suite_clang() { make --no-print-directory -s -j2 SAN= CC=clang WERROR=1 BUILD=build-clang all; }
+build_strictly() {
+	local programs
+	mapfile -t programs < <(test_programs "build-$1")
+	make --no-print-directory -s -j2 SAN= CC="$1" WERROR=1 BUILD="build-$1" all "${programs[@]}"
+}
+suite_gcc() { build_strictly gcc; }
+suite_clang() { build_strictly clang; }
 
 suite_unit() {
 	rm -f "$BUILD"/tests/test_*.log
@@ -34,15 +49,17 @@ suite_unit() {
 
 # What the fuzzers are fed in earnest, and every input that once broke something.
 suite_replay() {
-	local fuzz name targets=() status=0
-	for fuzz in tests/fuzz/fuzz_*.c; do
-		[ -e "$fuzz" ] || continue
-		name=${fuzz##*/fuzz_}
-		targets+=("${name%.c}")
-	done
-	make_here -s "${targets[@]/#/$BUILD/tests/replay_}" || return
-	for name in "${targets[@]}"; do
-		if "$BUILD/tests/replay_$name" "tests/fuzz/corpus/$name"; then echo "ok $name"; else echo "not ok $name"; status=1; fi
+	local programs program name status=0
+	mapfile -t programs < <(test_programs "$BUILD" | grep /replay_)
+	make_here -s -k "${programs[@]}"
+	for program in "${programs[@]}"; do
+		name=${program##*/replay_}
+		if [ -x "$program" ] && "$program" "tests/fuzz/corpus/$name"; then
+			echo "ok $name"
+		else
+			echo "not ok $name"
+			status=1
+		fi
 	done
 	return $status
 }
