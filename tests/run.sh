@@ -51,7 +51,7 @@ suite_unit() {
 suite_replay() {
 	local programs program name status=0
 	mapfile -t programs < <(test_programs "$BUILD" | grep /replay_)
-	make_here -s -k "${programs[@]}"
+	make_here -s -k "${programs[@]}" || status=1
 	for program in "${programs[@]}"; do
 		name=${program##*/replay_}
 		if [ -x "$program" ] && "$program" "tests/fuzz/corpus/$name"; then
