@@ -1,0 +1,257 @@
+/*
+ * Making the parts of popd and taking them down. What they are told to call is wiring.c's; in which order they are made
+ * is daemon.c's.
+ */
+#include "popd/io/daemon_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/io/pgpool.h"
+#include "lib/log.h"
+#include "popd/io/startup.h"
+
+enum { DATABASE_CONNECTIONS = 2, DATABASE_QUEUE = 16 };
+
+bool build_may_start(struct popd *d)
+{
+	char why[STARTUP_WHY], control_why[CONTROL_WHY];
+
+	if (digest_init() != 0) {
+		log_error("OpenSSL has not all of MD5, SHA-1 and SHA-256");
+		return false;
+	}
+	if (startup_check_machine(d->settings, why) != 0) {
+		log_error("%s", why);
+		return false;
+	}
+	d->control = control_create(d->loop, d->settings->control, wiring_control_asked, d, control_why);
+	if (!d->control) {
+		log_error("%s", control_why);
+		return false;
+	}
+	if (startup_check_ports(d->settings, why) != 0) {
+		log_error("%s", why);
+		return false;
+	}
+	return true;
+}
+
+static bool make_table(struct popd *d)
+{
+	uint8_t seed[16];
+
+	d->digest = digest_ctx_create();
+	d->table = random_bytes(seed, sizeof(seed))
+			   ? table_create((size_t)d->settings->max_tunnels, d->worker_count, seed)
+			   : NULL;
+	if (!d->digest || !d->table)
+		return false;
+	d->store = store_create(d->settings->snapshot, d->settings->name, d->table);
+	d->stats = stats_create(table_slots(d->table), 4 * table_slots(d->table));
+	d->keeper = d->store ? keeper_create(d->store, wiring_feed_seq, d) : NULL;
+	return d->keeper && d->stats;
+}
+
+/* What is wanted; the ports find out what there is. */
+static void choose_offloads(struct popd *d)
+{
+	for (enum offload o = 0; o < OFFLOAD__COUNT; o++)
+		atomic_init(&d->offloads.state[o], d->settings->offloads[o] ? OFFLOAD_ON : OFFLOAD_OFF);
+	d->sha1 = sha1_set_choose((enum sha1_engine)d->settings->sha1);
+}
+
+/* The address is this configuration's, whatever it was when the snapshot was written. */
+static void load(struct popd *d, uint64_t *seq)
+{
+	struct snapshot_head head = { .feed_seq = 0 };
+
+	*seq = 0;
+	if (!store_load(d->store, d->digest, &head))
+		return;
+	*seq = head.feed_seq;
+	struct pop_conf pop = *table_pop(d->table);
+	pop.ipv4 = d->settings->ipv4;
+	table_set_pop(d->table, &pop);
+}
+
+bool build_table(struct popd *d, uint64_t *seq)
+{
+	if (!make_table(d)) {
+		log_error("no memory for %lld tunnels", (long long)d->settings->max_tunnels);
+		return false;
+	}
+	load(d, seq);
+	return true;
+}
+
+static bool make_workers(struct popd *d, char why[static WORKER_WHY])
+{
+	const struct settings *s = d->settings;
+	uint32_t n = d->worker_count;
+
+	choose_offloads(d);
+	struct worker_conf conf = {
+		.table = d->table,
+		.ipv4 = s->ipv4,
+		.ayiya_port = (uint16_t)s->ayiya_port,
+		.heartbeat_port = (uint16_t)s->heartbeat_port,
+		.tun = s->tun,
+		.offloads = &d->offloads,
+		.sha1 = d->sha1,
+		.errors = ((uint32_t)s->errors + n - 1) / n,
+		.tunnel_errors = ((uint32_t)s->tunnel_errors + n - 1) / n,
+		.expiry = (uint32_t)s->expiry,
+		.wake = wiring_wake,
+		.wake_ctx = d,
+	};
+
+	if (!random_bytes(conf.probe_key, sizeof(conf.probe_key)))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		conf.number = i;
+		d->workers[i] = worker_create(&conf, why);
+		if (!d->workers[i])
+			return false;
+		d->counters[i] = worker_counters(d->workers[i]);
+	}
+	table_on_free(d->table, wiring_slot_freed, d);
+	d->events = events_create(d->table, d->store);
+	return d->events != NULL;
+}
+
+bool build_workers(struct popd *d)
+{
+	char why[WORKER_WHY] = "no memory";
+
+	if (!make_workers(d, why)) {
+		log_error("%s", why);
+		return false;
+	}
+	for (unsigned i = 0; i < d->worker_count; i++) {
+		if (worker_start(d->workers[i]) != 0) {
+			log_errno("a worker cannot be started");
+			return false;
+		}
+	}
+	return true;
+}
+
+bool build_link(struct popd *d)
+{
+	const struct pop_conf *pop = table_pop(d->table);
+
+	d->link = link_create(d->settings);
+	if (!d->link)
+		return false;
+	if (pop && pop->prefix_count > 0)
+		link_route(d->link, pop);
+	startup_warn_forwarding();
+	return true;
+}
+
+static struct pgpool *make_pool(struct popd *d)
+{
+	const struct settings *s = d->settings;
+
+	snprintf(d->channel, sizeof(d->channel), "feed_%s", s->name);
+	return pgpool_create(d->loop, &(struct pgpool_conf){ .conninfo = s->conninfo,
+							     .application = "popd",
+							     .connections = DATABASE_CONNECTIONS,
+							     .queue_max = DATABASE_QUEUE,
+							     .connect_timeout = (double)s->connect_timeout,
+							     .query_timeout = (double)s->query_timeout,
+							     .listen = d->channel,
+							     .notify = wiring_notified,
+							     .notify_ctx = d });
+}
+
+static struct pgfeed *make_feed(struct popd *d, uint64_t seq)
+{
+	return pgfeed_create(&(struct pgfeed_conf){ .loop = d->loop,
+						    .pool = d->pool,
+						    .table = d->table,
+						    .digest = d->digest,
+						    .pop = d->settings->name,
+						    .ipv4 = d->settings->ipv4,
+						    .seq = seq,
+						    .pop_changed = wiring_pop_changed,
+						    .table_changed = wiring_table_changed,
+						    .reloaded = wiring_reload_ended,
+						    .ctx = d });
+}
+
+static struct pgreport *make_report(struct popd *d)
+{
+	uint8_t incarnation[16];
+	struct pgreport_conf conf = {
+		.loop = d->loop,
+		.pool = d->pool,
+		.stats = d->stats,
+		.pop = d->settings->name,
+		.started = d->started,
+		.interval = (double)d->settings->report_interval,
+		.statistics_interval = (double)d->settings->statistics_interval,
+		.facts = wiring_report_facts,
+		.collect = wiring_collect_statistics,
+		.answered = wiring_report_answered,
+		.ctx = d,
+	};
+
+	if (!random_bytes(incarnation, sizeof(incarnation)))
+		return NULL;
+	hex_encode(incarnation, sizeof(incarnation), conf.incarnation);
+	return pgreport_create(&conf);
+}
+
+bool build_database(struct popd *d, uint64_t seq)
+{
+	d->prober = prober_create(d->loop, d->table, d->workers, d->worker_count, &d->settings->expiry);
+	d->pool = make_pool(d);
+	d->feed = d->pool ? make_feed(d, seq) : NULL;
+	d->report = d->feed ? make_report(d) : NULL;
+	if (!d->report || !d->prober) {
+		log_error("the database connection cannot be set up: look at conninfo");
+		return false;
+	}
+	d->view = (struct control_view){
+		.settings = d->settings,
+		.table = d->table,
+		.counters = d->counters,
+		.workers = d->worker_count,
+		.offloads = &d->offloads,
+		.sha1 = sha1_engine_names[d->sha1.widest],
+		.started = d->started,
+		.facts = wiring_control_facts,
+		.reload = daemon_reload,
+		.ctx = d,
+	};
+	return true;
+}
+
+/* The pool first: its answers go to the others. */
+void build_free(struct popd *d)
+{
+	for (unsigned i = 0; i < d->worker_count; i++)
+		if (d->workers[i])
+			worker_stop(d->workers[i]);
+	pgpool_free(d->pool);
+	pgreport_free(d->report);
+	pgfeed_free(d->feed);
+	prober_free(d->prober);
+	control_free(d->control);
+	link_free(d->link);
+	keeper_free(d->keeper);
+	store_free(d->store);
+	events_free(d->events);
+	stats_free(d->stats);
+	if (d->table)
+		table_on_free(d->table, NULL, NULL);
+	for (unsigned i = 0; i < d->worker_count; i++)
+		worker_free(d->workers[i]);
+	table_free(d->table);
+	digest_ctx_free(d->digest);
+	if (d->loop)
+		ev_loop_destroy(d->loop);
+	free(d);
+}

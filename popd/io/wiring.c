@@ -1,0 +1,126 @@
+/* What the parts of popd tell each other, and what they are asked on behalf of one another. */
+#include "popd/io/daemon_inside.h"
+
+#include <stdlib.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "popd/io/view.h"
+
+enum { SECONDS_A_DAY = 86400 };
+
+uint32_t wiring_now(void)
+{
+	return (uint32_t)wall_now().s;
+}
+
+void wiring_slot_freed(void *ctx, uint32_t slot)
+{
+	struct popd *d = ctx;
+
+	stats_slot_freed(d->stats, slot);
+	for (unsigned i = 0; i < d->worker_count; i++)
+		counters_clear_slot(d->counters[i], slot);
+}
+
+uint64_t wiring_feed_seq(void *ctx)
+{
+	const struct popd *d = ctx;
+
+	return pgfeed_status(d->feed).seq;
+}
+
+void wiring_pop_changed(void *ctx, const struct pop_conf *pop, bool enabled)
+{
+	struct popd *d = ctx;
+
+	link_route(d->link, pop);
+	d->enabled = enabled;
+	keeper_note_change(d->keeper);
+}
+
+void wiring_table_changed(void *ctx)
+{
+	struct popd *d = ctx;
+
+	keeper_note_change(d->keeper);
+}
+
+void wiring_reload_ended(void *ctx, bool good, const char *outcome)
+{
+	struct popd *d = ctx;
+
+	if (!control_has_waiting(d->control))
+		return;
+	char *answer = control_json_outcome(good, outcome);
+	if (answer)
+		control_answer_waiting(d->control, answer);
+	free(answer);
+}
+
+void wiring_notified(void *ctx, const char *payload)
+{
+	struct popd *d = ctx;
+
+	(void)payload;
+	if (d->feed)
+		pgfeed_wake(d->feed);
+}
+
+void wiring_report_facts(void *ctx, struct pgreport_facts *out)
+{
+	struct popd *d = ctx;
+	struct view_tunnels n = view_tunnels(d->table, wiring_now(), (uint32_t)d->settings->expiry);
+
+	*out = (struct pgreport_facts){ n.configured, n.up, n.active, wiring_feed_seq(d) };
+}
+
+void wiring_collect_statistics(void *ctx)
+{
+	struct popd *d = ctx;
+
+	stats_collect(d->stats, d->table, d->counters, d->worker_count, (int32_t)(wall_now().s / SECONDS_A_DAY));
+}
+
+/* An operator who disables a PoP takes it out of the broker's offers; its tunnels go on until he disables those or
+ * stops popd. */
+void wiring_report_answered(void *ctx, bool enabled, uint64_t seq)
+{
+	struct popd *d = ctx;
+
+	if (enabled != d->enabled)
+		log_info(enabled ? "the broker has enabled this PoP"
+				 : "the broker has disabled this PoP; its tunnels keep working as long as popd runs");
+	d->enabled = enabled;
+	pgfeed_heard_seq(d->feed, seq);
+}
+
+void wiring_control_facts(void *ctx, struct control_facts *out)
+{
+	struct popd *d = ctx;
+
+	*out = (struct control_facts){
+		.database_up = pgpool_is_up(d->pool),
+		.enabled = d->enabled,
+		.feed = pgfeed_status(d->feed),
+		.report_at = pgreport_last(d->report),
+		.snapshot_at = store_written(d->store),
+		.snapshot_size = store_size(d->store),
+		.statistics_waiting = stats_waiting(d->stats),
+		.tun_drops = link_queue_drops(d->link),
+	};
+}
+
+enum control_verdict wiring_control_asked(void *ctx, const char *line, size_t len, char **answer)
+{
+	struct popd *d = ctx;
+
+	return control_json_handle(&d->view, wiring_now(), line, len, answer);
+}
+
+void wiring_wake(void *ctx)
+{
+	struct popd *d = ctx;
+
+	ev_async_send(d->loop, &d->wake);
+}
