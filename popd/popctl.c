@@ -26,6 +26,7 @@ static const struct {
 	  false,
 	  "all about the tunnel of that number, or with that address in it or behind it" },
 	{ { "counters", NULL }, NULL, false, "what came and went, and what was dropped for which reason" },
+	{ { "reasons", NULL }, NULL, false, "every reason a packet may be dropped for, and what it means" },
 	{ { "reload", NULL }, NULL, false, "read the configuration and all tunnels again, and say how that went" },
 	{ { "log", NULL }, "LEVEL", false, "log what is as grave as error, warn, info or debug" },
 };

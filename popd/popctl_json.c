@@ -13,7 +13,8 @@ static const struct {
 	void (*show)(const json_t *answer, const struct popctl_request *request, FILE *out);
 } shows[] = {
 	{ "status", show_status },     { "tunnel list", show_tunnel_list }, { "tunnel show", show_tunnel },
-	{ "counters", show_counters }, { "reload", show_message },          { "log", show_message },
+	{ "counters", show_counters }, { "reasons", show_reasons },         { "reload", show_message },
+	{ "log", show_message },
 };
 
 /* The answer to one request, or NULL after a sentence to `err`. */

@@ -9,7 +9,7 @@
 
 /* A command with its words, as checked by popctl.c. */
 struct popctl_request {
-	const char *command;  /* "status", "tunnel list", "tunnel show", "counters", "reload", "log" */
+	const char *command;  /* "status", "tunnel list", "tunnel show", "counters", "reasons", "reload", "log" */
 	const char *argument; /* tunnel or level, or NULL */
 	bool all;
 	bool json;

@@ -150,7 +150,7 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	line(out, "moves", "%llu", number_of(o, "moves"));
 	line(out, "answers", "%llu ICMPv6 errors, %llu held back", number_of(o, "answers"),
 	     number_of(o, "answers_limited"));
-	line(out, "dropped", "%llu packets (popctl counters says why)", number_of(o, "dropped"));
+	line(out, "dropped", "%llu packets (popctl counters says why)", number_of(o, "drops"));
 	line(out, "log level", "%s", text_of(o, "log_level"));
 }
 
@@ -266,6 +266,22 @@ void show_counters(const json_t *o, const struct popctl_request *request, FILE *
 		columns_add(c, text_of(row, "text"));
 	}
 	columns_print(c, out);
+	columns_free(c);
+}
+
+void show_reasons(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	const json_t *list = json_object_get(o, "reasons");
+	struct columns *c = columns_create(2, "00");
+
+	(void)request;
+	for (size_t i = 0; c && i < json_array_size(list); i++) {
+		const json_t *row = json_array_get(list, i);
+		columns_add(c, text_of(row, "name"));
+		columns_add(c, text_of(row, "text"));
+	}
+	if (c)
+		columns_print(c, out);
 	columns_free(c);
 }
 

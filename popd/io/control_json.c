@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/num.h"
 #include "lib/version.h"
+#include "popd/core/measure.h"
 #include "popd/io/view.h"
 
 /* ---- values ---- */
@@ -69,6 +70,11 @@ static void set(json_t *object, const char *key, json_t *value)
 	(void)json_object_set_new(object, key, value);
 }
 
+static void set_measure(json_t *object, enum measure m, uint64_t value)
+{
+	set(object, measure_name(m), number(value));
+}
+
 static json_t *refusal(const char *sentence)
 {
 	json_t *o = json_object();
@@ -114,14 +120,14 @@ static json_t *feed_state(const struct pgfeed_status *f, uint32_t now)
 
 static void set_traffic(json_t *o, const struct view_pop *p)
 {
-	set(o, "packets_in", number(p->packets_in));
-	set(o, "octets_in", number(p->octets_in));
-	set(o, "packets_out", number(p->packets_out));
-	set(o, "octets_out", number(p->octets_out));
-	set(o, "beats", number(p->beats));
-	set(o, "moves", number(p->moves));
-	set(o, "answers", number(p->answers));
-	set(o, "answers_limited", number(p->answers_limited));
+	set_measure(o, MEASURE_PACKETS_IN, p->packets_in);
+	set_measure(o, MEASURE_OCTETS_IN, p->octets_in);
+	set_measure(o, MEASURE_PACKETS_OUT, p->packets_out);
+	set_measure(o, MEASURE_OCTETS_OUT, p->octets_out);
+	set_measure(o, MEASURE_BEATS, p->beats);
+	set_measure(o, MEASURE_MOVES, p->moves);
+	set_measure(o, MEASURE_ANSWERS, p->answers);
+	set_measure(o, MEASURE_ANSWERS_LIMITED, p->answers_limited);
 }
 
 static json_t *offload_states(const struct control_view *v)
@@ -140,14 +146,14 @@ static json_t *status(const struct control_view *v, uint32_t now, const json_t *
 	char text[IP4_TEXT];
 	struct control_facts facts;
 	struct view_pop pop;
-	uint64_t dropped = 0;
+	uint64_t drops = 0;
 	json_t *o = json_object();
 
 	(void)request;
 	v->facts(v->ctx, &facts);
 	view_pop(v->counters, v->workers, &pop);
 	for (size_t i = 1; i < DROP__COUNT; i++)
-		dropped += pop.drops[i].count;
+		drops += pop.drops[i].count;
 	set(o, "pop", json_string(v->settings->name));
 	set(o, "version", json_string(BROKER_VERSION));
 	set(o, "enabled", json_boolean(facts.enabled));
@@ -172,7 +178,7 @@ static json_t *status(const struct control_view *v, uint32_t now, const json_t *
 	set(o, "snapshot_age", age(facts.snapshot_at, now));
 	set(o, "snapshot_octets", number(facts.snapshot_size));
 	set_traffic(o, &pop);
-	set(o, "dropped", number(dropped));
+	set_measure(o, MEASURE_DROPS, drops);
 	return o;
 }
 
@@ -201,10 +207,10 @@ static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
 	set(o, "endpoint", endpoint_text(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
 	set(o, "heard", moment_text(heard));
 	set(o, "heard_age", age(heard, now));
-	set(o, "packets_in", number(n.packets_in));
-	set(o, "octets_in", number(n.octets_in));
-	set(o, "packets_out", number(n.packets_out));
-	set(o, "octets_out", number(n.octets_out));
+	set_measure(o, MEASURE_PACKETS_IN, n.packets_in);
+	set_measure(o, MEASURE_OCTETS_IN, n.octets_in);
+	set_measure(o, MEASURE_PACKETS_OUT, n.packets_out);
+	set_measure(o, MEASURE_OCTETS_OUT, n.octets_out);
 	return o;
 }
 
@@ -267,11 +273,12 @@ static json_t *liveness(const struct view_tunnel *n)
 {
 	json_t *o = json_object();
 
-	set(o, "sent", number(n->sent));
-	set(o, "received", number(n->received));
-	set(o, "rtt_min_us", n->received ? number(n->rtt_min_us) : json_null());
+	set_measure(o, MEASURE_SENT, n->sent);
+	set_measure(o, MEASURE_RECEIVED, n->received);
+	set(o, measure_name(MEASURE_RTT_MIN), n->received ? number(n->rtt_min_us) : json_null());
+	set_measure(o, MEASURE_RTT_SUM, n->rtt_sum_us);
 	set(o, "rtt_avg_us", n->received ? number(n->rtt_sum_us / n->received) : json_null());
-	set(o, "rtt_max_us", n->received ? number(n->rtt_max_us) : json_null());
+	set(o, measure_name(MEASURE_RTT_MAX), n->received ? number(n->rtt_max_us) : json_null());
 	return o;
 }
 
@@ -371,6 +378,19 @@ static json_t *counters(const struct control_view *v, uint32_t now, const json_t
 	return o;
 }
 
+static json_t *reasons(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	json_t *list = json_array(), *o = json_object();
+
+	(void)v;
+	(void)now;
+	(void)request;
+	for (enum drop d = DROP_NONE + 1; d < DROP__COUNT; d++)
+		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", drop_name(d), "text", drop_text(d)));
+	set(o, "reasons", list);
+	return o;
+}
+
 static json_t *message(const char *text)
 {
 	json_t *o = json_object();
@@ -407,7 +427,8 @@ static const struct {
 	json_t *(*run)(const struct control_view *v, uint32_t now, const json_t *request);
 } commands[] = {
 	{ "status", status },     { "tunnel list", tunnel_list }, { "tunnel show", tunnel_show },
-	{ "counters", counters }, { "reload", reload },           { "log", set_log },
+	{ "counters", counters }, { "reasons", reasons },         { "reload", reload },
+	{ "log", set_log },
 };
 
 static enum control_verdict give(json_t *o, char **answer)

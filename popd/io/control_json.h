@@ -6,6 +6,7 @@
  *   {"command": "tunnel list", "all": false, "after": 0}   a page; "next" of the answer is the "after" of the next, or null
  *   {"command": "tunnel show", "what": "T7"}               or any address of a tunnel or of what is routed to it
  *   {"command": "counters"}
+ *   {"command": "reasons"}
  *   {"command": "reload"}
  *   {"command": "log", "level": "debug"}
  *

@@ -120,7 +120,7 @@ class Bench:
         missed, verdict = self.against_goal(row, answer)
         if problem:
             after = popd.status()
-            dropped, queue = (after[key] - before[key] for key in ("dropped", "tun_drops"))
+            dropped, queue = (after[key] - before[key] for key in ("drops", "tun_drops"))
             problem += f" (popd dropped {dropped} with a reason, its TUN's queue {queue})"
             self.failed.append(row.name)
         elif missed:

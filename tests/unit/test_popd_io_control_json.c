@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "lib/log.h"
+#include "popd/core/measure.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static int reloads;
@@ -175,6 +176,49 @@ static void a_tunnel_tells_its_drops_and_pings(void **state)
 	pop_end(&p);
 }
 
+/* What is counted goes by one name everywhere: popd/core/measure.h. */
+static void what_is_counted_goes_by_the_names_of_the_list(void **state)
+{
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	json_t *one = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T1\"}"),
+	       *all = ask(&v, "{\"command\":\"counters\"}");
+	json_t *status = ask(&v, "{\"command\":\"status\"}"), *alive = json_object_get(one, "liveness");
+
+	(void)state;
+	for (enum measure m = 0; m < MEASURE__COUNT; m++) {
+		const char *name = measure_name(m);
+		bool of_liveness = m <= MEASURE_RTT_MAX;
+		if (m < MEASURE__TUNNEL && !json_object_get(of_liveness ? alive : one, name))
+			fail_msg("a tunnel does not tell its %s", name);
+		if (!of_liveness && (!json_object_get(all, name) || !json_object_get(status, name)))
+			fail_msg("the PoP does not tell its %s", name);
+	}
+	assert_int_equal(json_object_size(alive), MEASURE_RTT_MAX + 1 + 1); /* and the mean */
+	assert_int_equal(json_object_size(all), MEASURE__COUNT - (MEASURE_RTT_MAX + 1));
+	json_decref(one);
+	json_decref(all);
+	json_decref(status);
+	pop_end(&p);
+}
+
+static void every_reason_is_told_with_its_sentence(void **state)
+{
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	json_t *o = ask(&v, "{\"command\":\"reasons\"}"), *list = json_object_get(o, "reasons");
+
+	(void)state;
+	assert_int_equal(json_array_size(list), DROP__COUNT - 1);
+	for (enum drop d = DROP_NONE + 1; d < DROP__COUNT; d++) {
+		const json_t *row = json_array_get(list, d - 1);
+		assert_string_equal(text(row, "name"), drop_name(d));
+		assert_string_equal(text(row, "text"), drop_text(d));
+	}
+	json_decref(o);
+	pop_end(&p);
+}
+
 static void a_long_list_comes_in_pages_with_each_tunnel_once(void **state)
 {
 	enum { TUNNELS = 3 * CONTROL_PAGE + 7 };
@@ -318,6 +362,8 @@ int main(void)
 		cmocka_unit_test(status_sums_up),
 		cmocka_unit_test(a_tunnel_is_shown_whichever_way_it_is_named),
 		cmocka_unit_test(a_tunnel_tells_its_drops_and_pings),
+		cmocka_unit_test(what_is_counted_goes_by_the_names_of_the_list),
+		cmocka_unit_test(every_reason_is_told_with_its_sentence),
 		cmocka_unit_test(a_long_list_comes_in_pages_with_each_tunnel_once),
 		cmocka_unit_test(by_default_only_tunnels_that_are_up_are_listed),
 		cmocka_unit_test(what_is_no_request_is_refused_with_a_sentence),
