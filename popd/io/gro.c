@@ -29,7 +29,8 @@ static size_t flow_cell(const struct flows *f, const struct tunnel *tunnel)
 	return i;
 }
 
-/* A packet that may begin a group: fills `group` as one of its own. Anything unusual stays GRO_ALONE. */
+/* A packet that may begin a group: fills `group` as one of its own. Anything unusual stays GRO_ALONE. Its checksum is
+ * looked at only when there is something to merge it with, for that means reading all of it. */
 static void classify(const struct out *out, struct gro_offer offer, struct gro_group *group)
 {
 	const uint8_t *p = out->data;
@@ -50,8 +51,6 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 	} else {
 		return;
 	}
-	if (csum_upper(p, p[IPV6_AT_NEXT], transport, upper) != 0)
-		return;
 	bool is_tcp = p[IPV6_AT_NEXT] == IPV6_NEXT_TCP;
 	group->kind = is_tcp ? GRO_TCP : GRO_UDP;
 	group->header = (uint16_t)(IPV6_HEADER + header);
@@ -74,6 +73,22 @@ static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_gr
 	return memcmp(ta + TCP_AT_ACK, tb + TCP_AT_ACK, TCP_AT_FLAGS - TCP_AT_ACK) == 0 &&
 	       memcmp(ta + TCP_AT_WINDOW, tb + TCP_AT_WINDOW, 2) == 0 &&
 	       memcmp(ta + TCP_HEADER, tb + TCP_HEADER, group->header - IPV6_HEADER - TCP_HEADER) == 0;
+}
+
+static bool is_whole(const struct out *out)
+{
+	return csum_upper(out->data, out->data[IPV6_AT_NEXT], out->data + IPV6_HEADER, out->len - IPV6_HEADER) == 0;
+}
+
+/* Neither a wrong packet nor what comes after it may end in one checksum that covers both and is right. */
+static bool are_whole(struct gro_group *group, const struct out *first, struct gro_group *more, const struct out *out)
+{
+	if (!group->whole && !is_whole(first))
+		group->kind = GRO_ALONE;
+	else if (!is_whole(out))
+		more->kind = GRO_ALONE;
+	group->whole = true;
+	return group->kind != GRO_ALONE && more->kind != GRO_ALONE;
 }
 
 static bool takes(const struct gro_group *group, const uint8_t *first, const struct gro_group *more,
@@ -111,7 +126,8 @@ void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer
 		g->next[i] = GRO_NONE;
 		classify(outs[i], offer, &alone);
 		struct gro_group *newest = flows.used[cell] ? &g->groups[flows.group[cell]] : NULL;
-		if (newest && takes(newest, outs[newest->first]->data, &alone, outs[i])) {
+		if (newest && takes(newest, outs[newest->first]->data, &alone, outs[i]) &&
+		    are_whole(newest, outs[newest->first], &alone, outs[i])) {
 			append(g, newest, i, &alone);
 			continue;
 		}

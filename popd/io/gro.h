@@ -23,6 +23,7 @@ struct gro_group {
 	uint16_t count;
 	uint8_t kind;      /* enum gro_kind; GRO_ALONE: cannot grow */
 	bool closed;       /* may not grow any more: pushed, short, full */
+	bool whole;        /* its first member's checksum has been looked at, all others' are right */
 	uint16_t header;   /* bytes before the payload */
 	uint16_t segment;  /* payload bytes of each member but the last */
 	uint32_t sequence; /* TCP: the next one */
