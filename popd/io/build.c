@@ -97,6 +97,7 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 		.ayiya_port = (uint16_t)s->ayiya_port,
 		.heartbeat_port = (uint16_t)s->heartbeat_port,
 		.tun = s->tun,
+		.count = n,
 		.offloads = &d->offloads,
 		.sha1 = d->sha1,
 		.errors = ((uint32_t)s->errors + n - 1) / n,

@@ -11,11 +11,12 @@
 #include "lib/cc.h"
 
 /* X(enumerator, name in configuration and status, what it does) */
-#define OFFLOAD_LIST(X)                                                                               \
-	X(TUN_TSO, "tun_tso", "TCP segments cross the TUN merged, both ways (vnet header, TSO)")      \
-	X(TUN_USO, "tun_uso", "UDP datagrams cross the TUN merged, both ways (USO, Linux 6.2)")       \
-	X(UDP_GRO, "udp_gro", "AYIYA packets of one client are received merged (UDP_GRO, Linux 5.0)") \
-	X(UDP_GSO, "udp_gso", "AYIYA packets to one client are sent merged (UDP_SEGMENT, Linux 4.18)")
+#define OFFLOAD_LIST(X)                                                                                \
+	X(TUN_TSO, "tun_tso", "TCP segments cross the TUN merged, both ways (vnet header, TSO)")       \
+	X(TUN_USO, "tun_uso", "UDP datagrams cross the TUN merged, both ways (USO, Linux 6.2)")        \
+	X(UDP_GRO, "udp_gro", "AYIYA packets of one client are received merged (UDP_GRO, Linux 5.0)")  \
+	X(UDP_GSO, "udp_gso", "AYIYA packets to one client are sent merged (UDP_SEGMENT, Linux 4.18)") \
+	X(TUN_STEER, "tun_steer", "with several workers, all packets to one /64 go to one of them")
 
 enum offload {
 #define X(e, name, text) OFFLOAD_##e,

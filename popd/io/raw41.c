@@ -1,6 +1,6 @@
 /*
  * Two sockets to send by, since DF is a property of the socket: one sets it, one never does (RFC 4213 3.2). The one
- * without DF receives as well, when this worker is the receiver; a socket that only sends is connected to where
+ * without DF receives as well, when this worker is a receiver; a socket that only sends is connected to where
  * nothing comes from (receive_nothing), since every raw socket that matches costs a copy of each packet.
  *
  * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one job in place or,
@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 #include "popd/io/coalesced.h"
 #include "popd/io/outer.h"
+#include "popd/io/steer.h"
 #include "popd/wire/ipv4.h"
 
 enum { RAW_PACKET = 65536 };
@@ -150,9 +151,11 @@ static int open_socket(struct ip4 at, int pmtu, bool receives)
 	return -1;
 }
 
-struct port *raw41_port_create(struct ip4 at, bool receives, struct pipeline *pipeline)
+struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, struct pipeline *pipeline)
 {
 	struct raw41_port *r = calloc(1, sizeof(*r));
+	unsigned receivers = workers < RAW41_RECEIVERS_MAX ? workers : RAW41_RECEIVERS_MAX;
+	bool receives = number < receivers;
 
 	if (!r)
 		return NULL;
@@ -172,7 +175,7 @@ struct port *raw41_port_create(struct ip4 at, bool receives, struct pipeline *pi
 	}
 	r->port.fd = open_socket(at, IP_PMTUDISC_OMIT, receives);
 	r->fd_df = open_socket(at, IP_PMTUDISC_PROBE, false);
-	if (r->port.fd < 0 || r->fd_df < 0)
+	if (r->port.fd < 0 || r->fd_df < 0 || (receives && steer_raw41(r->port.fd, number, receivers) != 0))
 		goto fail;
 	outer_batch_init(&r->out);
 	return &r->port;

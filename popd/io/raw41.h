@@ -1,6 +1,7 @@
 /*
- * Protocol 41 over raw sockets, without offloads. Raw sockets cannot share their load: the kernel gives every one a
- * copy of each packet, so one worker alone receives; all may send. Buffers are 64 KiB because GRO on the outer device
+ * Protocol 41 over raw sockets, without offloads. The kernel gives every raw socket a copy of each packet, of which each
+ * worker keeps its share (steer.h). That costs a clone a packet and worker, so only the first few workers receive; all
+ * may send. Buffers are 64 KiB because GRO on the outer device
  * hands over merged packets (coalesced.h), which leave here as segments again.
  */
 #ifndef POPD_IO_RAW41_H
@@ -8,7 +9,9 @@
 
 #include "popd/io/port.h"
 
-/* Sockets bound to `at`; `receives`: this worker is the one that receives. NULL: errno says why. */
-struct port *raw41_port_create(struct ip4 at, bool receives, struct pipeline *pipeline) NONNULL;
+enum { RAW41_RECEIVERS_MAX = 8 };
+
+/* Sockets bound to `at`, of worker `number` among `workers`. NULL: errno says why. */
+struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, struct pipeline *pipeline) NONNULL;
 
 #endif

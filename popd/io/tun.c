@@ -23,6 +23,7 @@
 #include "lib/log.h"
 #include "popd/io/gro.h"
 #include "popd/io/segment.h"
+#include "popd/io/steer.h"
 #include "popd/io/transport.h"
 #include "popd/wire/be.h"
 #include "popd/wire/csum.h"
@@ -292,7 +293,18 @@ static void explain(const char *name, char *why)
 		snprintf(why, TUN_WHY, "the TUN interface %s cannot be made: %s", name, strerror(errno));
 }
 
-struct port *tun_port_create(const char *name, struct offloads *offloads, struct pipeline *pipeline,
+/* The device is persistent: it may have a program from an earlier popd. */
+static void steer(struct tun_port *t, unsigned queues)
+{
+	if (queues < 2 || !offload_is_on(t->offloads, OFFLOAD_TUN_STEER)) {
+		steer_tun_off(t->port.fd);
+	} else if (steer_tun(t->port.fd) != 0) {
+		log_warn("packets to one tunnel may be forwarded by several workers, out of order");
+		offload_lost(t->offloads, OFFLOAD_TUN_STEER, OFFLOAD_MISSING);
+	}
+}
+
+struct port *tun_port_create(const char *name, unsigned queues, struct offloads *offloads, struct pipeline *pipeline,
 			     char why[static TUN_WHY])
 {
 	struct tun_port *t = calloc(1, sizeof(*t));
@@ -318,5 +330,6 @@ struct port *tun_port_create(const char *name, struct offloads *offloads, struct
 		return NULL;
 	}
 	offer_to_kernel(t);
+	steer(t, queues);
 	return &t->port;
 }

@@ -218,7 +218,7 @@ static bool open_ports(struct worker *w, const struct worker_conf *conf, char *w
 	struct endpoint4 ayiya = { conf->ipv4, conf->ayiya_port }, heartbeat = { conf->ipv4, conf->heartbeat_port };
 	struct port *p;
 
-	w->ports[PORT_TUN].port = p = tun_port_create(conf->tun, conf->offloads, &w->pipeline, tun_why);
+	w->ports[PORT_TUN].port = p = tun_port_create(conf->tun, conf->count, conf->offloads, &w->pipeline, tun_why);
 	if (!p) {
 		snprintf(why, WORKER_WHY, "%s", tun_why);
 		return false;
@@ -234,7 +234,7 @@ static bool open_ports(struct worker *w, const struct worker_conf *conf, char *w
 			 strerror(errno));
 		return false;
 	}
-	w->ports[PORT_RAW41].port = p = raw41_port_create(conf->ipv4, conf->number == 0, &w->pipeline);
+	w->ports[PORT_RAW41].port = p = raw41_port_create(conf->ipv4, conf->number, conf->count, &w->pipeline);
 	if (!p) {
 		snprintf(why, WORKER_WHY, "a socket for protocol 41 cannot be opened: %s", strerror(errno));
 		return false;

@@ -1,6 +1,6 @@
 /*
  * A forwarding thread: its own loop, TUN queue, UDP sockets, counters and buffers; all it shares is the table, which
- * it reads without locks. Worker 0 also receives protocol 41. Orders from the control thread and events for it travel
+ * it reads without locks. The kernel deals packets out among the workers (steer.h). Orders from the control thread and events for it travel
  * in rings that neither side waits on.
  */
 #ifndef POPD_IO_WORKER_H
@@ -28,7 +28,7 @@ struct worker_event {
 };
 
 struct worker_conf {
-	unsigned number; /* 0.. */
+	unsigned number, count; /* 0.., of how many */
 	struct table *table;
 	struct ip4 ipv4;
 	uint16_t ayiya_port, heartbeat_port;

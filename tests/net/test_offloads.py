@@ -7,7 +7,7 @@ from support.wait import until
 from support.world import DIRECT, HOST, ping, transfer
 
 MEGABYTES = 3_000_000
-ALL = ("tun_tso", "tun_uso", "udp_gro", "udp_gso")
+ALL = ("tun_tso", "tun_uso", "udp_gro", "udp_gso", "tun_steer")
 CASES = {
     "all": {},
     "none": {name: "no" for name in ALL} | {"sha1": "openssl"},

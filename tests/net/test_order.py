@@ -1,0 +1,121 @@
+"""
+Two workers, one order: whatever the kernel deals out to whom, the packets of a tunnel that go one way leave as they came, each once.
+"""
+import pathlib
+import socket
+import struct
+
+import pytest
+
+from popd_fixtures import HOST, POP_IPV4, Net, ipv6, slow, udp_socket, upper_checksum
+from support.wait import until
+
+BURST, BURSTS, PORTS = 64, 60, 97
+ADDRESSES = [f"192.0.2.{n}" for n in range(10, 26)]
+
+
+@pytest.fixture(scope="module")
+def net():
+    made = Net()
+    try:
+        made.prepare()
+        made.client.address("c0", *(f"{address}/24" for address in ADDRESSES))
+        made.daemon.start()
+        made.loaded()
+        yield made
+    finally:
+        made.remove()
+
+
+def datagram(source, destination, port, number):
+    body = struct.pack("!HHHHI", port, 7777, 12, 0, number)
+    body = body[:6] + struct.pack("!H", upper_checksum(source, destination, 17, body)) + body[8:]
+    return ipv6(source, destination, 17, body)
+
+
+def number_in(packet):
+    """The number in a datagram to our port; None for anything else, popd's own pings among it."""
+    if len(packet) == 52 and packet[6] == 17 and packet[42:44] == struct.pack("!H", 7777):
+        return struct.unpack("!I", packet[48:52])[0]
+    return None
+
+
+def drain(sock, seconds=1):
+    """All that is there, until nothing comes for so long."""
+    sock.settimeout(seconds)
+    while True:
+        try:
+            yield sock.recv(70000)
+        except TimeoutError:
+            return
+
+
+def numbers(tunnel, datagrams):
+    found = (number_in(tunnel.open_ayiya(data)) for data in datagrams)
+    return [number for number in found if number is not None]
+
+
+def worker_seconds(pid):
+    """What each thread but the control thread has run."""
+    tasks = sorted((task for task in pathlib.Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid), key=lambda task: int(task.name))
+    return [int((task / "schedstat").read_text(encoding="ascii").split()[0]) / 1e9 for task in tasks]
+
+
+def test_flows_to_one_tunnel_keep_their_order_among_each_other(net):
+    assert net.popctl("status")["workers"] == 2
+    assert net.popctl("status")["offloads"]["tun_steer"] == "on"
+    tunnel = net.request("ayiya").known()
+    with net.host.inside():
+        senders = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(PORTS)]
+    with udp_socket(net.client) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        sock.connect((POP_IPV4, 5072))
+        sock.send(tunnel.ayiya(b"", opcode=0, proto=59))
+        until(lambda: tunnel.shown()["state"] == "up", slow(5), "the tunnel to be up")
+        got = []
+        for burst in range(BURSTS):
+            for i in range(BURST):
+                number = burst * BURST + i
+                senders[number % PORTS].sendto(struct.pack("!I", number), (tunnel.client, 7777))
+            got += numbers(tunnel, drain(sock, 0.02))
+        got += numbers(tunnel, drain(sock, slow(1)))
+    for sender in senders:
+        sender.close()
+    assert got == list(range(BURST * BURSTS))
+
+
+def test_protocol_41_is_received_by_all_workers_each_packet_once_and_in_order(net):
+    tunnels = [net.request("static", address) for address in ADDRESSES]
+    for tunnel in tunnels:
+        tunnel.known()
+    with net.host.inside():
+        host = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    host.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    host.bind((HOST, 7777))
+    got = {tunnel.client: [] for tunnel in tunnels}
+    before = worker_seconds(net.daemon.pid)
+
+    def take(seconds):
+        host.settimeout(seconds)
+        while True:
+            try:
+                data, source = host.recvfrom(2000)
+            except TimeoutError:
+                return
+            got[source[0]].append(struct.unpack("!I", data)[0])
+
+    clients = []
+    for address in ADDRESSES:
+        with net.client.inside():
+            sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, 41)
+        sock.bind((address, 0))
+        clients.append(sock)
+    for number in range(200):
+        for tunnel, sock in zip(tunnels, clients):
+            sock.sendto(datagram(tunnel.client, HOST, 1000 + number % PORTS, number), (POP_IPV4, 0))
+        take(0.005)
+    take(slow(1))
+    for sock in (*clients, host):
+        sock.close()
+    assert got == {tunnel.client: list(range(200)) for tunnel in tunnels}
+    assert sum(1 for was, now in zip(before, worker_seconds(net.daemon.pid)) if now > was) >= 2, "only one worker has done anything"
