@@ -11,6 +11,14 @@ mono_t mono_now(void)
 	return (mono_t){ (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 };
 }
 
+mono_us_t mono_us_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (mono_us_t){ (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 };
+}
+
 wall_t wall_now(void)
 {
 	struct timespec ts;

@@ -16,7 +16,12 @@ typedef struct {
 	int64_t s; /* seconds since the epoch, CLOCK_REALTIME */
 } wall_t;
 
+typedef struct {
+	int64_t us; /* microseconds of CLOCK_MONOTONIC, for what is shorter than mono_t tells */
+} mono_us_t;
+
 mono_t mono_now(void);
+mono_us_t mono_us_now(void);
 wall_t wall_now(void);
 
 /* Milliseconds. */

@@ -87,20 +87,30 @@ void counters_out(struct counters *c, uint32_t slot, size_t octets)
 
 void counters_echo_sent(struct counters *c, uint32_t slot)
 {
+	ADD(c->echo_sent, 1);
 	ADD(c->tunnels[slot].echo_sent, 1);
+}
+
+static void widen(_Atomic uint32_t *min, _Atomic uint32_t *max, uint32_t value)
+{
+	uint32_t least = GET(*min);
+
+	if (least == 0 || value < least)
+		SET(*min, value);
+	if (value > GET(*max))
+		SET(*max, value);
 }
 
 void counters_echo_received(struct counters *c, uint32_t slot, uint32_t rtt_us)
 {
 	struct tunnel_counters *t = &c->tunnels[slot];
-	uint32_t min = GET(t->rtt_min_us);
 
+	ADD(c->echo_received, 1);
+	ADD(c->rtt_sum_us, rtt_us);
+	widen(&c->rtt_min_us, &c->rtt_max_us, rtt_us);
 	ADD(t->echo_received, 1);
 	ADD(t->rtt_sum_us, rtt_us);
-	if (min == 0 || rtt_us < min)
-		SET(t->rtt_min_us, rtt_us);
-	if (rtt_us > GET(t->rtt_max_us))
-		SET(t->rtt_max_us, rtt_us);
+	widen(&t->rtt_min_us, &t->rtt_max_us, rtt_us);
 }
 
 void counters_beat(struct counters *c)

@@ -46,9 +46,12 @@ struct counters {
 	_Atomic uint64_t beats;                    /* valid heartbeats and AYIYA no-ops */
 	_Atomic uint64_t moves;                    /* endpoints that moved */
 	_Atomic uint64_t answers, answers_limited; /* ICMPv6 errors sent, and held back by the rate limit */
-	struct tunnel_counters *tunnels;           /* by slot; mapped, touched when used */
-	struct tunnel_drops *rows;                 /* given out in order of first need; a slot keeps its row */
-	uint32_t rows_used;                        /* the worker's own */
+	/* all tunnels' liveness, those that are gone included; rtt_min_us 0: none */
+	_Atomic uint64_t echo_sent, echo_received, rtt_sum_us;
+	_Atomic uint32_t rtt_min_us, rtt_max_us;
+	struct tunnel_counters *tunnels; /* by slot; mapped, touched when used */
+	struct tunnel_drops *rows;       /* given out in order of first need; a slot keeps its row */
+	uint32_t rows_used;              /* the worker's own */
 	size_t slots;
 };
 

@@ -184,14 +184,6 @@ static json_t *status(const struct control_view *v, uint32_t now, const json_t *
 
 /* ---- tunnels ---- */
 
-static const char *state_name(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
-			      const struct settings *s)
-{
-	if (!c->enabled)
-		return "disabled";
-	return tunnel_is_up(t, c, now, (uint32_t)s->expiry) ? "up" : "down";
-}
-
 static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t, const struct tunnel_conf *c,
 			   uint32_t now)
 {
@@ -202,7 +194,7 @@ static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
 	view_tunnel(v->counters, v->workers, t->slot, &n);
 	set(o, "id", tunnel_name(c->id));
 	set(o, "type", json_string(tunnel_type_name(c->type)));
-	set(o, "state", json_string(state_name(t, c, now, v->settings)));
+	set(o, "state", json_string(view_state_name(view_state(t, c, now, (uint32_t)v->settings->expiry))));
 	set(o, "client", address(tunnel_client(c)));
 	set(o, "endpoint", endpoint_text(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
 	set(o, "heard", moment_text(heard));

@@ -1,7 +1,9 @@
 #include "popd/io/port.h"
 
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 struct buffers {
 	uint8_t *memory;
@@ -35,4 +37,14 @@ void buffers_free(struct buffers *b)
 uint8_t *buffers_at(const struct buffers *b, size_t i)
 {
 	return b->memory + i * b->stride + JOB_HEADROOM;
+}
+
+uint64_t port_queue_drops(const struct port *port)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(port->fd, SOL_SOCKET, SO_MEMINFO, info, &len) != 0)
+		return 0;
+	return info[SK_MEMINFO_DROPS];
 }

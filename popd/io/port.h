@@ -53,6 +53,10 @@ void buffers_free(struct buffers *b); /* NULL is fine */
 /* The start of the i-th buffer's `size` bytes. */
 uint8_t *buffers_at(const struct buffers *b, size_t i) NONNULL;
 
+/* Packets that the kernel threw away at the port's socket, nearly all since its receive queue was full. Any thread; 0
+ * when the kernel does not tell. */
+uint64_t port_queue_drops(const struct port *port) NONNULL;
+
 /* Sets all that a received packet says; the rest of the job is the pipeline's. */
 static inline void job_fill(struct job *job, enum job_source source, uint8_t *data, size_t len, struct endpoint4 from,
 			    uint8_t tos)

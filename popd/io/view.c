@@ -10,6 +10,26 @@ static uint32_t get32(const _Atomic uint32_t *v)
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static const char *const state_names[] = { [VIEW_UP] = "up", [VIEW_DOWN] = "down", [VIEW_DISABLED] = "disabled" };
+_Static_assert(ARRAY_LEN(state_names) == VIEW_STATE__COUNT, "every state has a name");
+
+const char *view_state_name(enum view_state s)
+{
+	return s < VIEW_STATE__COUNT ? state_names[s] : "?";
+}
+
+enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry)
+{
+	if (!c->enabled)
+		return VIEW_DISABLED;
+	return tunnel_is_up(t, c, now, expiry) ? VIEW_UP : VIEW_DOWN;
+}
+
 struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
 {
 	struct view_tunnels v = { .configured = (uint32_t)table_count(t) };
@@ -21,7 +41,9 @@ struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
 		if (!c)
 			continue;
 		left--;
-		if (!tunnel_is_up(tunnel, c, now, expiry))
+		enum view_state state = view_state(tunnel, c, now, expiry);
+		v.by[c->type][state]++;
+		if (state != VIEW_UP)
 			continue;
 		uint32_t heard = get32(&tunnel->heard);
 		v.up++;
@@ -55,6 +77,12 @@ void view_pop(struct counters *const *workers, size_t n, struct view_pop *out)
 		out->moves += get64(&c->moves);
 		out->answers += get64(&c->answers);
 		out->answers_limited += get64(&c->answers_limited);
+		out->sent += get64(&c->echo_sent);
+		out->received += get64(&c->echo_received);
+		out->rtt_sum_us += get64(&c->rtt_sum_us);
+		uint32_t max = get32(&c->rtt_max_us);
+		out->rtt_min_us = lesser(out->rtt_min_us, get32(&c->rtt_min_us));
+		out->rtt_max_us = max > out->rtt_max_us ? max : out->rtt_max_us;
 		for (size_t d = 0; d < DROP__COUNT; d++)
 			add_drop(&out->drops[d], &c->drops[d]);
 	}
@@ -80,7 +108,7 @@ void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struc
 	for (size_t i = 0; i < n; i++) {
 		const struct tunnel_counters *t = &workers[i]->tunnels[slot];
 		const struct tunnel_drops *d = counters_drops(workers[i], slot);
-		uint32_t min = get32(&t->rtt_min_us), max = get32(&t->rtt_max_us);
+		uint32_t max = get32(&t->rtt_max_us);
 
 		out->packets_in += get64(&t->packets_in);
 		out->octets_in += get64(&t->octets_in);
@@ -89,7 +117,7 @@ void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struc
 		out->rtt_sum_us += get64(&t->rtt_sum_us);
 		out->sent += get32(&t->echo_sent);
 		out->received += get32(&t->echo_received);
-		out->rtt_min_us = min != 0 && (out->rtt_min_us == 0 || min < out->rtt_min_us) ? min : out->rtt_min_us;
+		out->rtt_min_us = lesser(out->rtt_min_us, get32(&t->rtt_min_us));
 		out->rtt_max_us = max > out->rtt_max_us ? max : out->rtt_max_us;
 		if (d)
 			add_tunnel_drops(out, d);

@@ -14,8 +14,13 @@
 
 enum { VIEW_ACTIVE = 300 }; /* a tunnel is active when it is up and was heard from within so many seconds */
 
+enum view_state { VIEW_UP, VIEW_DOWN, VIEW_DISABLED, VIEW_STATE__COUNT };
+const char *view_state_name(enum view_state s); /* "up", "down", "disabled" */
+enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry) NONNULL;
+
 struct view_tunnels {
 	uint32_t configured, up, active;
+	uint32_t by[TUNNEL_TYPE__COUNT][VIEW_STATE__COUNT];
 };
 struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry) NONNULL;
 
@@ -26,6 +31,8 @@ struct view_drop {
 /* The whole PoP. */
 struct view_pop {
 	uint64_t packets_in, octets_in, packets_out, octets_out, beats, moves, answers, answers_limited;
+	uint64_t sent, received, rtt_sum_us; /* liveness, tunnels that are gone included */
+	uint32_t rtt_min_us, rtt_max_us;     /* 0: none */
 	struct view_drop drops[DROP__COUNT];
 };
 void view_pop(struct counters *const *workers, size_t n, struct view_pop *out) NONNULL;

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/err.h"
@@ -37,6 +36,9 @@ struct order {
 };
 
 enum { PORT_TUN, PORT_AYIYA, PORT_HEARTBEAT, PORT_RAW41, PORT__COUNT };
+static const char *const queue_names[] = { "tun", "ayiya", "heartbeat", "proto41" };
+_Static_assert(ARRAY_LEN(queue_names) == PORT__COUNT, "every port's queue has a name");
+_Static_assert((int)PORT__COUNT <= (int)WORKER_QUEUES, "and a place in what is told of them");
 
 struct watched_port {
 	struct port *port;
@@ -66,15 +68,12 @@ struct worker {
 	struct job jobs[PIPELINE_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes;
+	struct worker_load load;
 };
 
 static struct moment moment_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (struct moment){ .wall = (uint32_t)wall_now().s,
-				.mono_us = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 };
+	return (struct moment){ .wall = (uint32_t)wall_now().s, .mono_us = mono_us_now().us };
 }
 
 static void post(struct worker *w, struct out *out)
@@ -121,6 +120,8 @@ static void run(struct worker *w, size_t n)
 		box->n = 0;
 	}
 	table_worker_leave(w->pipeline.table, w->number);
+	histogram_add(&w->load.packets, n);
+	histogram_add(&w->load.us, (uint64_t)(mono_us_now().us - now.mono_us));
 	if (told)
 		w->wake(w->wake_ctx);
 }
@@ -359,4 +360,19 @@ bool worker_has_failed(const struct worker *w)
 struct counters *worker_counters(struct worker *w)
 {
 	return w->pipeline.counters;
+}
+
+const struct worker_load *worker_load(const struct worker *w)
+{
+	return &w->load;
+}
+
+size_t worker_queues(const struct worker *w, struct worker_queue out[static WORKER_QUEUES])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PORT__COUNT; i++)
+		if (i != PORT_TUN && w->ports[i].port->receives)
+			out[n++] = (struct worker_queue){ queue_names[i], port_queue_drops(w->ports[i].port) };
+	return n;
 }

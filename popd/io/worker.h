@@ -12,6 +12,7 @@
 
 #include "lib/cc.h"
 #include "lib/ip.h"
+#include "popd/core/histogram.h"
 #include "popd/core/pipeline.h"
 #include "popd/io/offload.h"
 
@@ -25,6 +26,18 @@ struct worker_event {
 	enum event kind;
 	struct tunnel *tunnel;
 	uint64_t old_endpoint, endpoint;
+};
+
+/* What its batches are like: how many packets, and how long from the look at the clock to the last one's being sent. */
+struct worker_load {
+	struct histogram packets, us;
+};
+
+/* A socket's receive queue, by what comes in there. */
+enum { WORKER_QUEUES = 8 };
+struct worker_queue {
+	const char *name;
+	uint64_t drops; /* packets that the kernel had no room for in it */
 };
 
 struct worker_conf {
@@ -64,5 +77,8 @@ bool worker_lost_events(struct worker *w) NONNULL;
 /* True when the TUN has vanished under the worker, which has ended then. */
 bool worker_has_failed(const struct worker *w) NONNULL;
 struct counters *worker_counters(struct worker *w) NONNULL;
+const struct worker_load *worker_load(const struct worker *w) NONNULL;
+/* All that it receives from but the TUN, whose queue the interface counts for (link.h). Asks the kernel. Gives how many. */
+size_t worker_queues(const struct worker *w, struct worker_queue out[static WORKER_QUEUES]) NONNULL;
 
 #endif
