@@ -142,7 +142,8 @@ class Bench:
         the machine's mood has changed between them."""
         if row.goal:
             over = answer["popd"]["each"][1] / row.goal - 1
-            return over > 0, f"{over:+.0%}"
+            ratio_over = ratio(answer) / row.goal_ratio - 1
+            return over > 0, f"{over:+.0%}; as a ratio {'missed' if ratio_over > 0 else 'ok'} {ratio_over:+.0%} (goal {row.goal_ratio:.2f})"
         if row.times and row.times[0] in self.results:
             times = ratio(self.results[row.times[0]], "busiest") / ratio(answer, "busiest")
             part = answer["popd"]["busiest"][1] / answer["popd"]["each"][1]

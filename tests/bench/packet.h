@@ -22,6 +22,8 @@ enum {
 	PACKET_IPV4 = 20,
 	PACKET_UDP = 8,
 	PACKET_AYIYA = 44, /* with SHA-1 */
+	PACKET_IPV6 = 40,
+	PACKET_AT_DESTINATION = 24,
 	PACKET_INNER = 60, /* IPv6 and TCP headers */
 	PACKET_TAG = 8,    /* the payload begins with the packet's number in the row, from 1 */
 	PACKET_RUN_MAX = 49,

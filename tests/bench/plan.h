@@ -51,6 +51,14 @@ static inline void plan_address(uint32_t i, uint8_t last, uint8_t out[static 16]
 	       16);
 }
 
+/* The tunnel that an address made by plan_address is of. */
+static inline uint32_t plan_tunnel_of(const uint8_t address[static 16])
+{
+	uint32_t prefix = (uint32_t)address[4] << 8 | address[5], number = (uint32_t)address[6] << 8 | address[7];
+
+	return (prefix - PLAN_FIRST_PREFIX) * PLAN_TUNNELS_A_PREFIX + number % PLAN_TUNNELS_A_PREFIX;
+}
+
 static inline uint32_t plan_client_ipv4(uint32_t i)
 {
 	return 0xc6130000 | (i & 0xffff); /* 198.19.x.y */

@@ -3,10 +3,11 @@
  * offloads, one socket; no table, no checks, no counters, one receiver of everything. Its numbers say how fast this
  * machine is just now, so that rows of different runs can be compared as ratios to it.
  *
- *   reference ayiya|proto41 TUN POP-IPV4 CLIENT-IPV4
+ *   reference ayiya|proto41 TUN POP-IPV4
  *
  * From the socket to the TUN: what is inside, after hashing the datagram once (AYIYA). From the TUN to the socket: to
- * CLIENT-IPV4, after hashing once. "ready" on standard output when it forwards.
+ * the client whose number the inner destination shows, so that the kernel has as many clients to tell apart as with
+ * popd, after hashing once. "ready" on standard output when it forwards.
  *
  *   reference floor
  *
@@ -38,7 +39,7 @@ struct reference {
 	int tun, outer;
 	bool ayiya;
 	struct digest_ctx *digest;
-	struct sockaddr_in client;
+	struct sockaddr_in clients[BATCH];
 	struct mmsghdr messages[BATCH];
 	struct iovec iov[BATCH];
 	uint8_t data[BATCH][SIZE];
@@ -99,6 +100,15 @@ static bool inwards(struct reference *r)
 	return n == BATCH;
 }
 
+static struct sockaddr_in client_of(const struct reference *r, const uint8_t *inner)
+{
+	uint32_t tunnel = plan_tunnel_of(inner + PACKET_AT_DESTINATION);
+
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons(r->ayiya ? plan_client_port(tunnel) : 0),
+				     .sin_addr.s_addr = htonl(plan_client_ipv4(tunnel)) };
+}
+
 static bool outwards(struct reference *r)
 {
 	size_t header = r->ayiya ? PACKET_AYIYA : 0;
@@ -106,11 +116,12 @@ static bool outwards(struct reference *r)
 
 	for (; n < BATCH; n++) {
 		ssize_t len = read(r->tun, r->data[n] + header, SIZE - header);
-		if (len <= 0)
+		if (len < PACKET_IPV6)
 			break;
+		r->clients[n] = client_of(r, r->data[n] + header);
 		r->iov[n] = (struct iovec){ .iov_base = r->data[n], .iov_len = (size_t)len + header };
 		r->messages[n].msg_hdr = (struct msghdr){
-			.msg_name = &r->client, .msg_namelen = sizeof(r->client), .msg_iov = &r->iov[n], .msg_iovlen = 1
+			.msg_name = &r->clients[n], .msg_namelen = sizeof(r->clients[n]), .msg_iov = &r->iov[n], .msg_iovlen = 1
 		};
 		if (!r->ayiya)
 			continue;
@@ -182,14 +193,11 @@ int main(int argc, char **argv)
 		show_floor(&r);
 		return 0;
 	}
-	if (argc != 5)
-		die("usage: reference floor | ayiya|proto41 TUN POP-IPV4 CLIENT-IPV4");
+	if (argc != 4)
+		die("usage: reference floor | ayiya|proto41 TUN POP-IPV4");
 	r.ayiya = strcmp(argv[1], "ayiya") == 0;
 	r.tun = open_tun(argv[2]);
 	r.outer = open_outer(r.ayiya, argv[3]);
-	r.client = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(r.ayiya ? 10000 : 0) };
-	if (inet_pton(AF_INET, argv[4], &r.client.sin_addr) != 1)
-		die("%s: not an IPv4 address", argv[4]);
 	puts("ready");
 	fflush(stdout);
 	for (;;) {

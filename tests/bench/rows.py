@@ -14,6 +14,10 @@ class World:
         return self.ayiya + self.static
 
 
+# What the plainest forwarder needed where the goals were set, by path and bytes: a goal divided by it is a goal for any machine.
+PLAIN = {("ayiya-decap", 1280): 1720, ("ayiya-decap", 84): 1360, ("ayiya-encap", 1280): 1650, ("proto41-decap", 1280): 1500,
+         ("proto41-encap", 1280): 1560}
+
 BASE = World(ayiya=1000, static=1000, active=1000)
 
 
@@ -34,6 +38,10 @@ class Row:
     times: tuple = ()  # (row, factor): this row carries at least so many times the packets a second of that one
     over: tuple = ()  # (row, factor): and costs at most so many times as much a packet
     quick: bool = False
+
+    @property
+    def goal_ratio(self):
+        return self.goal / PLAIN[self.path, self.inner]
 
 
 def one_worker():
@@ -70,6 +78,7 @@ def two_workers():
     yield twice("ayiya-decap-1280-run16", "ayiya-decap", run=16, merged=True)
     yield twice("ayiya-encap-1280", "ayiya-encap")
     yield twice("ayiya-encap-1280-run16", "ayiya-encap", run=16, merged=True)
+    yield twice("proto41-decap-1280", "proto41-decap")
     yield twice("proto41-encap-1280", "proto41-encap")
 
 

@@ -192,7 +192,7 @@ class Reference:
 
     def __enter__(self):
         pop = self.stage.reference_chain.pop
-        self.process = pop.popen(tool("reference"), self.protocol, "bench0", POP_IPV4, "198.19.255.255", stdout=subprocess.PIPE, text=True)
+        self.process = pop.popen(tool("reference"), self.protocol, "bench0", POP_IPV4, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n", "the reference does not start"
         os.sched_setaffinity(self.process.pid, {WORKER_CPU})
         pop.run("ip", "link", "set", "bench0", "mtu", "1480", "txqueuelen", "8192", "up")
