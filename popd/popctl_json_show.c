@@ -217,7 +217,8 @@ void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *ou
 	show_list(out, "routed", json_object_get(o, "routes"));
 	line(out, "MTU", "%llu", number_of(o, "mtu"));
 	if (json_is_integer(json_object_get(o, "path_mtu")))
-		line(out, "path MTU", "%llu", number_of(o, "path_mtu"));
+		line(out, "path MTU", "%llu, learnt %s: packets of at most %llu go through", number_of(o, "path_mtu"),
+		     ago(o, "path_mtu_age", cell), number_of(o, "effective_mtu"));
 	line(out, "endpoint", "%s%s%s", text_of(o, "endpoint"),
 	     json_is_string(json_object_get(o, "signature")) ? ", signs with " : "",
 	     json_is_string(json_object_get(o, "signature")) ? text_of(o, "signature") : "");

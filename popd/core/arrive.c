@@ -71,7 +71,25 @@ static enum drop open_proto41(struct job *job, struct work *w)
 	return drop;
 }
 
-static enum drop open_job(struct job *job, struct work *w)
+/* Names its tunnel only when the quote goes far enough; else the control thread has to find out. */
+static enum drop open_icmp4(const struct batch *b, struct job *job, struct work *w)
+{
+	int err = icmp4_decode(job->data, job->len, &w->icmp4);
+
+	if (err)
+		return err == -ERR_FORMAT ? DROP_ICMP4_UNVERIFIED : DROP_OUTER_SHORT;
+	if (ip4_is_martian(job->from.addr))
+		return DROP_OUTER_MARTIAN;
+	if (!complaint_read(&w->icmp4, job->from, b->pop->ipv4, b->p->ayiya_port, &job->complaint))
+		return DROP_ICMP4_UNVERIFIED;
+	if (w->icmp4.shows == ICMP4_SHOWS_AYIYA || w->icmp4.shows == ICMP4_SHOWS_INNER)
+		w->who = &w->icmp4.address;
+	else
+		job->event = EVENT_COMPLAINT;
+	return DROP_NONE;
+}
+
+static enum drop open_job(const struct batch *b, struct job *job, struct work *w)
 {
 	switch (job->source) {
 	case JOB_FROM_AYIYA:
@@ -83,6 +101,8 @@ static enum drop open_job(struct job *job, struct work *w)
 	case JOB_FROM_TUN:
 	case JOB_PROBE:
 		return take_inner(w, job->data, job->len);
+	case JOB_FROM_ICMP4:
+		return open_icmp4(b, job, w);
 	}
 	return DROP_INTERNAL;
 }
@@ -97,7 +117,7 @@ void arrive_open(struct batch *b)
 		w->who = NULL;
 		w->echoes = false;
 		w->from = inside ? 0 : endpoint_pack(job->from, 0);
-		enum drop drop = open_job(job, w);
+		enum drop drop = open_job(b, job, w);
 		if (drop)
 			batch_drop(b, i, drop, NULL, NULL);
 	}
@@ -194,6 +214,33 @@ static void ask_heartbeat(struct batch *b, size_t i)
 	};
 }
 
+/* AYIYA packets of ours carry the tunnel's ::1; the inner destination of the others is any that is routed to it. */
+static bool quotes_tunnel(const struct work *w, uint32_t now)
+{
+	if (w->icmp4.shows == ICMP4_SHOWS_INNER)
+		return w->route.kind != ROUTE_NONE;
+	if (w->route.kind != ROUTE_TUNNEL_NET || !replay_clock_is_near(w->icmp4.epoch, now))
+		return false;
+	struct ip6 pop = tunnel_pop(w->route.conf);
+	return ip6_equal(&pop, w->who);
+}
+
+static void check_icmp4(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	const struct work *w = &b->work[i];
+	enum drop why = quotes_tunnel(w, b->now.wall)
+				? complaint_settle(&job->complaint, w->route.tunnel, w->route.conf, b->now.wall)
+				: DROP_ICMP4_UNVERIFIED;
+
+	/* Whoever makes one up does not choose whose errors it is counted among. */
+	if (why != DROP_ICMP4_UNVERIFIED) {
+		job->tunnel = w->route.tunnel;
+		job->conf = w->route.conf;
+	}
+	batch_drop(b, i, why, job->tunnel, job->conf);
+}
+
 void arrive_check(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
@@ -201,6 +248,10 @@ void arrive_check(struct batch *b)
 		struct work *w = &b->work[i];
 		if (job->drop || !w->who)
 			continue;
+		if (job->source == JOB_FROM_ICMP4) {
+			check_icmp4(b, i);
+			continue;
+		}
 		if (!names_tunnel(job, w)) {
 			batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
 			continue;

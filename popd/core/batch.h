@@ -19,6 +19,7 @@ struct work {
 	union {
 		struct ayiya_view ayiya;
 		struct heartbeat beat;
+		struct icmp4_error icmp4;
 	};
 	uint8_t claimed[DIGEST_MAX_LEN];  /* the signature as it came */
 	uint8_t computed[DIGEST_MAX_LEN]; /* what it should be */

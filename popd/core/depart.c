@@ -18,7 +18,7 @@ static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct 
 {
 	struct auth_item sign;
 
-	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->now.wall))
+	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->p->dscp, b->now.wall))
 		*batch_item(b, i) = sign;
 }
 
@@ -155,4 +155,5 @@ void depart_echo(struct batch *b, size_t i)
 
 	encap_ayiya(&job->out[forwards], batch_item(b, i), job->tunnel, job->conf, b->work[i].from, AYIYA_ECHO_RESPONSE,
 		    forwards ? AYIYA_NEXT_NONE : asked->next_header, payload, len, b->now.wall);
+	job->out[forwards].tos = encap_tos(0, b->p->dscp);
 }

@@ -34,6 +34,14 @@
 	X(REPLAY_MOVE, "replay-move", "from another address, but not newer than the newest: a replay")            \
 	X(ENDPOINT_MISMATCH, "endpoint-mismatch",                                                                 \
 	  "protocol 41 from an IPv4 address that is not the tunnel's endpoint")                                   \
+	/* what others say of packets that we sent */                                                             \
+	X(OUTER_UNREACHABLE, "outer-unreachable",                                                                 \
+	  "a router, or the client's own machine, says that our packets do not reach the client")                 \
+	X(OUTER_TIME_EXCEEDED, "outer-time-exceeded",                                                             \
+	  "our packets run in circles, or arrive in pieces of which some are missing")                            \
+	X(OUTER_PARAMETER, "outer-parameter-problem", "a router does not like the IPv4 header of our packets")    \
+	X(OUTER_TOO_BIG, "outer-too-big", "the IPv4 path to the client takes no packets that large")              \
+	X(ICMP4_UNVERIFIED, "icmp4-unverified", "an ICMPv4 error about nothing that this PoP sends to a tunnel")  \
 	/* inner packet */                                                                                        \
 	X(INNER_SHORT, "inner-short", "the inner packet is shorter than its IPv6 header says")                    \
 	X(INNER_VERSION, "inner-version", "the inner packet is not IPv6")                                         \

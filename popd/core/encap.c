@@ -1,5 +1,6 @@
 #include "popd/core/encap.h"
 
+#include "popd/core/path.h"
 #include "popd/wire/ecn.h"
 #include "popd/wire/ipv4.h"
 #include "popd/wire/ipv6.h"
@@ -17,14 +18,21 @@ static uint32_t overhead(const struct tunnel_conf *c, uint64_t endpoint)
 	       (c->type == TUNNEL_AYIYA ? UDP_HEADER + (uint32_t)ayiya_header_len(is_sha256(endpoint)) : 0);
 }
 
-uint32_t encap_mtu(const struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint)
+uint32_t encap_mtu(const struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t now)
 {
-	uint32_t mtu = c->mtu, path = atomic_load_explicit(&t->path_mtu, memory_order_relaxed),
-		 more = overhead(c, endpoint);
+	uint32_t mtu = c->mtu, more = overhead(c, endpoint),
+		 path = path_mtu(atomic_load_explicit(&t->path, memory_order_relaxed), now);
 
 	if (path != 0 && (path < more || path - more < mtu))
 		mtu = path < more ? 0 : path - more;
 	return mtu < TUNNEL_MTU_MIN ? TUNNEL_MTU_MIN : mtu;
+}
+
+uint8_t encap_tos(uint8_t class, enum dscp dscp)
+{
+	unsigned codepoint = dscp == DSCP_COPY ? class >> 2 : (unsigned)dscp - DSCP_FIXED;
+
+	return (uint8_t)(codepoint << 2 | ecn_encapsulate(class));
 }
 
 void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t, const struct tunnel_conf *c,
@@ -48,10 +56,10 @@ void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t, cons
 }
 
 bool encap_packet(struct out *out, struct auth_item *sign, struct tunnel *t, const struct tunnel_conf *c,
-		  uint64_t endpoint, uint8_t *inner, uint32_t len, uint32_t now)
+		  uint64_t endpoint, uint8_t *inner, uint32_t len, enum dscp dscp, uint32_t now)
 {
-	uint8_t class = ipv6_traffic_class(inner);
 	bool is_ayiya = c->type == TUNNEL_AYIYA;
+	uint32_t mtu = encap_mtu(t, c, endpoint, now);
 
 	if (is_ayiya)
 		encap_ayiya(out, sign, t, c, endpoint, AYIYA_FORWARD, AYIYA_NEXT_IPV6, inner, len, now);
@@ -59,7 +67,7 @@ bool encap_packet(struct out *out, struct auth_item *sign, struct tunnel *t, con
 		*out = (struct out){
 			.kind = OUT_PROTO41, .data = inner, .len = len, .to = endpoint_of(endpoint), .tunnel = t
 		};
-	out->tos = (uint8_t)((class & ~ECN_MASK) | ecn_encapsulate(class));
-	out->dont_fragment = encap_mtu(t, c, endpoint) > TUNNEL_MTU_MIN;
+	out->tos = encap_tos(ipv6_traffic_class(inner), dscp);
+	out->dont_fragment = !is_ayiya && mtu > TUNNEL_MTU_MIN && len <= mtu;
 	return is_ayiya;
 }

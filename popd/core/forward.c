@@ -174,7 +174,7 @@ static void send_to_tunnel(const struct pipeline *p, const struct crossing *x, s
 		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ ICMP6_TIME_EXCEEDED, 0, 0 });
 		return;
 	}
-	uint32_t mtu = encap_mtu(to, c, v->endpoint);
+	uint32_t mtu = encap_mtu(to, c, v->endpoint, now.wall);
 	if (x->len > mtu) {
 		refuse(x, v, DROP_TOO_BIG, (struct icmp6_error){ ICMP6_TOO_BIG, 0, mtu });
 		return;

@@ -14,7 +14,9 @@
 #include "popd/core/pipeline.h"
 
 #include "popd/core/batch.h"
+#include "popd/core/path.h"
 #include "popd/wire/icmp6.h"
+#include "popd/wire/ipv4.h"
 
 _Static_assert(PIPELINE_BATCH <= UINT8_MAX, "batch.asker holds a job's index");
 _Static_assert(JOB_HEADROOM >= ICMP6_ERROR_HEADROOM + AYIYA_HEADER_MAX,
@@ -135,6 +137,26 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment 
 	depart(&b);
 	auth_run(p->digest, &p->sha1, b.items, b.item_count);
 	drop_unsigned(&b);
+}
+
+void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
+{
+	const struct tunnel_conf *c = out->tunnel ? atomic_load(&out->tunnel->conf) : NULL;
+	uint32_t len = IPV4_HEADER + out->len;
+
+	if (out->tunnel)
+		path_lower(out->tunnel, endpoint_pack(out->to, 0), path_plateau(len), wall);
+	counters_drop(p->counters, DROP_OUTER_TOO_BIG, out->tunnel ? out->tunnel->slot : UINT32_MAX, c ? c->id : 0, 0,
+		      wall);
+}
+
+void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, uint32_t wall)
+{
+	const struct tunnel_conf *conf = t ? atomic_load(&t->conf) : NULL;
+	enum drop why = conf ? complaint_settle(c, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
+	bool is_its = why != DROP_ICMP4_UNVERIFIED;
+
+	counters_drop(p->counters, why, is_its ? t->slot : UINT32_MAX, is_its ? conf->id : 0, c->from, wall);
 }
 
 void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t wall)

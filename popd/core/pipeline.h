@@ -8,6 +8,7 @@
 
 #include "lib/digest.h"
 #include "lib/sha1_many.h"
+#include "popd/core/complaint.h"
 #include "popd/core/counters.h"
 #include "popd/core/drop.h"
 #include "popd/core/limit.h"
@@ -22,6 +23,7 @@ enum job_source {
 	JOB_FROM_HEARTBEAT, /* the same */
 	JOB_FROM_PROTO41,   /* `data` is what follows the IPv4 header */
 	JOB_PROBE,          /* made by ourselves: an inner packet to send into `tunnel` (liveness) */
+	JOB_FROM_ICMP4,     /* `data` is an ICMPv4 error without its IPv4 header, `from` (no port) who sent it */
 };
 
 enum out_kind { OUT_NONE, OUT_TUN, OUT_UDP, OUT_PROTO41 };
@@ -35,8 +37,12 @@ struct out {
 	struct tunnel *tunnel; /* whose traffic it is, for errors of the send; NULL: none */
 };
 
-/* What the log may be told of, at most one a job. */
-enum event { EVENT_NONE, EVENT_ENDPOINT_MOVED, EVENT_TUNNEL_UP };
+/* What the control thread may be told of, at most one a job: something for the log, or a complaint that shows no more
+ * of its tunnel than the endpoint (pipeline_complain when it is found). */
+enum event { EVENT_NONE, EVENT_ENDPOINT_MOVED, EVENT_TUNNEL_UP, EVENT_COMPLAINT };
+
+/* The outer DSCP: the inner packet's, or DSCP_FIXED + 0 to 63. */
+enum dscp { DSCP_COPY, DSCP_FIXED, DSCP_LAST = DSCP_FIXED + 63 };
 
 struct job {
 	/* in */
@@ -52,8 +58,9 @@ struct job {
 	enum drop drop;    /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
 	struct out out[2]; /* out[1] only for an AYIYA echo request that also forwards */
 	enum event event;
-	uint64_t old_endpoint; /* EVENT_ENDPOINT_MOVED: the endpoint word before */
-	uint8_t echo[128];     /* room for the small second answer */
+	uint64_t old_endpoint;      /* EVENT_ENDPOINT_MOVED: the endpoint word before */
+	struct complaint complaint; /* EVENT_COMPLAINT */
+	uint8_t echo[128];          /* room for the small second answer */
 };
 
 struct pipeline {
@@ -64,6 +71,8 @@ struct pipeline {
 	struct sha1_set sha1;      /* engines for the signatures of a batch */
 	uint32_t expiry;           /* seconds without a valid packet until a dynamic tunnel is down */
 	uint8_t probe_key[16];     /* random, the same for all workers and for probe_build */
+	uint16_t ayiya_port;       /* ours: where AYIYA packets leave from */
+	enum dscp dscp;            /* of what goes into tunnels */
 };
 
 /* The moment a batch is handled at. */
@@ -81,5 +90,13 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment 
 
 /* Output could not be sent: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
 void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
+
+/* An outer packet that may not be fragmented is too large for our own link: the first router to say so is the kernel.
+ * Counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
+void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
+
+/* Settles a complaint about `t` (NULL: no tunnel has that endpoint), between table_worker_enter and _leave. */
+void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, uint32_t wall)
+	NONNULL_ARGS(1, 3);
 
 #endif

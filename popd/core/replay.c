@@ -55,7 +55,7 @@ static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t fr
 		drop = DROP_REPLAY_MOVE;
 	} else {
 		atomic_store_explicit(&t->endpoint, from, memory_order_relaxed);
-		atomic_store_explicit(&t->path_mtu, 0, memory_order_relaxed);
+		atomic_store_explicit(&t->path, 0, memory_order_relaxed);
 	}
 	tunnel_unlock(t);
 	return drop;

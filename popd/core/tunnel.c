@@ -60,7 +60,7 @@ static void set_client(struct tunnel *t, uint64_t endpoint, uint32_t newest, uin
 	atomic_store_explicit(&t->endpoint, endpoint, memory_order_relaxed);
 	atomic_store_explicit(&t->newest, newest, memory_order_relaxed);
 	atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
-	atomic_store_explicit(&t->path_mtu, 0, memory_order_relaxed);
+	atomic_store_explicit(&t->path, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->probe, 0, memory_order_relaxed);
 }
 

@@ -52,12 +52,12 @@ static inline unsigned endpoint_flags(uint64_t word)
 struct tunnel {
 	_Atomic(const struct tunnel_conf *) conf; /* NULL: free slot */
 	_Atomic uint64_t endpoint;                /* the endpoint word */
-	_Atomic uint32_t newest;                  /* newest accepted epoch (replay.h); 0: none yet */
-	_Atomic uint32_t heard;                   /* wall second of the last valid packet or beat; 0: never */
-	_Atomic uint32_t path_mtu;                /* outer path MTU learnt from ICMPv4, 0: none */
-	_Atomic uint32_t probe;                   /* the last probe whose answer was counted (probe.h); 0: none */
-	atomic_flag moving;                       /* held for the few instructions in which an endpoint moves */
-	uint32_t slot;                            /* own index */
+	_Atomic uint64_t path;   /* the path word (path.h): outer path MTU learnt from ICMPv4; 0: none */
+	_Atomic uint32_t newest; /* newest accepted epoch (replay.h); 0: none yet */
+	_Atomic uint32_t heard;  /* wall second of the last valid packet or beat; 0: never */
+	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
+	atomic_flag moving;      /* held for the few instructions in which an endpoint moves */
+	uint32_t slot;           /* own index */
 } CACHE_ALIGNED;
 
 /* A configuration with room for `routes` routes: zeroed, route_count set. NULL: no memory. Freed by free(), or taken by

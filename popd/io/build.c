@@ -96,6 +96,7 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 		.ipv4 = s->ipv4,
 		.ayiya_port = (uint16_t)s->ayiya_port,
 		.heartbeat_port = (uint16_t)s->heartbeat_port,
+		.dscp = settings_dscp(s),
 		.tun = s->tun,
 		.count = n,
 		.offloads = &d->offloads,
@@ -207,11 +208,12 @@ static struct pgreport *make_report(struct popd *d)
 
 bool build_database(struct popd *d, uint64_t seq)
 {
+	d->seeker = seeker_create(d->loop, d->table, d->workers[0]);
 	d->prober = prober_create(d->loop, d->table, d->workers, d->worker_count, &d->settings->expiry);
 	d->pool = make_pool(d);
 	d->feed = d->pool ? make_feed(d, seq) : NULL;
 	d->report = d->feed ? make_report(d) : NULL;
-	if (!d->report || !d->prober) {
+	if (!d->report || !d->prober || !d->seeker) {
 		log_error("the database connection cannot be set up: look at conninfo");
 		return false;
 	}
@@ -240,6 +242,7 @@ void build_free(struct popd *d)
 	pgreport_free(d->report);
 	pgfeed_free(d->feed);
 	prober_free(d->prober);
+	seeker_free(d->seeker);
 	control_free(d->control);
 	link_free(d->link);
 	keeper_free(d->keeper);

@@ -11,7 +11,9 @@
 #include "lib/log.h"
 #include "lib/num.h"
 #include "lib/version.h"
+#include "popd/core/encap.h"
 #include "popd/core/measure.h"
+#include "popd/core/path.h"
 #include "popd/io/view.h"
 
 /* ---- values ---- */
@@ -288,7 +290,8 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 {
 	const struct prefix6 net = { c->net, 64 };
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
-	uint32_t path_mtu = atomic_load_explicit(&t->path_mtu, memory_order_relaxed);
+	uint64_t path = atomic_load_explicit(&t->path, memory_order_relaxed);
+	uint32_t path_takes = path_mtu(path, now);
 	struct view_tunnel n;
 	json_t *o = tunnel_line(v, t, c, now);
 
@@ -297,7 +300,9 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 	set(o, "prefix", prefix(&net));
 	set(o, "pop", address(tunnel_pop(c)));
 	set(o, "mtu", number(c->mtu));
-	set(o, "path_mtu", path_mtu ? number(path_mtu) : json_null());
+	set(o, "path_mtu", path_takes ? number(path_takes) : json_null());
+	set(o, "path_mtu_age", path_takes ? age(path_since(path), now) : json_null());
+	set(o, "effective_mtu", number(encap_mtu(t, c, endpoint, now)));
 	set(o, "routes", tunnel_routes(c));
 	set(o, "signature",
 	    c->type == TUNNEL_AYIYA && endpoint

@@ -68,6 +68,8 @@ static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
 
 	(void)revents;
 	events_drain(d->events, d->workers, d->worker_count);
+	if (d->seeker)
+		seeker_wake(d->seeker);
 	for (unsigned i = 0; i < d->worker_count; i++) {
 		if (!worker_has_failed(d->workers[i]) || d->failed)
 			continue;

@@ -26,6 +26,7 @@
 #include "popd/io/pgfeed.h"
 #include "popd/io/pgreport.h"
 #include "popd/io/prober.h"
+#include "popd/io/seeker.h"
 #include "popd/io/stats.h"
 #include "popd/io/store.h"
 #include "popd/io/worker.h"
@@ -51,6 +52,7 @@ struct popd {
 	struct stats *stats;
 	struct control *control;
 	struct prober *prober;
+	struct seeker *seeker;
 	struct pgpool *pool;
 	struct pgfeed *feed;
 	struct pgreport *report;

@@ -111,6 +111,15 @@ static size_t plan(struct outer_batch *b, struct out *const *outs, size_t done, 
 	return messages;
 }
 
+/* One packet, for the reason in errno. */
+static void refused(struct pipeline *pipeline, const struct out *out, uint32_t now)
+{
+	if (errno == EMSGSIZE && out->dont_fragment)
+		pipeline_too_big(pipeline, out, now);
+	else
+		pipeline_refused(pipeline, out, now);
+}
+
 /* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device under it cannot sum the segments; it will
  * say so every time. Anything else is about this message (larger than that route's MTU, say). */
 static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first, size_t end,
@@ -123,7 +132,7 @@ static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, 
 		b->first[0] = (uint16_t)i;
 		fill(b, 0, outs, 1);
 		if (sendmsg(fd, &b->messages[0].msg_hdr, 0) < 0)
-			pipeline_refused(pipeline, outs[i], now);
+			refused(pipeline, outs[i], now);
 	}
 }
 
@@ -149,7 +158,7 @@ void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n
 			continue;
 		}
 		do
-			pipeline_refused(pipeline, outs[done++], now);
+			refused(pipeline, outs[done++], now);
 		while (full && done < n);
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/num.h"
 #include "lib/sha1_many.h"
 
 static const char *const level_names[] = { "error", "warn", "info", "debug", NULL };
@@ -21,6 +22,8 @@ static const struct config_key keys[] = {
 	{ "popd", "mtu", CONFIG_NUMBER, AT(tun_mtu), 1280, 1480, NULL, "1480", false,
 	  "MTU of the TUN; no tunnel may have a larger one" },
 	{ "popd", "routes", CONFIG_BOOL, AT(routes), 0, 0, NULL, "yes", false, "route the PoP's prefixes to the TUN" },
+	{ "popd", "dscp", CONFIG_TEXT, AT(dscp), 1, 4, NULL, "copy", false,
+	  "DSCP of the IPv4 packets that carry tunnels: copy (of the inner packet), zero, or 0 to 63" },
 	{ "popd", "workers", CONFIG_NUMBER, AT(workers), 0, 64, NULL, "0", false,
 	  "forwarding threads; 0: one per core" },
 	{ "popd", "max_tunnels", CONFIG_NUMBER, AT(max_tunnels), 1, 4194304, NULL, "65536", false,
@@ -55,10 +58,27 @@ static const struct config_key keys[] = {
 	  "seconds until an unanswered statement is given up" },
 };
 
+/* 0 or -ERR_FORMAT. */
+static int dscp_parse(const char *text, enum dscp *out)
+{
+	uint64_t number;
+
+	if (strcmp(text, "copy") == 0)
+		*out = DSCP_COPY;
+	else if (strcmp(text, "zero") == 0)
+		*out = DSCP_FIXED;
+	else if (num_parse_u64(text, strlen(text), 0, DSCP_LAST - DSCP_FIXED, &number) == 0)
+		*out = (enum dscp)(DSCP_FIXED + number);
+	else
+		return -ERR_FORMAT;
+	return 0;
+}
+
 /* What config.h's ranges cannot say. */
 static int check(const char *path, const struct settings *s, char *error)
 {
 	const char *why = NULL;
+	enum dscp dscp;
 
 	if (s->name[0] < 'a' || s->name[0] > 'z' ||
 	    strspn(s->name, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(s->name))
@@ -69,6 +89,8 @@ static int check(const char *path, const struct settings *s, char *error)
 		why = "ayiya_port and heartbeat_port must differ";
 	else if (ip4_is_martian(s->ipv4) && s->ipv4.v >> 24 != 127)
 		why = "ipv4 is not an address that a tunnel can end at";
+	else if (dscp_parse(s->dscp, &dscp) != 0)
+		why = "dscp is copy, zero or a number from 0 to 63";
 	if (!why)
 		return 0;
 	snprintf(error, CONFIG_ERROR_TEXT, "%s: %s", path, why);
@@ -131,6 +153,14 @@ void settings_take_live(struct settings *s, const struct settings *fresh)
 		else if (!is_same(&keys[i], s, fresh))
 			log_warnx("%s has changed in the configuration; it takes a restart", keys[i].name);
 	}
+}
+
+enum dscp settings_dscp(const struct settings *s)
+{
+	enum dscp dscp = DSCP_COPY;
+
+	(void)dscp_parse(s->dscp, &dscp); /* checked when it was loaded */
+	return dscp;
 }
 
 unsigned settings_worker_count(const struct settings *s, unsigned max)

@@ -12,6 +12,7 @@
 #include "lib/cc.h"
 #include "lib/config.h"
 #include "lib/ip.h"
+#include "popd/core/pipeline.h"
 #include "popd/io/offload.h"
 
 struct settings {
@@ -22,6 +23,7 @@ struct settings {
 	char *tun; /* interface name */
 	int64_t tun_mtu;
 	bool routes;     /* route the PoP's prefixes to the TUN */
+	char *dscp;      /* as written; settings_dscp knows what it means */
 	int64_t workers; /* 0: one per core */
 	int64_t max_tunnels;
 	int64_t expiry;        /* seconds until a silent dynamic tunnel is down */
@@ -49,6 +51,9 @@ void settings_free(struct settings *s) NONNULL;
 /* Moves what a running popd can change (the keys marked live) from `fresh` to `s`, and names in a log line each the
  * others that differ. */
 void settings_take_live(struct settings *s, const struct settings *fresh) NONNULL;
+
+/* `dscp` as the data path has it. */
+enum dscp settings_dscp(const struct settings *s) NONNULL;
 
 /* `workers`, with 0 resolved to the number of cores this process may use, at most `max`. */
 unsigned settings_worker_count(const struct settings *s, unsigned max) NONNULL;

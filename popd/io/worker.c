@@ -20,6 +20,7 @@
 #include "lib/clock.h"
 #include "lib/err.h"
 #include "popd/core/probe.h"
+#include "popd/io/icmp4.h"
 #include "popd/io/port.h"
 #include "popd/io/raw41.h"
 #include "popd/io/ring.h"
@@ -28,15 +29,16 @@
 
 enum { WORKER_BUDGET = 4, ORDER_RING = 4096, EVENT_RING = 4096 };
 
-enum order_kind { ORDER_PROBE, ORDER_EXPIRY };
+enum order_kind { ORDER_PROBE, ORDER_EXPIRY, ORDER_COMPLAINT };
 struct order {
 	enum order_kind kind;
 	struct tunnel *tunnel;
 	uint32_t value; /* sequence, or seconds */
+	struct complaint complaint;
 };
 
-enum { PORT_TUN, PORT_AYIYA, PORT_HEARTBEAT, PORT_RAW41, PORT__COUNT };
-static const char *const queue_names[] = { "tun", "ayiya", "heartbeat", "proto41" };
+enum { PORT_TUN, PORT_AYIYA, PORT_HEARTBEAT, PORT_RAW41, PORT_ICMP4, PORT__COUNT };
+static const char *const queue_names[] = { "tun", "ayiya", "heartbeat", "proto41", "icmp4" };
 _Static_assert(ARRAY_LEN(queue_names) == PORT__COUNT, "every port's queue has a name");
 _Static_assert((int)PORT__COUNT <= (int)WORKER_QUEUES, "and a place in what is told of them");
 
@@ -58,7 +60,7 @@ struct worker {
 	struct ev_async order;
 	struct watched_port ports[PORT__COUNT];
 	struct pipeline pipeline;
-	struct ring *orders, *events;
+	struct ring *orders, *events, *complaints;
 	uint16_t probe_id;
 	void (*wake)(void *ctx);
 	void *wake_ctx;
@@ -86,10 +88,21 @@ static void post(struct worker *w, struct out *out)
 	box->outs[box->n++] = out;
 }
 
-static bool tell(struct worker *w, const struct job *job)
+/* Without room for it nobody will look for its tunnel. */
+static void hand_on_complaint(struct worker *w, const struct complaint *c, uint32_t now)
+{
+	if (!ring_push(w->complaints, c))
+		pipeline_complain(&w->pipeline, NULL, c, now);
+}
+
+static bool tell(struct worker *w, const struct job *job, uint32_t now)
 {
 	if (job->event == EVENT_NONE)
 		return false;
+	if (job->event == EVENT_COMPLAINT) {
+		hand_on_complaint(w, &job->complaint, now);
+		return true;
+	}
 	struct worker_event e = {
 		.kind = job->event,
 		.tunnel = job->tunnel,
@@ -111,7 +124,7 @@ static void run(struct worker *w, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		post(w, &w->jobs[i].out[0]);
 		post(w, &w->jobs[i].out[1]);
-		told |= tell(w, &w->jobs[i]);
+		told |= tell(w, &w->jobs[i], now.wall);
 	}
 	for (size_t i = 0; i < PORT__COUNT; i++) {
 		struct outbox *box = &w->outboxes[i];
@@ -182,6 +195,12 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 			w->pipeline.expiry = order.value;
 			continue;
 		}
+		if (order.kind == ORDER_COMPLAINT) {
+			table_worker_enter(w->pipeline.table, w->number);
+			pipeline_complain(&w->pipeline, order.tunnel, &order.complaint, moment_now().wall);
+			table_worker_leave(w->pipeline.table, w->number);
+			continue;
+		}
 		/* The tunnel may have been deleted since; its configuration stays readable only inside enter and
 		 * leave. */
 		table_worker_enter(w->pipeline.table, w->number);
@@ -240,8 +259,16 @@ static bool open_ports(struct worker *w, const struct worker_conf *conf, char *w
 		snprintf(why, WORKER_WHY, "a socket for protocol 41 cannot be opened: %s", strerror(errno));
 		return false;
 	}
+	if (conf->number == 0) {
+		w->ports[PORT_ICMP4].port = p = icmp4_port_create(conf->ipv4, &w->pipeline);
+		if (!p) {
+			snprintf(why, WORKER_WHY, "a socket for ICMPv4 errors cannot be opened: %s", strerror(errno));
+			return false;
+		}
+	}
 	for (size_t i = 0; i < PORT__COUNT; i++)
-		watch(w, &w->ports[i]);
+		if (w->ports[i].port)
+			watch(w, &w->ports[i]);
 	return true;
 }
 
@@ -250,6 +277,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->loop = ev_loop_new(EVFLAG_AUTO);
 	w->orders = ring_create(ORDER_RING, sizeof(struct order));
 	w->events = ring_create(EVENT_RING, sizeof(struct worker_event));
+	w->complaints = ring_create(WORKER_COMPLAINTS, sizeof(struct complaint));
 	w->probes = buffers_create(PIPELINE_BATCH, PROBE_LEN);
 	w->pipeline.table = conf->table;
 	w->pipeline.counters = counters_create(table_slots(conf->table));
@@ -257,9 +285,11 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.digest = digest_ctx_create();
 	w->pipeline.sha1 = conf->sha1;
 	w->pipeline.expiry = conf->expiry;
+	w->pipeline.ayiya_port = conf->ayiya_port;
+	w->pipeline.dscp = conf->dscp;
 	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
-	return w->loop && w->orders && w->events && w->probes && w->pipeline.counters && w->pipeline.limiter &&
+	return w->loop && w->orders && w->events && w->complaints && w->probes && w->pipeline.counters && w->pipeline.limiter &&
 	       w->pipeline.digest;
 }
 
@@ -317,6 +347,7 @@ void worker_free(struct worker *w)
 		ev_loop_destroy(w->loop);
 	ring_free(w->orders);
 	ring_free(w->events);
+	ring_free(w->complaints);
 	buffers_free(w->probes);
 	counters_free(w->pipeline.counters);
 	limiter_free(w->pipeline.limiter);
@@ -334,12 +365,22 @@ static bool give_order(struct worker *w, struct order order)
 
 bool worker_probe(struct worker *w, struct tunnel *t, uint16_t sequence)
 {
-	return give_order(w, (struct order){ ORDER_PROBE, t, sequence });
+	return give_order(w, (struct order){ .kind = ORDER_PROBE, .tunnel = t, .value = sequence });
 }
 
 bool worker_set_expiry(struct worker *w, uint32_t expiry)
 {
-	return give_order(w, (struct order){ ORDER_EXPIRY, NULL, expiry });
+	return give_order(w, (struct order){ .kind = ORDER_EXPIRY, .value = expiry });
+}
+
+bool worker_complain(struct worker *w, struct tunnel *t, const struct complaint *c)
+{
+	return give_order(w, (struct order){ .kind = ORDER_COMPLAINT, .tunnel = t, .complaint = *c });
+}
+
+bool worker_next_complaint(struct worker *w, struct complaint *out)
+{
+	return ring_pop(w->complaints, out);
 }
 
 bool worker_next_event(struct worker *w, struct worker_event *out)
@@ -372,7 +413,7 @@ size_t worker_queues(const struct worker *w, struct worker_queue out[static WORK
 	size_t n = 0;
 
 	for (size_t i = 0; i < PORT__COUNT; i++)
-		if (i != PORT_TUN && w->ports[i].port->receives)
+		if (i != PORT_TUN && w->ports[i].port && w->ports[i].port->receives)
 			out[n++] = (struct worker_queue){ queue_names[i], port_queue_drops(w->ports[i].port) };
 	return n;
 }

@@ -1,7 +1,7 @@
 /*
  * A forwarding thread: its own loop, TUN queue, UDP sockets, counters and buffers; all it shares is the table, which
- * it reads without locks. The kernel deals packets out among the workers (steer.h). Orders from the control thread and events for it travel
- * in rings that neither side waits on.
+ * it reads without locks. The kernel deals packets out among the workers (steer.h); ICMPv4 errors are worker 0's. Orders
+ * from the control thread and events for it travel in rings that neither side waits on.
  */
 #ifndef POPD_IO_WORKER_H
 #define POPD_IO_WORKER_H
@@ -19,7 +19,7 @@
 struct worker;
 struct ev_loop;
 
-enum { WORKER_WHY = 400 };
+enum { WORKER_WHY = 400, WORKER_COMPLAINTS = 256 };
 
 /* Something the log or the endpoint journal wants to know. */
 struct worker_event {
@@ -45,6 +45,7 @@ struct worker_conf {
 	struct table *table;
 	struct ip4 ipv4;
 	uint16_t ayiya_port, heartbeat_port;
+	enum dscp dscp;
 	const char *tun;
 	struct offloads *offloads; /* all workers' */
 	struct sha1_set sha1;
@@ -70,6 +71,11 @@ void worker_free(struct worker *w); /* stopped; NULL is fine */
 bool worker_probe(struct worker *w, struct tunnel *t, uint16_t sequence) NONNULL;
 /* false: behind; try again. */
 bool worker_set_expiry(struct worker *w, uint32_t expiry) NONNULL MUSTCHECK;
+/* The next complaint that shows only an endpoint, at most WORKER_COMPLAINTS since the last that were taken; false: none
+ * waiting. */
+bool worker_next_complaint(struct worker *w, struct complaint *out) NONNULL;
+/* Has the worker settle it with `t`, or (NULL) count that nobody has such an endpoint. false: behind. */
+bool worker_complain(struct worker *w, struct tunnel *t, const struct complaint *c) NONNULL_ARGS(1, 3);
 /* The next event; false: none waiting. */
 bool worker_next_event(struct worker *w, struct worker_event *out) NONNULL;
 /* True once after events had to be thrown away. */

@@ -5,13 +5,13 @@
 #include "lib/err.h"
 #include "popd/wire/be.h"
 
-enum { IDENTITY_16_INTEGER = 0x41, SHA1_WORDS = 5, SHA256_WORDS = 8 };
+enum { SHA1_WORDS = 5, SHA256_WORDS = 8 };
 
 int ayiya_decode(const uint8_t *data, size_t len, struct ayiya_view *out)
 {
 	if (len < AYIYA_FIXED)
 		return -ERR_TRUNCATED;
-	if (data[0] != IDENTITY_16_INTEGER)
+	if (data[0] != AYIYA_IDENTITY_16_INTEGER)
 		return -ERR_FORMAT;
 	uint32_t signature = (data[1] >> 4) * 4u;
 	if (len < AYIYA_FIXED + signature)
@@ -36,7 +36,7 @@ enum digest_alg ayiya_digest(unsigned hash)
 void ayiya_encode(uint8_t *out, bool sha256, enum ayiya_opcode opcode, uint8_t next_header, uint32_t epoch,
 		  const struct ip6 *identity, const uint8_t *key)
 {
-	out[0] = IDENTITY_16_INTEGER;
+	out[0] = AYIYA_IDENTITY_16_INTEGER;
 	out[1] = sha256 ? SHA256_WORDS << 4 | AYIYA_HASH_SHA256 : SHA1_WORDS << 4 | AYIYA_HASH_SHA1;
 	out[2] = (uint8_t)(AYIYA_AUTH_SECRET << 4 | opcode);
 	out[3] = next_header;

@@ -4,7 +4,7 @@
  *   0 source 3 bits | make it authentic 1 | outer address 4     1 outer TOS     2 length 2     4 that many bytes
  *
  * Each packet lies in a heap block of exactly the promised size. "Authentic" gives AYIYA a good epoch and signature and
- * a beat good digits, so that what is inside is reached. Afterwards: every output lies in its own job, and what goes to
+ * a beat good digits, ICMPv4 a right checksum, so that what is inside is reached. Afterwards: every output lies in its own job, and what goes to
  * the TUN is a whole IPv6 packet.
  */
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "lib/digest.h"
 #include "popd/core/pipeline.h"
 #include "popd/core/probe.h"
+#include "popd/wire/csum.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -55,7 +56,8 @@ static void start(void)
 				      .digest = digest_ctx_create(),
 				      .sha1 = sha1_set_choose(SHA1_AUTO),
 				      .expiry = 360,
-				      .probe_key = { 1 } };
+				      .probe_key = { 1 },
+				      .ayiya_port = 5072 };
 	if (!pipeline.table || !pipeline.counters || !pipeline.limiter || !pipeline.digest)
 		abort();
 	pop.own = (struct ip6){ { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1 } };
@@ -79,7 +81,7 @@ static void reset(void)
 		atomic_store(&t->newest, NOW - 10);
 		atomic_store(&t->heard, NOW - 10);
 		atomic_store(&t->probe, 0);
-		atomic_store(&t->path_mtu, 0);
+		atomic_store(&t->path, 0);
 	}
 }
 
@@ -113,6 +115,17 @@ static void sign_beat(uint8_t *p, size_t len)
 	memcpy(p + len - 32, hex, 32);
 }
 
+/* A right checksum, as for a packet that was not damaged on its way. */
+static void seal_icmp4(uint8_t *p, size_t len)
+{
+	if (len < 4)
+		return;
+	p[2] = p[3] = 0;
+	uint16_t sum = csum_fold(csum_add(0, p, len));
+	p[2] = (uint8_t)(sum >> 8);
+	p[3] = (uint8_t)sum;
+}
+
 static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, size_t len)
 {
 	uint8_t *block = malloc(JOB_HEADROOM + len + JOB_TAILROOM);
@@ -121,7 +134,7 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 		abort();
 	memcpy(block + JOB_HEADROOM, bytes, len);
 	memset(job, 0x5a, sizeof(*job));
-	job->source = (enum job_source)((header[0] >> 5) % (JOB_PROBE + 1));
+	job->source = (enum job_source)((header[0] >> 5) % (JOB_FROM_ICMP4 + 1));
 	job->data = block + JOB_HEADROOM;
 	job->len = (uint32_t)len;
 	job->from = (struct endpoint4){ { 0xc0000200u + (header[0] & 15) }, 4000 };
@@ -131,6 +144,8 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 		sign_ayiya(job->data, len);
 	if (header[0] & 16 && job->source == JOB_FROM_HEARTBEAT)
 		sign_beat(job->data, len);
+	if (header[0] & 16 && job->source == JOB_FROM_ICMP4)
+		seal_icmp4(job->data, len);
 }
 
 static void require(bool holds)
@@ -142,6 +157,7 @@ static void require(bool holds)
 static void check(const struct job *job, size_t len)
 {
 	require((unsigned)job->drop < DROP__COUNT && job->drop != DROP_INTERNAL);
+	require(job->event != EVENT_COMPLAINT || (job->drop == DROP_NONE && job->complaint.about != 0));
 	for (size_t o = 0; o < ARRAY_LEN(job->out); o++) {
 		const struct out *out = &job->out[o];
 		if (out->kind == OUT_NONE)
@@ -152,6 +168,7 @@ static void check(const struct job *job, size_t len)
 		if (out->kind == OUT_TUN || out->kind == OUT_PROTO41)
 			require(out->len >= 40 && out->data[0] >> 4 == 6 &&
 				out->len == 40u + out->data[4] * 256u + out->data[5]);
+		require(job->source != JOB_FROM_ICMP4);
 		require(out->kind == OUT_TUN || (out->to.addr.v != 0 && (out->kind == OUT_UDP) == (out->to.port != 0)));
 	}
 }

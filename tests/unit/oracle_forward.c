@@ -22,7 +22,9 @@ struct oracle_tunnel {
 	uint32_t id;
 	enum oracle_type type;
 	bool enabled;
-	unsigned mtu, path_mtu;
+	unsigned mtu;
+	unsigned path_mtu; /* 0: never heard of */
+	long path_since;   /* when it was, in seconds */
 	uint8_t net[16];
 	uint32_t address; /* of the endpoint; 0: none */
 	uint16_t port;
@@ -34,6 +36,9 @@ struct oracle_tunnel {
 
 struct oracle_world {
 	uint8_t ipv4[4];
+	long now;
+	unsigned ayiya_port;
+	int dscp; /* -1: as the inner packet's */
 	struct oracle_prefix tunnel_prefix, subnet_prefix;
 	size_t count;
 	struct oracle_tunnel tunnels[ORACLE_TUNNELS];
@@ -43,6 +48,7 @@ struct oracle_answer {
 	enum drop drop;
 	uint32_t charged; /* T-id; 0: nobody */
 	int where;        /* -2: nothing goes out; -1: to the TUN; else into tunnels[where] */
+	bool seeks;       /* an ICMPv4 error for whatever tunnels have the endpoint it tells of */
 	size_t len;
 	uint8_t packet[ORACLE_PACKET];
 };
@@ -239,15 +245,30 @@ static bool o_solicits(const uint8_t *p, size_t len, const uint8_t *target)
 	       memcmp(p + 48, target, 16) == 0 && o_sum(p, len) == 0;
 }
 
-static unsigned o_mtu(const struct oracle_tunnel *t)
+/* Ten minutes it is believed; a clock that went back ends it, too. */
+static unsigned o_path(const struct oracle_world *w, const struct oracle_tunnel *t)
+{
+	return w->now - t->path_since < 600 && w->now - t->path_since > -600 ? t->path_mtu : 0;
+}
+
+static unsigned o_mtu(const struct oracle_world *w, const struct oracle_tunnel *t)
 {
 	unsigned header = t->type != ORACLE_AYIYA ? 20 : t->sha256 ? 20 + 8 + 56 : 20 + 8 + 44, mtu = t->mtu;
+	unsigned path = o_path(w, t);
 
-	if (t->path_mtu && t->path_mtu < header + 1280)
+	if (path && path < header + 1280)
 		return 1280;
-	if (t->path_mtu && t->path_mtu - header < mtu)
-		mtu = t->path_mtu - header;
+	if (path && path - header < mtu)
+		mtu = path - header;
 	return mtu;
+}
+
+/* The outer traffic class for what is in `packet`. */
+static unsigned o_class(const struct oracle_world *w, const uint8_t *packet)
+{
+	unsigned class = (packet[0] & 15) * 16u + packet[1] / 16u;
+
+	return w->dscp < 0 ? class : (unsigned)w->dscp * 4 + class % 4;
 }
 
 /* To the PoP itself, whose address `d` is. */
@@ -414,10 +435,10 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 		o_error(a, from, p, len, 3, 0, 0, near);
 		return;
 	}
-	if (to >= 0 && len > o_mtu(&w->tunnels[to])) {
+	if (to >= 0 && len > o_mtu(w, &w->tunnels[to])) {
 		a->drop = DROP_TOO_BIG;
 		a->charged = to_id;
-		o_error(a, from, p, len, 2, 0, o_mtu(&w->tunnels[to]), near);
+		o_error(a, from, p, len, 2, 0, o_mtu(w, &w->tunnels[to]), near);
 		return;
 	}
 	memcpy(a->packet, p, len);
@@ -468,4 +489,150 @@ static void oracle_protocol41(const struct oracle_world *w, uint32_t outer_sourc
 		a->drop = DROP_ENDPOINT_MISMATCH;
 	else
 		oracle_forward(w, from, p, have, outer_mark, a);
+}
+
+/* ---- ICMPv4 errors ---- */
+
+static unsigned o_16(const uint8_t *p)
+{
+	return p[0] * 256u + p[1];
+}
+static uint32_t o_32(const uint8_t *p)
+{
+	return (uint32_t)o_16(p) * 65536 + o_16(p + 2);
+}
+
+static bool o_adds_up(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? p[i] : p[i] * 256u;
+	while (sum > 0xffff)
+		sum = sum % 0x10000 + sum / 0x10000;
+	return sum == 0xffff;
+}
+
+static unsigned o_next_lower(unsigned len)
+{
+	static const unsigned steps[] = { 68,   296,  508,  1006, 1300, 1380, 1400, 1420,  1460,
+					  1480, 1492, 1500, 2002, 4352, 8166, 9000, 17914, 32000 };
+	unsigned best = 68;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (steps[i] < len)
+			best = steps[i];
+	return best;
+}
+
+/* What the message `m` says of whatever tunnel it is about. */
+static enum drop o_says(const uint8_t *m)
+{
+	if (m[0] == 11)
+		return DROP_OUTER_TIME_EXCEEDED;
+	if (m[0] == 12)
+		return DROP_OUTER_PARAMETER;
+	return m[1] == 4 ? DROP_OUTER_TOO_BIG : DROP_OUTER_UNREACHABLE;
+}
+
+/* True when we would send packets of `t` to where the quoted packet went. */
+static bool o_goes_there(const struct oracle_tunnel *t, const uint8_t *quoted)
+{
+	const uint8_t *payload = quoted + (quoted[0] & 15) * 4;
+
+	if (t->address != o_32(quoted + 16))
+		return false;
+	if (quoted[9] == 41)
+		return t->type != ORACLE_AYIYA;
+	return t->type == ORACLE_AYIYA && t->port == o_16(payload + 2);
+}
+
+static void o_settle(const struct oracle_world *w, struct oracle_tunnel *t, const uint8_t *m)
+{
+	unsigned mtu = o_16(m + 6), known = o_path(w, t);
+
+	if (m[0] != 3 || m[1] != 4)
+		return;
+	if (mtu == 0)
+		mtu = o_next_lower(o_16(m + 8 + 2));
+	if (mtu < 68)
+		mtu = 68;
+	if (known == 0 || mtu < known) {
+		t->path_mtu = mtu;
+		t->path_since = w->now;
+	}
+}
+
+/* An ICMPv4 message from `router`. */
+static void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len, struct oracle_answer *a)
+{
+	const uint8_t *quoted = m + 8, *payload;
+	bool own_net = false;
+	int about = -1;
+
+	memset(a, 0, offsetof(struct oracle_answer, packet));
+	a->where = -2;
+	if (len < 8) {
+		a->drop = DROP_OUTER_SHORT;
+		return;
+	}
+	if ((m[0] != 3 && m[0] != 11 && m[0] != 12) || !o_adds_up(m, len)) {
+		a->drop = DROP_ICMP4_UNVERIFIED;
+		return;
+	}
+	if (len < 8 + 20) {
+		a->drop = DROP_OUTER_SHORT;
+		return;
+	}
+	size_t header = (quoted[0] & 15) * 4u;
+	if (quoted[0] / 16 != 4 || header < 20) {
+		a->drop = DROP_ICMP4_UNVERIFIED;
+		return;
+	}
+	if (len < 8 + header) {
+		a->drop = DROP_OUTER_SHORT;
+		return;
+	}
+	payload = quoted + header;
+	size_t left = len - 8 - header;
+	bool middle = o_16(quoted + 6) % 8192 != 0;
+	if ((quoted[9] != 41 && quoted[9] != 17) || (quoted[9] == 17 && middle)) {
+		a->drop = DROP_ICMP4_UNVERIFIED;
+		return;
+	}
+	if (!middle && left < 8) {
+		a->drop = DROP_OUTER_SHORT;
+		return;
+	}
+	if (quoted[9] == 41 ? !middle && payload[0] / 16 != 6 : left >= 8 + 24 && payload[8] != 0x41) {
+		a->drop = DROP_ICMP4_UNVERIFIED;
+		return;
+	}
+	if (router >> 24 == 0 || router >> 24 == 127 || router >> 24 >= 224) {
+		a->drop = DROP_OUTER_MARTIAN;
+		return;
+	}
+	a->drop = DROP_ICMP4_UNVERIFIED;
+	if (memcmp(quoted + 12, w->ipv4, 4) != 0 || o_32(quoted + 16) == 0)
+		return;
+	if (quoted[9] == 17 && (o_16(payload) != w->ayiya_port || o_16(payload + 2) == 0))
+		return;
+	if (quoted[9] == 41 && !middle && left >= 40) {
+		about = o_find(w, payload + 24, &own_net);
+	} else if (quoted[9] == 17 && left >= 8 + 24) {
+		long age = w->now - (long)o_32(payload + 8 + 4);
+		const uint8_t *identity = payload + 8 + 8;
+		about = o_find(w, identity, &own_net);
+		if (age > 120 || age < -120 || (about >= 0 && !o_is_host(identity, w->tunnels[about].net, 1)))
+			about = -1;
+	} else {
+		a->drop = DROP_NONE;
+		a->seeks = true;
+		return;
+	}
+	if (about < 0 || !o_goes_there(&w->tunnels[about], quoted))
+		return;
+	a->drop = o_says(m);
+	a->charged = w->tunnels[about].id;
+	o_settle(w, &w->tunnels[about], m);
 }

@@ -235,6 +235,41 @@ static struct sent no_endpoint(struct pop *pop)
 	return from_tun(echo(OUTSIDE, "2001:db8:2ff:9::2"));
 }
 
+/* A router about our packet to T3's client. */
+static struct sent from_router(uint8_t type, uint8_t code)
+{
+	struct packet inner = echo(OUTSIDE, CLIENT3), about = outer(POP_IPV4_TEXT, "203.0.113.3", 0, &inner);
+	return (struct sent){ JOB_FROM_ICMP4, icmp4(type, code, 1400, &about, 100), at("192.0.2.254", 0), 0 };
+}
+static struct sent outer_unreachable(struct pop *pop)
+{
+	(void)pop;
+	return from_router(3, 1);
+}
+static struct sent outer_time_exceeded(struct pop *pop)
+{
+	(void)pop;
+	return from_router(11, 0);
+}
+static struct sent outer_parameter(struct pop *pop)
+{
+	(void)pop;
+	return from_router(12, 0);
+}
+static struct sent outer_too_big(struct pop *pop)
+{
+	(void)pop;
+	return from_router(3, 4);
+}
+static struct sent icmp4_unverified(struct pop *pop)
+{
+	struct sent s = from_router(3, 1);
+	(void)pop;
+	s.packet.b[8 + 15]++; /* we are not that address */
+	seal_icmp4(&s.packet);
+	return s;
+}
+
 static const struct {
 	enum drop why;
 	struct sent (*send)(struct pop *pop);
@@ -276,6 +311,11 @@ static const struct {
 	{ DROP_NOT_FOR_POP, not_for_pop, 1 },
 	{ DROP_POP_UNUSED, pop_unused, 1 },
 	{ DROP_ECN_INVALID, ecn_invalid, 1 },
+	{ DROP_OUTER_UNREACHABLE, outer_unreachable, 3 },
+	{ DROP_OUTER_TIME_EXCEEDED, outer_time_exceeded, 3 },
+	{ DROP_OUTER_PARAMETER, outer_parameter, 3 },
+	{ DROP_OUTER_TOO_BIG, outer_too_big, 3 },
+	{ DROP_ICMP4_UNVERIFIED, icmp4_unverified, 0 },
 	{ DROP_NO_ENDPOINT, no_endpoint, 9 },
 };
 

@@ -19,6 +19,7 @@
 #include "popd/core/pipeline.h"
 
 #define POP_IPV4 UINT32_C(0xc6336402) /* 198.51.100.2 */
+#define POP_IPV4_TEXT "198.51.100.2"
 #define SECRET "0123456789abcdef0123456789abcdef"
 enum { NOW = 1795423260, EXPIRY = 360, FIXTURE_TUNNELS = 64, PACKET_MAX = 2048 };
 
@@ -113,7 +114,8 @@ static inline struct pop pop_new(void)
 					.digest = p.digest,
 					.sha1 = sha1_set_choose(SHA1_AUTO),
 					.expiry = EXPIRY,
-					.probe_key = { 42 } };
+					.probe_key = { 42 },
+					.ayiya_port = 5072 };
 	struct pop_conf conf = {
 		.ipv4 = { POP_IPV4 }, .own = addr("2001:db8:2ff:ffff::1"), .prefix_count = 2, .tunnel_prefix_count = 1
 	};
@@ -279,6 +281,56 @@ static inline struct packet beat(struct digest_ctx *d, const char *client, const
 
 	assert_true(n > 0 && m > 0 && digest_hex(d, DIGEST_MD5, text, (size_t)m, hex));
 	p.len = (size_t)snprintf((char *)p.b, sizeof(p.b), "%s%s%s", line, hex, ending);
+	return p;
+}
+
+/* The IPv4 packet that carries `payload`; UDP from our AYIYA port when `port` (the client's) is given, else protocol
+ * 41. */
+static inline struct packet outer(const char *source, const char *destination, uint16_t port,
+				  const struct packet *payload)
+{
+	size_t header = port ? 28 : 20;
+	struct packet p = { .len = header + payload->len };
+
+	assert_true(p.len <= sizeof(p.b));
+	p.b[0] = 0x45;
+	put16(p.b + 2, (unsigned)p.len);
+	p.b[6] = 0x40;
+	p.b[8] = 60;
+	p.b[9] = port ? 17 : 41;
+	put32(p.b + 12, addr4(source).v);
+	put32(p.b + 16, addr4(destination).v);
+	if (port) {
+		put16(p.b + 20, 5072);
+		put16(p.b + 22, port);
+		put16(p.b + 24, (unsigned)(8 + payload->len));
+	}
+	memcpy(p.b + header, payload->b, payload->len);
+	return p;
+}
+
+static inline void seal_icmp4(struct packet *p)
+{
+	uint32_t sum = 0;
+
+	put16(p->b + 2, 0);
+	for (size_t i = 0; i < p->len; i++)
+		sum += i % 2 ? p->b[i] : (uint32_t)p->b[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put16(p->b + 2, (uint16_t)~sum);
+}
+
+/* An ICMPv4 error that quotes the first `keep` bytes of an outer packet. */
+static inline struct packet icmp4(uint8_t type, uint8_t code, uint16_t mtu, const struct packet *about, size_t keep)
+{
+	struct packet p = { .len = 8 + (keep < about->len ? keep : about->len) };
+
+	p.b[0] = type;
+	p.b[1] = code;
+	put16(p.b + 6, mtu);
+	memcpy(p.b + 8, about->b, p.len - 8);
+	seal_icmp4(&p);
 	return p;
 }
 

@@ -1,10 +1,12 @@
 /*
- * The pipeline against the oracle: random packets, most of them adversarial, from the uplink, from AYIYA tunnels and
- * over protocol 41. Reason, tunnel charged, where it goes and every byte that goes out must agree. POPD_ORACLE_PACKETS
+ * The pipeline against the oracle: random packets, most of them adversarial, from the uplink, from AYIYA tunnels, over
+ * protocol 41, and ICMPv4 errors about packets that we may have sent. Reason, tunnel charged, where it goes, outer
+ * traffic class, DF, every byte that goes out, and what is known of the paths afterwards must agree. POPD_ORACLE_PACKETS
  * sets how many (default 200000), POPD_ORACLE_SEED where to begin.
  */
 #include <stdio.h>
 
+#include "popd/core/path.h"
 #include "tests/unit/oracle_forward.c"
 #include "tests/unit/test_popd_fixture.h"
 
@@ -131,6 +133,9 @@ static struct pop world_new(struct oracle_world *w)
 	p.limiter = limiter_create(1000000, 1000000);
 	p.pipeline.limiter = p.limiter;
 	*w = (struct oracle_world){ .ipv4 = { 198, 51, 100, 2 },
+				    .now = NOW,
+				    .ayiya_port = 5072,
+				    .dscp = -1,
 				    .tunnel_prefix = o_prefix("2001:db8:2ff::/48"),
 				    .subnet_prefix = o_prefix("2001:db8:3000::/40") };
 	for (size_t i = 0; i < ARRAY_LEN(plans); i++)
@@ -339,8 +344,9 @@ static void compare_out(struct pop *p, const struct oracle_world *w, const struc
 		    out->to.port != t->port)
 			differ("not to that tunnel", job, want);
 		got = unwrap(p, job, t, &got_len);
-		assert_int_equal(out->tos, (got[0] << 4 | got[1] >> 4) & 0xff);
-		assert_int_equal(out->dont_fragment, o_mtu(t) > 1280);
+		assert_int_equal(out->tos, o_class(w, got));
+		assert_int_equal(out->dont_fragment,
+				 t->type != ORACLE_AYIYA && o_mtu(w, t) > 1280 && got_len <= o_mtu(w, t));
 		assert_ptr_equal(out->tunnel, table_by_id(p->table, t->id));
 	}
 	if (got_len != want->len)
@@ -366,6 +372,115 @@ static void compare(struct pop *p, const struct oracle_world *w, const struct jo
 	assert_int_equal(job->out[1].kind, OUT_NONE);
 	if (want->where != -2)
 		compare_out(p, w, job, want);
+}
+
+/* ---- ICMPv4 errors ---- */
+
+/* A packet of ours to that tunnel's client, or nearly so. */
+static struct packet any_sent(const struct oracle_tunnel *t)
+{
+	static const uint32_t ages[] = { 0, 0, 0, 60, 120, 121, (uint32_t)-120, (uint32_t)-121, 86400 };
+	bool udp = any(10) ? t->type == ORACLE_AYIYA : any(2);
+	struct packet p = { .len = (any(6) ? 20 : 24) + (udp ? 8 : 0) + 100u };
+	size_t header = p.len - (udp ? 8 : 0) - 100u;
+	uint8_t *payload = p.b + header;
+
+	for (size_t i = 0; i < p.len; i++)
+		p.b[i] = (uint8_t)any(256);
+	p.b[0] = (uint8_t)(0x40 | header / 4);
+	put16(p.b + 2, any(4) ? 1300 + any(220) : any(65536));
+	put16(p.b + 6, any(10) ? 0x4000 : any(65536));
+	p.b[9] = udp ? 17 : 41;
+	put32(p.b + 12, any(16) ? POP_IPV4 : any(2) ? 0 : POP_IPV4 + 1);
+	put32(p.b + 16, any(10) ? t->address : 0xc0000201 + any(9));
+	if (udp) {
+		put16(payload, any(16) ? 5072 : 3740);
+		put16(payload + 2, any(12) ? t->port : any(3) ? 4001 + any(6) : 0);
+		payload += 8;
+		payload[0] = any(20) ? 0x41 : 0x31;
+		put32(payload + 4, NOW - ages[any(ARRAY_LEN(ages))]);
+		memcpy(payload + 8, t->net, 8);
+		memset(payload + 16, 0, 8);
+		payload[23] = any(10) ? 1 : (uint8_t)any(256);
+		if (any(16) == 0)
+			any_address(payload + 8);
+	} else {
+		payload[0] = any(20) ? 0x60 : 0x45;
+		memcpy(payload + 24, t->net, 8);
+		memset(payload + 32, 0, 8);
+		payload[39] = 2;
+		if (any(3) == 0)
+			any_address(payload + 24);
+	}
+	if (any(30) == 0)
+		p.b[any(60)] ^= (uint8_t)(1u << any(8));
+	return p;
+}
+
+static struct packet any_icmp4(const struct oracle_world *w)
+{
+	static const uint8_t kinds[][2] = { { 3, 4 },  { 3, 4 }, { 3, 4 }, { 3, 4 },  { 3, 0 },
+					    { 3, 1 },  { 3, 3 }, { 3, 9 }, { 11, 0 }, { 11, 1 },
+					    { 12, 0 }, { 4, 0 }, { 8, 0 }, { 0, 0 },  { 5, 1 } };
+	static const uint16_t mtus[] = { 0,    0,    1,    68,   576,  1280, 1300, 1301,
+					 1352, 1364, 1400, 1420, 1480, 1492, 1500, 9000 };
+	static const uint16_t keeps[] = {
+		0, 7, 8, 19, 20, 27, 28, 28, 28, 31, 51, 52, 53, 59, 60, 61, 4096, 4096, 4096
+	};
+	const uint8_t *kind = kinds[any(ARRAY_LEN(kinds))];
+	struct packet about = any_sent(&w->tunnels[any((uint32_t)w->count)]);
+	struct packet p = icmp4(kind[0], kind[1], mtus[any(ARRAY_LEN(mtus))], &about, keeps[any(ARRAY_LEN(keeps))]);
+
+	if (any(20) == 0)
+		p.b[any((uint32_t)p.len)] ^= (uint8_t)(1u << any(8));
+	if (any(40) == 0)
+		p.len = any((uint32_t)p.len + 1);
+	if (p.len >= 4 && any(10))
+		seal_icmp4(&p);
+	return p;
+}
+
+/* The control thread's part, played by the test: each tunnel whose endpoint it is gets the complaint. */
+static void seek(struct pop *p, struct oracle_world *w, const struct job *job, const struct packet *m)
+{
+	enum drop why = o_says(m->b);
+
+	assert_int_equal(job->event, EVENT_COMPLAINT);
+	for (size_t i = 0; i < w->count; i++) {
+		struct oracle_tunnel *o = &w->tunnels[i];
+		struct tunnel *t = table_by_id(p->table, o->id);
+		bool its = o_goes_there(o, m->b + 8);
+		if (complaint_is_about(&job->complaint, t, conf_of_tunnel(t)) != its)
+			fail_msg("packet %lu: about T%u or not", at_packet, o->id);
+		uint64_t before = drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED);
+		pipeline_complain(&p->pipeline, t, &job->complaint, NOW);
+		assert_int_equal(drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED), before + 1);
+		if (its)
+			o_settle(w, o, m->b);
+	}
+}
+
+static void round_of_icmp4(struct pop *p, struct oracle_world *w, uint64_t *reached)
+{
+	struct packet m = any_icmp4(w);
+	struct endpoint4 router = { { any(16) ? 0x0a000001 : any(2) ? 0x7f000001 : 0xe0000001 }, 0 };
+	struct oracle_answer want;
+	struct job job;
+
+	job_init(&job, JOB_FROM_ICMP4, &m, router, (uint8_t)any(256));
+	oracle_icmp4(w, router.addr.v, m.b, m.len, &want);
+	pop_run(p, &job, 1);
+	compare(p, w, &job, &want);
+	if (want.seeks)
+		seek(p, w, &job, &m);
+	else
+		assert_int_equal(job.event, EVENT_NONE);
+	for (size_t i = 0; i < w->count; i++)
+		if (path_mtu(atomic_load(&table_by_id(p->table, w->tunnels[i].id)->path), NOW) !=
+		    o_path(w, &w->tunnels[i]))
+			fail_msg("packet %lu: path MTU of T%u", at_packet, w->tunnels[i].id);
+	reached[want.drop]++;
+	job_end(&job);
 }
 
 static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reached)
@@ -414,10 +529,20 @@ static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reache
 static void change_a_path(struct pop *p, struct oracle_world *w)
 {
 	static const unsigned paths[] = { 0, 0, 60, 68, 576, 1300, 1301, 1352, 1353, 1400, 1420, 1492, 1500 };
+	static const int ages[] = { 0, 0, 1, 300, 599, 600, 86400, -599, -600 };
 	struct oracle_tunnel *t = &w->tunnels[any((uint32_t)w->count)];
 
 	t->path_mtu = paths[any(ARRAY_LEN(paths))];
-	atomic_store(&table_by_id(p->table, t->id)->path_mtu, t->path_mtu);
+	t->path_since = NOW - ages[any(ARRAY_LEN(ages))];
+	atomic_store(&table_by_id(p->table, t->id)->path, path_pack(t->path_mtu, (uint32_t)t->path_since));
+}
+
+static void change_the_policy(struct pop *p, struct oracle_world *w)
+{
+	w->dscp = (int)any(3) - 1;
+	if (w->dscp == 1)
+		w->dscp = (int)any(64);
+	p->pipeline.dscp = w->dscp < 0 ? DSCP_COPY : (enum dscp)(DSCP_FIXED + w->dscp);
 }
 
 static unsigned long setting(const char *name, unsigned long otherwise)
@@ -439,10 +564,15 @@ static void random_packets_meet_the_fate_the_oracle_says(void **state)
 	for (at_packet = 0; at_packet < n; at_packet++) {
 		if (any(200) == 0)
 			change_a_path(&p, &w);
-		round_of_one(&p, &w, reached);
+		if (any(1000) == 0)
+			change_the_policy(&p, &w);
+		if (any(5) == 0)
+			round_of_icmp4(&p, &w, reached);
+		else
+			round_of_one(&p, &w, reached);
 	}
 	/* The packets were of use: each rule has decided about some. */
-	for (enum drop d = DROP_INNER_SHORT; d <= DROP_NO_ENDPOINT; d++)
+	for (enum drop d = DROP_OUTER_UNREACHABLE; d <= DROP_NO_ENDPOINT; d++)
 		if (reached[d] == 0 && n >= 100000)
 			fail_msg("no packet reached %s", drop_name(d));
 	for (enum drop d = 0; d < DROP__COUNT; d++)

@@ -57,6 +57,8 @@ static void what_cannot_be_is_refused_with_a_reason(void **state)
 		{ MINIMUM "mtu = 1481\n" DATABASE, "mtu" },
 		{ MINIMUM "ayiya_port = 3740\n" DATABASE, "differ" },
 		{ MINIMUM "workers = 65\n" DATABASE, "workers" },
+		{ MINIMUM "dscp = 64\n" DATABASE, "dscp is copy" },
+		{ MINIMUM "dscp = ef\n" DATABASE, "dscp is copy" },
 		{ MINIMUM "log_level = loud\n" DATABASE, "log_level" },
 		{ MINIMUM "colour = red\n" DATABASE, "colour" },
 	};
@@ -69,6 +71,26 @@ static void what_cannot_be_is_refused_with_a_reason(void **state)
 		print_message("%s\n", error);
 		assert_non_null(strstr(error, rows[i].said));
 		assert_null(strstr(error, "geheim"));
+	}
+}
+
+static void dscp_is_copied_zero_or_a_number(void **state)
+{
+	static const struct {
+		const char *text;
+		enum dscp want;
+	} rows[] = { { "", DSCP_COPY },		      { "dscp = copy\n", DSCP_COPY },
+		     { "dscp = zero\n", DSCP_FIXED },	      { "dscp = 0\n", DSCP_FIXED },
+		     { "dscp = 46\n", DSCP_FIXED + 46 },      { "dscp = 63\n", DSCP_LAST } };
+	char error[CONFIG_ERROR_TEXT], text[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct settings s;
+		snprintf(text, sizeof(text), MINIMUM "%s" DATABASE, rows[i].text);
+		assert_int_equal(load(text, &s, error), 0);
+		assert_int_equal(settings_dscp(&s), rows[i].want);
+		settings_free(&s);
 	}
 }
 
@@ -122,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_addresses_and_a_database_are_enough),
 		cmocka_unit_test(what_cannot_be_is_refused_with_a_reason),
+		cmocka_unit_test(dscp_is_copied_zero_or_a_number),
 		cmocka_unit_test(the_dump_shows_every_key_and_no_password),
 		cmocka_unit_test(a_reload_takes_the_live_keys_only),
 	};

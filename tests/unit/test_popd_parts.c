@@ -1,6 +1,7 @@
 /* The small parts of the core: rate limits, counters, tunnels, probes' check value, digests in place. */
 #include "popd/core/auth.h"
 #include "popd/core/encap.h"
+#include "popd/core/path.h"
 #include "popd/core/siphash.h"
 
 #include "lib/err.h"
@@ -203,8 +204,8 @@ static void the_mtu_is_what_path_and_configuration_leave(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
 		struct tunnel_conf *c = conf_new(p.digest, 1, mtus[i].type, "2001:db8:2ff:1::", NULL);
 		c->mtu = mtus[i].mtu;
-		atomic_store(&t->path_mtu, mtus[i].path);
-		if (encap_mtu(t, c, endpoint_pack(at("192.0.2.1", 1), mtus[i].sha256)) != mtus[i].want)
+		atomic_store(&t->path, mtus[i].path ? path_pack(mtus[i].path, NOW) : 0);
+		if (encap_mtu(t, c, endpoint_pack(at("192.0.2.1", 1), mtus[i].sha256), NOW) != mtus[i].want)
 			fail_msg("row %zu", i);
 		free(c);
 	}

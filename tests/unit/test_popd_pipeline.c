@@ -236,15 +236,16 @@ static void without_an_address_of_its_own_popd_says_nothing(void **state)
 
 struct words {
 	uint64_t endpoint;
-	uint32_t newest, heard, path_mtu, probe;
+	uint64_t path;
+	uint32_t newest, heard, probe, none;
 };
 
 static struct words words_of(struct pop *p, uint32_t id)
 {
 	const struct tunnel *t = table_by_id(p->table, id);
 
-	return (struct words){ atomic_load(&t->endpoint), atomic_load(&t->newest), atomic_load(&t->heard),
-			       atomic_load(&t->path_mtu), atomic_load(&t->probe) };
+	return (struct words){ atomic_load(&t->endpoint), atomic_load(&t->path), atomic_load(&t->newest),
+			       atomic_load(&t->heard), atomic_load(&t->probe), 0 };
 }
 
 static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters(void **state)

@@ -1,6 +1,7 @@
 /* The rules of who may move an endpoint, as one table of short stories. */
 #include "popd/core/replay.h"
 
+#include "popd/core/path.h"
 #include "tests/unit/test_popd_fixture.h"
 
 enum { A = 1, B, C, A_OTHER_PORT, A_SHA256 };
@@ -122,11 +123,11 @@ static void a_move_forgets_the_path_mtu_and_a_stay_does_not(void **state)
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 1);
 	uint64_t before;
-	atomic_store(&t->path_mtu, 1300);
+	path_lower(t, atomic_load(&t->endpoint), 1300, NOW);
 	assert_int_equal(replay_accept(t, conf_of_tunnel(t), place(A), NOW, NOW, &before), DROP_NONE);
-	assert_int_equal(atomic_load(&t->path_mtu), 1300);
+	assert_int_equal(path_mtu(atomic_load(&t->path), NOW), 1300);
 	assert_int_equal(replay_accept(t, conf_of_tunnel(t), place(B), NOW + 1, NOW, &before), DROP_NONE);
-	assert_int_equal(atomic_load(&t->path_mtu), 0);
+	assert_int_equal(path_mtu(atomic_load(&t->path), NOW), 0);
 	pop_end(&p);
 }
 

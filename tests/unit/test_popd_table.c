@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "lib/err.h"
+#include "popd/core/path.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static const uint8_t zero_seed[16];
@@ -245,12 +246,12 @@ static void a_static_endpoint_is_what_the_configuration_says(void **state)
 
 	(void)state;
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.3", 0), 0));
-	atomic_store(&t->path_mtu, 1400);
+	atomic_store(&t->path, path_pack(1400, NOW));
 	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL);
 	c->static_endpoint = addr4("203.0.113.33");
 	pop_add(&p, c);
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
-	assert_int_equal(atomic_load(&t->path_mtu), 0);
+	assert_true(atomic_load(&t->path) == 0);
 	assert_int_equal(table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, NOW), 0);
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	pop_end(&p);

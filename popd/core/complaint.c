@@ -1,0 +1,49 @@
+#include "popd/core/complaint.h"
+
+#include "popd/core/path.h"
+#include "popd/wire/ipv4.h"
+
+static enum drop reason_of(const struct icmp4_error *e)
+{
+	switch (e->type) {
+	case ICMP4_TIME_EXCEEDED:
+		return DROP_OUTER_TIME_EXCEEDED;
+	case ICMP4_PARAMETER:
+		return DROP_OUTER_PARAMETER;
+	default:
+		return e->code == ICMP4_FRAGMENTATION_NEEDED ? DROP_OUTER_TOO_BIG : DROP_OUTER_UNREACHABLE;
+	}
+}
+
+bool complaint_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own, uint16_t ayiya_port,
+		    struct complaint *out)
+{
+	bool is_udp = e->protocol == IPV4_PROTOCOL_UDP;
+
+	*out = (struct complaint){
+		.reason = reason_of(e),
+		.about = endpoint_pack((struct endpoint4){ e->destination, is_udp ? e->destination_port : 0 }, 0),
+		.from = endpoint_pack((struct endpoint4){ from.addr, 0 }, 0),
+	};
+	if (out->reason == DROP_OUTER_TOO_BIG)
+		out->mtu = e->mtu != 0 ? e->mtu : path_plateau(e->len);
+	return e->source.v == own.v && e->destination.v != 0 &&
+	       (!is_udp || (e->source_port == ayiya_port && e->destination_port != 0));
+}
+
+bool complaint_is_about(const struct complaint *c, const struct tunnel *t, const struct tunnel_conf *conf)
+{
+	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
+	bool is_udp = endpoint_of(c->about).port != 0;
+
+	return (conf->type == TUNNEL_AYIYA) == is_udp && (endpoint ^ c->about) >> 16 == 0;
+}
+
+enum drop complaint_settle(const struct complaint *c, struct tunnel *t, const struct tunnel_conf *conf, uint32_t now)
+{
+	if (!complaint_is_about(c, t, conf))
+		return DROP_ICMP4_UNVERIFIED;
+	if (c->reason == DROP_OUTER_TOO_BIG)
+		path_lower(t, c->about, c->mtu, now);
+	return c->reason;
+}
