@@ -115,6 +115,14 @@ static int set_listen(const char *value, struct config_listen *out)
 	return 0;
 }
 
+static int set_listen_or_off(const char *value, struct config_listen *out)
+{
+	if (strcmp(value, "off") != 0)
+		return set_listen(value, out);
+	*out = (struct config_listen){ .port = 0 };
+	return 0;
+}
+
 /* An empty default says that the value may be absent: then an empty value leaves the field zero. */
 static bool is_absent(const struct config_key *key, const char *value)
 {
@@ -142,6 +150,8 @@ static int set_value(const struct config_key *key, const char *value, void *conf
 		return ip6_parse(value, strlen(value), out);
 	case CONFIG_LISTEN:
 		return set_listen(value, out);
+	case CONFIG_LISTEN_OR_OFF:
+		return set_listen_or_off(value, out);
 	case CONFIG_CHOICE:
 		return set_choice(key, value, out);
 	}
@@ -169,6 +179,8 @@ static const char *wanted(const struct config_key *key, char *buf, size_t size)
 		return "an IPv6 address";
 	case CONFIG_LISTEN:
 		return "address:port, an IPv6 address in brackets";
+	case CONFIG_LISTEN_OR_OFF:
+		return "address:port, an IPv6 address in brackets, or off";
 	case CONFIG_CHOICE:
 		for (size_t i = 0; key->choices[i] && used < size; i++)
 			used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "one of ",
@@ -349,9 +361,13 @@ static void dump_value(FILE *f, const struct config_key *key, const void *conf)
 	case CONFIG_IP6:
 		fputs(ip6_text(value, text), f);
 		break;
-	case CONFIG_LISTEN: {
+	case CONFIG_LISTEN:
+	case CONFIG_LISTEN_OR_OFF: {
 		const struct config_listen *at = value;
-		fprintf(f, at->is_ip6 ? "[%s]:%u" : "%s:%u", at->host, (unsigned)at->port);
+		if (at->host[0] == '\0')
+			fputs("off", f);
+		else
+			fprintf(f, at->is_ip6 ? "[%s]:%u" : "%s:%u", at->host, (unsigned)at->port);
 		break;
 	}
 	case CONFIG_CHOICE:

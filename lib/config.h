@@ -17,12 +17,13 @@
 enum config_type {
 	CONFIG_TEXT,   /* char *, owned by the struct; min..max bound its length */
 	CONFIG_SECRET, /* like CONFIG_TEXT, dumped as "(set)" or "(not set)", never quoted in an error: a conninfo, say */
-	CONFIG_NUMBER, /* int64_t */
-	CONFIG_BOOL,   /* bool: yes/no, true/false, on/off, 1/0 */
-	CONFIG_IP4,    /* struct ip4 */
-	CONFIG_IP6,    /* struct ip6 */
-	CONFIG_LISTEN, /* struct config_listen: "a.b.c.d:port" or "[v6]:port" */
-	CONFIG_CHOICE, /* int64_t: index into `choices` */
+	CONFIG_NUMBER,        /* int64_t */
+	CONFIG_BOOL,          /* bool: yes/no, true/false, on/off, 1/0 */
+	CONFIG_IP4,           /* struct ip4 */
+	CONFIG_IP6,           /* struct ip6 */
+	CONFIG_LISTEN,        /* struct config_listen: "a.b.c.d:port" or "[v6]:port" */
+	CONFIG_LISTEN_OR_OFF, /* the same, or "off", which leaves the host empty */
+	CONFIG_CHOICE,        /* int64_t: index into `choices` */
 };
 
 struct config_listen {

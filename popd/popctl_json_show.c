@@ -125,6 +125,36 @@ static void show_feed(const json_t *o, FILE *out)
 		line(out, "", "%llu bad rows passed over: see the log", number_of(feed, "bad_rows"));
 }
 
+static void show_metrics(const json_t *o, FILE *out)
+{
+	const json_t *m = json_object_get(o, "metrics");
+
+	if (!json_is_object(m))
+		line(out, "metrics", "off");
+	else if (json_is_string(json_object_get(m, "problem")))
+		line(out, "metrics", "NONE: %s", text_of(m, "problem"));
+	else
+		line(out, "metrics", "http://%s/metrics", text_of(m, "address"));
+}
+
+static void show_load(const json_t *o, FILE *out)
+{
+	const json_t *latency = json_object_get(o, "latency");
+	const char *name;
+	json_t *drops;
+	char text[CELL] = "";
+	size_t len = 0;
+
+	json_object_foreach((json_t *)json_object_get(o, "queue_overruns"), name, drops) if (len < sizeof(text))
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %lld", len ? ", " : "", name,
+					(long long)json_integer_value(drops));
+	line(out, "overruns", "%s", text);
+	line(out, "latency",
+	     "batches %llu us, 99 %% within %llu us; control loop late by %llu us, 99 %% within %llu us",
+	     number_of(latency, "batch_us_half"), number_of(latency, "batch_us_most"),
+	     number_of(latency, "control_late_us_half"), number_of(latency, "control_late_us_most"));
+}
+
 void show_status(const json_t *o, const struct popctl_request *request, FILE *out)
 {
 	const json_t *tunnels = json_object_get(o, "tunnels");
@@ -139,6 +169,8 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	     number_of(tunnels, "up"), number_of(tunnels, "active"), number_of(tunnels, "room"));
 	show_list(out, "prefixes", json_object_get(o, "prefixes"));
 	line(out, "interface", "%s, %llu packets lost at its queue", text_of(o, "tun"), number_of(o, "tun_drops"));
+	show_load(o, out);
+	show_metrics(o, out);
 	show_offloads(out, o);
 	line(out, "database", "%s, last report %s", text_of(o, "database"), ago(o, "report_age", a));
 	show_feed(o, out);

@@ -226,10 +226,28 @@ bool build_database(struct popd *d, uint64_t seq)
 		.sha1 = sha1_engine_names[d->sha1.widest],
 		.started = d->started,
 		.facts = wiring_control_facts,
+		.load = wiring_load,
 		.reload = daemon_reload,
 		.ctx = d,
 	};
 	return true;
+}
+
+bool build_metrics(struct popd *d)
+{
+	d->metrics = metrics_create(&(struct metrics_conf){
+		.loop = d->loop,
+		.at = d->settings->metrics,
+		.tunnels = { .table = d->table,
+			     .counters = d->counters,
+			     .workers = d->worker_count,
+			     .expiry = &d->settings->expiry },
+		.gather = wiring_metrics,
+		.ctx = d,
+	});
+	if (!d->metrics)
+		log_error("no memory for the metrics");
+	return d->metrics != NULL;
 }
 
 /* The pool first: its answers go to the others. */
@@ -243,6 +261,7 @@ void build_free(struct popd *d)
 	pgfeed_free(d->feed);
 	prober_free(d->prober);
 	seeker_free(d->seeker);
+	metrics_free(d->metrics);
 	control_free(d->control);
 	link_free(d->link);
 	keeper_free(d->keeper);

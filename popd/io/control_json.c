@@ -143,6 +143,35 @@ static json_t *offload_states(const struct control_view *v)
 	return o;
 }
 
+static json_t *metrics_server(const struct metrics_state *m)
+{
+	if (!m->address)
+		return json_null();
+	return json_pack("{s:s, s:s?}", "address", m->address, "problem", m->problem);
+}
+
+static json_t *queue_overruns(const struct control_facts *f)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < f->queue_count; i++)
+		set(o, f->queues[i].name, number(f->queues[i].drops));
+	return o;
+}
+
+/* The bounds, in microseconds, that half and 99 of a hundred keep to. */
+static json_t *latencies(const struct control_facts *f)
+{
+	json_t *o = json_object();
+
+	set(o, "batches", number(histogram_count(&f->load.us)));
+	set(o, "batch_us_half", number(histogram_quantile(&f->load.us, 500)));
+	set(o, "batch_us_most", number(histogram_quantile(&f->load.us, 990)));
+	set(o, "control_late_us_half", number(histogram_quantile(&f->late_us, 500)));
+	set(o, "control_late_us_most", number(histogram_quantile(&f->late_us, 990)));
+	return o;
+}
+
 static json_t *status(const struct control_view *v, uint32_t now, const json_t *request)
 {
 	char text[IP4_TEXT];
@@ -166,6 +195,9 @@ static json_t *status(const struct control_view *v, uint32_t now, const json_t *
 	set(o, "tun", json_string(v->settings->tun));
 	set(o, "tun_drops", number(facts.tun_drops));
 	set(o, "workers", number(v->workers));
+	set(o, "metrics", metrics_server(&facts.metrics));
+	set(o, "queue_overruns", queue_overruns(&facts));
+	set(o, "latency", latencies(&facts));
 	set(o, "offloads", offload_states(v));
 	set(o, "log_level", json_string(log_level_name(log_get_level())));
 	set(o, "prefixes", pop_prefixes(v->table));

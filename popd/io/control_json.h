@@ -23,8 +23,11 @@
 #include "popd/core/counters.h"
 #include "popd/core/table.h"
 #include "popd/io/control.h"
+#include "popd/io/metrics.h"
 #include "popd/io/pgfeed.h"
 #include "popd/io/settings.h"
+#include "popd/io/view.h"
+#include "popd/io/worker.h"
 
 /* Of a page: tunnels told of, and slots looked at for them. */
 enum { CONTROL_PAGE = 500, CONTROL_PAGE_SLOTS = 65536 };
@@ -38,7 +41,12 @@ struct control_facts {
 	uint32_t snapshot_at;
 	uint64_t snapshot_size;
 	size_t statistics_waiting;
-	uint64_t tun_drops; /* packets the kernel had no room for on the TUN */
+	uint64_t tun_drops;                        /* packets the kernel had no room for on the TUN */
+	struct worker_queue queues[WORKER_QUEUES]; /* all workers together, the TUN's first */
+	size_t queue_count;
+	struct view_load load;         /* all workers together */
+	struct histogram_view late_us; /* how late the control loop's clock ticked */
+	struct metrics_state metrics;
 };
 
 struct control_view {
@@ -50,6 +58,7 @@ struct control_view {
 	const char *sha1; /* name of the widest engine in use */
 	uint32_t started;
 	void (*facts)(void *ctx, struct control_facts *out);
+	void (*load)(void *ctx, unsigned worker, struct view_load *out);
 	void (*reload)(void *ctx); /* begins one; its outcome goes to control_json_outcome */
 	void *ctx;
 };

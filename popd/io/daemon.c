@@ -15,6 +15,7 @@
 #include "lib/version.h"
 #include "popd/io/daemon_inside.h"
 
+enum { TICK_US = 1000000 };   /* of housekeeping */
 enum { COLLECT_PERIOD = 20 }; /* seconds: looks at all counters, so that growth is of the right day and one probe */
 static const double farewell_limit = 2.; /* seconds that the last statistics may take */
 
@@ -37,6 +38,7 @@ static void reload_settings(struct popd *d)
 			log_warnx("worker %u was too busy to hear of the new expiry; reload again", i);
 	pgreport_set_intervals(d->report, (double)d->settings->report_interval,
 			       (double)d->settings->statistics_interval);
+	metrics_listen(d->metrics);
 	log_info("the configuration is read again");
 }
 
@@ -50,12 +52,26 @@ void daemon_reload(void *ctx)
 
 /* ---- the loop's callbacks ---- */
 
+/* libev counts from when the timer was due, unless it is more than one turn behind. */
+static void note_lateness(struct popd *d)
+{
+	mono_us_t now = mono_us_now();
+
+	if (d->due.us == 0 || now.us < d->due.us)
+		d->due = now; /* the first time, or we have expected it too late */
+	histogram_add(&d->late_us, (uint64_t)(now.us - d->due.us));
+	d->due.us += TICK_US;
+	if (d->due.us < now.us)
+		d->due = now;
+}
+
 static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
 	struct popd *d = container_of(timer, struct popd, second);
 
 	(void)loop;
 	(void)revents;
+	note_lateness(d);
 	table_reclaim(d->table);
 	keeper_tick(d->keeper);
 	if (++d->seconds % COLLECT_PERIOD == 0)
@@ -145,7 +161,7 @@ static bool start(struct popd *d)
 	if (!build_may_start(d) || !build_table(d, &seq))
 		return false;
 	watch(d);
-	return build_workers(d) && build_link(d) && build_database(d, seq);
+	return build_workers(d) && build_link(d) && build_database(d, seq) && build_metrics(d);
 }
 
 int daemon_run(struct settings *settings, const char *path)

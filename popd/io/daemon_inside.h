@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 #include "lib/digest.h"
 #include "lib/io/pgpool.h"
 #include "lib/sha1_many.h"
+#include "popd/core/histogram.h"
 #include "popd/core/snapshot.h"
 #include "popd/core/table.h"
 #include "popd/io/control.h"
@@ -22,6 +24,8 @@
 #include "popd/io/events.h"
 #include "popd/io/keeper.h"
 #include "popd/io/link.h"
+#include "popd/io/metrics.h"
+#include "popd/io/metrics_text.h"
 #include "popd/io/offload.h"
 #include "popd/io/pgfeed.h"
 #include "popd/io/pgreport.h"
@@ -53,6 +57,7 @@ struct popd {
 	struct control *control;
 	struct prober *prober;
 	struct seeker *seeker;
+	struct metrics *metrics;
 	struct pgpool *pool;
 	struct pgfeed *feed;
 	struct pgreport *report;
@@ -61,6 +66,8 @@ struct popd {
 	char channel[SNAPSHOT_NAME + 8];
 	bool enabled, stopping, failed;
 	unsigned seconds;
+	struct histogram late_us; /* how late housekeeping's timer was */
+	mono_us_t due;            /* when it is due next */
 };
 
 /* ---- build.c: each makes what its name says and tells the log why it cannot ---- */
@@ -75,6 +82,8 @@ bool build_workers(struct popd *d) NONNULL MUSTCHECK;
 bool build_link(struct popd *d) NONNULL MUSTCHECK;
 /* What keeps watch and tells of it: prober and database, the feed going on after `seq`; then d->view. */
 bool build_database(struct popd *d, uint64_t seq) NONNULL MUSTCHECK;
+/* The metrics' server; that it cannot listen is no reason not to start. */
+bool build_metrics(struct popd *d) NONNULL MUSTCHECK;
 /* Whatever has been built, and `d` itself. */
 void build_free(struct popd *d) NONNULL;
 
@@ -91,6 +100,8 @@ void wiring_report_facts(void *ctx, struct pgreport_facts *out);
 void wiring_collect_statistics(void *ctx);
 void wiring_report_answered(void *ctx, bool enabled, uint64_t seq);
 void wiring_control_facts(void *ctx, struct control_facts *out);
+void wiring_load(void *ctx, unsigned worker, struct view_load *out);
+void wiring_metrics(void *ctx, struct metrics_pop *out);
 enum control_verdict wiring_control_asked(void *ctx, const char *line, size_t len, char **answer);
 void wiring_wake(void *ctx); /* in a worker's thread */
 

@@ -47,6 +47,8 @@ static const struct config_key keys[] = {
 	  "file to start from when the database is away; the endpoint journal lies beside it" },
 	{ "popd", "control", CONFIG_TEXT, AT(control), 1, 107, NULL, "/run/popd/popd.sock", false,
 	  "unix socket for popctl" },
+	{ "popd", "metrics", CONFIG_LISTEN_OR_OFF, AT(metrics), 0, 0, NULL, "127.0.0.1:9641", false,
+	  "address and port where Prometheus may ask for /metrics over HTTP, without a password; or off" },
 	{ "popd", "modules", CONFIG_TEXT, AT(modules), 1, 4000, NULL, "/proc/modules", false,
 	  "list of loaded kernel modules, read once at start to find another owner of protocol 41" },
 	{ "popd", "log_level", CONFIG_CHOICE, AT(log_level), 0, 0, level_names, "info", true,
@@ -87,6 +89,8 @@ static int check(const char *path, const struct settings *s, char *error)
 		why = "tun is not an interface name";
 	else if (s->ayiya_port == s->heartbeat_port)
 		why = "ayiya_port and heartbeat_port must differ";
+	else if (s->metrics.host[0] && s->metrics.port == 0)
+		why = "metrics must have a port other than 0";
 	else if (ip4_is_martian(s->ipv4) && s->ipv4.v >> 24 != 127)
 		why = "ipv4 is not an address that a tunnel can end at";
 	else if (dscp_parse(s->dscp, &dscp) != 0)
@@ -132,8 +136,10 @@ static bool is_same(const struct config_key *key, const struct settings *a, cons
 		return strcmp(*(char *const *)field(a, key), *(char *const *)field(b, key)) == 0;
 	case CONFIG_BOOL:
 		return memcmp(field(a, key), field(b, key), sizeof(bool)) == 0;
-	case CONFIG_IP4:
-		return memcmp(field(a, key), field(b, key), sizeof(struct ip4)) == 0;
+	case CONFIG_LISTEN_OR_OFF: {
+		const struct config_listen *in_a = field(a, key), *in_b = field(b, key);
+		return strcmp(in_a->host, in_b->host) == 0 && in_a->port == in_b->port;
+	}
 	default:
 		return memcmp(field(a, key), field(b, key), sizeof(int64_t)) == 0;
 	}

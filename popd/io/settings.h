@@ -35,6 +35,7 @@ struct settings {
 	int64_t sha1;                  /* enum sha1_engine */
 	char *snapshot;                /* path; the endpoint journal lies beside it */
 	char *control;                 /* path of the control socket */
+	struct config_listen metrics;  /* where Prometheus may ask; an empty host: nowhere */
 	char *modules;                 /* list of loaded kernel modules */
 	int64_t log_level;             /* enum log_level */
 	char *conninfo;

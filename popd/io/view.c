@@ -88,6 +88,32 @@ void view_pop(struct counters *const *workers, size_t n, struct view_pop *out)
 	}
 }
 
+uint64_t view_pop_measure(const struct view_pop *v, enum measure m)
+{
+	uint64_t drops = 0;
+
+	for (size_t i = 0; i < DROP__COUNT; i++)
+		drops += v->drops[i].count;
+	const uint64_t values[MEASURE__COUNT] = {
+		[MEASURE_SENT] = v->sent,
+		[MEASURE_RECEIVED] = v->received,
+		[MEASURE_RTT_MIN] = v->rtt_min_us,
+		[MEASURE_RTT_SUM] = v->rtt_sum_us,
+		[MEASURE_RTT_MAX] = v->rtt_max_us,
+		[MEASURE_PACKETS_IN] = v->packets_in,
+		[MEASURE_OCTETS_IN] = v->octets_in,
+		[MEASURE_PACKETS_OUT] = v->packets_out,
+		[MEASURE_OCTETS_OUT] = v->octets_out,
+		[MEASURE_DROPS] = drops,
+		[MEASURE_BEATS] = v->beats,
+		[MEASURE_MOVES] = v->moves,
+		[MEASURE_ANSWERS] = v->answers,
+		[MEASURE_ANSWERS_LIMITED] = v->answers_limited,
+	};
+
+	return values[m];
+}
+
 static void add_tunnel_drops(struct view_tunnel *sum, const struct tunnel_drops *d)
 {
 	uint32_t time = get32(&d->last_time);
@@ -121,5 +147,37 @@ void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struc
 		out->rtt_max_us = max > out->rtt_max_us ? max : out->rtt_max_us;
 		if (d)
 			add_tunnel_drops(out, d);
+	}
+}
+
+uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m)
+{
+	uint64_t drops = 0;
+
+	switch (m) {
+	case MEASURE_SENT:
+		return v->sent;
+	case MEASURE_RECEIVED:
+		return v->received;
+	case MEASURE_RTT_MIN:
+		return v->rtt_min_us;
+	case MEASURE_RTT_SUM:
+		return v->rtt_sum_us;
+	case MEASURE_RTT_MAX:
+		return v->rtt_max_us;
+	case MEASURE_PACKETS_IN:
+		return v->packets_in;
+	case MEASURE_OCTETS_IN:
+		return v->octets_in;
+	case MEASURE_PACKETS_OUT:
+		return v->packets_out;
+	case MEASURE_OCTETS_OUT:
+		return v->octets_out;
+	case MEASURE_DROPS:
+		for (size_t i = 0; i < DROP__COUNT; i++)
+			drops += v->drops[i];
+		return drops;
+	default:
+		return 0;
 	}
 }

@@ -10,6 +10,8 @@
 
 #include "lib/cc.h"
 #include "popd/core/counters.h"
+#include "popd/core/histogram.h"
+#include "popd/core/measure.h"
 #include "popd/core/table.h"
 
 enum { VIEW_ACTIVE = 300 }; /* a tunnel is active when it is up and was heard from within so many seconds */
@@ -36,6 +38,7 @@ struct view_pop {
 	struct view_drop drops[DROP__COUNT];
 };
 void view_pop(struct counters *const *workers, size_t n, struct view_pop *out) NONNULL;
+uint64_t view_pop_measure(const struct view_pop *v, enum measure m) NONNULL;
 
 /* One tunnel. */
 struct view_tunnel {
@@ -47,5 +50,12 @@ struct view_tunnel {
 	uint64_t last_from;
 };
 void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out) NONNULL;
+/* `m` is of MEASURE_TUNNEL_LIST. */
+uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m) NONNULL;
+
+/* A worker's batches, or those of several. */
+struct view_load {
+	struct histogram_view packets, us;
+};
 
 #endif

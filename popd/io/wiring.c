@@ -2,9 +2,11 @@
 #include "popd/io/daemon_inside.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "popd/io/metrics_gather.h"
 #include "popd/io/view.h"
 
 enum { SECONDS_A_DAY = 86400 };
@@ -95,6 +97,38 @@ void wiring_report_answered(void *ctx, bool enabled, uint64_t seq)
 	pgfeed_heard_seq(d->feed, seq);
 }
 
+void wiring_load(void *ctx, unsigned worker, struct view_load *out)
+{
+	const struct popd *d = ctx;
+	const struct worker_load *load = worker_load(d->workers[worker]);
+
+	histogram_read(&load->packets, &out->packets);
+	histogram_read(&load->us, &out->us);
+}
+
+/* To those of the same name. */
+static void add_queues(const struct worker *w, struct control_facts *out)
+{
+	struct worker_queue queues[WORKER_QUEUES];
+	size_t n = worker_queues(w, queues);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = 0;
+		while (k < out->queue_count && strcmp(out->queues[k].name, queues[i].name) != 0)
+			k++;
+		if (k == out->queue_count)
+			out->queues[out->queue_count++] = (struct worker_queue){ queues[i].name, 0 };
+		out->queues[k].drops += queues[i].drops;
+	}
+}
+
+void wiring_metrics(void *ctx, struct metrics_pop *out)
+{
+	const struct popd *d = ctx;
+
+	metrics_gather(&d->view, wiring_now(), out);
+}
+
 void wiring_control_facts(void *ctx, struct control_facts *out)
 {
 	struct popd *d = ctx;
@@ -108,7 +142,14 @@ void wiring_control_facts(void *ctx, struct control_facts *out)
 		.snapshot_size = store_size(d->store),
 		.statistics_waiting = stats_waiting(d->stats),
 		.tun_drops = link_queue_drops(d->link),
+		.metrics = metrics_state(d->metrics),
 	};
+	histogram_read(&d->late_us, &out->late_us);
+	for (unsigned i = 0; i < d->worker_count; i++)
+		wiring_load(d, i, &out->load);
+	out->queues[out->queue_count++] = (struct worker_queue){ "tun", out->tun_drops };
+	for (unsigned i = 0; i < d->worker_count; i++)
+		add_queues(d->workers[i], out);
 }
 
 enum control_verdict wiring_control_asked(void *ctx, const char *line, size_t len, char **answer)

@@ -20,7 +20,7 @@ struct conf {
 	bool tls, old;
 	struct ip4 ipv4, none4;
 	struct ip6 ipv6;
-	struct config_listen listen, extra;
+	struct config_listen listen, extra, door, shut;
 };
 
 static const char *const levels[] = { "error", "warn", "info", NULL };
@@ -40,6 +40,10 @@ static const struct config_key keys[] = {
 	  "where to listen" },
 	{ "net", "extra", CONFIG_LISTEN, offsetof(struct conf, extra), 0, 0, NULL, "", false,
 	  "where to listen as well" },
+	{ "net", "door", CONFIG_LISTEN_OR_OFF, offsetof(struct conf, door), 0, 0, NULL, "127.0.0.1:81", false,
+	  "where to listen, or nowhere" },
+	{ "net", "shut", CONFIG_LISTEN_OR_OFF, offsetof(struct conf, shut), 0, 0, NULL, "127.0.0.1:82", false,
+	  "the same" },
 	{ "database", "conninfo", CONFIG_SECRET, offsetof(struct conf, conninfo), 1, 1000, NULL, "dbname=x", false,
 	  "the server" },
 };
@@ -62,7 +66,7 @@ static void file_with_every_type_is_loaded(void **state)
 {
 	static const char text[] =
 		"# a comment\n; another\n\n[main]\nname = demo01\nworkers=64\n  level = info  \ntls = Yes\r\nold: off\nnote = a = b ; c # d\n"
-		"[net]\nipv4 = 198.51.100.7\nipv6 = 2001:db8::1\nlisten = [::1]:8080\n[main]\n"
+		"[net]\nipv4 = 198.51.100.7\nipv6 = 2001:db8::1\nlisten = [::1]:8080\ndoor = [::1]:8081\nshut = off\n[main]\n"
 		"[database]\nconninfo = host=/tmp password='a;b # c'";
 	struct conf conf;
 	char error[CONFIG_ERROR_TEXT];
@@ -83,6 +87,9 @@ static void file_with_every_type_is_loaded(void **state)
 	assert_int_equal(conf.listen.port, 8080);
 	assert_true(conf.listen.is_ip6);
 	assert_string_equal(conf.extra.host, "");
+	assert_string_equal(conf.door.host, "::1");
+	assert_int_equal(conf.door.port, 8081);
+	assert_string_equal(conf.shut.host, "");
 	assert_string_equal(conf.conninfo, "host=/tmp password='a;b # c'");
 	config_free(keys, N_KEYS, &conf);
 	assert_null(conf.name);
@@ -222,7 +229,7 @@ static void secret_is_quoted_nowhere(void **state)
 static void dump_loads_again_and_dumps_the_same(void **state)
 {
 	static const char text[] =
-		"[main]\nname = demo01\nworkers=64\nlevel=error\ntls=1\nnote= \"quoted\" ; = [x]\n[net]\nipv6=2001:db8:0::1\nlisten=[2001:db8::1]:1\n";
+		"[main]\nname = demo01\nworkers=64\nlevel=error\ntls=1\nnote= \"quoted\" ; = [x]\n[net]\nipv6=2001:db8:0::1\nlisten=[2001:db8::1]:1\nshut=off\n";
 	struct conf conf, again;
 	char error[CONFIG_ERROR_TEXT], *dump[2] = { NULL, NULL };
 	size_t len[2];
@@ -235,6 +242,8 @@ static void dump_loads_again_and_dumps_the_same(void **state)
 	assert_non_null(strstr(dump[0], "# threads (restart to change)\nworkers = 64\n"));
 	assert_non_null(strstr(dump[0], "# how much is said\nlevel = error\n"));
 	assert_non_null(strstr(dump[0], "none4 = \n"));
+	assert_non_null(strstr(dump[0], "door = 127.0.0.1:81\n"));
+	assert_non_null(strstr(dump[0], "shut = off\n"));
 	assert_int_equal(load_text(dump[0], len[0], &again, error), 0);
 	f = open_memstream(&dump[1], &len[1]);
 	config_dump(f, keys, N_KEYS, &again);

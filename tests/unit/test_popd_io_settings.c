@@ -31,6 +31,8 @@ static void two_addresses_and_a_database_are_enough(void **state)
 	assert_true(s.ayiya_port == 5072 && s.heartbeat_port == 3740 && s.expiry == 360 && s.report_interval == 10);
 	assert_true(s.tun_mtu == 1480 && s.max_tunnels == 65536 && s.routes && s.log_level == LOG_LEVEL_INFO);
 	assert_string_equal(s.tun, "sixxs");
+	assert_string_equal(s.metrics.host, "127.0.0.1"); /* nobody else may look unless the operator says so */
+	assert_int_equal(s.metrics.port, 9641);
 	assert_true(settings_worker_count(&s, 64) >= 1);
 	s.workers = 5;
 	assert_int_equal(settings_worker_count(&s, 64), 5);
@@ -59,6 +61,10 @@ static void what_cannot_be_is_refused_with_a_reason(void **state)
 		{ MINIMUM "workers = 65\n" DATABASE, "workers" },
 		{ MINIMUM "dscp = 64\n" DATABASE, "dscp is copy" },
 		{ MINIMUM "dscp = ef\n" DATABASE, "dscp is copy" },
+		{ MINIMUM "metrics = on\n" DATABASE, "metrics" },
+		{ MINIMUM "metrics = 9641\n" DATABASE, "metrics" },
+		{ MINIMUM "metrics = ::1:9641\n" DATABASE, "metrics" },
+		{ MINIMUM "metrics = 127.0.0.1:0\n" DATABASE, "metrics must have a port" },
 		{ MINIMUM "log_level = loud\n" DATABASE, "log_level" },
 		{ MINIMUM "colour = red\n" DATABASE, "colour" },
 	};

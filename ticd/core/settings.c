@@ -106,7 +106,8 @@ static bool is_same(const struct config_key *key, const struct settings *a, cons
 		return memcmp(in_a, in_b, sizeof(struct ip4)) == 0;
 	case CONFIG_IP6:
 		return memcmp(in_a, in_b, sizeof(struct ip6)) == 0;
-	case CONFIG_LISTEN: {
+	case CONFIG_LISTEN:
+	case CONFIG_LISTEN_OR_OFF: {
 		const struct config_listen *la = (const void *)in_a, *lb = (const void *)in_b;
 
 		return strcmp(la->host, lb->host) == 0 && la->port == lb->port;

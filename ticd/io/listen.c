@@ -1,6 +1,5 @@
 #include "ticd/io/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
@@ -11,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/io/listen.h"
 #include "lib/log.h"
 #include "ticd/core/peers.h"
 
@@ -194,46 +194,10 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int events)
 		;
 }
 
-static socklen_t take_address(struct sockaddr_storage *to, const struct config_listen *conf)
-{
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)to;
-	struct sockaddr_in *in = (struct sockaddr_in *)(void *)to;
-
-	memset(to, 0, sizeof(*to));
-	to->ss_family = conf->is_ip6 ? AF_INET6 : AF_INET;
-	if (conf->is_ip6) {
-		in6->sin6_port = htons(conf->port);
-		return inet_pton(AF_INET6, conf->host, &in6->sin6_addr) == 1 ? sizeof(*in6) : 0;
-	}
-	in->sin_port = htons(conf->port);
-	return inet_pton(AF_INET, conf->host, &in->sin_addr) == 1 ? sizeof(*in) : 0;
-}
-
-/* -1, the reason logged. */
-static int open_socket(const struct config_listen *conf)
-{
-	struct sockaddr_storage address;
-	socklen_t len = take_address(&address, conf);
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1, off = 0;
-
-	if (fd < 0 || len == 0) {
-		log_errno("cannot make a socket for %s port %u", conf->host, conf->port);
-	} else if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-		   (conf->is_ip6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0) ||
-		   bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, BACKLOG) != 0) {
-		log_errno("cannot listen on %s port %u", conf->host, conf->port);
-	} else {
-		return fd;
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 struct listener *listener_create(struct conn_env *env, const struct listen_conf *conf)
 {
 	struct listener *l = calloc(1, sizeof(*l));
+	char why[LISTEN_WHY];
 
 	if (l == NULL)
 		return NULL;
@@ -241,7 +205,9 @@ struct listener *listener_create(struct conn_env *env, const struct listen_conf 
 	l->max = conf->connections;
 	l->max_per_address = conf->connections_per_address;
 	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	l->fd = open_socket(&conf->listen);
+	l->fd = listen_open(&conf->listen, BACKLOG, why);
+	if (l->fd < 0)
+		log_error("%s", why);
 	l->peers = peers_create();
 	ev_io_init(&l->io, accept_ready, l->fd, EV_READ);
 	ev_timer_init(&l->pause, pause_over, PAUSE_SECONDS, 0.);

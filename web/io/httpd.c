@@ -23,16 +23,17 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/io/listen.h"
 #include "lib/ip.h"
 #include "lib/log.h"
 #include "lib/num.h"
-#include "web/io/listen.h"
 #include "web/io/settings.h"
 #include "web/page/site.h"
 
 enum {
 	BODY_MAX = 64 *
 		   1024, /* of a request; nothing wants one, but a small one is read so that the client gets its 405 */
+	BACKLOG = 512,
 	SHARED = 8,
 	SWEEP_SECONDS = 1,
 };
@@ -378,8 +379,10 @@ static bool start(struct httpd *h, int listener, const struct settings *s)
 struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings, httpd_answer *answer, void *ctx)
 {
 	struct httpd *h = calloc(1, sizeof(*h));
-	int listener = h ? listen_open(&settings->listen) : -1;
+	char why[LISTEN_WHY] = "no memory";
+	int listener = h ? listen_open(&settings->listen, BACKLOG, why) : -1;
 	if (listener < 0) {
+		log_error("%s", why);
 		free(h);
 		return NULL;
 	}

@@ -1,17 +1,12 @@
-#include "web/io/listen.h"
+#include "lib/io/listen.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "lib/config.h"
-#include "lib/log.h"
-
-enum { BACKLOG = 512 };
 
 union address {
 	struct sockaddr any;
@@ -32,30 +27,38 @@ static socklen_t address_fill(const struct config_listen *at, union address *out
 	return inet_pton(AF_INET, at->host, &out->ip4.sin_addr) == 1 ? sizeof(out->ip4) : 0;
 }
 
-static void complain(const struct config_listen *at)
+const char *listen_text(const struct config_listen *at, char out[static LISTEN_TEXT])
 {
-	const char *open = at->is_ip6 ? "[" : "", *close = at->is_ip6 ? "]" : "";
+	snprintf(out, LISTEN_TEXT, at->is_ip6 ? "[%s]:%u" : "%s:%u", at->host, at->port);
+	return out;
+}
+
+static void explain(const struct config_listen *at, char *why)
+{
+	char text[LISTEN_TEXT];
+
 	switch (errno) {
 	case EADDRINUSE:
-		log_error("%s%s%s:%u is taken by another program", open, at->host, close, at->port);
+		snprintf(why, LISTEN_WHY, "%s is taken by another program", listen_text(at, text));
 		break;
 	case EADDRNOTAVAIL:
-		log_error("%s%s%s is not an address of this machine", open, at->host, close);
+		snprintf(why, LISTEN_WHY, "%s is not an address of this machine", at->host);
 		break;
 	case EACCES:
-		log_error("port %u needs a privilege (CAP_NET_BIND_SERVICE) that webd does not have", at->port);
+		snprintf(why, LISTEN_WHY, "port %u needs a privilege (CAP_NET_BIND_SERVICE) that is missing", at->port);
 		break;
 	default:
-		log_errno("cannot listen on %s%s%s:%u", open, at->host, close, at->port);
+		snprintf(why, LISTEN_WHY, "cannot listen on %s: %s", listen_text(at, text), strerror(errno));
 	}
 }
 
-int listen_open(const struct config_listen *at)
+int listen_open(const struct config_listen *at, int backlog, char why[static LISTEN_WHY])
 {
 	union address address;
 	socklen_t len = address_fill(at, &address);
 	int on = 1;
 	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
 	if (fd < 0)
 		goto failed;
 	/* [::] means IPv6 and IPv4; the system's default is not asked. */
@@ -63,12 +66,12 @@ int listen_open(const struct config_listen *at)
 	if (at->is_ip6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) != 0)
 		goto failed;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address.any, len) != 0 ||
-	    listen(fd, BACKLOG) != 0)
+	    listen(fd, backlog) != 0)
 		goto failed;
 	return fd;
 
 failed:
-	complain(at);
+	explain(at, why);
 	if (fd >= 0)
 		close(fd);
 	return -1;
