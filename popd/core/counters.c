@@ -69,11 +69,11 @@ void counters_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tu
 	SET(own->last_from, from);
 }
 
-void counters_in(struct counters *c, uint32_t slot, size_t octets)
+void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t octets)
 {
-	ADD(c->packets_in, 1);
+	ADD(c->packets_in, packets);
 	ADD(c->octets_in, octets);
-	ADD(c->tunnels[slot].packets_in, 1);
+	ADD(c->tunnels[slot].packets_in, packets);
 	ADD(c->tunnels[slot].octets_in, octets);
 }
 

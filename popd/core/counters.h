@@ -62,7 +62,7 @@ void counters_free(struct counters *c);
 /* Worker side. `tunnel_id` 0 and `slot` UINT32_MAX: no tunnel is known. `from`: endpoint word or 0. */
 void counters_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel_id, uint64_t from, uint32_t now)
 	NONNULL;
-void counters_in(struct counters *c, uint32_t slot, size_t octets) NONNULL;
+void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t octets) NONNULL;
 void counters_out(struct counters *c, uint32_t slot, size_t octets) NONNULL;
 void counters_echo_sent(struct counters *c, uint32_t slot) NONNULL;
 void counters_echo_received(struct counters *c, uint32_t slot, uint32_t rtt_us) NONNULL;

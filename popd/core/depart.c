@@ -77,10 +77,13 @@ static void hear_probe(struct batch *b, size_t i, const struct verdict *v)
 		batch_drop(b, i, DROP_POP_UNUSED, job->tunnel, job->conf);
 }
 
+/* A super-packet counts as the packets it was. */
 static void count_passed(struct batch *b, const struct job *job, uint32_t len)
 {
+	uint32_t packets = super_count(job->super, len);
+
 	if (job->tunnel)
-		counters_in(b->p->counters, job->tunnel->slot, len);
+		counters_in(b->p->counters, job->tunnel->slot, packets, len + (packets - 1) * job->super.header);
 }
 
 void depart_inner(struct batch *b, size_t i, const struct route *destination)
@@ -99,6 +102,7 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 		w->inner[IPV6_AT_HOPS]--;
 		count_passed(b, job, w->inner_len);
 		to_uplink(job, w->inner, w->inner_len);
+		job->out[0].super = job->super;
 		break;
 	case ACTION_TUNNEL:
 		w->inner[IPV6_AT_HOPS]--;

@@ -205,6 +205,14 @@ static void route(const struct pipeline *p, const struct crossing *x, const stru
 		send_to_tunnel(p, x, now, v);
 }
 
+bool forward_is_transit(const struct pop_conf *pop, const uint8_t *packet)
+{
+	struct ip6 destination = ipv6_destination(packet);
+
+	return packet[IPV6_AT_HOPS] > 1 && ipv6_kind(&destination) == IPV6_GLOBAL && !pop_owns(pop, &destination) &&
+	       !pop_is(pop, &destination);
+}
+
 void forward_decide(const struct pipeline *p, const struct crossing *x, struct moment now, struct verdict *v)
 {
 	struct ip6 source = ipv6_source(x->packet), destination = ipv6_destination(x->packet);

@@ -12,6 +12,7 @@
 #ifndef POPD_CORE_FORWARD_H
 #define POPD_CORE_FORWARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
@@ -57,6 +58,10 @@ struct verdict {
 };
 
 void forward_decide(const struct pipeline *p, const struct crossing *x, struct moment now, struct verdict *v) NONNULL;
+
+/* True when all that forward_decide can say of the packet is that it goes to the uplink or is let go without an answer:
+ * its destination is neither ours nor ours to judge, and its hop limit lasts. */
+bool forward_is_transit(const struct pop_conf *pop, const uint8_t *packet) NONNULL;
 
 /* Question 1 as far as no tunnel need be known: DROP_LINK_LOCAL or DROP_INNER_MARTIAN_SOURCE, else DROP_NONE. */
 enum drop forward_judge_source(const uint8_t *packet) NONNULL;

@@ -26,6 +26,20 @@ enum job_source {
 	JOB_FROM_ICMP4,     /* `data` is an ICMPv4 error without its IPv4 header, `from` (no port) who sent it */
 };
 
+/* Several TCP segments of one flow in one packet, as the kernel's receive offload merged them; the checksum is the
+ * pseudo-header's alone. Only what goes to the uplink may come so (forward_is_transit): all else has to be seen segment by
+ * segment. */
+struct super {
+	uint16_t
+		segment; /* payload bytes of each segment but the last, which may be shorter; 0: it is one plain packet */
+	uint16_t header; /* bytes before the payload: IPv6 and TCP, no extension headers */
+};
+
+static inline uint32_t super_count(struct super s, uint32_t len)
+{
+	return s.segment == 0 || len <= s.header ? 1 : (len - s.header + s.segment - 1u) / s.segment;
+}
+
 enum out_kind { OUT_NONE, OUT_TUN, OUT_UDP, OUT_PROTO41 };
 struct out {
 	enum out_kind kind;
@@ -34,6 +48,7 @@ struct out {
 	struct endpoint4 to;   /* OUT_UDP, OUT_PROTO41 */
 	uint8_t tos;           /* outer DSCP and ECN */
 	bool dont_fragment;    /* outer DF */
+	struct super super;    /* OUT_TUN */
 	struct tunnel *tunnel; /* whose traffic it is, for errors of the send; NULL: none */
 };
 
@@ -51,6 +66,7 @@ struct job {
 	uint32_t len;
 	struct endpoint4 from; /* outer source; none for JOB_FROM_TUN */
 	uint8_t outer_tos;     /* as received */
+	struct super super;    /* JOB_FROM_PROTO41 */
 	struct tunnel *tunnel; /* JOB_PROBE: to; else set on the way: whose packet it is, as far as known */
 	/* on the way */
 	const struct tunnel_conf *conf;

@@ -35,7 +35,8 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 {
 	const uint8_t *p = out->data;
 
-	if (out->len < IPV6_HEADER + UDP_HEADER || be16_load(p + IPV6_AT_LENGTH) != out->len - IPV6_HEADER)
+	if (out->super.segment > 0 || out->len < IPV6_HEADER + UDP_HEADER ||
+	    be16_load(p + IPV6_AT_LENGTH) != out->len - IPV6_HEADER)
 		return;
 	size_t upper = out->len - IPV6_HEADER, header = 0;
 	const uint8_t *transport = p + IPV6_HEADER;

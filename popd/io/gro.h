@@ -41,7 +41,7 @@ struct gro_offer {
 	bool tcp, udp;
 };
 
-/* Groups `n` (<= GRO_MAX) inner packets. */
+/* Groups `n` (<= GRO_MAX) inner packets. What is merged already stays as it is. */
 void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer offer) NONNULL;
 
 /* Makes the first member's headers those of the whole group: lengths, PSH, and the checksum of the pseudo-header alone, which the kernel completes.

@@ -23,7 +23,7 @@ struct port;
 struct port_ops {
 	const char *name;
 	/* Fills at most `max` jobs; what they point to stays until the next call. Fewer than `max` and no backlog:
-	 * nothing was left. */
+	 * nothing was left. Called between table_worker_enter and _leave. */
 	size_t (*receive)(struct port *port, struct job *jobs, size_t max);
 	/* Writes `n` (<= 2 * PIPELINE_BATCH) outs. `now`: wall seconds, for the counters. */
 	void (*send)(struct port *port, struct out *const *outs, size_t n, uint32_t now);
@@ -66,6 +66,7 @@ static inline void job_fill(struct job *job, enum job_source source, uint8_t *da
 	job->len = (uint32_t)len;
 	job->from = from;
 	job->outer_tos = tos;
+	job->super = (struct super){ 0, 0 };
 	job->tunnel = NULL;
 }
 

@@ -4,7 +4,7 @@
  * nothing comes from (receive_nothing), since every raw socket that matches costs a copy of each packet.
  *
  * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one job in place or,
- * when it is a merged one, as many segments as it has, over as many calls of receive as that takes (`backlog`).
+ * when it is a merged one that does not just pass through, as many segments as it has, over as many calls of receive as that takes (`backlog`).
  */
 #include "popd/io/raw41.h"
 
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "popd/core/forward.h"
 #include "popd/io/coalesced.h"
 #include "popd/io/outer.h"
 #include "popd/io/steer.h"
@@ -23,6 +24,7 @@ enum { RAW_PACKET = 65536 };
 
 struct raw41_port {
 	struct port port;
+	const struct offloads *offloads;
 	int fd_df;                /* sends with DF set */
 	struct buffers *large;    /* what the socket delivers */
 	struct buffers *segments; /* what merged packets are cut into */
@@ -56,6 +58,16 @@ static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
 	return false;
 }
 
+static struct super may_stay_whole(const struct raw41_port *r, const uint8_t *inner)
+{
+	static const struct super none;
+
+	if (!offload_is_on(r->offloads, OFFLOAD_TUN_TSO) ||
+	    !forward_is_transit(table_pop(r->port.pipeline->table), inner))
+		return none;
+	return coalesced_super(&r->cut);
+}
+
 /* Turns what is left of message `next` into one job, using segment buffer `slot`; false: nothing was left of it. */
 static bool take(struct raw41_port *r, struct job *job, size_t slot)
 {
@@ -65,9 +77,14 @@ static bool take(struct raw41_port *r, struct job *job, size_t slot)
 		return false;
 	struct endpoint4 from = { outer.source, 0 };
 	uint8_t *inner = message_at(r, r->next) + outer.offset;
-	if (!r->cutting && !coalesced_begin(&r->cut, inner, outer.len)) {
+	bool merged = r->cutting || coalesced_begin(&r->cut, inner, outer.len);
+	struct super super = { 0, 0 };
+	if (merged && !r->cutting)
+		super = may_stay_whole(r, inner);
+	if (!merged || super.segment > 0) {
 		r->next++;
 		job_fill(job, JOB_FROM_PROTO41, inner, outer.len, from, outer.tos);
+		job->super = super;
 		return true;
 	}
 	uint8_t *segment = buffers_at(r->segments, slot);
@@ -151,7 +168,8 @@ static int open_socket(struct ip4 at, int pmtu, bool receives)
 	return -1;
 }
 
-struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, struct pipeline *pipeline)
+struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, const struct offloads *offloads,
+			       struct pipeline *pipeline)
 {
 	struct raw41_port *r = calloc(1, sizeof(*r));
 	unsigned receivers = workers < RAW41_RECEIVERS_MAX ? workers : RAW41_RECEIVERS_MAX;
@@ -163,6 +181,7 @@ struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers,
 		.ops = &raw41_ops, .fd = -1, .receives = receives, .source = JOB_FROM_PROTO41, .pipeline = pipeline
 	};
 	r->fd_df = -1;
+	r->offloads = offloads;
 	if (receives) {
 		r->large = buffers_create(PIPELINE_BATCH, RAW_PACKET);
 		r->segments = buffers_create(PIPELINE_BATCH, PORT_PACKET);

@@ -2,16 +2,20 @@
  * Protocol 41 over raw sockets, without offloads. The kernel gives every raw socket a copy of each packet, of which each
  * worker keeps its share (steer.h). That costs a clone a packet and worker, so only the first few workers receive; all
  * may send. Buffers are 64 KiB because GRO on the outer device
- * hands over merged packets (coalesced.h), which leave here as segments again.
+ * hands over merged packets (coalesced.h): those that only pass through stay whole if the TUN takes them so, the others
+ * leave here as segments again.
  */
 #ifndef POPD_IO_RAW41_H
 #define POPD_IO_RAW41_H
 
+#include "popd/io/offload.h"
 #include "popd/io/port.h"
 
 enum { RAW41_RECEIVERS_MAX = 8 };
 
-/* Sockets bound to `at`, of worker `number` among `workers`. NULL: errno says why. */
-struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, struct pipeline *pipeline) NONNULL;
+/* Sockets bound to `at`, of worker `number` among `workers`; `offloads` says whether the TUN takes super-packets. NULL:
+ * errno says why. */
+struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, const struct offloads *offloads,
+			       struct pipeline *pipeline) NONNULL;
 
 #endif

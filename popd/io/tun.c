@@ -48,6 +48,7 @@ struct tun_port {
 	uint8_t *large;      /* a super-packet */
 	struct segments cut; /* what is left of it */
 	bool cutting;
+	uint8_t piece[VNET + PORT_PACKET]; /* of a super-packet that the kernel does not take whole */
 	struct gro gro;
 };
 
@@ -145,6 +146,26 @@ static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
 
 /* ---- writing ---- */
 
+/* As it came merged: the kernel needs to know only where to cut and what to sum. */
+static int write_super(struct tun_port *t, const struct out *out)
+{
+	struct virtio_net_hdr h = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV6,
+		.hdr_len = out->super.header,
+		.gso_size = out->super.segment,
+		.csum_start = IPV6_HEADER,
+		.csum_offset = TCP_AT_CHECK,
+	};
+	ssize_t len;
+
+	memcpy(out->data - VNET, &h, VNET);
+	do
+		len = write(t->port.fd, out->data - VNET, VNET + out->len);
+	while (len < 0 && errno == EINTR);
+	return len < 0 ? errno : 0;
+}
+
 static bool write_alone(struct tun_port *t, const struct out *out)
 {
 	size_t before = t->vnet ? VNET : 0;
@@ -189,11 +210,39 @@ static void write_members(struct tun_port *t, const struct gro_group *g, struct 
 			pipeline_refused(t->port.pipeline, outs[i], now);
 }
 
+static void refused(struct tun_port *t, int err, enum offload which)
+{
+	if ((err == EINVAL || err == EIO) && offload_lost(t->offloads, which, OFFLOAD_REFUSED))
+		log_warnx("the kernel refuses merged packets on the TUN (%s): %s is off from now on",
+			  strerrordesc_np(err), offload_name(which));
+}
+
+/* Whole if the kernel takes it, else segment by segment. */
+static void write_whole(struct tun_port *t, struct out *out, uint32_t now)
+{
+	struct out piece = { .kind = OUT_TUN, .data = t->piece + VNET, .tunnel = out->tunnel };
+	struct segments cut;
+	int err = offload_is_on(t->offloads, OFFLOAD_TUN_TSO) ? write_super(t, out) : EOPNOTSUPP;
+
+	if (err == 0)
+		return;
+	refused(t, err, OFFLOAD_TUN_TSO);
+	if (!segments_begin(&cut, out->data, out->len, IPV6_HEADER, true, out->super.segment))
+		return;
+	while ((piece.len = (uint32_t)segments_next(&cut, piece.data, PORT_PACKET)) > 0)
+		if (!write_alone(t, &piece))
+			pipeline_refused(t->port.pipeline, &piece, now);
+}
+
 static void write_group(struct tun_port *t, const struct gro_group *g, struct out *const *outs, uint32_t now)
 {
 	enum offload which = g->kind == GRO_TCP ? OFFLOAD_TUN_TSO : OFFLOAD_TUN_USO;
 	uint8_t header[GRO_HEADER_MAX];
 
+	if (outs[g->first]->super.segment > 0) {
+		write_whole(t, outs[g->first], now);
+		return;
+	}
 	if (g->count == 1) {
 		write_members(t, g, outs, now);
 		return;
@@ -204,9 +253,7 @@ static void write_group(struct tun_port *t, const struct gro_group *g, struct ou
 	if (err == 0)
 		return;
 	memcpy(outs[g->first]->data, header, g->header);
-	if ((err == EINVAL || err == EIO) && offload_lost(t->offloads, which, OFFLOAD_REFUSED))
-		log_warnx("the kernel refuses merged packets on the TUN (%s): %s is off from now on",
-			  strerrordesc_np(err), offload_name(which));
+	refused(t, err, which);
 	write_members(t, g, outs, now);
 }
 

@@ -114,12 +114,12 @@ static bool tell(struct worker *w, const struct job *job, uint32_t now)
 	return true;
 }
 
+/* Between table_worker_enter and _leave. */
 static void run(struct worker *w, size_t n)
 {
 	struct moment now = moment_now();
 	bool told = false;
 
-	table_worker_enter(w->pipeline.table, w->number);
 	pipeline_run(&w->pipeline, w->jobs, n, now);
 	for (size_t i = 0; i < n; i++) {
 		post(w, &w->jobs[i].out[0]);
@@ -132,7 +132,6 @@ static void run(struct worker *w, size_t n)
 			w->ports[i].port->ops->send(w->ports[i].port, box->outs, box->n, now.wall);
 		box->n = 0;
 	}
-	table_worker_leave(w->pipeline.table, w->number);
 	histogram_add(&w->load.packets, n);
 	histogram_add(&w->load.us, (uint64_t)(mono_us_now().us - now.mono_us));
 	if (told)
@@ -148,18 +147,26 @@ static void fail(struct worker *w)
 	w->wake(w->wake_ctx);
 }
 
+/* One batch; how many there were. */
+static size_t take_batch(struct worker *w, struct port *port)
+{
+	table_worker_enter(w->pipeline.table, w->number);
+	size_t n = port->ops->receive(port, w->jobs, PIPELINE_BATCH);
+	if (n > 0)
+		run(w, n);
+	table_worker_leave(w->pipeline.table, w->number);
+	return n;
+}
+
 static void port_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 {
 	struct watched_port *p = container_of(io, struct watched_port, readable);
 	struct port *port = p->port;
-	size_t n;
 
 	(void)loop;
 	(void)revents;
 	for (int budget = WORKER_BUDGET; budget > 0 || port->backlog; budget--) {
-		n = port->ops->receive(port, p->worker->jobs, PIPELINE_BATCH);
-		if (n > 0)
-			run(p->worker, n);
+		size_t n = take_batch(p->worker, port);
 		if (n < PIPELINE_BATCH && !port->backlog)
 			break;
 	}
@@ -190,22 +197,17 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
+	table_worker_enter(w->pipeline.table, w->number);
 	while (ring_pop(w->orders, &order)) {
 		if (order.kind == ORDER_EXPIRY) {
 			w->pipeline.expiry = order.value;
 			continue;
 		}
 		if (order.kind == ORDER_COMPLAINT) {
-			table_worker_enter(w->pipeline.table, w->number);
 			pipeline_complain(&w->pipeline, order.tunnel, &order.complaint, moment_now().wall);
-			table_worker_leave(w->pipeline.table, w->number);
 			continue;
 		}
-		/* The tunnel may have been deleted since; its configuration stays readable only inside enter and
-		 * leave. */
-		table_worker_enter(w->pipeline.table, w->number);
-		make_probe(w, n, &order);
-		table_worker_leave(w->pipeline.table, w->number);
+		make_probe(w, n, &order); /* its tunnel may have been deleted since */
 		if (w->jobs[n].len > 0 && ++n == PIPELINE_BATCH) {
 			run(w, n);
 			n = 0;
@@ -213,6 +215,7 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 	}
 	if (n > 0)
 		run(w, n);
+	table_worker_leave(w->pipeline.table, w->number);
 }
 
 static void *thread_main(void *arg)
@@ -254,7 +257,8 @@ static bool open_ports(struct worker *w, const struct worker_conf *conf, char *w
 			 strerror(errno));
 		return false;
 	}
-	w->ports[PORT_RAW41].port = p = raw41_port_create(conf->ipv4, conf->number, conf->count, &w->pipeline);
+	w->ports[PORT_RAW41].port = p = raw41_port_create(conf->ipv4, conf->number, conf->count, conf->offloads,
+							  &w->pipeline);
 	if (!p) {
 		snprintf(why, WORKER_WHY, "a socket for protocol 41 cannot be opened: %s", strerror(errno));
 		return false;

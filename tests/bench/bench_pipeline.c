@@ -105,7 +105,7 @@ static void start(void)
 	table_set_pop(pipeline.table, &pop);
 	for (uint32_t n = 0; n < tunnels; n++) {
 		add_tunnel(n);
-		counters_in(pipeline.counters, n, 0); /* or the first packets would pay for its page */
+		counters_in(pipeline.counters, n, 1, 0); /* or the first packets would pay for its page */
 	}
 }
 

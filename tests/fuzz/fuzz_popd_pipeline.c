@@ -139,6 +139,9 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 	job->len = (uint32_t)len;
 	job->from = (struct endpoint4){ { 0xc0000200u + (header[0] & 15) }, 4000 };
 	job->outer_tos = header[1];
+	job->super = (struct super){ 0, 0 };
+	if (job->source == JOB_FROM_PROTO41 && header[1] & 128)
+		job->super = (struct super){ (uint16_t)(1 + header[1] * 8), 60 };
 	job->tunnel = job->source == JOB_PROBE ? table_by_id(pipeline.table, 1 + header[1] % TUNNELS) : NULL;
 	if (header[0] & 16 && job->source == JOB_FROM_AYIYA)
 		sign_ayiya(job->data, len);
@@ -169,6 +172,7 @@ static void check(const struct job *job, size_t len)
 			require(out->len >= 40 && out->data[0] >> 4 == 6 &&
 				out->len == 40u + out->data[4] * 256u + out->data[5]);
 		require(job->source != JOB_FROM_ICMP4);
+		require(out->super.segment == 0 || (out->kind == OUT_TUN && out->super.segment == job->super.segment));
 		require(out->kind == OUT_TUN || (out->to.addr.v != 0 && (out->kind == OUT_UDP) == (out->to.port != 0)));
 	}
 }

@@ -350,6 +350,7 @@ static inline void job_init(struct job *job, enum job_source source, const struc
 	job->len = (uint32_t)p->len;
 	job->from = from;
 	job->outer_tos = tos;
+	job->super = (struct super){ 0, 0 };
 	job->tunnel = NULL;
 }
 

@@ -163,6 +163,72 @@ static void truncated_at_every_byte_is_left_to_others(void **state)
 	}
 }
 
+/* Whoever takes it whole cuts it where coalesced_begin would, and gets the same packets. */
+static void only_several_plain_segments_of_tcp_may_stay_whole(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t payload, options;
+		uint8_t flags;
+		unsigned segment;
+	} rows[] = {
+		{ "two segments", 1221, 0, ACK, 1220 },
+		{ "many, with timestamps and FIN", 30000, 12, ACK | PSH | FIN, 1208 },
+		{ "as large as can be", 65535 - 20, 0, ACK, 1220 },
+		{ "one segment", 1220, 0, ACK, 0 },
+		{ "nothing but a header", 0, 0, ACK, 0 },
+		{ "congestion window reduced", 2440, 0, ACK | CWR, 0 },
+	};
+	static uint8_t whole[WHOLE];
+
+	(void)state;
+	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
+		size_t len = tcp(whole, rows[row].payload, rows[row].options, rows[row].flags), n = 0;
+		struct segments c;
+		uint8_t one[2048];
+		seal_partly(whole, len, 16, 6);
+		print_message("%s\n", rows[row].name);
+		assert_true(coalesced_begin(&c, whole, len));
+		struct super super = coalesced_super(&c);
+		assert_int_equal(super.segment, rows[row].segment);
+		if (super.segment == 0)
+			continue;
+		assert_int_equal(super.header, 60 + rows[row].options);
+		while (segments_next(&c, one, sizeof(one)) > 0)
+			n++;
+		assert_int_equal(super_count(super, (uint32_t)len), n);
+	}
+}
+
+static void datagrams_and_packets_with_extension_headers_never_stay_whole(void **state)
+{
+	static uint8_t b[4096];
+	struct segments c;
+	size_t len = tcp(b, 2400, 0, ACK);
+
+	(void)state;
+	memmove(b + 48, b + 40, len - 40);
+	memset(b + 40, 0, 8);
+	b[40] = 6; /* destination options, then TCP */
+	b[42] = 1;
+	b[43] = 4;
+	b[6] = 60;
+	put16(b + 4, (unsigned)(len + 8 - 40));
+	uint32_t sum = (uint32_t)(len - 40) + 6;
+	for (size_t i = 8; i < 40; i += 2)
+		sum += (uint32_t)(b[i] << 8 | b[i + 1]);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put16(b + 48 + 16, sum);
+	assert_true(coalesced_begin(&c, b, len + 8));
+	assert_int_equal(coalesced_super(&c).segment, 0);
+	struct packet p = ipv6(CLIENT, HOST, 17, 64, NULL, 1400);
+	put16(p.b + 44, 1400);
+	seal_partly(p.b, p.len, 6, 17);
+	assert_true(coalesced_begin(&c, p.b, p.len));
+	assert_int_equal(coalesced_super(&c).segment, 0);
+}
+
 static void bad_header_lengths_are_left_to_others(void **state)
 {
 	static uint8_t b[4096];
@@ -185,6 +251,8 @@ int main(void)
 		cmocka_unit_test(what_was_on_the_wire_so_is_left_alone),
 		cmocka_unit_test(a_right_checksum_that_looks_partial_is_seen_through),
 		cmocka_unit_test(truncated_at_every_byte_is_left_to_others),
+		cmocka_unit_test(only_several_plain_segments_of_tcp_may_stay_whole),
+		cmocka_unit_test(datagrams_and_packets_with_extension_headers_never_stay_whole),
 		cmocka_unit_test(bad_header_lengths_are_left_to_others),
 	};
 

@@ -234,6 +234,18 @@ static void segments_that_are_not_alike_stay_apart(void **state)
 	}
 }
 
+static void what_came_merged_stays_alone(void **state)
+{
+	struct packets *k = *state;
+
+	k->n = 0;
+	for (uint32_t i = 0; i < 3; i++)
+		add(k, 0, 1000, TCP_ACK, i * 1000, 1000);
+	k->out[1].super = (struct super){ 500, IPV6_HEADER + TCP_HEADER };
+	gro_plan(&k->gro, k->outs, k->n, both);
+	assert_int_equal(k->gro.count, 3);
+}
+
 static void a_wrong_checksum_is_never_healed(void **state)
 {
 	struct packets *k = *state;
@@ -308,6 +320,7 @@ int main(void)
 		cmocka_unit_test(flows_of_different_tunnels_are_merged_side_by_side),
 		cmocka_unit_test(flows_of_one_tunnel_keep_the_order_of_their_packets),
 		cmocka_unit_test(segments_that_are_not_alike_stay_apart),
+		cmocka_unit_test(what_came_merged_stays_alone),
 		cmocka_unit_test(a_wrong_checksum_is_never_healed),
 		cmocka_unit_test(pushed_short_and_pure_segments_end_a_group),
 		cmocka_unit_test(nothing_is_merged_that_the_kernel_does_not_take),

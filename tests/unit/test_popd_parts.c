@@ -99,7 +99,7 @@ static void a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops
 	(void)state;
 	for (int round = 0; round < 3; round++)
 		for (uint32_t slot = 0; slot < N; slot++) {
-			counters_in(c, slot, 10);
+			counters_in(c, slot, 1, 10);
 			counters_out(c, slot, 20);
 			counters_echo_sent(c, slot);
 			counters_echo_received(c, slot, 5);

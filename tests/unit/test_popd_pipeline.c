@@ -2,6 +2,7 @@
  * changes nothing. */
 #include "popd/core/pipeline.h"
 
+#include "popd/core/forward.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define CLIENT1 "2001:db8:2ff:1::2"
@@ -420,6 +421,55 @@ static void traffic_is_counted_both_ways_and_answers_with_it(void **state)
 	pop_end(&p);
 }
 
+static void a_merged_packet_passes_whole_and_counts_as_the_packets_it_was(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = ipv6("2001:db8:2ff:3::2", "2001:db8:f00::1", 6, 64, NULL, 20 + 1000);
+	struct job job;
+
+	(void)state;
+	job_init(&job, JOB_FROM_PROTO41, &inner, at("203.0.113.3", 0), 0);
+	job.super = (struct super){ 300, 60 };
+	pop_run(&p, &job, 1);
+	assert_int_equal(job.drop, DROP_NONE);
+	assert_int_equal(job.out[0].kind, OUT_TUN);
+	assert_int_equal(job.out[0].len, inner.len);
+	assert_int_equal(job.out[0].super.segment, 300);
+	assert_int_equal(job.out[0].super.header, 60);
+	assert_int_equal(job.out[0].data[7], 63);
+	const struct tunnel_counters *t = &p.counters->tunnels[table_by_id(p.table, 3)->slot];
+	assert_int_equal(atomic_load(&t->packets_in), 4);
+	assert_int_equal(atomic_load(&t->octets_in), 4 * 60 + 1000);
+	assert_int_equal(atomic_load(&p.counters->packets_in), 4);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void only_what_is_not_ours_to_judge_is_transit(void **state)
+{
+	static const struct {
+		const char *destination;
+		uint8_t hops;
+		bool transit;
+	} rows[] = {
+		{ "2001:db8:f00::1", 64, true },    { "2001:db8:f00::1", 2, true },
+		{ "2001:db8:f00::1", 1, false },    { "2001:db8:f00::1", 0, false },
+		{ "2001:db8:2ff:1::2", 64, false }, { "2001:db8:2ff:ffff::1", 64, false },
+		{ "2001:db8:3001::9", 64, false },  { "2001:db8:2ff:777::1", 64, false },
+		{ "ff02::1", 64, false },           { "ff0e::1", 64, false },
+		{ "fe80::1", 64, false },           { "::1", 64, false },
+		{ "::ffff:192.0.2.1", 64, false },
+	};
+	struct pop p = pop_new();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct packet inner = ipv6("2001:db8:2ff:3::2", rows[i].destination, 6, rows[i].hops, NULL, 40);
+		assert_int_equal(forward_is_transit(table_pop(p.table), inner.b), rows[i].transit);
+	}
+	pop_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +488,8 @@ int main(void)
 		cmocka_unit_test(a_batch_does_what_its_packets_do_one_by_one),
 		cmocka_unit_test(no_batch_is_too_small),
 		cmocka_unit_test(traffic_is_counted_both_ways_and_answers_with_it),
+		cmocka_unit_test(a_merged_packet_passes_whole_and_counts_as_the_packets_it_was),
+		cmocka_unit_test(only_what_is_not_ours_to_judge_is_transit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

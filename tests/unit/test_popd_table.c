@@ -432,7 +432,7 @@ static double seconds(void)
 static void touch_counters(struct counters *c, struct table *t, bool drops)
 {
 	for (uint32_t slot = 0; slot < table_slots_used(t); slot++) {
-		counters_in(c, slot, 1280);
+		counters_in(c, slot, 1, 1280);
 		counters_out(c, slot, 1280);
 		if (drops)
 			counters_drop(c, DROP_LINK_LOCAL, slot, 1, 0, NOW);
