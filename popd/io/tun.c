@@ -1,6 +1,6 @@
 /*
- * Reading: a packet goes straight into its job's buffer; what is longer runs over into `rest`, and then is put together in `large` and cut into the buffers of as
- * many jobs as it gives, over as many calls of receive as that takes (`backlog`).
+ * Reading: each packet goes with its vnet header into a buffer large enough for any, in one piece, since taking a read apart costs the kernel more than the
+ * room costs us. A super-packet is cut into the small buffers of as many jobs as it gives, over as many calls of receive as that takes (`backlog`).
  *
  * Writing: the vnet header goes into the packet's own headroom, so that a packet alone is one piece. A merged one is that piece and the payloads of the
  * others. When the kernel refuses a merged one, its members are put back as they were and written one by one; a kernel that refuses the kind as such
@@ -39,14 +39,15 @@
 #endif
 
 enum { VNET = sizeof(struct virtio_net_hdr), LARGE = 65536 + PORT_PACKET };
+_Static_assert((int)VNET <= (int)JOB_HEADROOM, "it goes before the packet");
 
 struct tun_port {
 	struct port port;
 	struct offloads *offloads;
-	bool vnet; /* every packet has a vnet header */
-	struct buffers *buffers;
-	uint8_t *large;      /* a super-packet */
-	struct segments cut; /* what is left of it */
+	bool vnet;              /* every packet has a vnet header */
+	struct buffers *large;  /* what is read */
+	struct buffers *pieces; /* what super-packets are cut into; NULL without vnet headers */
+	struct segments cut;    /* what is left of one, in its large buffer */
 	bool cutting;
 	uint8_t piece[VNET + PORT_PACKET]; /* of a super-packet that the kernel does not take whole */
 	struct gro gro;
@@ -66,15 +67,14 @@ static bool complete_checksum(const struct virtio_net_hdr *h, uint8_t *data, siz
 	return true;
 }
 
-static bool begin_cutting(struct tun_port *t, const struct virtio_net_hdr *h, size_t len)
+static bool begin_cutting(struct tun_port *t, const struct virtio_net_hdr *h, const uint8_t *data, size_t len)
 {
 	uint8_t type = h->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 
 	if ((type != VIRTIO_NET_HDR_GSO_TCPV6 && type != VIRTIO_NET_HDR_GSO_UDP_L4) ||
 	    !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return false;
-	t->cutting = segments_begin(&t->cut, t->large, len, h->csum_start, type == VIRTIO_NET_HDR_GSO_TCPV6,
-				    h->gso_size);
+	t->cutting = segments_begin(&t->cut, data, len, h->csum_start, type == VIRTIO_NET_HDR_GSO_TCPV6, h->gso_size);
 	return t->cutting;
 }
 
@@ -83,7 +83,7 @@ static size_t cut(struct tun_port *t, struct job *jobs, size_t n, size_t max)
 	static const struct endpoint4 none;
 
 	while (n < max) {
-		uint8_t *data = buffers_at(t->buffers, n);
+		uint8_t *data = buffers_at(t->pieces, n);
 		size_t len = segments_next(&t->cut, data, PORT_PACKET);
 		if (len == 0) {
 			t->cutting = false;
@@ -97,21 +97,16 @@ static size_t cut(struct tun_port *t, struct job *jobs, size_t n, size_t max)
 /* One packet or super-packet: -1 for nothing there, else the number of bytes without vnet header, *h filled. */
 static ssize_t read_one(struct tun_port *t, uint8_t *data, struct virtio_net_hdr *h)
 {
-	struct iovec iov[] = {
-		{ .iov_base = h, .iov_len = VNET },
-		{ .iov_base = data, .iov_len = PORT_PACKET },
-		{ .iov_base = t->large + PORT_PACKET, .iov_len = LARGE - PORT_PACKET },
-	};
+	size_t before = t->vnet ? VNET : 0;
 	ssize_t len;
 
 	do
-		len = t->vnet ? readv(t->port.fd, iov, 3) : read(t->port.fd, data, PORT_PACKET);
+		len = read(t->port.fd, data - before, before + (t->vnet ? LARGE : PORT_PACKET));
 	while (len < 0 && errno == EINTR);
 	if (len < 0)
 		return -1;
-	if (!t->vnet)
-		return len;
-	return len < VNET ? 0 : len - VNET;
+	memcpy(h, data - before, before);
+	return len < (ssize_t)before ? 0 : len - (ssize_t)before;
 }
 
 static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
@@ -122,15 +117,14 @@ static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
 
 	while (n < max && !t->cutting) {
 		struct virtio_net_hdr h = { 0 };
-		uint8_t *data = buffers_at(t->buffers, n);
+		uint8_t *data = buffers_at(t->large, n);
 		ssize_t len = read_one(t, data, &h);
 		if (len < 0) {
 			port->gone = errno == EBADFD;
 			break;
 		}
 		if (h.gso_type != VIRTIO_NET_HDR_GSO_NONE || len > PORT_PACKET) {
-			memcpy(t->large, data, len < PORT_PACKET ? (size_t)len : PORT_PACKET);
-			if (begin_cutting(t, &h, (size_t)len))
+			if (begin_cutting(t, &h, data, (size_t)len))
 				n = cut(t, jobs, n, max);
 			else
 				job_fill(&jobs[n++], JOB_FROM_TUN, data, 0, none, 0); /* counted as too short */
@@ -276,8 +270,8 @@ static void tun_free(struct port *port)
 
 	if (port->fd >= 0)
 		close(port->fd);
-	buffers_free(t->buffers);
-	free(t->large);
+	buffers_free(t->large);
+	buffers_free(t->pieces);
 	free(t);
 }
 
@@ -364,9 +358,9 @@ struct port *tun_port_create(const char *name, unsigned queues, struct offloads 
 	};
 	t->offloads = offloads;
 	t->vnet = offload_is_on(offloads, OFFLOAD_TUN_TSO) || offload_is_on(offloads, OFFLOAD_TUN_USO);
-	t->buffers = buffers_create(PIPELINE_BATCH, PORT_PACKET);
-	t->large = malloc(LARGE);
-	if (!t->buffers || !t->large) {
+	t->large = buffers_create(PIPELINE_BATCH, t->vnet ? LARGE : PORT_PACKET);
+	t->pieces = t->vnet ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
+	if (!t->large || (t->vnet && !t->pieces)) {
 		tun_free(&t->port);
 		return NULL;
 	}
