@@ -85,6 +85,7 @@ def two_workers():
 def tables():
     for path in ("ayiya-decap", "ayiya-encap"):
         few = f"{path}-of-10-tunnels"
+        yield Row(f"{path}-of-1-tunnel", path, world=World(1, 0, 1))
         yield Row(few, path, world=World(10, 0, 10), quick=True)
         yield Row(f"{path}-of-10000-tunnels", path, world=World(10000, 0, 10000))
         yield Row(f"{path}-of-100000-tunnels", path, world=World(100000, 0, 10000), over=(few, 1.1), quick=True)
