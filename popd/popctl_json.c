@@ -39,11 +39,18 @@ static json_t *ask(int fd, const json_t *request, FILE *err)
 	return NULL;
 }
 
+/* The number of "T7"; 0 for what has none. */
+static long number_of_id(const json_t *tunnel)
+{
+	const char *id = json_string_value(json_object_get(tunnel, "id"));
+
+	return id && *id ? strtol(id + 1, NULL, 10) : 0;
+}
+
 static int by_id(const void *a, const void *b)
 {
 	const json_t *const *x = a, *const *y = b;
-	long p = strtol(json_string_value(json_object_get(*x, "id")) + 1, NULL, 10);
-	long q = strtol(json_string_value(json_object_get(*y, "id")) + 1, NULL, 10);
+	long p = number_of_id(*x), q = number_of_id(*y);
 
 	return p < q ? -1 : p > q;
 }

@@ -42,7 +42,9 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 	const uint8_t *transport = p + IPV6_HEADER;
 	if (p[IPV6_AT_NEXT] == IPV6_NEXT_TCP && offer.tcp && upper >= TCP_HEADER) {
 		header = (size_t)(transport[TCP_AT_OFFSET] >> 4) * 4;
-		if (header < TCP_HEADER || header >= upper || (transport[TCP_AT_FLAGS] & ~TCP_PSH) != TCP_ACK)
+		/* A checksum of ffff is as right as one of 0, but nobody's arithmetic would give it back. */
+		if (header < TCP_HEADER || header >= upper || (transport[TCP_AT_FLAGS] & ~TCP_PSH) != TCP_ACK ||
+		    be16_load(transport + TCP_AT_CHECK) == 0xffff)
 			return;
 	} else if (p[IPV6_AT_NEXT] == IPV6_NEXT_UDP && offer.udp) {
 		header = UDP_HEADER;
@@ -73,6 +75,7 @@ static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_gr
 		return true;
 	return memcmp(ta + TCP_AT_ACK, tb + TCP_AT_ACK, TCP_AT_FLAGS - TCP_AT_ACK) == 0 &&
 	       memcmp(ta + TCP_AT_WINDOW, tb + TCP_AT_WINDOW, 2) == 0 &&
+	       memcmp(ta + TCP_AT_URGENT, tb + TCP_AT_URGENT, 2) == 0 &&
 	       memcmp(ta + TCP_HEADER, tb + TCP_HEADER, group->header - IPV6_HEADER - TCP_HEADER) == 0;
 }
 

@@ -47,41 +47,49 @@ static struct table *table_with_a_tunnel(void)
 	return t;
 }
 
-static void ask(const char *line, size_t size)
-{
-	struct counters *counters = counters_create(4);
-	static struct offloads offloads;
-	struct control_view view = {
-		.settings = &settings,
-		.table = table_with_a_tunnel(),
-		.counters = &counters,
-		.workers = 1,
-		.offloads = &offloads,
-		.sha1 = "auto",
-		.facts = facts,
-		.reload = reload,
-	};
-	char *answer = NULL;
+/* What popd is asked about stands still: no command changes it. In memory that a leak checker does not search. */
+void __lsan_disable(void) __attribute__((weak));
+void __lsan_enable(void) __attribute__((weak));
 
-	require(counters != NULL);
-	enum control_verdict v = control_json_handle(&view, 1795423260, line, size, &answer);
-	require(v == CONTROL_LATER || (v == CONTROL_ANSWERED && answer[0] == '{'));
-	require(!answer || (!strchr(answer, '\n') && !strstr(answer, SECRET)));
-	free(answer);
-	table_free(view.table);
-	counters_free(counters);
+static const struct control_view *view(void)
+{
+	static struct counters *counters;
+	static struct offloads offloads;
+	static struct control_view v;
+
+	if (v.table)
+		return &v;
+	if (__lsan_disable)
+		__lsan_disable();
+	log_init("fuzz", LOG_LEVEL_ERROR);
+	require(digest_init() == 0 && (counters = counters_create(4)) != NULL);
+	v = (struct control_view){ .settings = &settings,
+				   .table = table_with_a_tunnel(),
+				   .counters = &counters,
+				   .workers = 1,
+				   .offloads = &offloads,
+				   .sha1 = "auto",
+				   .facts = facts,
+				   .reload = reload };
+	if (__lsan_enable)
+		__lsan_enable();
+	return &v;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *line = malloc(size + 1);
+	const struct control_view *v = view();
+	char *line = malloc(size + 1), *answer = NULL;
 
-	log_init("fuzz", LOG_LEVEL_ERROR);
-	require(line && digest_init() == 0);
+	require(line != NULL);
 	if (size > 0)
 		memcpy(line, data, size);
 	line[size] = '\0';
-	ask(line, size);
+	log_set_level(LOG_LEVEL_ERROR);
+	enum control_verdict verdict = control_json_handle(v, 1795423260, line, size, &answer);
+	require(verdict == CONTROL_LATER || (verdict == CONTROL_ANSWERED && answer[0] == '{'));
+	require(!answer || (!strchr(answer, '\n') && !strstr(answer, SECRET)));
+	free(answer);
 	free(line);
 	return 0;
 }

@@ -3,6 +3,9 @@
  *
  *   0 source 3 bits | make it authentic 1 | outer address 4     1 outer TOS     2 length 2     4 that many bytes
  *
+ * The last may promise more than there is: with the highest bit of its length set zeros make it up to PACKET_MAX, so
+ * that packets which are too big are within reach of small inputs; else it ends where the input does.
+ *
  * Each packet lies in a heap block of exactly the promised size. "Authentic" gives AYIYA a good epoch and signature and
  * a beat good digits, ICMPv4 a right checksum, so that what is inside is reached. Afterwards: every output lies in its own job, and what goes to
  * the TUN is a whole IPv6 packet.
@@ -18,7 +21,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SECRET "0123456789abcdef0123456789abcdef"
-enum { NOW = 1795423260, JOBS = 16, TUNNELS = 4, HEADER = 4 };
+enum { NOW = 1795423260, JOBS = 16, TUNNELS = 4, HEADER = 4, PACKET_MAX = 2048 };
 
 /* The PoP lives as long as the process, in memory that a leak checker does not search. */
 void __lsan_disable(void) __attribute__((weak));
@@ -126,13 +129,14 @@ static void seal_icmp4(uint8_t *p, size_t len)
 	p[3] = (uint8_t)sum;
 }
 
-static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, size_t len)
+static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, size_t there, size_t len)
 {
 	uint8_t *block = malloc(JOB_HEADROOM + len + JOB_TAILROOM);
 
 	if (!block)
 		abort();
-	memcpy(block + JOB_HEADROOM, bytes, len);
+	memcpy(block + JOB_HEADROOM, bytes, there);
+	memset(block + JOB_HEADROOM + there, 0, len - there);
 	memset(job, 0x5a, sizeof(*job));
 	job->source = (enum job_source)((header[0] >> 5) % (JOB_FROM_ICMP4 + 1));
 	job->data = block + JOB_HEADROOM;
@@ -191,13 +195,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	reset();
 	while (n < JOBS && size >= HEADER) {
-		size_t len = (size_t)data[2] << 8 | data[3];
-		if (len > size - HEADER)
-			len = size - HEADER;
-		fill(&jobs[n], data, data + HEADER, len);
+		size_t left = size - HEADER, len = (data[2] & 0x7fu) << 8 | data[3];
+		size_t there = len < left ? len : left;
+		len = there < len && data[2] & 0x80 && there < PACKET_MAX ? (len < PACKET_MAX ? len : PACKET_MAX)
+									  : there;
+		fill(&jobs[n], data, data + HEADER, there, len);
 		lens[n++] = len;
-		data += HEADER + len;
-		size -= HEADER + len;
+		data += HEADER + there;
+		size -= HEADER + there;
 	}
 	table_worker_enter(pipeline.table, 0);
 	pipeline_run(&pipeline, jobs, n, (struct moment){ NOW, 1000000 });

@@ -1,12 +1,14 @@
 /*
  * Snapshots and journals that an enemy has written. The first byte says which, and whether length and checksum are to
  * be put right first, so that what is behind them is reached. What is refused leaves the table empty; what is accepted
- * is written and read again to the same bytes.
+ * is written and read again to the same bytes. The tables' memory comes from the heap here: a sanitizer then knows its
+ * ends, and a table costs a tenth of what fresh pages cost.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "popd/core/crc32c.h"
+#include "popd/core/pages.h"
 #include "popd/core/snapshot.h"
 #include "popd/wire/be.h"
 
@@ -15,6 +17,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { CAPACITY = 32, JOURNAL = 1, REPAIR = 2 };
 
 static struct digest_ctx *digest_ctx;
+
+/* In the place of popd/core/pages.c. */
+void *pages_alloc(size_t count, size_t size)
+{
+	size_t bytes = (count * size + 63) & ~(size_t)63;
+	void *p = aligned_alloc(64, bytes);
+
+	if (!p)
+		abort();
+	return memset(p, 0, bytes);
+}
+
+void pages_free(void *p, size_t count, size_t size)
+{
+	(void)count;
+	(void)size;
+	free(p);
+}
 
 static struct table *new_table(void)
 {

@@ -191,6 +191,11 @@ static void urgent(uint8_t *p)
 {
 	p[IPV6_HEADER + TCP_AT_FLAGS] |= 0x20;
 }
+/* Without the flag it means nothing, and is to arrive as it was all the same. */
+static void urgent_pointer_changes(uint8_t *p)
+{
+	p[IPV6_HEADER + TCP_AT_URGENT] = 1;
+}
 static void congestion(uint8_t *p)
 {
 	p[IPV6_HEADER + TCP_AT_FLAGS] |= TCP_CWR;
@@ -218,9 +223,10 @@ static void source_changes(uint8_t *p)
 
 static void segments_that_are_not_alike_stay_apart(void **state)
 {
-	static void (*const changes[])(uint8_t *) = { ack_moves,     window_moves, sequence_jumps, syn,
-						      fin,           urgent,       congestion,     class_changes,
-						      label_changes, hops_change,  port_changes,   source_changes };
+	static void (*const changes[])(
+		uint8_t *) = { ack_moves,   window_moves,           sequence_jumps, syn,           fin,
+			       urgent,      urgent_pointer_changes, congestion,     class_changes, label_changes,
+			       hops_change, port_changes,           source_changes };
 	struct packets *k = *state;
 
 	for (size_t row = 0; row < ARRAY_LEN(changes); row++) {
@@ -261,6 +267,26 @@ static void a_wrong_checksum_is_never_healed(void **state)
 				assert_int_equal(k->gro.groups[g].count, 1);
 		assert_memory_equal(k->data[wrong], k->before[wrong], k->out[wrong].len);
 	}
+}
+
+/* ffff in place of 0: right, but cutting would write 0. */
+static void a_checksum_that_would_not_come_back_stays_as_it_is(void **state)
+{
+	struct packets *k = *state;
+
+	k->n = 0;
+	add(k, 0, 1000, TCP_ACK, 0, 1220);
+	uint8_t *p = add(k, 0, 1000, TCP_ACK, 1220, 1220);
+	uint8_t *check = p + IPV6_HEADER + TCP_AT_CHECK, *payload = p + IPV6_HEADER + TCP_HEADER;
+	/* Added to a word that it covers, a checksum leaves 0. */
+	uint32_t word = (uint32_t)be16_load(payload) + be16_load(check);
+	be16_store(payload, (uint16_t)((word & 0xffff) + (word >> 16)));
+	seal(p, k->out[1].len);
+	assert_int_equal(be16_load(check), 0);
+	be16_store(check, 0xffff);
+	plan_and_prove(k, both);
+	assert_int_equal(k->gro.count, 2);
+	assert_memory_equal(p, k->before[1], k->out[1].len);
 }
 
 static void pushed_short_and_pure_segments_end_a_group(void **state)
@@ -322,6 +348,7 @@ int main(void)
 		cmocka_unit_test(segments_that_are_not_alike_stay_apart),
 		cmocka_unit_test(what_came_merged_stays_alone),
 		cmocka_unit_test(a_wrong_checksum_is_never_healed),
+		cmocka_unit_test(a_checksum_that_would_not_come_back_stays_as_it_is),
 		cmocka_unit_test(pushed_short_and_pure_segments_end_a_group),
 		cmocka_unit_test(nothing_is_merged_that_the_kernel_does_not_take),
 		cmocka_unit_test(random_traffic_comes_apart_as_it_was),

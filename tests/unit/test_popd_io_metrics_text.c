@@ -292,7 +292,7 @@ static void each_tunnel_has_its_series(void **state)
 	uint32_t slot = table_by_id(p.table, 1)->slot;
 
 	(void)state;
-	counters_in(p.counters, slot, 1280);
+	counters_in(p.counters, slot, 1, 1280);
 	counters_echo_sent(p.counters, slot);
 	counters_echo_received(p.counters, slot, 1500);
 	counters_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1, 0, NOW);
