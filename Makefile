@@ -135,10 +135,12 @@ format:
 install: all
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BUILD=$(BUILD) deploy/install.sh
 
-# Pipelines over one table that changes under them, with a thread sanitizer. POPD_CHURN=N: that many changes.
+# Pipelines over one table that changes under them, and records read while they are written, with a thread sanitizer.
+# POPD_CHURN=N: that many changes.
+TSAN_TESTS = test_popd_table_threads test_popd_drop_record
 tsan:
-	$(MAKE) BUILD=build-tsan CFLAGS="-O1 -g -fsanitize=thread" build-tsan/tests/test_popd_table_threads
-	build-tsan/tests/test_popd_table_threads
+	$(MAKE) BUILD=build-tsan CFLAGS="-O1 -g -fsanitize=thread" $(TSAN_TESTS:%=build-tsan/tests/%)
+	for test in $(TSAN_TESTS); do build-tsan/tests/$$test || exit 1; done
 
 clean:
 	rm -rf build build-*

@@ -12,23 +12,45 @@
 
 #define DEFAULT_SOCKET "/run/popd/popd.sock"
 
+enum option { OPTION_ALL, OPTION_PACKET, OPTION_RESET, OPTION__COUNT };
+#define BIT(o) (1u << OPTION_##o)
+
+/* One row an option that goes with some commands only. */
+static const struct {
+	const char *name;
+	const char *value; /* the name of what follows it, or NULL */
+	const char *help;
+} options[] = {
+	[OPTION_ALL] = { "--all", NULL, "all there are" },
+	[OPTION_PACKET] = { "--packet", NULL, "with the first bytes of the last packet of each kind, as received" },
+	[OPTION_RESET] = { "--reset", NULL, "count drops from now on" },
+};
+_Static_assert(ARRAY_LEN(options) == OPTION__COUNT, "every option has a row");
+
 /* One row a command: dispatch and --help read the same. */
 static const struct {
 	const char *words[2];
 	const char *argument; /* its name, or NULL */
-	bool has_all;
+	unsigned options;
 	const char *help;
 } commands[] = {
-	{ { "status", NULL }, NULL, false, "the PoP, its tunnels and how it stands with the database" },
-	{ { "tunnel", "list" }, NULL, true, "one line for each tunnel that is up; --all: for each there is" },
+	{ { "status", NULL }, NULL, 0, "the PoP, its tunnels and how it stands with the database" },
+	{ { "tunnel", "list" }, NULL, BIT(ALL), "one line for each tunnel that is up; --all: for each there is" },
 	{ { "tunnel", "show" },
 	  "T-ID|ADDRESS",
-	  false,
+	  0,
 	  "all about the tunnel of that number, or with that address in it or behind it" },
-	{ { "counters", NULL }, NULL, false, "what came and went, and what was dropped for which reason" },
-	{ { "reasons", NULL }, NULL, false, "every reason a packet may be dropped for, and what it means" },
-	{ { "reload", NULL }, NULL, false, "read the configuration and all tunnels again, and say how that went" },
-	{ { "log", NULL }, "LEVEL", false, "log what is as grave as error, warn, info or debug" },
+	{ { "tunnel", "errors" },
+	  "T-ID|ADDRESS",
+	  BIT(PACKET) | BIT(RESET),
+	  "what was dropped for which reason, when, from where and what that means" },
+	{ { "counters", NULL },
+	  NULL,
+	  BIT(PACKET) | BIT(RESET),
+	  "what came and went, and what was dropped for which reason" },
+	{ { "reasons", NULL }, NULL, 0, "every reason a packet may be dropped for, and what it means" },
+	{ { "reload", NULL }, NULL, 0, "read the configuration and all tunnels again, and say how that went" },
+	{ { "log", NULL }, "LEVEL", 0, "log what is as grave as error, warn, info or debug" },
 };
 
 static void print_help(FILE *f)
@@ -38,10 +60,15 @@ static void print_help(FILE *f)
 	      f);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		char left[64];
-		snprintf(left, sizeof(left), "%s%s%s%s%s%s", commands[i].words[0], commands[i].words[1] ? " " : "",
+		snprintf(left, sizeof(left), "%s%s%s%s%s", commands[i].words[0], commands[i].words[1] ? " " : "",
 			 commands[i].words[1] ? commands[i].words[1] : "", commands[i].argument ? " " : "",
-			 commands[i].argument ? commands[i].argument : "", commands[i].has_all ? " [--all]" : "");
+			 commands[i].argument ? commands[i].argument : "");
 		fprintf(f, "  %-28s %s\n", left, commands[i].help);
+		for (size_t o = 0; o < OPTION__COUNT; o++)
+			if (commands[i].options & (1u << o))
+				fprintf(f, "    %s%s%-*s %s\n", options[o].name, options[o].value ? " " : "",
+					26 - (int)strlen(options[o].name) - (options[o].value != NULL),
+					options[o].value ? options[o].value : "", options[o].help);
 	}
 	fputs("\n  --socket PATH                popd's control socket (default: $POPCTL_SOCKET or " DEFAULT_SOCKET ")\n"
 	      "  --json                       answer as JSON\n\n"
@@ -57,10 +84,34 @@ static int misuse(const char *what, const char *word)
 
 struct command_line {
 	const char *socket;
-	bool json, all;
-	const char *words[4];
+	bool json;
+	unsigned options;
+	const char *values[OPTION__COUNT];
+	const char *words[2 + POPCTL_ARGUMENTS];
 	size_t n;
 };
+
+/* An option of the table: argv[*i] and what may follow it. 0, 2 after a sentence. */
+static int take_option(int argc, char **argv, int *i, struct command_line *line)
+{
+	for (size_t o = 0; o < OPTION__COUNT; o++) {
+		size_t len = strlen(options[o].name);
+		const char *word = argv[*i];
+		if (strncmp(word, options[o].name, len) != 0 || (word[len] != '\0' && word[len] != '='))
+			continue;
+		if ((word[len] == '=') > (options[o].value != NULL))
+			return misuse("has no value: ", options[o].name);
+		line->options |= 1u << o;
+		if (word[len] == '=')
+			line->values[o] = word + len + 1;
+		else if (options[o].value && ++*i == argc)
+			return misuse("needs a value: ", options[o].name);
+		else if (options[o].value)
+			line->values[o] = argv[*i];
+		return 0;
+	}
+	return misuse("unknown option: ", argv[*i]);
+}
 
 /* Options may stand anywhere. 0, 2 after a sentence, -1: all is done. */
 static int parse(int argc, char **argv, struct command_line *line)
@@ -75,8 +126,6 @@ static int parse(int argc, char **argv, struct command_line *line)
 			return -1;
 		} else if (strcmp(word, "--json") == 0) {
 			line->json = true;
-		} else if (strcmp(word, "--all") == 0) {
-			line->all = true;
 		} else if (strncmp(word, "--socket=", 9) == 0) {
 			line->socket = word + 9;
 		} else if (strcmp(word, "--socket") == 0) {
@@ -84,7 +133,8 @@ static int parse(int argc, char **argv, struct command_line *line)
 				return misuse("--socket needs a path", NULL);
 			line->socket = argv[i];
 		} else if (word[0] == '-') {
-			return misuse("unknown option: ", word);
+			if (take_option(argc, argv, &i, line) != 0)
+				return 2;
 		} else if (line->n == ARRAY_LEN(line->words)) {
 			return misuse("too many words: ", word);
 		} else {
@@ -92,6 +142,21 @@ static int parse(int argc, char **argv, struct command_line *line)
 		}
 	}
 	return 0;
+}
+
+static int check_options(const struct command_line *line, unsigned allowed, const char *name)
+{
+	for (size_t o = 0; o < OPTION__COUNT; o++)
+		if (line->options & ~allowed & (1u << o)) {
+			fprintf(stderr, "popctl: %s does not go with %s\ntry: popctl --help\n", options[o].name, name);
+			return 2;
+		}
+	return 0;
+}
+
+static bool has(const struct command_line *line, enum option o)
+{
+	return line->options & (1u << o);
 }
 
 /* 0, or 2 after a sentence. */
@@ -110,12 +175,14 @@ static int find(const struct command_line *line, struct popctl_request *request)
 			return misuse(name, commands[i].argument[0] == 'L' ? " needs a level" : " needs a tunnel");
 		if (line->n > words + (commands[i].argument != NULL))
 			return misuse("too many words: ", line->words[line->n - 1]);
-		if (line->all && !commands[i].has_all)
-			return misuse("--all goes with tunnel list only", NULL);
+		if (check_options(line, commands[i].options, name) != 0)
+			return 2;
 		*request = (struct popctl_request){
 			.command = name,
 			.argument = commands[i].argument ? line->words[words] : NULL,
-			.all = line->all,
+			.all = has(line, OPTION_ALL),
+			.packet = has(line, OPTION_PACKET),
+			.reset = has(line, OPTION_RESET),
 			.json = line->json,
 		};
 		return 0;

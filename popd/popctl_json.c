@@ -12,9 +12,10 @@ static const struct {
 	const char *command;
 	void (*show)(const json_t *answer, const struct popctl_request *request, FILE *out);
 } shows[] = {
-	{ "status", show_status },     { "tunnel list", show_tunnel_list }, { "tunnel show", show_tunnel },
-	{ "counters", show_counters }, { "reasons", show_reasons },         { "reload", show_message },
-	{ "log", show_message },
+	{ "status", show_status },      { "tunnel list", show_tunnel_list },
+	{ "tunnel show", show_tunnel }, { "tunnel errors", show_errors },
+	{ "counters", show_counters },  { "reasons", show_reasons },
+	{ "reload", show_message },     { "log", show_message },
 };
 
 /* The answer to one request, or NULL after a sentence to `err`. */
@@ -107,6 +108,8 @@ int popctl_run(int fd, const struct popctl_request *r, FILE *out, FILE *err)
 		(void)json_object_set_new(request, log ? "level" : "what", json_string(r->argument));
 	if (list)
 		(void)json_object_set_new(request, "all", json_boolean(r->all));
+	if (r->reset)
+		(void)json_object_set_new(request, "reset", json_true());
 	json_t *answer = list ? ask_pages(fd, request, err) : ask(fd, request, err);
 	json_decref(request);
 	if (!answer)

@@ -7,11 +7,13 @@
 
 #include "lib/cc.h"
 
+enum { POPCTL_ARGUMENTS = 16 };
+
 /* A command with its words, as checked by popctl.c. */
 struct popctl_request {
-	const char *command;  /* "status", "tunnel list", "tunnel show", "counters", "reasons", "reload", "log" */
+	const char *command;  /* as the control socket knows it: "status", "tunnel list", ... */
 	const char *argument; /* tunnel or level, or NULL */
-	bool all;
+	bool all, packet, reset;
 	bool json;
 };
 

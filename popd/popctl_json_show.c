@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/digest.h"
+#include "popd/popctl_dump.h"
 #include "popd/popctl_table.h"
 
 enum { CELL = 160 };
@@ -227,7 +229,7 @@ static void show_tunnel_drops(const json_t *o, FILE *out)
 		columns_add(c, i == 0 ? "dropped     " : "");
 		columns_add(c, count(number_of(row, "count"), cell));
 		columns_add(c, text_of(row, "name"));
-		columns_add(c, text_of(row, "text"));
+		columns_add(c, text_of(row, "sentence"));
 	}
 	if (c)
 		columns_print(c, out);
@@ -266,25 +268,41 @@ void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *ou
 	show_tunnel_drops(o, out);
 }
 
-void show_counters(const json_t *o, const struct popctl_request *request, FILE *out)
+/* ---- drops ---- */
+
+static const char *peer_of(const json_t *row)
 {
-	const json_t *list = json_object_get(o, "drops");
-	struct columns *c = columns_create(6, "010000");
+	return json_is_string(json_object_get(row, "to")) ? text_of(row, "to") : text_of(row, "from");
+}
+
+static void show_packet(const json_t *row, FILE *out)
+{
+	const char *hex = json_string_value(json_object_get(row, "packet"));
+	size_t len = hex ? strlen(hex) / 2 : 0;
+	uint8_t bytes[256];
+	char age[CELL];
+
+	if (!hex || len > sizeof(bytes) || hex_decode(hex, 2 * len, bytes, len) != 0)
+		return;
+	fprintf(out, "\n%s, %s, %s %s, %s, %llu bytes%s\n", text_of(row, "name"), ago(row, "age", age),
+		json_is_string(json_object_get(row, "to")) ? "to" : "from", peer_of(row), text_of(row, "source"),
+		number_of(row, "length"), len < number_of(row, "length") ? ", of which the first" : "");
+	dump_bytes(bytes, len, out);
+}
+
+/* `tunnels`: which tunnel each was of is worth a column. */
+static void show_drops(const json_t *list, bool tunnels, bool packets, FILE *out)
+{
+	struct columns *c = columns_create(tunnels ? 6 : 5, "010000");
 	char cell[CELL];
 
-	(void)request;
-	show_traffic(o, out);
-	line(out, "beats", "%llu", number_of(o, "beats"));
-	line(out, "moves", "%llu", number_of(o, "moves"));
-	line(out, "answers", "%llu ICMPv6 errors, %llu held back", number_of(o, "answers"),
-	     number_of(o, "answers_limited"));
-	fputc('\n', out);
 	if (!c)
 		return;
 	columns_add(c, "DROPPED FOR");
 	columns_add(c, "PACKETS");
 	columns_add(c, "LAST");
-	columns_add(c, "TUNNEL");
+	if (tunnels)
+		columns_add(c, "TUNNEL");
 	columns_add(c, "FROM");
 	columns_add(c, "MEANING");
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -294,12 +312,54 @@ void show_counters(const json_t *o, const struct popctl_request *request, FILE *
 		columns_add(c, text_of(row, "name"));
 		columns_add(c, count(number_of(row, "count"), cell));
 		columns_add(c, ago(row, "age", cell));
-		columns_add(c, text_of(row, "tunnel"));
-		columns_add(c, text_of(row, "from"));
-		columns_add(c, text_of(row, "text"));
+		if (tunnels)
+			columns_add(c, text_of(row, "tunnel"));
+		columns_add(c, peer_of(row));
+		columns_add(c, text_of(row, "sentence"));
 	}
 	columns_print(c, out);
 	columns_free(c);
+	for (size_t i = 0; packets && i < json_array_size(list); i++)
+		show_packet(json_array_get(list, i), out);
+}
+
+static void show_since(const json_t *o, FILE *out)
+{
+	char age[CELL];
+
+	if (json_is_integer(json_object_get(o, "since_age")))
+		line(out, "drops", "since the reset %s", ago(o, "since_age", age));
+}
+
+void show_errors(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	const json_t *list = json_object_get(o, "errors");
+
+	if (request->reset) {
+		show_message(o, request, out);
+		return;
+	}
+	show_since(o, out);
+	if (json_array_size(list) == 0)
+		line(out, text_of(o, "id"), "nothing was dropped");
+	else
+		show_drops(list, false, request->packet, out);
+}
+
+void show_counters(const json_t *o, const struct popctl_request *request, FILE *out)
+{
+	if (request->reset) {
+		show_message(o, request, out);
+		return;
+	}
+	show_traffic(o, out);
+	line(out, "beats", "%llu", number_of(o, "beats"));
+	line(out, "moves", "%llu", number_of(o, "moves"));
+	line(out, "answers", "%llu ICMPv6 errors, %llu held back", number_of(o, "answers"),
+	     number_of(o, "answers_limited"));
+	show_since(o, out);
+	fputc('\n', out);
+	show_drops(json_object_get(o, "drops"), true, request->packet, out);
 }
 
 void show_reasons(const json_t *o, const struct popctl_request *request, FILE *out)

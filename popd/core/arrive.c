@@ -116,6 +116,8 @@ void arrive_open(struct batch *b)
 		w->inner = NULL;
 		w->who = NULL;
 		w->echoes = false;
+		w->claimed_len = 0;
+		w->remarked = false;
 		w->from = inside ? 0 : endpoint_pack(job->from, 0);
 		enum drop drop = open_job(b, job, w);
 		if (drop)
@@ -194,7 +196,9 @@ static void ask_ayiya(struct batch *b, size_t i)
 	uint8_t *signature = job->data + AYIYA_AT_SIGNATURE;
 	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
 
-	memcpy(w->claimed, signature, w->ayiya.signature_len);
+	w->claimed_at = AYIYA_AT_SIGNATURE;
+	w->claimed_len = w->ayiya.signature_len;
+	memcpy(w->claimed, signature, w->claimed_len);
 	memcpy(signature, alg == DIGEST_SHA256 ? w->route.conf->key_sha256 : w->route.conf->key_sha1,
 	       w->ayiya.signature_len);
 	*batch_item(b, i) = (struct auth_item){ .alg = alg, .data = job->data, .len = job->len, .out = w->computed };
@@ -207,7 +211,9 @@ static void ask_heartbeat(struct batch *b, size_t i)
 	struct work *w = &b->work[i];
 	size_t len = strlen(w->route.conf->secret);
 
-	memcpy(w->claimed, w->beat.digest, sizeof(w->beat.digest));
+	w->claimed_at = w->beat.signed_len;
+	w->claimed_len = 2 * sizeof(w->beat.digest);
+	memcpy(w->claimed, job->data + w->claimed_at, w->claimed_len);
 	memcpy(job->data + w->beat.signed_len, w->route.conf->secret, len);
 	*batch_item(b, i) = (struct auth_item){
 		.alg = DIGEST_MD5, .data = job->data, .len = w->beat.signed_len + (uint32_t)len, .out = w->computed
@@ -274,8 +280,9 @@ static enum drop judge_digest(const struct auth_item *item, const struct job *jo
 {
 	if (!item->done)
 		return DROP_INTERNAL;
+	const uint8_t *claimed = job->source == JOB_FROM_HEARTBEAT ? w->beat.digest : w->claimed;
 	/* No secret is no proof, though its digest is easy to come by. */
-	if (job->conf->secret[0] != '\0' && digest_equal(w->claimed, w->computed, digest_len(item->alg)))
+	if (job->conf->secret[0] != '\0' && digest_equal(claimed, w->computed, digest_len(item->alg)))
 		return DROP_NONE;
 	return job->source == JOB_FROM_AYIYA ? DROP_AYIYA_SIGNATURE : DROP_BEAT_SIGNATURE;
 }
@@ -338,8 +345,11 @@ static enum drop take_congestion_mark(const struct job *job, struct work *w)
 
 	if (ecn < 0)
 		return DROP_ECN_INVALID;
-	if (ecn != (class & ECN_MASK))
+	if (ecn != (class & ECN_MASK)) {
+		w->remarked = true;
+		w->class = class;
 		ipv6_set_traffic_class(w->inner, (uint8_t)((class & ~ECN_MASK) | ecn));
+	}
 	return DROP_NONE;
 }
 

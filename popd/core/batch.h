@@ -1,5 +1,5 @@
-/* A batch on its way through the pipeline: what its stages hand on to one another. Only pipeline.c, arrive.c and
- * depart.c include it. */
+/* A batch on its way through the pipeline: what its stages hand on to one another. Only pipeline.c, arrive.c, depart.c
+ * and note.c include it. */
 #ifndef POPD_CORE_BATCH_H
 #define POPD_CORE_BATCH_H
 
@@ -21,7 +21,10 @@ struct work {
 		struct heartbeat beat;
 		struct icmp4_error icmp4;
 	};
-	uint8_t claimed[DIGEST_MAX_LEN];  /* the signature as it came */
+	uint8_t claimed[DIGEST_MAX_LEN];  /* the signature as it came, where now the key is: */
+	uint32_t claimed_at, claimed_len; /* that place in the job's data; no length: nothing is replaced */
+	bool remarked;                    /* the inner traffic class was changed; */
+	uint8_t class;                    /* it was this */
 	uint8_t computed[DIGEST_MAX_LEN]; /* what it should be */
 };
 
@@ -47,6 +50,15 @@ static inline struct auth_item *batch_item(struct batch *b, size_t i)
 	b->asker[b->item_count] = (uint8_t)i;
 	return &b->items[b->item_count++];
 }
+
+/* ---- note.c ---- */
+
+/* What is to be kept of job i, which goes for `why`. Key material is in no note, whoever put it into the packet. */
+void note_take(const struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c,
+	       struct drop_note *out) NONNULL_ARGS(1, 6);
+/* The same, of a packet that has been built over and so is not what was received: its length alone. */
+void note_take_length(const struct batch *b, size_t i, enum drop why, const struct tunnel_conf *c,
+		      struct drop_note *out) NONNULL_ARGS(1, 5);
 
 /* ---- arrive.c ---- */
 

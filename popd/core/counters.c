@@ -23,8 +23,10 @@ struct counters *counters_create(size_t slots)
 		return NULL;
 	c->slots = slots;
 	c->tunnels = pages_alloc(slots, sizeof(*c->tunnels));
-	c->rows = pages_alloc(slots, sizeof(*c->rows));
-	if (!c->tunnels || !c->rows) {
+	c->tunnel_drops = pages_alloc(slots * DROP__COUNT, sizeof(*c->tunnel_drops));
+	c->record_room = 2 * slots + COUNTERS_RECORDS;
+	c->records = pages_alloc(c->record_room, sizeof(*c->records));
+	if (!c->tunnels || !c->tunnel_drops || !c->records) {
 		counters_free(c);
 		return NULL;
 	}
@@ -36,37 +38,64 @@ void counters_free(struct counters *c)
 	if (!c)
 		return;
 	pages_free(c->tunnels, c->slots, sizeof(*c->tunnels));
-	pages_free(c->rows, c->slots, sizeof(*c->rows));
+	pages_free(c->tunnel_drops, c->slots * DROP__COUNT, sizeof(*c->tunnel_drops));
+	pages_free(c->records, c->record_room, sizeof(*c->records));
 	pages_free(c, 1, sizeof(*c));
 }
 
-/* The slot's row, given to it on first need. There are as many rows as slots, and a slot never gives its row back. */
-static struct tunnel_drops *row_of(struct counters *c, uint32_t slot)
+static struct tunnel_drops *find(const struct counters *c, uint32_t slot, enum drop why)
 {
-	uint32_t row = GET(c->tunnels[slot].row);
+	uint32_t at = atomic_load_explicit(&c->tunnels[slot].drops, memory_order_acquire);
 
-	if (row == 0) {
-		row = ++c->rows_used;
-		atomic_store_explicit(&c->tunnels[slot].row, row, memory_order_release);
-	}
-	return &c->rows[row - 1];
+	for (; at != 0; at = c->tunnel_drops[at - 1].next)
+		if (c->tunnel_drops[at - 1].reason == why)
+			return &c->tunnel_drops[at - 1];
+	return NULL;
 }
 
-void counters_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel_id, uint64_t from, uint32_t now)
+/* The slot's own, given to it on first need. There are as many as slots have reasons, and a slot never gives one back. */
+static struct tunnel_drops *drops_of(struct counters *c, uint32_t slot, enum drop why)
 {
-	struct drop_last *all = &c->drops[why];
+	struct tunnel_drops *d = find(c, slot, why);
 
-	ADD(all->count, 1);
-	SET(all->time, now);
-	SET(all->tunnel, tunnel_id);
-	SET(all->from, from);
+	if (d)
+		return d;
+	d = &c->tunnel_drops[c->drops_used++];
+	d->reason = why;
+	d->next = GET(c->tunnels[slot].drops);
+	atomic_store_explicit(&c->tunnels[slot].drops, c->drops_used, memory_order_release);
+	return d;
+}
+
+/* Of records there are fewer; NULL: all are given away. */
+static struct drop_record *record_of(struct counters *c, struct tunnel_drops *d)
+{
+	uint32_t record = GET(d->record);
+
+	if (record == 0 && c->records_used < c->record_room) {
+		record = ++c->records_used;
+		atomic_store_explicit(&d->record, record, memory_order_release);
+	}
+	return record ? &c->records[record - 1] : NULL;
+}
+
+/* One more, for whoever sees it to find the record as new. */
+#define COUNT(field) \
+	atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + 1, memory_order_release)
+
+void counters_drop(struct counters *c, uint32_t slot, const struct drop_note *note)
+{
+	struct pop_drops *all = &c->drops[note->why];
+
+	drop_record_write(&all->last, note);
+	COUNT(all->count);
 	if (slot >= c->slots)
 		return;
-	struct tunnel_drops *own = row_of(c, slot);
-	ADD(own->count[why], 1);
-	SET(own->last, why);
-	SET(own->last_time, now);
-	SET(own->last_from, from);
+	struct tunnel_drops *own = drops_of(c, slot, note->why);
+	struct drop_record *record = record_of(c, own);
+	if (record)
+		drop_record_write(record, note);
+	COUNT(own->count);
 }
 
 void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t octets)
@@ -131,17 +160,33 @@ void counters_answer(struct counters *c, bool sent)
 		ADD(c->answers_limited, 1);
 }
 
-const struct tunnel_drops *counters_drops(const struct counters *c, uint32_t slot)
+uint32_t counters_drops(const struct counters *c, uint32_t slot, enum drop why)
 {
-	uint32_t row = atomic_load_explicit(&c->tunnels[slot].row, memory_order_acquire);
+	const struct tunnel_drops *d = find(c, slot, why);
 
-	return row ? &c->rows[row - 1] : NULL;
+	return d ? atomic_load_explicit(&d->count, memory_order_acquire) : 0;
+}
+
+void counters_add_drops(const struct counters *c, uint32_t slot, uint64_t sum[static DROP__COUNT])
+{
+	uint32_t at = atomic_load_explicit(&c->tunnels[slot].drops, memory_order_acquire);
+
+	for (; at != 0; at = c->tunnel_drops[at - 1].next)
+		sum[c->tunnel_drops[at - 1].reason] += GET(c->tunnel_drops[at - 1].count);
+}
+
+const struct drop_record *counters_record(const struct counters *c, uint32_t slot, enum drop why)
+{
+	const struct tunnel_drops *d = find(c, slot, why);
+	uint32_t record = d ? atomic_load_explicit(&d->record, memory_order_acquire) : 0;
+
+	return record ? &c->records[record - 1] : NULL;
 }
 
 void counters_clear_slot(struct counters *c, uint32_t slot)
 {
 	struct tunnel_counters *t = &c->tunnels[slot];
-	uint32_t row = GET(t->row);
+	uint32_t at = GET(t->drops);
 
 	SET(t->packets_in, 0);
 	SET(t->octets_in, 0);
@@ -152,12 +197,10 @@ void counters_clear_slot(struct counters *c, uint32_t slot)
 	SET(t->rtt_min_us, 0);
 	SET(t->rtt_max_us, 0);
 	SET(t->rtt_sum_us, 0);
-	if (row == 0)
-		return;
-	struct tunnel_drops *own = &c->rows[row - 1];
-	for (size_t i = 0; i < DROP__COUNT; i++)
-		SET(own->count[i], 0);
-	SET(own->last, DROP_NONE);
-	SET(own->last_time, 0);
-	SET(own->last_from, 0);
+	for (; at != 0; at = c->tunnel_drops[at - 1].next) {
+		uint32_t record = GET(c->tunnel_drops[at - 1].record);
+		SET(c->tunnel_drops[at - 1].count, 0);
+		if (record)
+			drop_record_clear(&c->records[record - 1]);
+	}
 }

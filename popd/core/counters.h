@@ -1,7 +1,8 @@
 /*
  * One worker's counters: written by that worker alone (relaxed), summed by the control thread. Per tunnel: packets and
  * octets of inner traffic both ways, drops by reason, liveness. Per PoP: the same, plus drops that no tunnel could be
- * named for, each reason with time and peer of the last one.
+ * named for. Each reason has a record of its last packet, which is written before the packet is counted: who sees the
+ * count sees that packet or a later one.
  */
 #ifndef POPD_CORE_COUNTERS_H
 #define POPD_CORE_COUNTERS_H
@@ -14,6 +15,7 @@
 #include "lib/cc.h"
 #include "lib/ip.h"
 #include "popd/core/drop.h"
+#include "popd/core/drop_record.h"
 
 /* One cache line: what a worker touches for a tunnel's every packet. */
 struct tunnel_counters {
@@ -22,26 +24,26 @@ struct tunnel_counters {
 		octets_out; /* to the client, answers included; probes and their replies count as echo_* only */
 	_Atomic uint32_t echo_sent, echo_received, rtt_min_us, rtt_max_us; /* rtt_min_us 0: none */
 	_Atomic uint64_t rtt_sum_us;
-	_Atomic uint32_t row; /* of its drops in this worker's rows, plus 1; 0: nothing dropped yet */
+	_Atomic uint32_t drops; /* the first of its list in this worker's drops, plus 1; 0: nothing dropped yet */
 } CACHE_ALIGNED;
 
-/* A tunnel's drops, apart, since most tunnels need a row at one worker only. Read it by counters_drops. */
+/* A tunnel's drops for one reason, apart, since most tunnels know few reasons. Read them by counters_drops. */
 struct tunnel_drops {
-	_Atomic uint32_t count[DROP__COUNT];
-	_Atomic uint32_t last;      /* enum drop of the last one */
-	_Atomic uint32_t last_time; /* wall second */
-	_Atomic uint64_t last_from; /* endpoint word of its outer source; 0: uplink */
+	_Atomic uint32_t count;
+	_Atomic uint32_t record; /* in this worker's records, plus 1; 0: none */
+	uint32_t next, reason;   /* the list of the slot's; set before this can be found */
 };
 
-struct drop_last {
+struct pop_drops {
 	_Atomic uint64_t count;
-	_Atomic uint32_t time;   /* wall second of the last one */
-	_Atomic uint32_t tunnel; /* T-id of the last one, 0: none known */
-	_Atomic uint64_t from;   /* endpoint word; 0: uplink */
+	struct drop_record last;
 };
+
+/* A worker has so many records for tunnels, and two a tunnel more; drops beyond that are counted only. */
+enum { COUNTERS_RECORDS = 1 << 16 };
 
 struct counters {
-	struct drop_last drops[DROP__COUNT]; /* all of the PoP, by reason */
+	struct pop_drops drops[DROP__COUNT]; /* all of the PoP, by reason */
 	_Atomic uint64_t packets_in, octets_in, packets_out, octets_out;
 	_Atomic uint64_t beats;                    /* valid heartbeats and AYIYA no-ops */
 	_Atomic uint64_t moves;                    /* endpoints that moved */
@@ -49,9 +51,11 @@ struct counters {
 	/* all tunnels' liveness, those that are gone included; rtt_min_us 0: none */
 	_Atomic uint64_t echo_sent, echo_received, rtt_sum_us;
 	_Atomic uint32_t rtt_min_us, rtt_max_us;
-	struct tunnel_counters *tunnels; /* by slot; mapped, touched when used */
-	struct tunnel_drops *rows;       /* given out in order of first need; a slot keeps its row */
-	uint32_t rows_used;              /* the worker's own */
+	struct tunnel_counters *tunnels;   /* by slot; mapped, touched when used */
+	struct tunnel_drops *tunnel_drops; /* given out in order of first need; a slot keeps its own */
+	struct drop_record *records;       /* the same */
+	uint32_t drops_used, records_used; /* the worker's own */
+	size_t record_room;
 	size_t slots;
 };
 
@@ -59,9 +63,8 @@ struct counters {
 struct counters *counters_create(size_t slots);
 void counters_free(struct counters *c);
 
-/* Worker side. `tunnel_id` 0 and `slot` UINT32_MAX: no tunnel is known. `from`: endpoint word or 0. */
-void counters_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel_id, uint64_t from, uint32_t now)
-	NONNULL;
+/* Worker side. Counts what `note` tells of; slot UINT32_MAX: no tunnel is known. */
+void counters_drop(struct counters *c, uint32_t slot, const struct drop_note *note) NONNULL;
 void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t octets) NONNULL;
 void counters_out(struct counters *c, uint32_t slot, size_t octets) NONNULL;
 void counters_echo_sent(struct counters *c, uint32_t slot) NONNULL;
@@ -70,8 +73,11 @@ void counters_beat(struct counters *c) NONNULL;
 void counters_move(struct counters *c) NONNULL;
 void counters_answer(struct counters *c, bool sent) NONNULL; /* false: held back */
 
-/* Any thread: this worker's drops of a slot; NULL: none yet. */
-const struct tunnel_drops *counters_drops(const struct counters *c, uint32_t slot) NONNULL;
+/* Any thread: what this worker dropped of a slot for one reason; added to `sum` for each; and the record of the last one,
+ * NULL: none was ever given. */
+uint32_t counters_drops(const struct counters *c, uint32_t slot, enum drop why) NONNULL;
+void counters_add_drops(const struct counters *c, uint32_t slot, uint64_t sum[static DROP__COUNT]) NONNULL;
+const struct drop_record *counters_record(const struct counters *c, uint32_t slot, enum drop why) NONNULL;
 
 /* A slot's tunnel is gone: control thread, after no worker can touch it any more (table_on_free says when). */
 void counters_clear_slot(struct counters *c, uint32_t slot) NONNULL;

@@ -25,8 +25,11 @@ _Static_assert(sizeof(((struct job *)NULL)->echo) >= AYIYA_HEADER_MAX, "the seco
 
 void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c)
 {
+	struct drop_note note;
+
 	b->jobs[i].drop = why;
-	counters_drop(b->p->counters, why, t ? t->slot : UINT32_MAX, c ? c->id : 0, b->work[i].from, b->now.wall);
+	note_take(b, i, why, t, c, &note);
+	counters_drop(b->p->counters, t ? t->slot : UINT32_MAX, &note);
 }
 
 static void reset(struct batch *b)
@@ -114,7 +117,10 @@ static void drop_unsigned(struct batch *b)
 		for (size_t o = 0; o < ARRAY_LEN(job->out); o++)
 			if (job->out[o].kind == OUT_UDP && job->out[o].data == b->items[k].data)
 				job->out[o].kind = OUT_NONE;
-		batch_drop(b, b->asker[k], DROP_INTERNAL, job->tunnel, job->conf);
+		struct drop_note note;
+		job->drop = DROP_INTERNAL;
+		note_take_length(b, b->asker[k], DROP_INTERNAL, job->conf, &note);
+		counters_drop(b->p->counters, job->tunnel ? job->tunnel->slot : UINT32_MAX, &note);
 	}
 }
 
@@ -139,30 +145,71 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment 
 	drop_unsigned(&b);
 }
 
+/* What is kept of a packet that was to leave. */
+static void drop_out(struct pipeline *p, const struct out *out, enum drop why, uint64_t detail, uint32_t wall)
+{
+	static const uint8_t source_of[] = {
+		[OUT_TUN] = JOB_FROM_TUN, [OUT_UDP] = JOB_FROM_AYIYA, [OUT_PROTO41] = JOB_FROM_PROTO41
+	};
+	const struct tunnel_conf *c = out->tunnel ? atomic_load(&out->tunnel->conf) : NULL;
+	struct drop_note note = {
+		.why = why,
+		.source = source_of[out->kind],
+		.refused = true,
+		.time = wall,
+		.tunnel = c ? c->id : 0,
+		.len = out->len,
+		.peer = out->kind == OUT_TUN ? 0 : endpoint_pack(out->to, 0),
+		.detail = { detail },
+	};
+
+	note_head(&note, out->data, out->len);
+	counters_drop(p->counters, out->tunnel ? out->tunnel->slot : UINT32_MAX, &note);
+}
+
+void pipeline_refused(struct pipeline *p, const struct out *out, int error, uint32_t wall)
+{
+	drop_out(p, out, out->kind == OUT_TUN ? DROP_TUN_REFUSED : DROP_SEND_REFUSED, (uint64_t)error, wall);
+}
+
 void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
 {
-	const struct tunnel_conf *c = out->tunnel ? atomic_load(&out->tunnel->conf) : NULL;
 	uint32_t len = IPV4_HEADER + out->len;
 
 	if (out->tunnel)
 		path_lower(out->tunnel, endpoint_pack(out->to, 0), path_plateau(len), wall);
-	counters_drop(p->counters, DROP_OUTER_TOO_BIG, out->tunnel ? out->tunnel->slot : UINT32_MAX, c ? c->id : 0, 0,
-		      wall);
+	drop_out(p, out, DROP_OUTER_TOO_BIG, len, wall);
 }
 
+/* The complaint itself is long gone; what it says is left. */
 void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, uint32_t wall)
 {
 	const struct tunnel_conf *conf = t ? atomic_load(&t->conf) : NULL;
 	enum drop why = conf ? complaint_settle(c, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
 	bool is_its = why != DROP_ICMP4_UNVERIFIED;
+	struct drop_note note = {
+		.why = why,
+		.source = JOB_FROM_ICMP4,
+		.time = wall,
+		.tunnel = is_its ? conf->id : 0,
+		.peer = c->from,
+		.detail = { c->about, c->mtu },
+	};
 
-	counters_drop(p->counters, why, is_its ? t->slot : UINT32_MAX, is_its ? conf->id : 0, c->from, wall);
+	counters_drop(p->counters, is_its ? t->slot : UINT32_MAX, &note);
 }
 
-void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t wall)
+void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from, const uint8_t *data,
+			 uint32_t len, uint32_t wall)
 {
-	const struct tunnel_conf *c = out->tunnel ? atomic_load(&out->tunnel->conf) : NULL;
+	struct drop_note note = {
+		.why = DROP_OUTER_SHORT,
+		.source = (uint8_t)source,
+		.time = wall,
+		.len = len,
+		.peer = endpoint_pack(from, 0),
+	};
 
-	counters_drop(p->counters, out->kind == OUT_TUN ? DROP_TUN_REFUSED : DROP_SEND_REFUSED,
-		      out->tunnel ? out->tunnel->slot : UINT32_MAX, c ? c->id : 0, 0, wall);
+	note_head(&note, data, len);
+	counters_drop(p->counters, UINT32_MAX, &note);
 }

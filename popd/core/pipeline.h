@@ -104,8 +104,11 @@ enum { PIPELINE_BATCH = 64 };
  * and no output. */
 void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment now) NONNULL;
 
-/* Output could not be sent: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
-void pipeline_refused(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
+/* Output could not be sent, `error` (errno) says why: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
+void pipeline_refused(struct pipeline *p, const struct out *out, int error, uint32_t wall) NONNULL;
+/* What came could not be made a job of: counts it (DROP_OUTER_SHORT). */
+void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from, const uint8_t *data,
+			 uint32_t len, uint32_t wall) NONNULL;
 
 /* An outer packet that may not be fragmented is too large for our own link: the first router to say so is the kernel.
  * Counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */

@@ -37,6 +37,24 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest_ctx,
 	return 0;
 }
 
+void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len)
+{
+	const struct {
+		const void *key;
+		size_t len;
+	} keys[] = {
+		{ c->key_sha1, sizeof(c->key_sha1) },
+		{ c->key_sha256, sizeof(c->key_sha256) },
+		{ c->secret, strlen(c->secret) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		size_t n = keys[i].len < len ? keys[i].len : len;
+		if (n > 0 && memcmp(bytes, keys[i].key, n) == 0)
+			memset(bytes, 0, n);
+	}
+}
+
 static struct ip6 host(const struct tunnel_conf *c, uint8_t number)
 {
 	struct ip6 ip = c->net;

@@ -68,6 +68,10 @@ struct tunnel_conf *tunnel_conf_create(size_t routes);
 int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, const char *secret, size_t len)
 	NONNULL MUSTCHECK;
 
+/* Writes zeros over the secret, or a key that comes of it, where `len` bytes of a packet that is to be shown begin with
+ * it (or with as much of it as there is room for). */
+void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len) NONNULL;
+
 /* The client's and the PoP's address in the tunnel. */
 struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
 struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;

@@ -117,9 +117,12 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 			return false;
 		d->counters[i] = worker_counters(d->workers[i]);
 	}
-	table_on_free(d->table, wiring_slot_freed, d);
+	d->errors = errors_create(d->counters, n);
 	d->events = events_create(d->table, d->store);
-	return d->events != NULL;
+	if (!d->errors || !d->events)
+		return false;
+	table_on_free(d->table, wiring_slot_freed, d);
+	return true;
 }
 
 bool build_workers(struct popd *d)
@@ -222,6 +225,7 @@ bool build_database(struct popd *d, uint64_t seq)
 		.table = d->table,
 		.counters = d->counters,
 		.workers = d->worker_count,
+		.errors = d->errors,
 		.offloads = &d->offloads,
 		.sha1 = sha1_engine_names[d->sha1.widest],
 		.started = d->started,
@@ -267,6 +271,7 @@ void build_free(struct popd *d)
 	keeper_free(d->keeper);
 	store_free(d->store);
 	events_free(d->events);
+	errors_free(d->errors);
 	stats_free(d->stats);
 	if (d->table)
 		table_on_free(d->table, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "popd/core/encap.h"
 #include "popd/core/measure.h"
 #include "popd/core/path.h"
+#include "popd/io/errors_json.h"
 #include "popd/io/view.h"
 
 /* ---- values ---- */
@@ -40,12 +41,6 @@ static json_t *endpoint_text(uint64_t word)
 	char text[ENDPOINT4_TEXT];
 
 	return word ? json_string(endpoint4_text(endpoint_of(word), text)) : json_null();
-}
-
-/* The outer source of a dropped packet, whose endpoint word is 0 when it came over the TUN. */
-static json_t *from_text(uint64_t word)
-{
-	return word ? endpoint_text(word) : json_string("uplink");
 }
 
 static json_t *tunnel_name(uint32_t id)
@@ -82,6 +77,14 @@ static json_t *refusal(const char *sentence)
 	json_t *o = json_object();
 
 	set(o, "error", json_string(sentence));
+	return o;
+}
+
+static json_t *message(const char *text)
+{
+	json_t *o = json_object();
+
+	set(o, "message", json_string(text));
 	return o;
 }
 
@@ -268,31 +271,20 @@ static json_t *tunnel_list(const struct control_view *v, uint32_t now, const jso
 	return o;
 }
 
-static json_t *tunnel_drop_list(const struct view_tunnel *n)
+/* The newest of the rows, or null. */
+static json_t *last_drop(json_t *rows)
 {
-	json_t *list = json_array();
+	json_t *row, *newest = NULL;
+	size_t i;
 
-	for (size_t i = 1; i < DROP__COUNT; i++)
-		if (n->drops[i] > 0)
-			(void)json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "name", drop_name((enum drop)i),
-								    "count", number(n->drops[i]), "text",
-								    drop_text((enum drop)i)));
-	return list;
-}
-
-static json_t *last_drop(const struct view_tunnel *n, uint32_t now)
-{
-	json_t *o;
-
-	if (n->last_drop == DROP_NONE)
-		return json_null();
-	o = json_object();
-	set(o, "name", json_string(drop_name(n->last_drop)));
-	set(o, "text", json_string(drop_text(n->last_drop)));
-	set(o, "at", moment_text(n->last_time));
-	set(o, "age", age(n->last_time, now));
-	set(o, "from", from_text(n->last_from));
-	return o;
+	json_array_foreach(rows, i, row)
+	{
+		json_t *age = json_object_get(row, "age");
+		if (json_is_integer(age) &&
+		    (!newest || json_integer_value(age) < json_integer_value(json_object_get(newest, "age"))))
+			newest = row;
+	}
+	return newest ? json_incref(newest) : json_null();
 }
 
 static json_t *liveness(const struct view_tunnel *n)
@@ -324,9 +316,12 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	uint64_t path = atomic_load_explicit(&t->path, memory_order_relaxed);
 	uint32_t path_takes = path_mtu(path, now);
+	struct errors_view errors;
 	struct view_tunnel n;
-	json_t *o = tunnel_line(v, t, c, now);
+	json_t *o = tunnel_line(v, t, c, now), *drops;
 
+	errors_of_tunnel(v->errors, t->slot, &errors);
+	drops = errors_json_rows(&errors, now, false);
 	view_tunnel(v->counters, v->workers, t->slot, &n);
 	set(o, "enabled", json_boolean(c->enabled));
 	set(o, "prefix", prefix(&net));
@@ -342,8 +337,8 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 		    : json_null());
 	set(o, "newest_epoch", moment_text(atomic_load_explicit(&t->newest, memory_order_relaxed)));
 	set(o, "liveness", liveness(&n));
-	set(o, "drops", tunnel_drop_list(&n));
-	set(o, "last_drop", last_drop(&n, now));
+	set(o, "last_drop", last_drop(drops));
+	set(o, "drops", drops);
 	return o;
 }
 
@@ -369,41 +364,72 @@ static struct tunnel *find_tunnel(const struct control_view *v, const char *what
 	return NULL;
 }
 
-static json_t *tunnel_show(const struct control_view *v, uint32_t now, const json_t *request)
+/* The one that the request names, with its configuration; or a refusal. */
+static const struct tunnel *tunnel_asked(const struct control_view *v, const json_t *request,
+					 const struct tunnel_conf **c, json_t **refused)
 {
 	const char *what = json_string_value(json_object_get(request, "what"));
-	char why[160];
+	char why[160] = "which tunnel?";
+	const struct tunnel *t = what ? find_tunnel(v, what, why, sizeof(why)) : NULL;
 
-	if (!what)
-		return refusal("which tunnel?");
-	const struct tunnel *t = find_tunnel(v, what, why, sizeof(why));
-	const struct tunnel_conf *c = t ? atomic_load_explicit(&t->conf, memory_order_relaxed) : NULL;
-	return c ? tunnel_everything(v, t, c, now) : refusal(why);
+	*c = t ? atomic_load_explicit(&t->conf, memory_order_relaxed) : NULL;
+	*refused = *c ? NULL : refusal(why);
+	return t;
+}
+
+static json_t *tunnel_show(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	const struct tunnel_conf *c;
+	json_t *refused;
+	const struct tunnel *t = tunnel_asked(v, request, &c, &refused);
+
+	return c ? tunnel_everything(v, t, c, now) : refused;
+}
+
+static json_t *tunnel_errors(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	const struct tunnel_conf *c;
+	json_t *o;
+	const struct tunnel *t = tunnel_asked(v, request, &c, &o);
+	struct errors_view errors;
+	char text[80];
+
+	if (!c)
+		return o;
+	if (json_is_true(json_object_get(request, "reset"))) {
+		if (errors_reset_tunnel(v->errors, t->slot, now) != 0)
+			return refusal("there is no memory to reset anything");
+		snprintf(text, sizeof(text), "the errors of T%" PRIu32 " count from now on", c->id);
+		return message(text);
+	}
+	errors_of_tunnel(v->errors, t->slot, &errors);
+	o = json_object();
+	set(o, "id", tunnel_name(c->id));
+	set(o, "since", moment_text(errors.since));
+	set(o, "since_age", age(errors.since, now));
+	set(o, "errors", errors_json_rows(&errors, now, false));
+	return o;
 }
 
 /* ---- the others ---- */
 
 static json_t *counters(const struct control_view *v, uint32_t now, const json_t *request)
 {
-	json_t *list = json_array(), *o = json_object();
+	json_t *o;
 	struct view_pop pop;
+	struct errors_view errors;
 
-	(void)request;
-	view_pop(v->counters, v->workers, &pop);
-	set_traffic(o, &pop);
-	for (size_t i = 1; i < DROP__COUNT; i++) {
-		const struct view_drop *d = &pop.drops[i];
-		json_t *row = json_object();
-		set(row, "name", json_string(drop_name((enum drop)i)));
-		set(row, "count", number(d->count));
-		set(row, "at", moment_text(d->time));
-		set(row, "age", age(d->time, now));
-		set(row, "tunnel", tunnel_name(d->tunnel));
-		set(row, "from", d->count ? from_text(d->from) : json_null());
-		set(row, "text", json_string(drop_text((enum drop)i)));
-		(void)json_array_append_new(list, row);
+	if (json_is_true(json_object_get(request, "reset"))) {
+		errors_reset_pop(v->errors, now);
+		return message("the PoP's drops count from now on");
 	}
-	set(o, "drops", list);
+	o = json_object();
+	view_pop(v->counters, v->workers, &pop);
+	errors_of_pop(v->errors, &errors);
+	set_traffic(o, &pop);
+	set(o, "since", moment_text(errors.since));
+	set(o, "since_age", age(errors.since, now));
+	set(o, "drops", errors_json_rows(&errors, now, true));
 	return o;
 }
 
@@ -417,14 +443,6 @@ static json_t *reasons(const struct control_view *v, uint32_t now, const json_t 
 	for (enum drop d = DROP_NONE + 1; d < DROP__COUNT; d++)
 		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", drop_name(d), "text", drop_text(d)));
 	set(o, "reasons", list);
-	return o;
-}
-
-static json_t *message(const char *text)
-{
-	json_t *o = json_object();
-
-	set(o, "message", json_string(text));
 	return o;
 }
 
@@ -455,9 +473,10 @@ static const struct {
 	const char *name;
 	json_t *(*run)(const struct control_view *v, uint32_t now, const json_t *request);
 } commands[] = {
-	{ "status", status },     { "tunnel list", tunnel_list }, { "tunnel show", tunnel_show },
-	{ "counters", counters }, { "reasons", reasons },         { "reload", reload },
-	{ "log", set_log },
+	{ "status", status },           { "tunnel list", tunnel_list },
+	{ "tunnel show", tunnel_show }, { "tunnel errors", tunnel_errors },
+	{ "counters", counters },       { "reasons", reasons },
+	{ "reload", reload },           { "log", set_log },
 };
 
 static enum control_verdict give(json_t *o, char **answer)

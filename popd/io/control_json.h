@@ -5,7 +5,8 @@
  *   {"command": "status"}
  *   {"command": "tunnel list", "all": false, "after": 0}   a page; "next" of the answer is the "after" of the next, or null
  *   {"command": "tunnel show", "what": "T7"}               or any address of a tunnel or of what is routed to it
- *   {"command": "counters"}
+ *   {"command": "tunnel errors", "what": "T7", "reset": false}
+ *   {"command": "counters", "reset": false}
  *   {"command": "reasons"}
  *   {"command": "reload"}
  *   {"command": "log", "level": "debug"}
@@ -23,6 +24,7 @@
 #include "popd/core/counters.h"
 #include "popd/core/table.h"
 #include "popd/io/control.h"
+#include "popd/io/errors.h"
 #include "popd/io/metrics.h"
 #include "popd/io/pgfeed.h"
 #include "popd/io/settings.h"
@@ -54,6 +56,7 @@ struct control_view {
 	struct table *table;
 	struct counters *const *counters;
 	unsigned workers;
+	struct errors *errors;
 	const struct offloads *offloads;
 	const char *sha1; /* name of the widest engine in use */
 	uint32_t started;

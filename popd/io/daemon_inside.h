@@ -21,6 +21,7 @@
 #include "popd/io/control.h"
 #include "popd/io/control_json.h"
 #include "popd/io/daemon.h"
+#include "popd/io/errors.h"
 #include "popd/io/events.h"
 #include "popd/io/keeper.h"
 #include "popd/io/link.h"
@@ -53,6 +54,7 @@ struct popd {
 	struct store *store;
 	struct keeper *keeper;
 	struct events *events;
+	struct errors *errors;
 	struct stats *stats;
 	struct control *control;
 	struct prober *prober;

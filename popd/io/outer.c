@@ -111,13 +111,12 @@ static size_t plan(struct outer_batch *b, struct out *const *outs, size_t done, 
 	return messages;
 }
 
-/* One packet, for the reason in errno. */
-static void refused(struct pipeline *pipeline, const struct out *out, uint32_t now)
+static void refused(struct pipeline *pipeline, const struct out *out, int error, uint32_t now)
 {
-	if (errno == EMSGSIZE && out->dont_fragment)
+	if (error == EMSGSIZE && out->dont_fragment)
 		pipeline_too_big(pipeline, out, now);
 	else
-		pipeline_refused(pipeline, out, now);
+		pipeline_refused(pipeline, out, error, now);
 }
 
 /* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device under it cannot sum the segments; it will
@@ -132,7 +131,7 @@ static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, 
 		b->first[0] = (uint16_t)i;
 		fill(b, 0, outs, 1);
 		if (sendmsg(fd, &b->messages[0].msg_hdr, 0) < 0)
-			refused(pipeline, outs[i], now);
+			refused(pipeline, outs[i], errno, now);
 	}
 }
 
@@ -151,14 +150,15 @@ void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n
 		if (errno == EINTR)
 			continue;
 		size_t end = b->first[1];
-		bool full = errno == EAGAIN || errno == EWOULDBLOCK;
+		int error = errno;
+		bool full = error == EAGAIN || error == EWOULDBLOCK;
 		if (!full && end - done > 1) {
 			send_singly(b, fd, outs, done, end, pipeline, now);
 			done = end;
 			continue;
 		}
 		do
-			refused(pipeline, outs[done++], now);
+			refused(pipeline, outs[done++], error, now);
 		while (full && done < n);
 	}
 }

@@ -52,8 +52,9 @@ static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
 	*outer = (struct ipv4_view){ { 0 }, { 0 }, 0, 0, false, 0, 0 };
 	if (ipv4_decode(message_at(r, r->next), m->msg_len, outer) == 0 && !cut)
 		return true;
-	counters_drop(r->port.pipeline->counters, DROP_OUTER_SHORT, UINT32_MAX, 0,
-		      endpoint_pack((struct endpoint4){ outer->source, 0 }, 0), (uint32_t)wall_now().s);
+	size_t skip = m->msg_len < IPV4_HEADER ? m->msg_len : IPV4_HEADER;
+	pipeline_unreadable(r->port.pipeline, JOB_FROM_PROTO41, (struct endpoint4){ outer->source, 0 },
+			    message_at(r, r->next) + skip, (uint32_t)(m->msg_len - skip), (uint32_t)wall_now().s);
 	r->next++;
 	return false;
 }

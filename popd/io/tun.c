@@ -201,7 +201,7 @@ static void write_members(struct tun_port *t, const struct gro_group *g, struct 
 {
 	for (uint16_t i = g->first; i != GRO_NONE; i = t->gro.next[i])
 		if (!write_alone(t, outs[i]))
-			pipeline_refused(t->port.pipeline, outs[i], now);
+			pipeline_refused(t->port.pipeline, outs[i], errno, now);
 }
 
 static void refused(struct tun_port *t, int err, enum offload which)
@@ -225,7 +225,7 @@ static void write_whole(struct tun_port *t, struct out *out, uint32_t now)
 		return;
 	while ((piece.len = (uint32_t)segments_next(&cut, piece.data, PORT_PACKET)) > 0)
 		if (!write_alone(t, &piece))
-			pipeline_refused(t->port.pipeline, &piece, now);
+			pipeline_refused(t->port.pipeline, &piece, errno, now);
 }
 
 static void write_group(struct tun_port *t, const struct gro_group *g, struct out *const *outs, uint32_t now)

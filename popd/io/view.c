@@ -1,5 +1,7 @@
 #include "popd/io/view.h"
 
+#include <sched.h>
+
 static uint64_t get64(const _Atomic uint64_t *v)
 {
 	return atomic_load_explicit(v, memory_order_relaxed);
@@ -52,15 +54,26 @@ struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
 	return v;
 }
 
-static void add_drop(struct view_drop *sum, const struct drop_last *d)
+/* A worker is at it for some nanoseconds, or for as long as it is not given a core just then. */
+bool view_note(const struct drop_record *r, struct drop_note *out)
 {
-	uint32_t time = get32(&d->time);
+	enum { PATIENCE = 1000 };
+	enum drop_record_state state;
+
+	for (int i = 0; (state = drop_record_read(r, out)) == DROP_RECORD_BUSY && i < PATIENCE; i++)
+		sched_yield();
+	return state == DROP_RECORD_READ;
+}
+
+static void add_drop(struct view_drop *sum, const struct pop_drops *d)
+{
+	struct drop_note note;
 
 	sum->count += get64(&d->count);
-	if (time > sum->time) {
-		sum->time = time;
-		sum->tunnel = get32(&d->tunnel);
-		sum->from = get64(&d->from);
+	if (view_note(&d->last, &note) && note.time > sum->time) {
+		sum->time = note.time;
+		sum->tunnel = note.tunnel;
+		sum->from = note.refused ? 0 : note.peer;
 	}
 }
 
@@ -114,26 +127,11 @@ uint64_t view_pop_measure(const struct view_pop *v, enum measure m)
 	return values[m];
 }
 
-static void add_tunnel_drops(struct view_tunnel *sum, const struct tunnel_drops *d)
-{
-	uint32_t time = get32(&d->last_time);
-
-	for (size_t i = 0; i < DROP__COUNT; i++)
-		sum->drops[i] += get32(&d->count[i]);
-	if (time > sum->last_time) {
-		uint32_t last = get32(&d->last);
-		sum->last_drop = last < DROP__COUNT ? (enum drop)last : DROP_NONE;
-		sum->last_time = time;
-		sum->last_from = get64(&d->last_from);
-	}
-}
-
 void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out)
 {
 	*out = (struct view_tunnel){ 0 };
 	for (size_t i = 0; i < n; i++) {
 		const struct tunnel_counters *t = &workers[i]->tunnels[slot];
-		const struct tunnel_drops *d = counters_drops(workers[i], slot);
 		uint32_t max = get32(&t->rtt_max_us);
 
 		out->packets_in += get64(&t->packets_in);
@@ -145,8 +143,7 @@ void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struc
 		out->received += get32(&t->echo_received);
 		out->rtt_min_us = lesser(out->rtt_min_us, get32(&t->rtt_min_us));
 		out->rtt_max_us = max > out->rtt_max_us ? max : out->rtt_max_us;
-		if (d)
-			add_tunnel_drops(out, d);
+		counters_add_drops(workers[i], slot, out->drops);
 	}
 }
 

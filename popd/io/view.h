@@ -5,6 +5,7 @@
 #ifndef POPD_IO_VIEW_H
 #define POPD_IO_VIEW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ struct view_tunnels {
 };
 struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry) NONNULL;
 
+/* A reader that meets a worker at its record waits for it a moment; false: there is nothing in it. */
+bool view_note(const struct drop_record *r, struct drop_note *out) NONNULL;
+
 struct view_drop {
 	uint64_t count, from;
 	uint32_t time, tunnel;
@@ -45,9 +49,6 @@ struct view_tunnel {
 	uint64_t packets_in, octets_in, packets_out, octets_out, rtt_sum_us;
 	uint32_t sent, received, rtt_min_us, rtt_max_us;
 	uint64_t drops[DROP__COUNT];
-	enum drop last_drop; /* DROP_NONE: none yet */
-	uint32_t last_time;
-	uint64_t last_from;
 };
 void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out) NONNULL;
 /* `m` is of MEASURE_TUNNEL_LIST. */

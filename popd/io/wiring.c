@@ -21,6 +21,7 @@ void wiring_slot_freed(void *ctx, uint32_t slot)
 	struct popd *d = ctx;
 
 	stats_slot_freed(d->stats, slot);
+	errors_slot_freed(d->errors, slot);
 	for (unsigned i = 0; i < d->worker_count; i++)
 		counters_clear_slot(d->counters[i], slot);
 }

@@ -47,7 +47,7 @@ static struct table *table_with_a_tunnel(void)
 	return t;
 }
 
-/* What popd is asked about stands still: no command changes it. In memory that a leak checker does not search. */
+/* What popd is asked about stands still: a reset, which moves a mark, is all that a command changes. In memory that a leak checker does not search. */
 void __lsan_disable(void) __attribute__((weak));
 void __lsan_enable(void) __attribute__((weak));
 
@@ -63,10 +63,13 @@ static const struct control_view *view(void)
 		__lsan_disable();
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	require(digest_init() == 0 && (counters = counters_create(4)) != NULL);
+	struct errors *errors = errors_create((struct counters *const *)&counters, 1);
+	require(errors != NULL);
 	v = (struct control_view){ .settings = &settings,
 				   .table = table_with_a_tunnel(),
 				   .counters = &counters,
 				   .workers = 1,
+				   .errors = errors,
 				   .offloads = &offloads,
 				   .sha1 = "auto",
 				   .facts = facts,

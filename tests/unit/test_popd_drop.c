@@ -1,5 +1,8 @@
 /* Every reason for letting a packet go, reached by a packet that has only this one fault, and charged to the right
  * tunnel. A reason without a row fails. */
+#include <errno.h>
+
+#include "popd/core/drop_say.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define CLIENT1 "2001:db8:2ff:1::2"
@@ -274,53 +277,110 @@ static const struct {
 	enum drop why;
 	struct sent (*send)(struct pop *pop);
 	uint32_t tunnel; /* charged; 0: none */
+	const char *sentence;
 } rows[] = {
-	{ DROP_OUTER_SHORT, outer_short, 0 },
-	{ DROP_OUTER_MARTIAN, outer_martian, 0 },
-	{ DROP_AYIYA_FORM, ayiya_form, 0 },
-	{ DROP_AYIYA_UNSIGNED, ayiya_unsigned, 0 },
-	{ DROP_AYIYA_METHOD, ayiya_method, 0 },
-	{ DROP_AYIYA_OPCODE, ayiya_opcode, 1 },
-	{ DROP_AYIYA_NEXT_HEADER, ayiya_next_header, 1 },
-	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1 },
-	{ DROP_BEAT_FORM, beat_form, 0 },
-	{ DROP_BEAT_ADDRESS, beat_address, 2 },
-	{ DROP_BEAT_SIGNATURE, beat_signature, 2 },
-	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0 },
-	{ DROP_TUNNEL_TYPE, tunnel_type, 3 },
-	{ DROP_TUNNEL_DISABLED, tunnel_disabled, 4 },
-	{ DROP_TUNNEL_DOWN, tunnel_down, 5 },
-	{ DROP_CLOCK_SKEW, clock_skew, 1 },
-	{ DROP_REPLAY_STALE, replay_stale, 1 },
-	{ DROP_REPLAY_MOVE, replay_move, 1 },
-	{ DROP_ENDPOINT_MISMATCH, endpoint_mismatch, 3 },
-	{ DROP_INNER_SHORT, inner_short, 1 },
-	{ DROP_INNER_VERSION, inner_version, 1 },
-	{ DROP_INNER_MARTIAN_SOURCE, inner_martian_source, 1 },
-	{ DROP_INNER_MARTIAN_DEST, inner_martian_dest, 1 },
-	{ DROP_INNER_MULTICAST, inner_multicast, 1 },
-	{ DROP_LINK_LOCAL, link_local, 1 },
-	{ DROP_SPOOFED_FROM_TUNNEL, spoofed_from_tunnel, 1 },
-	{ DROP_SPOOFED_FROM_UPLINK, spoofed_from_uplink, 3 },
-	{ DROP_SAME_TUNNEL, same_tunnel, 1 },
-	{ DROP_TUNNEL_LOOP, tunnel_loop, 1 },
-	{ DROP_HOP_LIMIT, hop_limit, 1 },
-	{ DROP_TOO_BIG, too_big, 3 },
-	{ DROP_NO_SUCH_TUNNEL, no_such_tunnel, 1 },
-	{ DROP_TUNNEL_NET_HOST, tunnel_net_host, 3 },
-	{ DROP_NOT_FOR_POP, not_for_pop, 1 },
-	{ DROP_POP_UNUSED, pop_unused, 1 },
-	{ DROP_ECN_INVALID, ecn_invalid, 1 },
-	{ DROP_OUTER_UNREACHABLE, outer_unreachable, 3 },
-	{ DROP_OUTER_TIME_EXCEEDED, outer_time_exceeded, 3 },
-	{ DROP_OUTER_PARAMETER, outer_parameter, 3 },
-	{ DROP_OUTER_TOO_BIG, outer_too_big, 3 },
-	{ DROP_ICMP4_UNVERIFIED, icmp4_unverified, 0 },
-	{ DROP_NO_ENDPOINT, no_endpoint, 9 },
+	{ DROP_OUTER_SHORT, outer_short, 0, "the packet ends before its tunnel header does: 43 bytes" },
+	{ DROP_OUTER_MARTIAN, outer_martian, 0, "the outer IPv4 source 127.0.0.1:4001 cannot be an endpoint" },
+	{ DROP_AYIYA_FORM, ayiya_form, 0,
+	  "begins with 31 52 11 29: not the AYIYA header of a 16-byte identity with a shared secret" },
+	{ DROP_AYIYA_UNSIGNED, ayiya_unsigned, 0, "the packet is not signed" },
+	{ DROP_AYIYA_METHOD, ayiya_method, 0, "signed with hash method 1 (MD5), which is not served here" },
+	{ DROP_AYIYA_OPCODE, ayiya_opcode, 1, "AYIYA opcode 5, which a client has no use for" },
+	{ DROP_AYIYA_NEXT_HEADER, ayiya_next_header, 1,
+	  "the payload is of protocol 4, neither IPv6 (41) nor nothing (59)" },
+	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1,
+	  "the signature is wrong: the client's tunnel password is not ours" },
+	{ DROP_BEAT_FORM, beat_form, 0, "not a heartbeat line: 85 bytes" },
+	{ DROP_BEAT_ADDRESS, beat_address, 2, "the heartbeat names 192.0.2.99 but came from 192.0.2.2" },
+	{ DROP_BEAT_SIGNATURE, beat_signature, 2,
+	  "the heartbeat's digest is wrong: the client's tunnel password is not ours" },
+	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0, "no tunnel on this PoP has 2001:db8:2ff:777::2 as its client" },
+	{ DROP_TUNNEL_TYPE, tunnel_type, 3, "an AYIYA packet, but the tunnel's type is static" },
+	{ DROP_TUNNEL_DISABLED, tunnel_disabled, 4, "the tunnel is disabled" },
+	{ DROP_TUNNEL_DOWN, tunnel_down, 5, "the tunnel is down: nothing valid was ever heard from its client" },
+	{ DROP_CLOCK_SKEW, clock_skew, 1, "the client's clock is 121 s ahead of ours" },
+	{ DROP_REPLAY_STALE, replay_stale, 1, "6 s older than what the tunnel has already sent" },
+	{ DROP_REPLAY_MOVE, replay_move, 1,
+	  "from 192.0.2.1:4002, the tunnel's endpoint is 192.0.2.1:4001; not newer than the newest packet: a replay" },
+	{ DROP_ENDPOINT_MISMATCH, endpoint_mismatch, 3,
+	  "protocol 41 from 203.0.113.4, the tunnel's endpoint is 203.0.113.3" },
+	{ DROP_INNER_SHORT, inner_short, 1, "the inner packet has 103 bytes, its IPv6 header says 104" },
+	{ DROP_INNER_VERSION, inner_version, 1, "the inner packet is of IP version 4, not 6" },
+	{ DROP_INNER_MARTIAN_SOURCE, inner_martian_source, 1,
+	  "an inner source that no packet may have on the way: ::ffff:192.0.2.1" },
+	{ DROP_INNER_MARTIAN_DEST, inner_martian_dest, 1, "an inner destination that is not routed: ::1" },
+	{ DROP_INNER_MULTICAST, inner_multicast, 1,
+	  "inner multicast, which a point-to-point tunnel has no use for: ff0e::1" },
+	{ DROP_LINK_LOCAL, link_local, 1, "the client's own link-local chatter, which is no fault: ff02::2" },
+	{ DROP_SPOOFED_FROM_TUNNEL, spoofed_from_tunnel, 1,
+	  "the inner source is not of the tunnel's prefixes: 2001:db8:bad::1" },
+	{ DROP_SPOOFED_FROM_UPLINK, spoofed_from_uplink, 3,
+	  "came from the uplink with a source of our own prefixes: 2001:db8:30ff::1" },
+	{ DROP_SAME_TUNNEL, same_tunnel, 1, "would leave by the tunnel it came from: 2001:db8:3001:99::1" },
+	{ DROP_TUNNEL_LOOP, tunnel_loop, 1,
+	  "inner addresses that would loop a tunnel into a tunnel (RFC 6324): 2002:c633:6402::1" },
+	{ DROP_HOP_LIMIT, hop_limit, 1, "the hop limit ran out: 2001:db8:f00::1" },
+	{ DROP_TOO_BIG, too_big, 3, "larger than the tunnel's MTU of 1280: 1281 bytes" },
+	{ DROP_NO_SUCH_TUNNEL, no_such_tunnel, 1,
+	  "the destination is of our prefixes, but no tunnel has it: 2001:db8:2ff:777::2" },
+	{ DROP_TUNNEL_NET_HOST, tunnel_net_host, 3,
+	  "a host of the tunnel's own /64 other than ::1 and ::2: 2001:db8:2ff:3::3" },
+	{ DROP_NOT_FOR_POP, not_for_pop, 1, "to the PoP's own address, which offers no such service: UDP port 33435" },
+	{ DROP_POP_UNUSED, pop_unused, 1, "to the PoP's own address, heard and needing no answer: ICMPv6 type 129" },
+	{ DROP_ECN_INVALID, ecn_invalid, 1,
+	  "outer congestion mark on a packet that does not know congestion marks (RFC 6040)" },
+	{ DROP_OUTER_UNREACHABLE, outer_unreachable, 3,
+	  "192.0.2.254 says that our packets do not reach the client at 203.0.113.3" },
+	{ DROP_OUTER_TIME_EXCEEDED, outer_time_exceeded, 3,
+	  "192.0.2.254 says that our packets run in circles, or that pieces are missing, on the way to 203.0.113.3" },
+	{ DROP_OUTER_PARAMETER, outer_parameter, 3,
+	  "192.0.2.254 does not like the IPv4 header of our packets to 203.0.113.3" },
+	{ DROP_OUTER_TOO_BIG, outer_too_big, 3,
+	  "192.0.2.254 says that the path to 203.0.113.3 takes IPv4 packets of at most 1400 bytes" },
+	{ DROP_ICMP4_UNVERIFIED, icmp4_unverified, 0, "an ICMPv4 error about nothing that this PoP sends to a tunnel" },
+	{ DROP_NO_ENDPOINT, no_endpoint, 9, "the tunnel has no endpoint to send to" },
 };
 
 /* Not a matter of packets: what the kernel refuses (pipeline_refused, tested below), and faults of ours. */
 static const enum drop elsewhere[] = { DROP_NONE, DROP_TUN_REFUSED, DROP_SEND_REFUSED, DROP_INTERNAL };
+
+/* The key, in any of its forms, anywhere in these bytes. */
+static bool has_key(struct pop *pop, const void *bytes, size_t len)
+{
+	struct tunnel_conf *c = conf_new(pop->digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL);
+	bool found = memmem(bytes, len, c->secret, strlen(c->secret)) ||
+		     memmem(bytes, len, c->key_sha1, sizeof(c->key_sha1)) ||
+		     memmem(bytes, len, c->key_sha256, sizeof(c->key_sha256));
+
+	free(c);
+	return found;
+}
+
+static bool records_have_key(struct pop *pop)
+{
+	const struct counters *c = pop->counters;
+
+	return has_key(pop, c->drops, sizeof(c->drops)) ||
+	       has_key(pop, c->records, c->records_used * sizeof(c->records[0]));
+}
+
+static void assert_tells(const struct drop_note *n, const struct sent *s, uint32_t tunnel)
+{
+	struct endpoint4 peer = endpoint_of(n->peer);
+	size_t kept = s->packet.len < DROP_HEAD ? s->packet.len : DROP_HEAD;
+
+	if (n->tunnel != tunnel)
+		fail_msg("%s: wanted T%u, got T%u", drop_name(n->why), tunnel, n->tunnel);
+	assert_int_equal(n->time, NOW);
+	assert_int_equal(n->source, s->source);
+	assert_false(n->refused);
+	assert_int_equal(peer.addr.v, s->from.addr.v);
+	assert_int_equal(peer.port, s->from.port);
+	assert_int_equal(n->len, s->packet.len);
+	assert_int_equal(n->head_len, kept);
+	if (memcmp(n->head, s->packet.b, kept) != 0)
+		fail_msg("%s: what is kept is not what came in", drop_name(n->why));
+}
 
 static void every_reason_is_reached_by_a_packet(void **state)
 {
@@ -334,19 +394,73 @@ static void every_reason_is_reached_by_a_packet(void **state)
 		if (job.drop != rows[i].why)
 			fail_msg("wanted %s, got %s", drop_name(rows[i].why), drop_name(job.drop));
 		assert_int_equal(drops_of(&pop, rows[i].why), 1);
-		const struct drop_last *last = &pop.counters->drops[rows[i].why];
-		if (atomic_load(&last->tunnel) != rows[i].tunnel)
-			fail_msg("%s: wanted T%u, got T%u", drop_name(rows[i].why), rows[i].tunnel,
-				 atomic_load(&last->tunnel));
-		assert_int_equal(atomic_load(&last->time), NOW);
-		struct endpoint4 from = endpoint_of(atomic_load(&last->from));
-		assert_int_equal(from.addr.v, s.from.addr.v);
-		assert_int_equal(from.port, s.from.port);
-		if (rows[i].tunnel)
+		struct drop_note note = last_of(&pop, rows[i].why);
+		assert_tells(&note, &s, rows[i].tunnel);
+		char text[DROP_SAY];
+		assert_string_equal(drop_say(&note, text), rows[i].sentence);
+		if (rows[i].tunnel) {
 			assert_int_equal(tunnel_drops_of(&pop, rows[i].tunnel, rows[i].why), 1);
+			note = tunnel_last_of(&pop, rows[i].tunnel, rows[i].why);
+			assert_tells(&note, &s, rows[i].tunnel);
+		}
+		assert_false(records_have_key(&pop));
 		job_end(&job);
 		pop_end(&pop);
 	}
+}
+
+/* The pipeline writes the key over the signature, and the congestion mark over the inner header; neither shows. */
+static void what_the_pipeline_wrote_over_a_packet_does_not_show(void **state)
+{
+	(void)state;
+	struct pop pop = pop_new();
+	struct packet inner = echo(CLIENT1, "::1");
+	inner.b[1] = 0x20; /* ECT(0): takes the outer mark */
+	struct sent sent[] = {
+		from_ayiya(ayiya(pop.digest, CLIENT1, &inner, AYIYA_GOOD)),
+		from_ayiya(ayiya(pop.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = true))),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+		struct job job;
+		sent[i].tos = 3;
+		job_init(&job, sent[i].source, &sent[i].packet, sent[i].from, sent[i].tos);
+		pop_run(&pop, &job, 1);
+		assert_int_equal(job.drop, DROP_INNER_MARTIAN_DEST);
+		struct drop_note note = last_of(&pop, DROP_INNER_MARTIAN_DEST);
+		assert_tells(&note, &sent[i], 1);
+		job_end(&job);
+	}
+	assert_false(records_have_key(&pop));
+	pop_end(&pop);
+}
+
+/* A client's fault may be to send the password's digest, or the password, where the signature belongs. */
+static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
+{
+	(void)state;
+	struct pop pop = pop_new();
+	struct sent sent[] = {
+		ayiya_of(&pop, AYIYA_GOOD),
+		ayiya_of(&pop, AYIYA_OF(.sha256 = true)),
+		ayiya_of(&pop, AYIYA_OF(.epoch = NOW - 1000)),
+		from_beat(beat(pop.digest, CLIENT2, "sender", NOW, SECRET, "\n")),
+		from_beat(beat(pop.digest, CLIENT2, "sender", NOW - 1000, SECRET, "")),
+	};
+	const struct tunnel_conf *c = conf_of_tunnel(table_by_id(pop.table, 1));
+	memcpy(sent[0].packet.b + 24, c->key_sha1, 20);
+	memcpy(sent[1].packet.b + 24, c->key_sha256, 32);
+	memcpy(sent[2].packet.b + 24, c->key_sha1, 20);
+	for (size_t i = 3; i < ARRAY_LEN(sent); i++)
+		memcpy(strrchr((char *)sent[i].packet.b, ' ') + 1, SECRET, strlen(SECRET));
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+		assert_true(has_key(&pop, sent[i].packet.b, sent[i].packet.len));
+		assert_int_not_equal(pop_send(&pop, sent[i].source, sent[i].packet, sent[i].from), DROP_NONE);
+	}
+	assert_int_equal(drops_of(&pop, DROP_AYIYA_SIGNATURE), 2);
+	assert_int_equal(drops_of(&pop, DROP_BEAT_SIGNATURE), 1);
+	assert_int_equal(drops_of(&pop, DROP_CLOCK_SKEW), 2);
+	assert_false(records_have_key(&pop));
+	pop_end(&pop);
 }
 
 static void no_reason_is_without_a_row(void **state)
@@ -393,13 +507,27 @@ static void what_the_kernel_refuses_is_counted_by_where_it_was_to_go(void **stat
 	(void)state;
 	struct pop pop = pop_new();
 	struct tunnel *t = table_by_id(pop.table, 3);
-	pipeline_refused(&pop.pipeline, &(struct out){ .kind = OUT_TUN, .tunnel = t }, NOW);
-	pipeline_refused(&pop.pipeline, &(struct out){ .kind = OUT_TUN }, NOW);
-	pipeline_refused(&pop.pipeline, &(struct out){ .kind = OUT_UDP, .tunnel = t }, NOW);
-	pipeline_refused(&pop.pipeline, &(struct out){ .kind = OUT_PROTO41, .tunnel = t }, NOW);
+	struct packet packet = echo(CLIENT3, OUTSIDE);
+	struct out to_tun = { .kind = OUT_TUN, .tunnel = t }, of_nobody = { .kind = OUT_TUN };
+	struct out udp_out = { .kind = OUT_UDP, .tunnel = t, .to = at(HOME1) };
+	struct out proto41 = {
+		.kind = OUT_PROTO41, .tunnel = t, .to = at(HOME3), .data = packet.b, .len = (uint32_t)packet.len
+	};
+	pipeline_refused(&pop.pipeline, &to_tun, EIO, NOW);
+	pipeline_refused(&pop.pipeline, &of_nobody, EIO, NOW);
+	pipeline_refused(&pop.pipeline, &udp_out, ENETUNREACH, NOW);
+	pipeline_refused(&pop.pipeline, &proto41, EMSGSIZE, NOW);
 	assert_int_equal(drops_of(&pop, DROP_TUN_REFUSED), 2);
 	assert_int_equal(tunnel_drops_of(&pop, 3, DROP_TUN_REFUSED), 1);
 	assert_int_equal(tunnel_drops_of(&pop, 3, DROP_SEND_REFUSED), 2);
+	struct drop_note note = tunnel_last_of(&pop, 3, DROP_SEND_REFUSED);
+	char text[DROP_SAY];
+	assert_string_equal(drop_say(&note, text),
+			    "the kernel did not take the outer packet to 203.0.113.3: Message too long");
+	assert_true(note.refused && note.source == JOB_FROM_PROTO41 && note.len == packet.len);
+	assert_memory_equal(note.head, packet.b, note.head_len);
+	note = last_of(&pop, DROP_TUN_REFUSED);
+	assert_string_equal(drop_say(&note, text), "the kernel did not take the packet on the TUN: Input/output error");
 	pop_end(&pop);
 }
 
@@ -419,6 +547,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_is_reached_by_a_packet),
+		cmocka_unit_test(what_the_pipeline_wrote_over_a_packet_does_not_show),
+		cmocka_unit_test(a_key_that_the_client_itself_sent_is_not_kept),
 		cmocka_unit_test(no_reason_is_without_a_row),
 		cmocka_unit_test(the_same_packets_without_their_fault_pass),
 		cmocka_unit_test(what_the_kernel_refuses_is_counted_by_where_it_was_to_go),

@@ -384,15 +384,40 @@ static inline enum drop pop_send(struct pop *p, enum job_source source, struct p
 	return d;
 }
 
+/* Counts a drop of which nothing more is known. */
+static inline void count_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel, uint64_t peer,
+			      uint32_t time)
+{
+	struct drop_note note = { .why = why, .tunnel = tunnel, .peer = peer, .time = time };
+
+	counters_drop(c, slot, &note);
+}
+
 static inline uint64_t drops_of(const struct pop *p, enum drop d)
 {
 	return atomic_load(&p->counters->drops[d].count);
 }
 static inline uint32_t tunnel_drops_of(struct pop *p, uint32_t id, enum drop d)
 {
-	const struct tunnel_drops *own = counters_drops(p->counters, table_by_id(p->table, id)->slot);
+	return counters_drops(p->counters, table_by_id(p->table, id)->slot, d);
+}
 
-	return own ? atomic_load(&own->count[d]) : 0;
+/* What is kept of the last one; for the PoP as a whole, and for a tunnel. */
+static inline struct drop_note last_of(const struct pop *p, enum drop d)
+{
+	struct drop_note n;
+
+	assert_int_equal(drop_record_read(&p->counters->drops[d].last, &n), DROP_RECORD_READ);
+	return n;
+}
+static inline struct drop_note tunnel_last_of(struct pop *p, uint32_t id, enum drop d)
+{
+	const struct drop_record *record = counters_record(p->counters, table_by_id(p->table, id)->slot, d);
+	struct drop_note n;
+
+	assert_non_null(record);
+	assert_int_equal(drop_record_read(record, &n), DROP_RECORD_READ);
+	return n;
 }
 
 #endif

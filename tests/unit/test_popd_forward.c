@@ -364,9 +364,9 @@ static void compare(struct pop *p, const struct oracle_world *w, const struct jo
 {
 	if (job->drop != want->drop)
 		differ("another reason", job, want);
-	if (want->drop && atomic_load(&p->counters->drops[want->drop].tunnel) != want->charged)
+	if (want->drop && last_of(p, want->drop).tunnel != want->charged)
 		fail_msg("packet %lu: %s charged to T%u, not T%u", at_packet, drop_name(want->drop),
-			 atomic_load(&p->counters->drops[want->drop].tunnel), want->charged);
+			 last_of(p, want->drop).tunnel, want->charged);
 	if ((want->where == -2) != (job->out[0].kind == OUT_NONE))
 		differ("goes out or not", job, want);
 	assert_int_equal(job->out[1].kind, OUT_NONE);

@@ -32,6 +32,17 @@ static struct offloads offloads_of_test = {
 	.state = { [OFFLOAD_TUN_TSO] = OFFLOAD_ON, [OFFLOAD_UDP_GSO] = OFFLOAD_REFUSED }
 };
 
+/* One at a time: the last one's goes when the next test makes its own. */
+static struct errors *errors_of_test(struct pop *p)
+{
+	static struct errors *errors;
+
+	errors_free(errors);
+	errors = errors_create((struct counters *const *)&p->counters, 1);
+	assert_non_null(errors);
+	return errors;
+}
+
 static struct control_view view_of(struct pop *p)
 {
 	return (struct control_view){
@@ -39,6 +50,7 @@ static struct control_view view_of(struct pop *p)
 		.table = p->table,
 		.counters = (struct counters *const *)&p->counters,
 		.workers = 1,
+		.errors = errors_of_test(p),
 		.offloads = &offloads_of_test,
 		.sha1 = "sha-ni",
 		.started = NOW - 100,
@@ -142,8 +154,8 @@ static void a_tunnel_tells_its_drops_and_pings(void **state)
 	uint32_t slot = table_by_id(p.table, 1)->slot;
 
 	(void)state;
-	counters_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1, endpoint_pack(at("192.0.2.66", 99), 0), NOW - 5);
-	counters_drop(p.counters, DROP_SPOOFED_FROM_UPLINK, slot, 1, 0, NOW - 3);
+	count_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1, endpoint_pack(at("192.0.2.66", 99), 0), NOW - 5);
+	count_drop(p.counters, DROP_SPOOFED_FROM_UPLINK, slot, 1, 0, NOW - 3);
 	counters_echo_sent(p.counters, slot);
 	counters_echo_received(p.counters, slot, 1500);
 	json_t *o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T1\"}");
@@ -195,7 +207,8 @@ static void what_is_counted_goes_by_the_names_of_the_list(void **state)
 			fail_msg("the PoP does not tell its %s", name);
 	}
 	assert_int_equal(json_object_size(alive), MEASURE_RTT_MAX + 1 + 1); /* and the mean */
-	assert_int_equal(json_object_size(all), MEASURE__COUNT - (MEASURE_RTT_MAX + 1));
+	assert_int_equal(json_object_size(all),
+			 MEASURE__COUNT - (MEASURE_RTT_MAX + 1) + 2); /* since when it counts drops */
 	json_decref(one);
 	json_decref(all);
 	json_decref(status);
@@ -215,6 +228,59 @@ static void every_reason_is_told_with_its_sentence(void **state)
 		assert_string_equal(text(row, "name"), drop_name(d));
 		assert_string_equal(text(row, "text"), drop_text(d));
 	}
+	json_decref(o);
+	pop_end(&p);
+}
+
+static const json_t *row_of(const json_t *list, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strcmp(text(json_array_get(list, i), "name"), name) == 0)
+			return json_array_get(list, i);
+	return NULL;
+}
+
+static void errors_tell_of_the_last_packet_and_can_be_reset(void **state)
+{
+	static const char asked[] = "{\"command\":\"tunnel errors\",\"what\":\"T1\"}";
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	struct packet inner = echo("2001:db8:2ff:1::2", "2001:db8:f00::1");
+	struct packet late = ayiya(p.digest, "2001:db8:2ff:1::2", &inner, AYIYA_OF(.epoch = NOW - 312));
+	char hex[2 * DROP_HEAD + 1];
+
+	(void)state;
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, late, at("192.0.2.9", 4009)), DROP_CLOCK_SKEW);
+	json_t *o = ask(&v, asked);
+	assert_string_equal(text(o, "id"), "T1");
+	assert_true(json_is_null(json_object_get(o, "since")));
+	assert_int_equal(json_array_size(json_object_get(o, "errors")), 1);
+	const json_t *row = row_of(json_object_get(o, "errors"), "clock-skew");
+	assert_int_equal(number(row, "count"), 1);
+	assert_int_equal(number(row, "age"), 0);
+	assert_string_equal(text(row, "from"), "192.0.2.9:4009");
+	assert_string_equal(text(row, "tunnel"), "T1");
+	assert_string_equal(text(row, "sentence"), "the client's clock is 312 s behind ours");
+	assert_string_equal(text(row, "text"), drop_text(DROP_CLOCK_SKEW));
+	assert_string_equal(text(row, "source"), "ayiya");
+	assert_int_equal(number(row, "length"), late.len);
+	hex_encode(late.b, DROP_HEAD, hex);
+	assert_string_equal(text(row, "packet"), hex);
+	json_decref(o);
+	json_decref(ask(&v, "{\"command\":\"tunnel errors\",\"what\":\"T1\",\"reset\":true}"));
+	o = ask(&v, asked);
+	assert_int_equal(json_array_size(json_object_get(o, "errors")), 0);
+	assert_int_equal(number(o, "since_age"), 0);
+	json_decref(o);
+	o = ask(&v, "{\"command\":\"counters\"}");
+	assert_int_equal(number(row_of(json_object_get(o, "drops"), "clock-skew"), "count"), 1);
+	json_decref(o);
+	json_decref(ask(&v, "{\"command\":\"counters\",\"reset\":true}"));
+	o = ask(&v, "{\"command\":\"counters\"}");
+	row = row_of(json_object_get(o, "drops"), "clock-skew");
+	assert_int_equal(number(row, "count"), 0);
+	assert_true(json_is_null(json_object_get(row, "at")) && !json_object_get(row, "packet"));
+	assert_string_equal(text(row, "sentence"), drop_text(DROP_CLOCK_SKEW));
 	json_decref(o);
 	pop_end(&p);
 }
@@ -297,6 +363,8 @@ static void what_is_no_request_is_refused_with_a_sentence(void **state)
 		"{\"command\":\"Status\"}",
 		"{\"command\":\"tunnel show\"}",
 		"{\"command\":\"tunnel show\",\"what\":7}",
+		"{\"command\":\"tunnel errors\"}",
+		"{\"command\":\"tunnel errors\",\"what\":\"T99\",\"reset\":true}",
 		"{\"command\":\"log\"}",
 		"{\"command\":\"log\",\"level\":\"loud\"}",
 		"{\"command\":\"status\"} {\"command\":\"status\"}",
@@ -364,6 +432,7 @@ int main(void)
 		cmocka_unit_test(a_tunnel_tells_its_drops_and_pings),
 		cmocka_unit_test(what_is_counted_goes_by_the_names_of_the_list),
 		cmocka_unit_test(every_reason_is_told_with_its_sentence),
+		cmocka_unit_test(errors_tell_of_the_last_packet_and_can_be_reset),
 		cmocka_unit_test(a_long_list_comes_in_pages_with_each_tunnel_once),
 		cmocka_unit_test(by_default_only_tunnels_that_are_up_are_listed),
 		cmocka_unit_test(what_is_no_request_is_refused_with_a_sentence),

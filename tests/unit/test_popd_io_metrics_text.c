@@ -295,7 +295,7 @@ static void each_tunnel_has_its_series(void **state)
 	counters_in(p.counters, slot, 1, 1280);
 	counters_echo_sent(p.counters, slot);
 	counters_echo_received(p.counters, slot, 1500);
-	counters_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1, 0, NOW);
+	count_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1, 0, NOW);
 	char *all = walk(&p, 16384);
 	struct page page = check_page(all);
 	assert_int_equal(page.n, METRICS_TUNNEL_FAMILIES);
@@ -325,7 +325,7 @@ static void the_size_of_the_pieces_changes_nothing(void **state)
 
 	(void)state;
 	for (enum drop d = 1; d < DROP__COUNT; d++) /* a family with many lines of one tunnel */
-		counters_drop(p.counters, d, table_by_id(p.table, 2)->slot, 2, 0, NOW);
+		count_drop(p.counters, d, table_by_id(p.table, 2)->slot, 2, 0, NOW);
 	char *whole = walk(&p, 1 << 20);
 	for (size_t size = METRICS_LINE; size < 4000; size += 37) {
 		char *pieces = walk(&p, size);

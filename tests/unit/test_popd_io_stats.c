@@ -37,7 +37,7 @@ static void growth_is_told_once_by_tunnel_and_day(void **state)
 	stats_collect(s, p.table, &p.counters, 1, DAY);
 	add(&counters_of(&p, 1)->packets_in, 2);
 	add(&counters_of(&p, 2)->packets_out, 3);
-	counters_drop(p.counters, DROP_HOP_LIMIT, table_by_id(p.table, 2)->slot, 2, 0, NOW);
+	count_drop(p.counters, DROP_HOP_LIMIT, table_by_id(p.table, 2)->slot, 2, 0, NOW);
 	stats_collect(s, p.table, &p.counters, 1, DAY);
 	assert_int_equal(stats_waiting(s), 2); /* the same day: one entry a tunnel */
 	add(&counters_of(&p, 1)->packets_in, 1);

@@ -72,21 +72,20 @@ static void a_drop_is_counted_for_the_pop_and_for_its_tunnel_alone(void **state)
 	struct counters *c = counters_create(10);
 
 	(void)state;
-	assert_null(counters_drops(c, 3));
-	counters_drop(c, DROP_TOO_BIG, 3, 33, 7, NOW);
-	counters_drop(c, DROP_TOO_BIG, UINT32_MAX, 0, 8, NOW + 1);
-	counters_drop(c, DROP_HOP_LIMIT, 9, 99, 9, NOW + 2);
+	assert_int_equal(counters_drops(c, 3, DROP_TOO_BIG), 0);
+	count_drop(c, DROP_TOO_BIG, 3, 33, 7, NOW);
+	count_drop(c, DROP_TOO_BIG, UINT32_MAX, 0, 8, NOW + 1);
+	count_drop(c, DROP_HOP_LIMIT, 9, 99, 9, NOW + 2);
 	assert_int_equal(atomic_load(&c->drops[DROP_TOO_BIG].count), 2);
-	assert_int_equal(atomic_load(&c->drops[DROP_TOO_BIG].tunnel), 0);
-	assert_int_equal(atomic_load(&c->drops[DROP_TOO_BIG].from), 8);
-	assert_int_equal(atomic_load(&c->drops[DROP_TOO_BIG].time), NOW + 1);
-	const struct tunnel_drops *three = counters_drops(c, 3);
-	assert_int_equal(atomic_load(&three->count[DROP_TOO_BIG]), 1);
-	assert_int_equal(atomic_load(&three->last), DROP_TOO_BIG);
-	assert_int_equal(atomic_load(&three->last_time), NOW);
-	assert_int_equal(atomic_load(&three->last_from), 7);
-	assert_int_equal(atomic_load(&counters_drops(c, 9)->count[DROP_HOP_LIMIT]), 1);
-	assert_null(counters_drops(c, 0));
+	struct drop_note note;
+	assert_int_equal(drop_record_read(&c->drops[DROP_TOO_BIG].last, &note), DROP_RECORD_READ);
+	assert_true(note.tunnel == 0 && note.peer == 8 && note.time == NOW + 1);
+	assert_int_equal(counters_drops(c, 3, DROP_TOO_BIG), 1);
+	assert_int_equal(drop_record_read(counters_record(c, 3, DROP_TOO_BIG), &note), DROP_RECORD_READ);
+	assert_true(note.tunnel == 33 && note.peer == 7 && note.time == NOW);
+	assert_null(counters_record(c, 3, DROP_HOP_LIMIT));
+	assert_int_equal(counters_drops(c, 9, DROP_HOP_LIMIT), 1);
+	assert_int_equal(counters_drops(c, 0, DROP_TOO_BIG), 0);
 	counters_free(c);
 	counters_free(NULL);
 }
@@ -103,8 +102,8 @@ static void a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops
 			counters_out(c, slot, 20);
 			counters_echo_sent(c, slot);
 			counters_echo_received(c, slot, 5);
-			counters_drop(c, DROP_LINK_LOCAL, slot, 1, 1, NOW);
-			assert_int_equal(atomic_load(&counters_drops(c, slot)->count[DROP_LINK_LOCAL]), 1);
+			count_drop(c, DROP_LINK_LOCAL, slot, 1, 1, NOW);
+			assert_int_equal(counters_drops(c, slot, DROP_LINK_LOCAL), 1);
 			counters_clear_slot(c, slot);
 			assert_int_equal(atomic_load(&c->tunnels[slot].packets_in) +
 						 atomic_load(&c->tunnels[slot].octets_in),
@@ -115,8 +114,10 @@ static void a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops
 			assert_int_equal(atomic_load(&c->tunnels[slot].echo_sent) +
 						 atomic_load(&c->tunnels[slot].rtt_sum_us),
 					 0);
-			assert_int_equal(atomic_load(&counters_drops(c, slot)->count[DROP_LINK_LOCAL]), 0);
-			assert_int_equal(atomic_load(&counters_drops(c, slot)->last), DROP_NONE);
+			assert_int_equal(counters_drops(c, slot, DROP_LINK_LOCAL), 0);
+			struct drop_note note;
+			assert_int_equal(drop_record_read(counters_record(c, slot, DROP_LINK_LOCAL), &note),
+					 DROP_RECORD_EMPTY);
 		}
 	assert_int_equal(atomic_load(&c->packets_in), 3 * N);
 	counters_free(c);

@@ -2,6 +2,7 @@
 #include "popd/core/path.h"
 
 #include "popd/core/encap.h"
+#include "popd/core/drop_say.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define OUTSIDE "2001:db8:f00::1"
@@ -274,9 +275,7 @@ static void each_kind_of_error_is_counted_with_who_said_so(void **state)
 			pop_send(&p, JOB_FROM_ICMP4, icmp4(rows[i].type, rows[i].code, 1400, &about, LONG), at(ROUTER)),
 			rows[i].why);
 		assert_int_equal(drops_of(&p, rows[i].why), before + 1);
-		const struct tunnel_drops *own = counters_drops(p.counters, table_by_id(p.table, 6)->slot);
-		assert_int_equal(atomic_load(&own->last), rows[i].why);
-		assert_true(atomic_load(&own->last_from) == endpoint_pack(at(ROUTER), 0));
+		assert_true(tunnel_last_of(&p, 6, rows[i].why).peer == endpoint_pack(at(ROUTER), 0));
 	}
 	pop_end(&p);
 }
@@ -334,14 +333,21 @@ static void a_packet_too_big_for_our_own_link_lowers_the_mtu_by_a_plateau(void *
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 6);
-	struct out out = {
-		.kind = OUT_PROTO41, .len = 1480, .to = at("203.0.113.6", 0), .dont_fragment = true, .tunnel = t
-	};
+	uint8_t data[1480] = { 0x60 };
+	struct out out = { .kind = OUT_PROTO41,
+			   .data = data,
+			   .len = sizeof(data),
+			   .to = at("203.0.113.6", 0),
+			   .dont_fragment = true,
+			   .tunnel = t };
 
 	(void)state;
 	pipeline_too_big(&p.pipeline, &out, NOW);
 	assert_int_equal(known(&p, 6), 1492);
 	assert_int_equal(tunnel_drops_of(&p, 6, DROP_OUTER_TOO_BIG), 1);
+	struct drop_note note = tunnel_last_of(&p, 6, DROP_OUTER_TOO_BIG);
+	char text[DROP_SAY];
+	assert_string_equal(drop_say(&note, text), "our own link takes no IPv4 packet of 1500 bytes to 203.0.113.6");
 	out.tunnel = NULL;
 	pipeline_too_big(&p.pipeline, &out, NOW);
 	assert_int_equal(drops_of(&p, DROP_OUTER_TOO_BIG), 2);

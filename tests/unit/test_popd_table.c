@@ -435,7 +435,7 @@ static void touch_counters(struct counters *c, struct table *t, bool drops)
 		counters_in(c, slot, 1, 1280);
 		counters_out(c, slot, 1280);
 		if (drops)
-			counters_drop(c, DROP_LINK_LOCAL, slot, 1, 0, NOW);
+			count_drop(c, DROP_LINK_LOCAL, slot, 1, 0, NOW);
 	}
 }
 
