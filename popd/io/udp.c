@@ -20,6 +20,11 @@ union control {
 	uint8_t bytes[2 * CMSG_SPACE(sizeof(int))];
 };
 
+struct ancillary {
+	uint8_t tos;
+	size_t segment; /* size of the merged datagrams; 0: there is one only */
+};
+
 struct udp_port {
 	struct port port;
 	bool merges; /* UDP_GRO is on */
@@ -30,13 +35,10 @@ struct udp_port {
 	struct iovec iov[PIPELINE_BATCH];
 	struct sockaddr_in from[PIPELINE_BATCH];
 	union control control[PIPELINE_BATCH];
-	size_t count, next, at; /* messages of the last recvmmsg, the first not yet done with, and how far that is */
+	size_t count, next; /* messages of the last recvmmsg, and the first not yet done with: */
+	size_t whole, at;   /* its length, and how far it is done */
+	struct ancillary ancillary;
 	struct outer_batch out;
-};
-
-struct ancillary {
-	uint8_t tos;
-	size_t segment; /* size of the merged datagrams; 0: there is one only */
 };
 
 static struct ancillary read_ancillary(struct msghdr *m)
@@ -55,29 +57,55 @@ static struct ancillary read_ancillary(struct msghdr *m)
 	return a;
 }
 
-/* The next datagram of message `next`, as job number `n`. One longer than any valid one was cut, by the kernel or here; as an empty one it is counted as what it
- * is: no tunnel packet. */
-static void take(struct udp_port *u, struct job *job, size_t n)
+/* Looks at message `next`. One longer than any valid one was cut, by the kernel or in take; as an empty one it is counted as what it is: no tunnel packet. */
+static void begin_message(struct udp_port *u)
 {
 	struct msghdr *m = &u->messages[u->next].msg_hdr;
-	struct ancillary a = read_ancillary(m);
+
+	u->whole = m->msg_flags & MSG_TRUNC ? 0 : u->messages[u->next].msg_len;
+	u->at = 0;
+	u->ancillary = read_ancillary(m);
+	if (!u->apart || u->ancillary.segment >= u->whole)
+		u->ancillary.segment = 0;
+}
+
+static size_t datagrams(const struct udp_port *u)
+{
+	size_t segment = u->ancillary.segment;
+
+	return segment ? (u->whole + segment - 1) / segment : 1;
+}
+
+/* The next datagram of message `next`, as job number `n`. */
+static void take(struct udp_port *u, struct job *job, size_t n)
+{
 	struct endpoint4 from = { { ntohl(u->from[u->next].sin_addr.s_addr) }, ntohs(u->from[u->next].sin_port) };
 	uint8_t *data = buffers_at(u->messages_at, u->next) + u->at;
-	size_t whole = m->msg_flags & MSG_TRUNC ? 0 : u->messages[u->next].msg_len;
-	size_t len = whole - u->at;
+	size_t len = u->whole - u->at, segment = u->ancillary.segment;
 
-	if (u->apart && a.segment > 0 && a.segment < whole) {
-		len = len < a.segment ? len : a.segment;
+	if (segment > 0) {
+		len = len < segment ? len : segment;
 		uint8_t *own = buffers_at(u->apart, n);
 		memcpy(own, data, len < PORT_PACKET ? len : 0);
 		data = own;
 	}
 	u->at += len;
-	job_fill(job, u->port.source, data, len < PORT_PACKET ? len : 0, from, a.tos);
-	if (u->at >= whole) {
+	job_fill(job, u->port.source, data, len < PORT_PACKET ? len : 0, from, u->ancillary.tos);
+	if (u->at >= u->whole) {
 		u->next++;
 		u->at = 0;
 	}
+}
+
+static void fetch(struct udp_port *u)
+{
+	for (size_t i = 0; i < u->count; i++) {
+		u->messages[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
+		u->messages[i].msg_hdr.msg_controllen = sizeof(u->control[i].bytes);
+	}
+	int got = recvmmsg(u->port.fd, u->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
+	u->count = got > 0 ? (size_t)got : 0;
+	u->next = u->at = 0;
 }
 
 static size_t udp_receive(struct port *port, struct job *jobs, size_t max)
@@ -85,17 +113,16 @@ static size_t udp_receive(struct port *port, struct job *jobs, size_t max)
 	struct udp_port *u = container_of(port, struct udp_port, port);
 	size_t n = 0;
 
-	if (u->next == u->count) {
-		for (size_t i = 0; i < u->count; i++) {
-			u->messages[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
-			u->messages[i].msg_hdr.msg_controllen = sizeof(u->control[i].bytes);
-		}
-		int got = recvmmsg(port->fd, u->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
-		u->count = got > 0 ? (size_t)got : 0;
-		u->next = 0;
-	}
-	for (; n < max && u->next < u->count; n++)
+	if (u->next == u->count)
+		fetch(u);
+	for (; n < max && u->next < u->count; n++) {
+		if (u->at == 0)
+			begin_message(u);
+		/* What came as one run goes on as one: it is not begun in this batch only to be ended in the next. */
+		if (u->at == 0 && datagrams(u) > max - n && datagrams(u) <= max)
+			break;
 		take(u, &jobs[n], n);
+	}
 	port->backlog = u->next < u->count;
 	return n;
 }
