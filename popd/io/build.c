@@ -231,6 +231,7 @@ bool build_database(struct popd *d, uint64_t seq)
 		.started = d->started,
 		.facts = wiring_control_facts,
 		.load = wiring_load,
+		.top = wiring_top,
 		.reload = daemon_reload,
 		.ctx = d,
 	};
@@ -266,6 +267,7 @@ void build_free(struct popd *d)
 	prober_free(d->prober);
 	seeker_free(d->seeker);
 	metrics_free(d->metrics);
+	top_free(d->top);
 	control_free(d->control);
 	link_free(d->link);
 	keeper_free(d->keeper);

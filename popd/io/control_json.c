@@ -15,6 +15,7 @@
 #include "popd/core/measure.h"
 #include "popd/core/path.h"
 #include "popd/io/errors_json.h"
+#include "popd/io/top_json.h"
 #include "popd/io/view.h"
 
 /* ---- values ---- */
@@ -71,6 +72,9 @@ static void set_measure(json_t *object, enum measure m, uint64_t value)
 {
 	set(object, measure_name(m), number(value));
 }
+
+_Static_assert(TOP_MAX == 200, "the sentence about it says so");
+enum { TOP_DEFAULT = 20 };
 
 static json_t *refusal(const char *sentence)
 {
@@ -413,6 +417,22 @@ static json_t *tunnel_errors(const struct control_view *v, uint32_t now, const j
 
 /* ---- the others ---- */
 
+static json_t *busiest(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	const json_t *order = json_object_get(request, "by"), *limit = json_object_get(request, "limit");
+	json_int_t most = limit ? json_integer_value(limit) : TOP_DEFAULT;
+	enum top_by by = TOP_OCTETS;
+
+	(void)now;
+	if (order && (!json_is_string(order) || top_by_parse(json_string_value(order), &by) != 0))
+		return refusal("tunnels are told by octets, packets or drops");
+	if (most < 1 || most > TOP_MAX)
+		return refusal("of the busiest tunnels 1 to 200 are told");
+	const struct top *top = v->top(v->ctx);
+	return top ? top_json(top, by, (size_t)most, v->table, v->counters, v->workers)
+		   : refusal("no memory for watching all tunnels");
+}
+
 static json_t *counters(const struct control_view *v, uint32_t now, const json_t *request)
 {
 	json_t *o;
@@ -473,15 +493,20 @@ static const struct {
 	const char *name;
 	json_t *(*run)(const struct control_view *v, uint32_t now, const json_t *request);
 } commands[] = {
-	{ "status", status },           { "tunnel list", tunnel_list },
-	{ "tunnel show", tunnel_show }, { "tunnel errors", tunnel_errors },
-	{ "counters", counters },       { "reasons", reasons },
-	{ "reload", reload },           { "log", set_log },
+	{ "status", status },
+	{ "tunnel list", tunnel_list },
+	{ "tunnel show", tunnel_show },
+	{ "tunnel errors", tunnel_errors },
+	{ "counters", counters },
+	{ "reasons", reasons },
+	{ "reload", reload },
+	{ "log", set_log },
+	{ "top", busiest },
 };
 
 static enum control_verdict give(json_t *o, char **answer)
 {
-	*answer = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	*answer = o ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(o);
 	return *answer ? CONTROL_ANSWERED : CONTROL_CLOSE;
 }

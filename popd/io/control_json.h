@@ -7,6 +7,7 @@
  *   {"command": "tunnel show", "what": "T7"}               or any address of a tunnel or of what is routed to it
  *   {"command": "tunnel errors", "what": "T7", "reset": false}
  *   {"command": "counters", "reset": false}
+ *   {"command": "top", "by": "octets", "limit": 20}        the busiest tunnels (top_json.h); both may be left out
  *   {"command": "reasons"}
  *   {"command": "reload"}
  *   {"command": "log", "level": "debug"}
@@ -28,6 +29,7 @@
 #include "popd/io/metrics.h"
 #include "popd/io/pgfeed.h"
 #include "popd/io/settings.h"
+#include "popd/io/top.h"
 #include "popd/io/view.h"
 #include "popd/io/worker.h"
 
@@ -62,7 +64,8 @@ struct control_view {
 	uint32_t started;
 	void (*facts)(void *ctx, struct control_facts *out);
 	void (*load)(void *ctx, unsigned worker, struct view_load *out);
-	void (*reload)(void *ctx); /* begins one; its outcome goes to control_json_outcome */
+	struct top *(*top)(void *ctx); /* which has just looked; NULL: no memory */
+	void (*reload)(void *ctx);     /* begins one; its outcome goes to control_json_outcome */
 	void *ctx;
 };
 

@@ -74,6 +74,10 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 	note_lateness(d);
 	table_reclaim(d->table);
 	keeper_tick(d->keeper);
+	if (d->top && top_is_idle(d->top, mono_now())) {
+		top_free(d->top);
+		d->top = NULL;
+	}
 	if (++d->seconds % COLLECT_PERIOD == 0)
 		wiring_collect_statistics(d);
 }

@@ -34,6 +34,7 @@
 #include "popd/io/seeker.h"
 #include "popd/io/stats.h"
 #include "popd/io/store.h"
+#include "popd/io/top.h"
 #include "popd/io/worker.h"
 
 struct popd {
@@ -60,6 +61,7 @@ struct popd {
 	struct prober *prober;
 	struct seeker *seeker;
 	struct metrics *metrics;
+	struct top *top; /* NULL: nobody has asked of late */
 	struct pgpool *pool;
 	struct pgfeed *feed;
 	struct pgreport *report;
@@ -103,6 +105,7 @@ void wiring_collect_statistics(void *ctx);
 void wiring_report_answered(void *ctx, bool enabled, uint64_t seq);
 void wiring_control_facts(void *ctx, struct control_facts *out);
 void wiring_load(void *ctx, unsigned worker, struct view_load *out);
+struct top *wiring_top(void *ctx);
 void wiring_metrics(void *ctx, struct metrics_pop *out);
 enum control_verdict wiring_control_asked(void *ctx, const char *line, size_t len, char **answer);
 void wiring_wake(void *ctx); /* in a worker's thread */

@@ -178,3 +178,28 @@ uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m)
 		return 0;
 	}
 }
+
+static uint64_t all_drops(const struct counters *c, uint32_t slot)
+{
+	uint64_t by_reason[DROP__COUNT] = { 0 }, sum = 0;
+
+	counters_add_drops(c, slot, by_reason);
+	for (size_t i = 0; i < DROP__COUNT; i++)
+		sum += by_reason[i];
+	return sum;
+}
+
+void view_totals(struct counters *const *workers, size_t n, uint32_t slot, struct view_totals *out)
+{
+	*out = (struct view_totals){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct tunnel_counters *t = &workers[i]->tunnels[slot];
+
+		out->packets_in += get64(&t->packets_in);
+		out->octets_in += get64(&t->octets_in);
+		out->packets_out += get64(&t->packets_out);
+		out->octets_out += get64(&t->octets_out);
+		if (get32(&t->drops) != 0)
+			out->drops += all_drops(workers[i], slot);
+	}
+}

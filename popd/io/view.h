@@ -54,6 +54,12 @@ void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struc
 /* `m` is of MEASURE_TUNNEL_LIST. */
 uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m) NONNULL;
 
+/* What a tunnel did, in short: cheap enough to ask of every one. */
+struct view_totals {
+	uint64_t packets_in, octets_in, packets_out, octets_out, drops;
+};
+void view_totals(struct counters *const *workers, size_t n, uint32_t slot, struct view_totals *out) NONNULL;
+
 /* A worker's batches, or those of several. */
 struct view_load {
 	struct histogram_view packets, us;

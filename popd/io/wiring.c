@@ -123,6 +123,17 @@ static void add_queues(const struct worker *w, struct control_facts *out)
 	}
 }
 
+struct top *wiring_top(void *ctx)
+{
+	struct popd *d = ctx;
+
+	if (!d->top)
+		d->top = top_create(table_slots(d->table));
+	if (d->top)
+		top_look(d->top, d->table, d->counters, d->worker_count, mono_now());
+	return d->top;
+}
+
 void wiring_metrics(void *ctx, struct metrics_pop *out)
 {
 	const struct popd *d = ctx;

@@ -21,6 +21,11 @@ static void reload(void *ctx)
 	(void)ctx;
 }
 
+static struct top *top_of(void *ctx)
+{
+	return ctx;
+}
+
 static void require(bool holds)
 {
 	if (!holds)
@@ -45,6 +50,18 @@ static struct table *table_with_a_tunnel(void)
 	require(tunnel_conf_set_secret(c, digest, SECRET, 32) == 0 && table_set(t, c) == 0);
 	digest_ctx_free(digest);
 	return t;
+}
+
+/* Of a second in which the tunnel had a packet. */
+static struct top *busy_top(struct table *t, struct counters *const *counters)
+{
+	struct top *top = top_create(table_slots(t));
+
+	require(top != NULL);
+	top_look(top, t, counters, 1, (mono_t){ 1000 });
+	counters_in(*counters, 0, 1, 1280);
+	top_look(top, t, counters, 1, (mono_t){ 2000 });
+	return top;
 }
 
 /* What popd is asked about stands still: a reset, which moves a mark, is all that a command changes. In memory that a leak checker does not search. */
@@ -73,7 +90,9 @@ static const struct control_view *view(void)
 				   .offloads = &offloads,
 				   .sha1 = "auto",
 				   .facts = facts,
+				   .top = top_of,
 				   .reload = reload };
+	v.ctx = busy_top(v.table, &counters);
 	if (__lsan_enable)
 		__lsan_enable();
 	return &v;

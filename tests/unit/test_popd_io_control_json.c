@@ -59,6 +59,22 @@ static struct control_view view_of(struct pop *p)
 	};
 }
 
+struct watched {
+	struct top *top;
+	struct pop *pop;
+	int64_t ms;
+};
+
+/* Looks once a second. */
+static struct top *top_of(void *ctx)
+{
+	struct watched *w = ctx;
+
+	w->ms += 1000;
+	top_look(w->top, w->pop->table, (struct counters *const *)&w->pop->counters, 1, (mono_t){ w->ms });
+	return w->top;
+}
+
 static json_t *ask(const struct control_view *v, const char *line)
 {
 	char *answer = NULL;
@@ -346,6 +362,50 @@ static void by_default_only_tunnels_that_are_up_are_listed(void **state)
 	pop_end(&p);
 }
 
+static void the_busiest_tunnels_are_told_in_bits_and_packets_a_second(void **state)
+{
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	struct watched w = { top_create(FIXTURE_TUNNELS), &p, 0 };
+	uint32_t one = table_by_id(p.table, 1)->slot, three = table_by_id(p.table, 3)->slot;
+
+	(void)state;
+	v.top = top_of;
+	v.ctx = &w;
+	json_t *o = ask(&v, "{\"command\":\"top\"}");
+	assert_true(json_is_null(json_object_get(o, "window_ms")));
+	assert_int_equal(json_array_size(json_object_get(o, "tunnels")), 0);
+	json_decref(o);
+	counters_in(p.counters, one, 1, 1000);
+	counters_out(p.counters, three, 600);
+	counters_out(p.counters, three, 600);
+	o = ask(&v, "{\"command\":\"top\"}");
+	assert_int_equal(number(o, "window_ms"), 1000);
+	const json_t *list = json_object_get(o, "tunnels"), *first = json_array_get(list, 0);
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(text(first, "id"), "T3");
+	assert_string_equal(text(first, "type"), "static");
+	assert_string_equal(text(first, "endpoint"), "203.0.113.3");
+	assert_int_equal(number(first, "bits_out_per_second"), 9600);
+	assert_int_equal(number(first, "bits_in_per_second"), 0);
+	assert_true(json_real_value(json_object_get(first, "packets_out_per_second")) == 2.);
+	assert_int_equal(number(first, "octets_out"), 1200);
+	json_decref(o);
+	counters_in(p.counters, one, 1, 1000);
+	counters_in(p.counters, three, 1, 10);
+	counters_in(p.counters, three, 1, 10);
+	o = ask(&v, "{\"command\":\"top\",\"by\":\"octets\",\"limit\":1}");
+	assert_int_equal(json_array_size(json_object_get(o, "tunnels")), 1);
+	assert_string_equal(text(json_array_get(json_object_get(o, "tunnels"), 0), "id"), "T1");
+	json_decref(o);
+	o = ask(&v, "{\"command\":\"top\",\"by\":\"drops\"}");
+	assert_string_equal(text(o, "by"), "drops");
+	assert_int_equal(json_array_size(json_object_get(o, "tunnels")), 0);
+	json_decref(o);
+	top_free(w.top);
+	pop_end(&p);
+}
+
 static void what_is_no_request_is_refused_with_a_sentence(void **state)
 {
 	static const char *const lines[] = {
@@ -366,6 +426,11 @@ static void what_is_no_request_is_refused_with_a_sentence(void **state)
 		"{\"command\":\"tunnel errors\"}",
 		"{\"command\":\"tunnel errors\",\"what\":\"T99\",\"reset\":true}",
 		"{\"command\":\"log\"}",
+		"{\"command\":\"top\",\"by\":\"colour\"}",
+		"{\"command\":\"top\",\"by\":7}",
+		"{\"command\":\"top\",\"limit\":0}",
+		"{\"command\":\"top\",\"limit\":201}",
+		"{\"command\":\"top\",\"limit\":\"20\"}",
 		"{\"command\":\"log\",\"level\":\"loud\"}",
 		"{\"command\":\"status\"} {\"command\":\"status\"}",
 		"\xff\xfe",
@@ -435,6 +500,7 @@ int main(void)
 		cmocka_unit_test(errors_tell_of_the_last_packet_and_can_be_reset),
 		cmocka_unit_test(a_long_list_comes_in_pages_with_each_tunnel_once),
 		cmocka_unit_test(by_default_only_tunnels_that_are_up_are_listed),
+		cmocka_unit_test(the_busiest_tunnels_are_told_in_bits_and_packets_a_second),
 		cmocka_unit_test(what_is_no_request_is_refused_with_a_sentence),
 		cmocka_unit_test(odd_pages_are_borne),
 		cmocka_unit_test(reload_answers_later_and_log_at_once),
