@@ -116,7 +116,11 @@ static void deliver_to_pop(const struct pipeline *p, const struct crossing *x, c
 {
 	struct ipv6_upper u = ipv6_upper(x->packet, x->len);
 
-	if (u.is_fragment) { /* no packet is put together here; and of a later fragment nobody knows what it is of */
+	if (u.routing) { /* nobody routes by way of us (RFC 8200 4.4, RFC 5095): the type is at fault */
+		refuse(x, v, DROP_NOT_FOR_POP, (struct icmp6_error){ ICMP6_PARAMETER, 0, u.routing + 2 });
+		v->answer = *destination;
+	} else if (
+		u.is_fragment) { /* no packet is put together here; and of a later fragment nobody knows what it is of */
 		let_go(x, v, DROP_NOT_FOR_POP);
 	} else if (u.next == IPV6_NEXT_ICMP) {
 		hear_icmp(p, x, &u, destination, now, v);

@@ -1,5 +1,6 @@
 #include "popd/core/limit.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /*
@@ -10,8 +11,8 @@ enum { BUCKETS = 4096, SECOND = 1000000 };
 
 struct limiter {
 	int64_t all_interval, tunnel_interval; /* microseconds a token; above SECOND: none at all */
-	int64_t all;
-	int64_t tunnels[BUCKETS];
+	_Atomic int64_t all;
+	_Atomic int64_t tunnels[BUCKETS];
 };
 
 static int64_t interval(uint32_t rate)
@@ -35,25 +36,28 @@ void limiter_free(struct limiter *l)
 	free(l);
 }
 
-/* When the bucket would be full again, had a token been taken; 0: there is none to take. */
-static int64_t after(int64_t full, int64_t step, int64_t now)
+static bool take(_Atomic int64_t *bucket, int64_t step, int64_t now)
 {
-	int64_t then = (full > now ? full : now) + step;
+	int64_t full = atomic_load_explicit(bucket, memory_order_relaxed), then;
 
-	return then - now <= SECOND ? then : 0;
+	do {
+		then = (full > now ? full : now) + step;
+		if (then - now > SECOND)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(bucket, &full, then, memory_order_relaxed,
+							memory_order_relaxed));
+	return true;
 }
 
 bool limiter_take(struct limiter *l, uint32_t slot, int64_t mono_us)
 {
-	int64_t now = mono_us + SECOND; /* so that no time is 0 */
-	int64_t all = after(l->all, l->all_interval, now);
-	int64_t *bucket = slot == UINT32_MAX ? NULL : &l->tunnels[slot * UINT32_C(2654435761) >> 20];
-	int64_t tunnel = bucket ? after(*bucket, l->tunnel_interval, now) : 1;
+	_Atomic int64_t *bucket = slot == UINT32_MAX ? NULL : &l->tunnels[slot * UINT32_C(2654435761) >> 20];
 
-	if (all == 0 || tunnel == 0)
+	if (bucket && !take(bucket, l->tunnel_interval, mono_us))
 		return false;
-	l->all = all;
-	if (bucket)
-		*bucket = tunnel;
-	return true;
+	if (take(&l->all, l->all_interval, mono_us))
+		return true;
+	if (bucket) /* what the PoP has no token for costs the tunnel none */
+		atomic_fetch_sub_explicit(bucket, l->tunnel_interval, memory_order_relaxed);
+	return false;
 }

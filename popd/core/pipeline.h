@@ -82,7 +82,7 @@ struct job {
 struct pipeline {
 	struct table *table;
 	struct counters *counters; /* this worker's */
-	struct limiter *limiter;   /* this worker's share of the ICMPv6 error budget */
+	struct limiter *limiter;   /* all workers' budget of ICMPv6 errors */
 	struct digest_ctx *digest; /* this thread's */
 	struct sha1_set sha1;      /* engines for the signatures of a batch */
 	uint32_t expiry;           /* seconds without a valid packet until a dynamic tunnel is down */

@@ -91,6 +91,9 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 	uint32_t n = d->worker_count;
 
 	choose_offloads(d);
+	d->limiter = limiter_create((uint32_t)s->errors, (uint32_t)s->tunnel_errors);
+	if (!d->limiter)
+		return false;
 	struct worker_conf conf = {
 		.table = d->table,
 		.ipv4 = s->ipv4,
@@ -101,8 +104,7 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 		.count = n,
 		.offloads = &d->offloads,
 		.sha1 = d->sha1,
-		.errors = ((uint32_t)s->errors + n - 1) / n,
-		.tunnel_errors = ((uint32_t)s->tunnel_errors + n - 1) / n,
+		.limiter = d->limiter,
 		.expiry = (uint32_t)s->expiry,
 		.wake = wiring_wake,
 		.wake_ctx = d,
@@ -279,6 +281,7 @@ void build_free(struct popd *d)
 		table_on_free(d->table, NULL, NULL);
 	for (unsigned i = 0; i < d->worker_count; i++)
 		worker_free(d->workers[i]);
+	limiter_free(d->limiter);
 	table_free(d->table);
 	digest_ctx_free(d->digest);
 	if (d->loop)

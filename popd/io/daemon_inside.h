@@ -49,6 +49,7 @@ struct popd {
 	struct worker *workers[TABLE_WORKERS];
 	struct counters *counters[TABLE_WORKERS];
 	unsigned worker_count;
+	struct limiter *limiter;
 	struct offloads offloads;
 	struct sha1_set sha1;
 	struct link *link;

@@ -285,7 +285,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->probes = buffers_create(PIPELINE_BATCH, PROBE_LEN);
 	w->pipeline.table = conf->table;
 	w->pipeline.counters = counters_create(table_slots(conf->table));
-	w->pipeline.limiter = limiter_create(conf->errors, conf->tunnel_errors);
+	w->pipeline.limiter = conf->limiter;
 	w->pipeline.digest = digest_ctx_create();
 	w->pipeline.sha1 = conf->sha1;
 	w->pipeline.expiry = conf->expiry;
@@ -293,7 +293,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.dscp = conf->dscp;
 	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
-	return w->loop && w->orders && w->events && w->complaints && w->probes && w->pipeline.counters && w->pipeline.limiter &&
+	return w->loop && w->orders && w->events && w->complaints && w->probes && w->pipeline.counters &&
 	       w->pipeline.digest;
 }
 
@@ -354,7 +354,6 @@ void worker_free(struct worker *w)
 	ring_free(w->complaints);
 	buffers_free(w->probes);
 	counters_free(w->pipeline.counters);
-	limiter_free(w->pipeline.limiter);
 	digest_ctx_free(w->pipeline.digest);
 	free(w);
 }

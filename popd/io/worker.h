@@ -49,7 +49,7 @@ struct worker_conf {
 	const char *tun;
 	struct offloads *offloads; /* all workers' */
 	struct sha1_set sha1;
-	uint32_t errors, tunnel_errors; /* this worker's share of the ICMPv6 errors a second */
+	struct limiter *limiter; /* all workers', of ICMPv6 errors */
 	uint32_t expiry;
 	uint8_t probe_key[16];
 	/* Called in the worker's thread after events, or when the TUN has vanished: must be quick and safe there. */

@@ -40,7 +40,7 @@ uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e
 	ipv6_write(out, ICMP6_HEADER + quoted, IPV6_NEXT_ICMP, IPV6_HOPS, source, &to);
 	icmp[0] = e.type;
 	icmp[1] = e.code;
-	be32_store(icmp + 4, e.mtu);
+	be32_store(icmp + 4, e.detail);
 	*len = ICMP6_ERROR_HEADROOM + quoted;
 	seal(out, *len);
 	return out;
@@ -69,6 +69,19 @@ uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint3
 	return out;
 }
 
+/* No option of a neighbour message may say that it is of no length or longer than what is left (RFC 4861 4.6). */
+static bool has_whole_options(const uint8_t *p, uint32_t left)
+{
+	while (left > 0) {
+		uint32_t size = left >= 2 ? p[1] * 8u : 0;
+		if (size == 0 || size > left)
+			return false;
+		p += size;
+		left -= size;
+	}
+	return true;
+}
+
 bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct ipv6_upper *upper,
 			   const struct ip6 *target)
 {
@@ -78,7 +91,9 @@ bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct i
 	return upper->offset == IPV6_HEADER && upper->next == IPV6_NEXT_ICMP &&
 	       total - IPV6_HEADER >= ICMP6_NEIGHBOUR && icmp[0] == ICMP6_SOLICITATION && icmp[1] == 0 &&
 	       packet[IPV6_AT_HOPS] == 255 && memcmp(icmp + ICMP6_AT_TARGET, target->b, sizeof(target->b)) == 0 &&
-	       ipv6_kind(&source) == IPV6_GLOBAL && csum_upper(packet, IPV6_NEXT_ICMP, icmp, total - IPV6_HEADER) == 0;
+	       ipv6_kind(&source) == IPV6_GLOBAL &&
+	       has_whole_options(icmp + ICMP6_NEIGHBOUR, total - IPV6_HEADER - ICMP6_NEIGHBOUR) &&
+	       csum_upper(packet, IPV6_NEXT_ICMP, icmp, total - IPV6_HEADER) == 0;
 }
 
 uint8_t *icmp6_advertisement_build(uint8_t *packet, const struct ip6 *target, uint32_t *len)

@@ -2,7 +2,7 @@
  * ICMPv6 (RFC 4443) and the two neighbour messages (RFC 4861) that a tunnel's end has to know. Answers are built where
  * the packet lies. Pure.
  *
- *  error:          0 type   1 code   2 checksum   4 MTU (packet too big) or unused
+ *  error:          0 type   1 code   2 checksum   4 MTU (packet too big), pointer (parameter problem) or unused
  *                  8 as much of the packet as fits in 1280 bytes
  *  echo:           0 type   1 code   2 checksum   4 identifier   6 sequence   8 data
  *  solicitation:   0 type   1 code   2 checksum   4 reserved   8 target   24 options
@@ -23,6 +23,7 @@ enum icmp6_type {
 	ICMP6_UNREACHABLE = 1,
 	ICMP6_TOO_BIG = 2,
 	ICMP6_TIME_EXCEEDED = 3,
+	ICMP6_PARAMETER = 4,
 	ICMP6_INFORMATIONAL = 128,
 	ICMP6_ECHO_REQUEST = 128,
 	ICMP6_ECHO_REPLY = 129,
@@ -41,7 +42,7 @@ enum {
 
 struct icmp6_error {
 	uint8_t type, code;
-	uint32_t mtu; /* ICMP6_TOO_BIG; else 0 */
+	uint32_t detail; /* ICMP6_TOO_BIG: the MTU; ICMP6_PARAMETER: where in the packet the fault is; else 0 */
 };
 
 /* False for a packet that RFC 4443 2.4 (e) forbids any error about: an ICMPv6 error or redirect, or what may be one (a

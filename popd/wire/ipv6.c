@@ -25,10 +25,13 @@ void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, u
 
 /*
  * Extension headers (RFC 8200 4):   0 next header   1 length beyond the first 8 bytes, in units of 8
+ * Routing:                          the same, then   2 type   3 segments left
  * Authentication (RFC 4302):        the same, in units of 4
  * Fragment, 8 bytes:                0 next header   1 reserved   2 offset in units of 8, 13 bits | reserved 2 | more 1
  *                                   4 identification
  */
+enum { SEGMENTS_LEFT = 3 };
+
 struct ipv6_upper ipv6_upper(const uint8_t *packet, uint32_t total)
 {
 	struct ipv6_upper u = { .next = packet[IPV6_AT_NEXT], .offset = IPV6_HEADER };
@@ -43,6 +46,9 @@ struct ipv6_upper ipv6_upper(const uint8_t *packet, uint32_t total)
 		case IPV6_NEXT_ROUTING:
 		case IPV6_NEXT_OPTIONS:
 			size = (p[1] + 1u) * 8;
+			if (u.next == IPV6_NEXT_ROUTING && p[SEGMENTS_LEFT] != 0 && size <= left && !u.is_fragment &&
+			    u.routing == 0)
+				u.routing = u.offset;
 			break;
 		case IPV6_NEXT_AUTH:
 			size = (p[1] + 2u) * 4;

@@ -67,8 +67,10 @@ void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, u
 
 /* What comes after the extension headers. */
 struct ipv6_upper {
-	uint8_t next;     /* its protocol; of an extension header that is cut short or unknown: that */
-	uint32_t offset;  /* where it begins; may be the packet's end */
+	uint8_t next;    /* its protocol; of an extension header that is cut short or unknown: that */
+	uint32_t offset; /* where it begins; may be the packet's end */
+	uint32_t
+		routing; /* where a routing header stands that has segments left, but for one inside a part of a packet; 0: none */
 	bool is_fragment; /* a fragment header was passed, and the packet is not all of the fragments there are */
 	bool is_later;    /* not the first fragment: at `offset` is something from its middle */
 };

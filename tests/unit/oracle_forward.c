@@ -136,7 +136,7 @@ static bool o_holds_our_ipv4(const struct oracle_world *w, const uint8_t *a)
 	       memcmp(a + 12, w->ipv4, 4) == 0;
 }
 
-/* Skips extension headers. Sets *piece for a part of a larger packet, *middle for a part that does not begin it. */
+/* Skips extension headers. Sets *piece *piece for a part of a larger packet, *middle for a part that does not begin it. */
 static size_t o_upper(const uint8_t *p, size_t len, uint8_t *protocol, bool *piece, bool *middle)
 {
 	size_t at = 40;
@@ -166,6 +166,31 @@ static size_t o_upper(const uint8_t *p, size_t len, uint8_t *protocol, bool *pie
 			break;
 	}
 	return at;
+}
+
+/* Where the first routing header is that would have the packet go on from here; 0: none, or the packet is a piece. */
+static size_t o_detour(const uint8_t *p, size_t len)
+{
+	uint8_t protocol = p[6];
+	size_t at = 40;
+
+	while (len - at >= 8) {
+		size_t size = 8 + 8 * (size_t)p[at + 1];
+		if (protocol == 51)
+			size = 8 + 4 * (size_t)p[at + 1];
+		if (protocol == 44)
+			size = 8;
+		if (protocol == 44 && (p[at + 2] != 0 || (p[at + 3] & 0xf9) != 0))
+			return 0;
+		if ((protocol != 0 && protocol != 43 && protocol != 44 && protocol != 51 && protocol != 60) ||
+		    size > len - at)
+			return 0;
+		if (protocol == 43 && p[at + 3] != 0)
+			return at;
+		protocol = p[at];
+		at += size;
+	}
+	return 0;
 }
 
 static unsigned o_sum(const uint8_t *packet, size_t len)
@@ -241,6 +266,9 @@ static void o_advertise(struct oracle_answer *a, int back, const uint8_t *target
 
 static bool o_solicits(const uint8_t *p, size_t len, const uint8_t *target)
 {
+	for (size_t at = 64; at < len; at += 8u * p[at + 1])
+		if (at + 1 >= len || p[at + 1] == 0 || at + 8u * p[at + 1] > len)
+			return false;
 	return p[6] == 58 && len >= 64 && p[40] == 135 && p[41] == 0 && p[7] == 255 &&
 	       memcmp(p + 48, target, 16) == 0 && o_sum(p, len) == 0;
 }
@@ -278,7 +306,10 @@ static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p,
 	bool piece, middle;
 	size_t at = o_upper(p, len, &protocol, &piece, &middle);
 
-	if (piece) {
+	if (o_detour(p, len) != 0) {
+		a->drop = DROP_NOT_FOR_POP;
+		o_error(a, from, p, len, 4, 0, (unsigned)o_detour(p, len) + 2, d);
+	} else if (piece) {
 		a->drop = DROP_NOT_FOR_POP;
 	} else if (protocol != 58) {
 		a->drop = DROP_NOT_FOR_POP;

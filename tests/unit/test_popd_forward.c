@@ -220,6 +220,8 @@ static void any_upper(struct packet *p)
 		size_t size = kind == 44 ? 8 : 8 * (1 + any(2));
 		*next = kind;
 		memset(at, 0, size);
+		if (kind == 43 && any(3) == 0)
+			at[3] = (uint8_t)any(4);
 		at[1] = kind == 44 ? 0 : (uint8_t)(any(20) ? (kind == 51 ? size / 4 - 2 : size / 8 - 1) : any(256));
 		if (kind == 44)
 			put16(at + 2, any(2) ? 0 : any(2) ? 1 : any(65536));
@@ -235,6 +237,8 @@ static void any_upper(struct packet *p)
 		memset(at + 4, 0, 4);
 		memcpy(at + 8, any(2) ? p->b + 24 : p->b + 8, 16);
 		at[23] = 1;
+		for (uint8_t *option = at + 24; end - option >= 8 && any(4); option += 8)
+			option[1] = 1;
 	}
 	if (any(8)) {
 		put16(at + 2, 0);

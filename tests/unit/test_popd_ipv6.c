@@ -102,18 +102,19 @@ static const struct {
 	uint8_t upper;
 	uint32_t offset;
 	bool fragment, later;
+	uint32_t routing;
 } chains[] = {
-	{ "none", 17, "0011223344556677", 17, 40, false, false },
-	{ "nothing follows", 59, "", 59, 40, false, false },
+	{ "none", 17, "0011223344556677", 17, 40, false, false, 0 },
+	{ "nothing follows", 59, "", 59, 40, false, false, 0 },
 	{ "hop-by-hop, UDP", 0,
 	  "1100000000000000"
 	  "0011223344556677",
-	  17, 48, false, false },
+	  17, 48, false, false, 0 },
 	{ "long destination options, ICMP", 60,
 	  "3a01000000000000"
 	  "0000000000000000"
 	  "8000000000000000",
-	  58, 56, false, false },
+	  58, 56, false, false, 0 },
 	{ "all of them", 0,
 	  "3c00000000000000"
 	  "2b00000000000000"
@@ -121,29 +122,54 @@ static const struct {
 	  "3a01000000000000"
 	  "00000000"
 	  "80000000",
-	  58, 76, false, false },
+	  58, 76, false, false, 0 },
 	{ "first fragment", 44,
 	  "3a00000100000000"
 	  "8000000000000000",
-	  58, 48, true, false },
+	  58, 48, true, false, 0 },
 	{ "atomic fragment", 44,
 	  "3a00000000000000"
 	  "8000000000000000",
-	  58, 48, false, false },
+	  58, 48, false, false, 0 },
 	{ "later fragment", 44,
 	  "3a00000800000000"
 	  "8000000000000000",
-	  58, 48, true, true },
+	  58, 48, true, true, 0 },
 	{ "later fragment of options is not looked into", 44,
 	  "3c00000900000000"
 	  "3a00000000000000",
-	  60, 48, true, true },
+	  60, 48, true, true, 0 },
 	{ "options longer than the packet", 60,
 	  "3a02000000000000"
 	  "8000000000000000",
-	  60, 40, false, false },
-	{ "options cut short", 60, "3a0000", 60, 40, false, false },
-	{ "ends with the options", 60, "3a00000000000000", 58, 48, false, false },
+	  60, 40, false, false, 0 },
+	{ "options cut short", 60, "3a0000", 60, 40, false, false, 0 },
+	{ "ends with the options", 60, "3a00000000000000", 58, 48, false, false, 0 },
+	{ "a routing header that is done with", 43,
+	  "3a00040000000000"
+	  "8000000000000000",
+	  58, 48, false, false, 0 },
+	{ "segments left, after options", 60,
+	  "2b00000000000000"
+	  "3a00040100000000"
+	  "8000000000000000",
+	  58, 56, false, false, 48 },
+	{ "the first of two with segments left counts", 43,
+	  "2b00040200000000"
+	  "3a00040100000000"
+	  "8000000000000000",
+	  58, 56, false, false, 40 },
+	{ "segments left before the fragment header", 43,
+	  "2c00040100000000"
+	  "3a00000100000000"
+	  "8000000000000000",
+	  58, 56, true, false, 40 },
+	{ "segments left inside a fragment", 44,
+	  "2b00000100000000"
+	  "3a00040100000000"
+	  "8000000000000000",
+	  58, 56, true, false, 0 },
+	{ "segments left, but the header is cut short", 43, "3a01040100000000", 43, 40, false, false, 0 },
 };
 
 static void extension_headers_are_walked_to_the_upper_layer(void **state)
@@ -158,7 +184,7 @@ static void extension_headers_are_walked_to_the_upper_layer(void **state)
 		memcpy(b, p.b, p.len);
 		struct ipv6_upper u = ipv6_upper(b, (uint32_t)p.len);
 		if (u.next != chains[i].upper || u.offset != chains[i].offset || u.is_fragment != chains[i].fragment ||
-		    u.is_later != chains[i].later)
+		    u.is_later != chains[i].later || u.routing != chains[i].routing)
 			fail_msg("%s: %u at %u", chains[i].name, u.next, u.offset);
 		free(b);
 	}
