@@ -48,7 +48,7 @@ static bool make_table(struct popd *d)
 	if (!d->digest || !d->table)
 		return false;
 	d->store = store_create(d->settings->snapshot, d->settings->name, d->table);
-	d->stats = stats_create(table_slots(d->table), 4 * table_slots(d->table));
+	d->stats = stats_create(table_slots(d->table), STATS_A_SLOT, STATS_DROPS_A_SLOT);
 	d->keeper = d->store ? keeper_create(d->store, wiring_feed_seq, d) : NULL;
 	return d->keeper && d->stats;
 }

@@ -15,8 +15,9 @@
 #include "lib/version.h"
 #include "popd/io/daemon_inside.h"
 
-enum { TICK_US = 1000000 };   /* of housekeeping */
-enum { COLLECT_PERIOD = 20 }; /* seconds: looks at all counters, so that growth is of the right day and one probe */
+enum { TICK_US = 1000000 }; /* of housekeeping */
+/* Seconds from one look at all counters to the next, so that growth is of the right quarter and of one probe. */
+enum { COLLECT_PERIOD = 20 };
 static const double farewell_limit = 2.; /* seconds that the last statistics may take */
 
 /* ---- reloading ---- */
@@ -78,7 +79,8 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 		top_free(d->top);
 		d->top = NULL;
 	}
-	if (++d->seconds % COLLECT_PERIOD == 0)
+	bool quarter_ends = wiring_now() % QUARTER_SECONDS == QUARTER_SECONDS - 1;
+	if (++d->seconds % COLLECT_PERIOD == 0 || quarter_ends)
 		wiring_collect_statistics(d);
 }
 

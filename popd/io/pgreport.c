@@ -12,11 +12,13 @@
 #include "lib/log.h"
 #include "lib/version.h"
 #include "popd/io/stats.h"
+#include "popd/io/stats_text.h"
 
 struct pgreport {
 	struct pgreport_conf conf;
 	struct ev_timer report, statistics;
-	bool reporting, sending; /* a statement is under way */
+	bool reporting, sending, telling; /* a statement is under way */
+	bool told;                        /* what the reasons mean */
 	uint32_t last;
 	void (*finished)(void *ctx);
 	struct log_limit limit;
@@ -83,13 +85,22 @@ static void report_due(struct ev_loop *loop, struct ev_timer *timer, int revents
 
 static void send_batch(struct pgreport *r);
 
+/* The database will never take this one; keeping it would hold up all that follow. A door that is not there yet (the
+ * schema is older than this program) is worth waiting for. */
+static bool is_hopeless(const struct pg_answer *answer)
+{
+	static const char undefined_function[] = "42883";
+
+	return answer->err == -ERR_REFUSED ||
+	       (answer->err == -ERR_FORMAT && strcmp(answer->sqlstate, undefined_function) != 0);
+}
+
 static void batch_answered(void *ctx, const struct pg_answer *answer)
 {
 	struct pgreport *r = ctx;
 
 	r->sending = false;
-	if (answer->err && (answer->err == -ERR_FORMAT || answer->err == -ERR_REFUSED)) {
-		/* The database will never take this one; keeping it would hold up all that follow. */
+	if (is_hopeless(answer)) {
 		log_warnx("a batch of statistics is given up: %s", answer->message);
 		stats_acknowledge(r->conf.stats);
 	} else if (answer->err) {
@@ -109,23 +120,48 @@ static void send_batch(struct pgreport *r)
 	char number[24];
 	char *columns[STATS_COLUMNS] = { 0 };
 	const char *params[3 + STATS_COLUMNS] = { r->conf.pop, r->conf.incarnation, number };
-	bool complete = b->n > 0;
+	bool complete = b != NULL;
 
-	snprintf(number, sizeof(number), "%" PRIu64, b->number);
+	snprintf(number, sizeof(number), "%" PRIu64, b ? b->number : 0);
 	for (size_t i = 0; complete && i < STATS_COLUMNS; i++) {
 		params[3 + i] = columns[i] = stats_column_text(b, (enum stats_column)i);
 		complete = columns[i] != NULL;
 	}
 	if (complete) {
-		r->sending = true;
-		(void)pgpool_query(
-			r->conf.pool,
-			"SELECT applied FROM api.popd_statistics($1, $2, $3::bigint, $4::int[], $5::date[], $6::int[], $7::int[], $8::int[],"
-			" $9::bigint[], $10::int[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])",
-			ARRAY_LEN(params), params, batch_answered, r);
+		r->sending =
+			pgpool_query(
+				r->conf.pool,
+				"SELECT applied FROM api.popd_samples($1, $2, $3::bigint, $4::int[], $5::date[], $6::int[], $7::int[], $8::int[],"
+				" $9::int[], $10::bigint[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],"
+				" $17::int[], $18::date[], $19::text[], $20::bigint[])",
+				ARRAY_LEN(params), params, batch_answered, r) != 0;
 	}
 	for (size_t i = 0; i < STATS_COLUMNS; i++)
 		free(columns[i]);
+}
+
+static void reasons_answered(void *ctx, const struct pg_answer *answer)
+{
+	struct pgreport *r = ctx;
+
+	r->telling = false;
+	r->told = answer->err == 0 || is_hopeless(answer);
+	if (answer->err)
+		complain(r, answer, "reasons");
+}
+
+/* What drop reasons mean, once a start: the database has only their names in batches. */
+static void tell_reasons(struct pgreport *r)
+{
+	char *names = stats_reasons_text(false), *sentences = stats_reasons_text(true);
+	const char *params[] = { names, sentences };
+
+	if (names && sentences) {
+		r->telling = pgpool_query(r->conf.pool, "SELECT changed FROM api.popd_reasons($1::text[], $2::text[])",
+					  ARRAY_LEN(params), params, reasons_answered, r) != 0;
+	}
+	free(names);
+	free(sentences);
 }
 
 static void statistics_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
@@ -135,6 +171,8 @@ static void statistics_due(struct ev_loop *loop, struct ev_timer *timer, int rev
 	(void)loop;
 	(void)revents;
 	r->conf.collect(r->conf.ctx);
+	if (!r->told && !r->telling)
+		tell_reasons(r);
 	if (!r->sending && stats_waiting(r->conf.stats) > 0)
 		send_batch(r);
 }

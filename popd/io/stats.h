@@ -1,8 +1,8 @@
 /*
- * What tunnels did, on its way to the database: the growth of the workers' counters since the last look, by tunnel
- * and day, kept until a batch with it is acknowledged. A batch, once made, never changes and carries a number, so
- * that sending it again counts nothing twice. While the database is away the book grows up to a bound; then the two
- * oldest days of each tunnel become one. Pure: no clock, no database.
+ * What tunnels did, on its way to the database: the growth of the workers' counters since the last look, by tunnel and
+ * quarter of an hour, and drops once more by reason and day, kept until a batch with them is acknowledged. A batch, once
+ * made, never changes and carries a number, so that sending it again counts nothing twice. While the database is away
+ * the books are bounded (see popd/io/statbook.h and dropbook.h). Pure: no clock, no database.
  */
 #ifndef POPD_IO_STATS_H
 #define POPD_IO_STATS_H
@@ -11,62 +11,46 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 #include "popd/core/counters.h"
 #include "popd/core/table.h"
+#include "popd/io/dropbook.h"
+#include "popd/io/statbook.h"
 
 struct stats;
 
-enum { STATS_BATCH = 1000 };
-
-struct stats_entry {
-	uint32_t tunnel;
-	int32_t day; /* days since 1970-01-01, UTC */
-	uint32_t sent, received, rtt_min_us, rtt_max_us;
-	uint64_t rtt_sum_us, packets_in, octets_in, packets_out, octets_out, drops;
+enum {
+	STATS_BATCH = 1000,
+	/* Entries kept at most for a slot when all of them are in use: a week by the day, and the quarter at hand. */
+	STATS_A_SLOT = 8,
+	STATS_DROPS_A_SLOT = 16,
 };
 
 struct stats_batch {
-	uint64_t number; /* 1, 2, ... */
-	size_t n;        /* 0: there is none */
-	struct stats_entry entries[STATS_BATCH];
+	uint64_t number;   /* 1, 2, ... */
+	size_t n, n_drops; /* 0 and 0: there is none */
+	struct statbook_entry entries[STATS_BATCH];
+	struct dropbook_entry drops[STATS_BATCH];
 };
 
-/* For `slots` tunnel slots; `limit` (more than twice `slots`) entries are kept at most. NULL: no memory. */
-struct stats *stats_create(size_t slots, size_t limit);
+/* For `slots` tunnel slots; `a_slot` entries are kept at most for each, and `drops_a_slot` of drops by reason. NULL: no
+ * memory. */
+struct stats *stats_create(size_t slots, size_t a_slot, size_t drops_a_slot);
 void stats_free(struct stats *s); /* NULL is fine */
 
-/* Adds what all tunnels did since the last call to the book of `day`. */
-void stats_collect(struct stats *s, struct table *t, struct counters *const *workers, size_t n, int32_t day) NONNULL;
+/* Adds what all tunnels did since the last call to the quarter that `now` is in. Drops that no tunnel is charged with
+ * are told for tunnel 0. */
+void stats_collect(struct stats *s, struct table *t, struct counters *const *workers, size_t n, wall_t now) NONNULL;
 
 /* The slot's counters are about to be cleared: its tunnel is gone, and the database with it knows no more of it. */
 void stats_slot_freed(struct stats *s, uint32_t slot) NONNULL;
 
-/* The batch to send now: the one not yet acknowledged, or a new one of the oldest entries. Its n is 0 when nothing
- * waits. */
+/* The batch to send now: the one not yet acknowledged, or a new one of the oldest entries; NULL: nothing waits. */
 const struct stats_batch *stats_batch(struct stats *s) NONNULL;
 /* The database has it. */
 void stats_acknowledge(struct stats *s) NONNULL;
 
-/* Entries not yet acknowledged. */
+/* Entries not yet acknowledged, drops by reason among them. */
 size_t stats_waiting(const struct stats *s) NONNULL;
-
-/* The columns of api.popd_statistics from `tunnel` on, as PostgreSQL array texts. */
-enum stats_column {
-	STATS_TUNNEL,
-	STATS_DAY,
-	STATS_SENT,
-	STATS_RECEIVED,
-	STATS_RTT_MIN,
-	STATS_RTT_SUM,
-	STATS_RTT_MAX,
-	STATS_PACKETS_IN,
-	STATS_OCTETS_IN,
-	STATS_PACKETS_OUT,
-	STATS_OCTETS_OUT,
-	STATS_DROPS,
-	STATS_COLUMNS
-};
-/* One column of a batch, malloc'ed, for free(). NULL: no memory. */
-char *stats_column_text(const struct stats_batch *b, enum stats_column column) NONNULL;
 
 #endif

@@ -9,8 +9,6 @@
 #include "popd/io/metrics_gather.h"
 #include "popd/io/view.h"
 
-enum { SECONDS_A_DAY = 86400 };
-
 uint32_t wiring_now(void)
 {
 	return (uint32_t)wall_now().s;
@@ -82,7 +80,7 @@ void wiring_collect_statistics(void *ctx)
 {
 	struct popd *d = ctx;
 
-	stats_collect(d->stats, d->table, d->counters, d->worker_count, (int32_t)(wall_now().s / SECONDS_A_DAY));
+	stats_collect(d->stats, d->table, d->counters, d->worker_count, wall_now());
 }
 
 /* An operator who disables a PoP takes it out of the broker's offers; its tunnels go on until he disables those or

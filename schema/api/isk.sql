@@ -80,6 +80,7 @@ BEGIN
 	SELECT DISTINCT d.day FROM tunnel_day d WHERE d.day < today AND (done IS NULL OR d.day > done);
 	UPDATE tunnel t SET admin_enabled = false WHERE t.id = ANY (disabled);
 	PERFORM feed_prune();
+	PERFORM api.statistics_prune();
 	DELETE FROM statistics_batch b
 		WHERE b.at < now() - make_interval(days => setting_value('statistics_batch_keep_days'));
 	DELETE FROM login l WHERE l.at < now() - make_interval(days => setting_value('login_keep_days'));

@@ -1,4 +1,5 @@
--- What a PoP daemon may ask and tell. See migrations/0005_feed.sql for how the feed keeps its promises.
+-- What a PoP daemon may ask and tell, statistics excepted (statistics.sql). See migrations/0005_feed.sql for how the feed
+-- keeps its promises.
 
 CREATE FUNCTION api.popd_hello(pop text)
 RETURNS TABLE (name text, ipv4 text, ipv6 text, enabled boolean, tunnel_prefixes text, subnet_prefixes text,
@@ -73,51 +74,6 @@ BEGIN
 END
 $$;
 
--- Sums a batch into the days of this PoP's tunnels. A batch counts once, however often a PoP that heard no answer sends
--- it again. Rows of tunnels that are not (or no longer) this PoP's, and of days beyond tomorrow (a clock gone wrong),
--- are left out.
-CREATE FUNCTION api.popd_statistics(pop text, incarnation text, batch bigint, tunnel int[], day date[], sent int[],
-	received int[], rtt_min_us int[], rtt_sum_us bigint[], rtt_max_us int[], packets_in bigint[], octets_in bigint[],
-	packets_out bigint[], octets_out bigint[], drops bigint[])
-RETURNS TABLE (applied boolean)
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = broker, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-	pop_id int := pop_find($1);
-	n int := cardinality($4);
-BEGIN
-	PERFORM demand(n = ALL (ARRAY[cardinality($5), cardinality($6), cardinality($7), cardinality($8), cardinality($9),
-		cardinality($10), cardinality($11), cardinality($12), cardinality($13), cardinality($14), cardinality($15)]),
-		'The columns of a statistics batch must be equally long.');
-	INSERT INTO statistics_batch (pop, incarnation, batch) VALUES (pop_id, $2, $3) ON CONFLICT DO NOTHING;
-	IF NOT FOUND THEN
-		RETURN QUERY SELECT false;
-		RETURN;
-	END IF;
-	INSERT INTO tunnel_day AS d (tunnel, day, sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in, octets_in,
-		packets_out, octets_out, drops)
-	SELECT u.tunnel, u.day, sum(u.sent), sum(u.received), min(u.rtt_min) FILTER (WHERE u.received > 0),
-		coalesce(sum(u.rtt_sum), 0), max(u.rtt_max) FILTER (WHERE u.received > 0),
-		sum(u.packets_in), sum(u.octets_in), sum(u.packets_out), sum(u.octets_out), sum(u.drops)
-	FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-		AS u (tunnel, day, sent, received, rtt_min, rtt_sum, rtt_max,
-			packets_in, octets_in, packets_out, octets_out, drops)
-	JOIN tunnel t ON t.id = u.tunnel AND t.pop = pop_id
-	WHERE u.day <= (now() AT TIME ZONE 'UTC')::date + 1
-	GROUP BY u.tunnel, u.day ORDER BY u.tunnel, u.day
-	ON CONFLICT (tunnel, day) DO UPDATE SET sent = d.sent + excluded.sent, received = d.received + excluded.received,
-		rtt_min_us = least(d.rtt_min_us, excluded.rtt_min_us), rtt_sum_us = d.rtt_sum_us + excluded.rtt_sum_us,
-		rtt_max_us = greatest(d.rtt_max_us, excluded.rtt_max_us), packets_in = d.packets_in + excluded.packets_in,
-		octets_in = d.octets_in + excluded.octets_in, packets_out = d.packets_out + excluded.packets_out,
-		octets_out = d.octets_out + excluded.octets_out, drops = d.drops + excluded.drops;
-	RETURN QUERY SELECT true;
-END
-$$;
-
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.popd_hello(text), api.popd_tunnels(text, int, int), api.popd_changes(text, bigint, int),
-	api.popd_report(text, text, text, timestamptz, int, int, int, bigint),
-	api.popd_statistics(text, text, bigint, int[], date[], int[], int[], int[], bigint[], int[], bigint[], bigint[],
-		bigint[], bigint[], bigint[]) TO popd;
+	api.popd_report(text, text, text, timestamptz, int, int, int, bigint) TO popd;

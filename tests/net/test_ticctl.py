@@ -48,6 +48,29 @@ def test_canonical_plan_to_the_last_isk(broker):
         ("subnet_approve", -4, 1), ("ns_add", -1, 0)]
 
 
+def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
+    broker.add_pop()
+    broker.add_user("demo")
+    broker.ok("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya")
+    broker.ok("request", "approve", "1")
+    broker.server.sql("select * from api.popd_reasons('{hop-limit}', '{the hop limit ran out}'); select * from api.popd_samples('demo01', repeat('a', 32), 1,"
+                      f" array[1, 1, 1], array['2024-12-30', '2025-01-05', '{TODAY}']::date[], array[3, null, 0], array[4, 4, 4], array[4, 3, 4],"
+                      " array[1000, 2000, 3000], array[4000, 6000, 12000], array[1000, 2000, 3000], array[7, 7, 7], array[700, 700, 700],"
+                      " array[8, 8, 8], array[800, 800, 800], array[0, 5, 0], array[1, 0], array['2025-01-05', '2025-01-05']::date[],"
+                      " array['hop-limit', 'tunnel-unknown'], array[5, 6])", user="popd", dbname=broker.dbname)
+    weeks = broker.json("tunnel", "statistics", "T1", "--by", "week", "--until", "2025-01-05")
+    assert weeks == [{"period": "2025-W01", "sent": 8, "received": 7, "loss_percent": 12.5, "rtt_min_us": 1000, "rtt_average_us": 1429,
+                      "rtt_max_us": 2000, "packets_in": 14, "octets_in": 1400, "packets_out": 16, "octets_out": 1600, "drops": 5}]
+    periods = {unit: [row["period"] for row in broker.json("pop", "statistics", "demo01", "--by", unit, "--until", "2025-01-31", *more)]
+               for unit, *more in (("month",), ("year",), ("day", "--from", "2024-12-01"))}
+    assert periods == {"month": ["2024-12", "2025-01"], "year": ["2024", "2025"], "day": ["2024-12-30", "2025-01-05"]}
+    assert [row["period"] for row in broker.json("tunnel", "statistics", "T1", "--by", "quarter")] == [f"{TODAY}T00:00:00Z"]
+    assert re.search(r"(?m)^PERIOD +SENT .*\n.* 2000 ", broker.ok("tunnel", "statistics", "T1", "--by=week"))
+    assert broker.ok("tunnel", "errors", "T1").splitlines()[1].split(maxsplit=3) == ["2025-01-05", "hop-limit", "5", "the hop limit ran out"]
+    assert [(row["reason"], row["packets"], row["meaning"]) for row in broker.json("pop", "errors", "demo01", "--from", "2025-01-05")] == [
+        ("tunnel-unknown", 6, None), ("hop-limit", 5, "the hop limit ran out")]
+
+
 # Every command, in an order in which each finds what it needs: the line, its text (a pattern, to be found in it), and the keys of its JSON.
 # What the first run of a command changed, the second (--json, on a database where the text run did not happen) changes again.
 MESSAGE = {"message"}
@@ -87,6 +110,11 @@ COMMANDS = [
     ("tunnel list demo --pop demo01", r"(?m)^T1  DEMO ", [{"id": "T1"}]),
     ("tunnel show T1", r"(?m)^ipv6 endpoint: +2001:db8:2ff::2$", {"id": "T1", "sent": None}),
     ("tunnel show 1", r"(?m)^routed: +2001:db8:2ff:8000::/64$", {"id": "T1", "prefix": "2001:db8:2ff::/64"}),
+    ("tunnel statistics T1", r"^There is nothing of this tunnel in those days\.$", []),
+    ("tunnel statistics T1 --by quarter --from 2026-01-01 --until 2026-01-31", r"^There is nothing of this tunnel in those days\.$", []),
+    ("tunnel errors T1", r"^Nothing of this tunnel was dropped in those days\.$", []),
+    ("pop statistics demo01 --by=week", r"^There is nothing of this PoP in those days\.$", []),
+    ("pop errors demo01 --from 2026-01-01", r"^This PoP dropped nothing in those days\.$", []),
     ("tunnel set T1 endpoint 198.51.100.8", "^moved T1 to 198.51.100.8, 15 ISK, balance 460$", MESSAGE),
     ("tunnel set t1 mtu 1480", "^T1 has an MTU of 1480$", MESSAGE),
     ("tunnel set 1 name home", '^T1 is called "home"$', MESSAGE),
@@ -168,6 +196,11 @@ def test_refusals_are_the_rules_own_words(broker):
             ("credit demo 0 --why nothing", "op_credit('demo', 0, 'nothing')"),
             ("tunnel show T77", "op_tunnel_show(77)"),
             ("tunnel delete 77", "op_tunnel_delete(77)"),
+            ("tunnel statistics T77", "op_tunnel_statistics(77, 'day', null, null)"),
+            ("tunnel errors T77", "op_tunnel_errors(77, null, null)"),
+            ("pop statistics nowhere", "op_pop_statistics('nowhere', 'day', null, null)"),
+            ("pop statistics demo01 --from 2026-02-02 --until 2026-02-01",
+             "op_pop_statistics('demo01', 'day', '2026-02-02', '2026-02-01')"),
             ("subnet delete R77", "op_subnet_delete(77)"),
             ("request approve 77", "op_request_approve(77, '')"),
             ("tunnel request demo --pop demo01 --type static", "op_tunnel_request('demo', 'demo01', 'static', null, '')"),

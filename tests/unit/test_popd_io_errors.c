@@ -104,20 +104,20 @@ static void a_reset_takes_nothing_from_the_statistics(void **state)
 	struct pop p = pop_new();
 	struct counters *const *workers = (struct counters *const *)&p.counters;
 	struct errors *errors = errors_create(workers, 1);
-	struct stats *stats = stats_create(FIXTURE_TUNNELS, 4 * FIXTURE_TUNNELS);
+	struct stats *stats = stats_create(FIXTURE_TUNNELS, STATS_A_SLOT, STATS_DROPS_A_SLOT);
 	uint32_t slot = table_by_id(p.table, 1)->slot;
 
 	(void)state;
 	count_drop(p.counters, DROP_TOO_BIG, slot, 1, 0, NOW);
-	stats_collect(stats, p.table, workers, 1, 1);
+	stats_collect(stats, p.table, workers, 1, (wall_t){ NOW });
 	count_drop(p.counters, DROP_TOO_BIG, slot, 1, 0, NOW);
 	assert_int_equal(errors_reset_tunnel(errors, slot, NOW), 0);
 	errors_reset_pop(errors, NOW);
 	count_drop(p.counters, DROP_TOO_BIG, slot, 1, 0, NOW);
-	stats_collect(stats, p.table, workers, 1, 1);
+	stats_collect(stats, p.table, workers, 1, (wall_t){ NOW });
 	const struct stats_batch *b = stats_batch(stats);
 	assert_int_equal(b->n, 1);
-	assert_int_equal(b->entries[0].drops, 3);
+	assert_int_equal(b->entries[0].value[MEASURE_DROPS], 3);
 	stats_free(stats);
 	errors_free(errors);
 	pop_end(&p);

@@ -106,6 +106,9 @@ static void usage_shows_what_the_parser_takes(void **state)
 		{ "request", "list", "usage: ticctl request list [--all]\n" },
 		{ "cost", "set", "usage: ticctl cost set ACTION COST [--floor N|none] [--pop P]\n" },
 		{ "import", "x", "usage: ticctl import FILE --owner HANDLE --pop P\n" },
+		{ "tunnel", "statistics",
+		  "usage: ticctl tunnel statistics T<id> [--by quarter|day|week|month|year] [--from DATE] [--until DATE]\n" },
+		{ "pop", "errors", "usage: ticctl pop errors NAME [--from DATE] [--until DATE]\n" },
 		{ "daily", "x", "usage: ticctl daily [DATE]\n" },
 		{ "export", "x", "usage: ticctl export [--pop] P\n" },
 	};
@@ -127,7 +130,7 @@ static void help_lists_the_commands_that_begin_so(void **state)
 		all++;
 	assert_non_null(out);
 	assert_int_equal(commands_help(out, NULL, 0), all);
-	assert_int_equal(commands_help(out, (char *const[]){ pop }, 1), 7);
+	assert_int_equal(commands_help(out, (char *const[]){ pop }, 1), 9);
 	assert_int_equal(commands_help(out, (char *const[]){ pop, add }, 2), 1);
 	assert_int_equal(commands_help(out, (char *const[]){ pop, add, name }, 3), 1);
 	assert_int_equal(commands_help(out, (char *const[]){ pop, none }, 2), 0);

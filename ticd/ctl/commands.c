@@ -21,6 +21,8 @@
 #define WHY MAYBE("--why", ARG_TEXT, "TEXT")
 #define OF_HANDLE MAYBE_WORD("HANDLE", ARG_TEXT)
 #define OF_POP MAYBE("--pop", ARG_TEXT, "P")
+#define BY_UNIT {.name = "--by", .kind = ARG_CHOICE, .meta = "quarter|day|week|month|year", .optional = true}
+#define FROM_UNTIL MAYBE("--from", ARG_DATE, "DATE"), MAYBE("--until", ARG_DATE, "DATE")
 /* clang-format on */
 
 const struct command commands[] = {
@@ -80,6 +82,22 @@ const struct command commands[] = {
 			    MAYBE("--length", ARG_NUMBER, "N") },
 		.sql = "SELECT * FROM api.op_pop_prefix_add($1, $2, $3, $4)",
 		.help = "give a PoP one more prefix to hand out tunnels, or subnets of length N, from",
+	},
+	{
+		.words = "pop statistics",
+		.params = { POP_NAME, BY_UNIT, FROM_UNTIL },
+		.sql = "SELECT * FROM api.op_pop_statistics($1, coalesce($2, 'day'), $3, $4)",
+		.shape = SHAPE_LIST,
+		.help = "traffic and liveness of all tunnels of a PoP, deleted ones too",
+		.empty = "There is nothing of this PoP in those days.",
+	},
+	{
+		.words = "pop errors",
+		.params = { POP_NAME, FROM_UNTIL },
+		.sql = "SELECT * FROM api.op_pop_errors($1, $2, $3)",
+		.shape = SHAPE_LIST,
+		.help = "what a PoP dropped on each day, for which reason, and what that means",
+		.empty = "This PoP dropped nothing in those days.",
 	},
 	{
 		.words = "user add",
@@ -167,6 +185,22 @@ const struct command commands[] = {
 		.params = { TUNNEL },
 		.sql = "SELECT * FROM api.op_tunnel_delete($1)",
 		.help = "delete a tunnel (its subnets have to go first)",
+	},
+	{
+		.words = "tunnel statistics",
+		.params = { TUNNEL, BY_UNIT, FROM_UNTIL },
+		.sql = "SELECT * FROM api.op_tunnel_statistics($1, coalesce($2, 'day'), $3, $4)",
+		.shape = SHAPE_LIST,
+		.help = "traffic and liveness of a tunnel",
+		.empty = "There is nothing of this tunnel in those days.",
+	},
+	{
+		.words = "tunnel errors",
+		.params = { TUNNEL, FROM_UNTIL },
+		.sql = "SELECT * FROM api.op_tunnel_errors($1, $2, $3)",
+		.shape = SHAPE_LIST,
+		.help = "what of a tunnel was dropped on each day, for which reason, and what that means",
+		.empty = "Nothing of this tunnel was dropped in those days.",
 	},
 	{
 		.words = "subnet request",
