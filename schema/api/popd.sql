@@ -33,12 +33,15 @@ END
 $$;
 
 -- One statement, so one snapshot: the state told is at least as new as its number. A caller whose number is older than
--- what is kept, or newer than any given out (the database went back to a backup), has to reload.
+-- what is kept, or newer than any given out (the database went back to a backup), has to reload. A PoP asks from one
+-- long session, whose plan may have been made when there were no tunnels yet: it must not be one that reads them all
+-- for each change.
 CREATE FUNCTION api.popd_changes(pop text, after bigint, lim int)
 RETURNS TABLE (seq bigint, op text, id int, type text, prefix text, secret text, endpoint text, mtu int,
 	enabled boolean, routes text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
 	pop_id int := pop_find($1);
@@ -49,9 +52,11 @@ BEGIN
 	UNION ALL
 	(SELECT c.seq, CASE WHEN c.tunnel = 0 THEN 'pop' WHEN v.id IS NULL THEN 'delete' ELSE 'set' END,
 		nullif(c.tunnel, 0), v.type, v.prefix, v.secret, v.endpoint, v.mtu, v.enabled, v.routes
-	FROM feed f JOIN change c ON c.pop = f.pop LEFT JOIN tunnel_feed v ON v.id = c.tunnel AND v.pop = c.pop
-	WHERE f.pop = pop_id AND c.seq > coalesce($2, 0) AND coalesce($2, 0) BETWEEN f.pruned AND f.seq
-	ORDER BY c.seq LIMIT $3);
+	FROM (SELECT c.pop, c.tunnel, c.seq FROM feed f JOIN change c ON c.pop = f.pop
+			WHERE f.pop = pop_id AND c.seq > coalesce($2, 0) AND coalesce($2, 0) BETWEEN f.pruned AND f.seq
+			ORDER BY c.seq LIMIT $3) c
+		LEFT JOIN tunnel_feed v ON v.id = c.tunnel AND v.pop = c.pop
+	ORDER BY c.seq);
 END
 $$;
 
