@@ -119,8 +119,10 @@ static void deliver_to_pop(const struct pipeline *p, const struct crossing *x, c
 	if (u.routing) { /* nobody routes by way of us (RFC 8200 4.4, RFC 5095): the type is at fault */
 		refuse(x, v, DROP_NOT_FOR_POP, (struct icmp6_error){ ICMP6_PARAMETER, 0, u.routing + 2 });
 		v->answer = *destination;
-	} else if (
-		u.is_fragment) { /* no packet is put together here; and of a later fragment nobody knows what it is of */
+	} else if (u.is_fragment) {
+		/* No packet is put together here. To answer each fragment of an echo request by one of the reply would need
+		 * no memory, but nobody can tell a later fragment of a request from one of a reply, so that two PoPs would
+		 * go on answering each other for ever. */
 		let_go(x, v, DROP_NOT_FOR_POP);
 	} else if (u.next == IPV6_NEXT_ICMP) {
 		hear_icmp(p, x, &u, destination, now, v);
@@ -132,7 +134,9 @@ static void deliver_to_pop(const struct pipeline *p, const struct crossing *x, c
 
 /* ---- 2. multicast ---- */
 
-/* Solicited-node multicast (RFC 4291 2.7.1) is how a client may ask for our end of the tunnel. */
+/* Solicited-node multicast (RFC 4291 2.7.1) is how a client may ask for our end of the tunnel. All else is heard and
+ * needs no answer: a link with two configured ends has no listeners to keep account of, and an advertisement in answer
+ * to a router solicitation would only make the client number itself from a prefix of which ::2 alone is routed. */
 static void hear_multicast(const struct crossing *x, struct verdict *v)
 {
 	struct ip6 near;

@@ -2,7 +2,7 @@
  * The pipeline against the oracle: random packets, most of them adversarial, from the uplink, from AYIYA tunnels, over
  * protocol 41, and ICMPv4 errors about packets that we may have sent. Reason, tunnel charged, where it goes, outer
  * traffic class, DF, every byte that goes out, and what is known of the paths afterwards must agree. POPD_ORACLE_PACKETS
- * sets how many (default 200000), POPD_ORACLE_SEED where to begin.
+ * sets how many (default 1000000), POPD_ORACLE_SEED where to begin.
  */
 #include <stdio.h>
 
@@ -238,7 +238,7 @@ static void any_upper(struct packet *p)
 		memcpy(at + 8, any(2) ? p->b + 24 : p->b + 8, 16);
 		at[23] = 1;
 		for (uint8_t *option = at + 24; end - option >= 8 && any(4); option += 8)
-			option[1] = 1;
+			option[1] = (uint8_t)(any(8) ? 1 : any(3));
 	}
 	if (any(8)) {
 		put16(at + 2, 0);
@@ -561,7 +561,7 @@ static void random_packets_meet_the_fate_the_oracle_says(void **state)
 	struct oracle_world w;
 	struct pop p = world_new(&w);
 	uint64_t reached[DROP__COUNT] = { 0 };
-	unsigned long n = setting("POPD_ORACLE_PACKETS", 200000);
+	unsigned long n = setting("POPD_ORACLE_PACKETS", 1000000);
 
 	(void)state;
 	seed = setting("POPD_ORACLE_SEED", 20261123) | 1;

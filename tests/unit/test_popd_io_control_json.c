@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 #include "popd/core/measure.h"
+#include "popd/core/path.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static int reloads;
@@ -489,10 +490,36 @@ static void reload_answers_later_and_log_at_once(void **state)
 	pop_end(&p);
 }
 
+static void a_path_mtu_is_told_with_its_age_until_it_is_forgotten(void **state)
+{
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+	struct tunnel *t = table_by_id(p.table, 6);
+
+	(void)state;
+	json_t *o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T6\"}");
+	assert_true(json_is_null(json_object_get(o, "path_mtu")) && json_is_null(json_object_get(o, "path_mtu_age")));
+	assert_int_equal(number(o, "effective_mtu"), 1480);
+	json_decref(o);
+	path_lower(t, atomic_load(&t->endpoint), 1400, NOW - 599);
+	o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T6\"}");
+	assert_int_equal(number(o, "path_mtu"), 1400);
+	assert_int_equal(number(o, "path_mtu_age"), 599);
+	assert_int_equal(number(o, "effective_mtu"), 1380);
+	assert_int_equal(number(o, "mtu"), 1480);
+	json_decref(o);
+	atomic_store(&t->path, path_pack(1400, NOW - PATH_LIFE));
+	o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T6\"}");
+	assert_true(json_is_null(json_object_get(o, "path_mtu")) && number(o, "effective_mtu") == 1480);
+	json_decref(o);
+	pop_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_sums_up),
+		cmocka_unit_test(a_path_mtu_is_told_with_its_age_until_it_is_forgotten),
 		cmocka_unit_test(a_tunnel_is_shown_whichever_way_it_is_named),
 		cmocka_unit_test(a_tunnel_tells_its_drops_and_pings),
 		cmocka_unit_test(what_is_counted_goes_by_the_names_of_the_list),
