@@ -17,12 +17,18 @@ _Static_assert(sizeof(struct tunnel_counters) == 64, "one cache line a tunnel");
 
 struct counters *counters_create(size_t slots)
 {
+	return counters_create_in(NULL, slots);
+}
+
+struct counters *counters_create_in(struct tunnel_counters *tunnels, size_t slots)
+{
 	struct counters *c = pages_alloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->slots = slots;
-	c->tunnels = pages_alloc(slots, sizeof(*c->tunnels));
+	c->borrows_tunnels = tunnels != NULL;
+	c->tunnels = tunnels ? tunnels : pages_alloc(slots, sizeof(*c->tunnels));
 	c->tunnel_drops = pages_alloc(slots * DROP__COUNT, sizeof(*c->tunnel_drops));
 	c->record_room = 2 * slots + COUNTERS_RECORDS;
 	c->records = pages_alloc(c->record_room, sizeof(*c->records));
@@ -37,7 +43,8 @@ void counters_free(struct counters *c)
 {
 	if (!c)
 		return;
-	pages_free(c->tunnels, c->slots, sizeof(*c->tunnels));
+	if (!c->borrows_tunnels)
+		pages_free(c->tunnels, c->slots, sizeof(*c->tunnels));
 	pages_free(c->tunnel_drops, c->slots * DROP__COUNT, sizeof(*c->tunnel_drops));
 	pages_free(c->records, c->record_room, sizeof(*c->records));
 	pages_free(c, 1, sizeof(*c));

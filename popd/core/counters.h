@@ -57,10 +57,13 @@ struct counters {
 	uint32_t drops_used, records_used; /* the worker's own */
 	size_t record_room;
 	size_t slots;
+	bool borrows_tunnels; /* `tunnels` is the caller's memory */
 };
 
 /* NULL: no memory. */
 struct counters *counters_create(size_t slots);
+/* The same with its `tunnels` in memory of the caller's: zeroed, and there as long as the counters. */
+struct counters *counters_create_in(struct tunnel_counters *tunnels, size_t slots);
 void counters_free(struct counters *c);
 
 /* Worker side. Counts what `note` tells of; slot UINT32_MAX: no tunnel is known. */

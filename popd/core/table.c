@@ -45,7 +45,18 @@ static struct prefix6 prefix_of(const void *arg, uint32_t slot, uint32_t place)
 
 /* ---- creation ---- */
 
+static void free_tunnels(struct table *t)
+{
+	if (!t->borrows_tunnels)
+		pages_free(t->tunnels, t->capacity, sizeof(*t->tunnels));
+}
+
 struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed[static 16])
+{
+	return table_create_in(NULL, capacity, workers, seed);
+}
+
+struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned workers, const uint8_t seed[static 16])
 {
 	struct table *t = pages_alloc(1, sizeof(*t));
 
@@ -53,7 +64,8 @@ struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed
 		return NULL;
 	t->capacity = capacity < PREFIXES_SLOTS_MAX ? capacity : PREFIXES_SLOTS_MAX;
 	t->ids_size = IDS_MIN;
-	t->tunnels = pages_alloc(t->capacity, sizeof(*t->tunnels));
+	t->borrows_tunnels = tunnels != NULL;
+	t->tunnels = tunnels ? tunnels : pages_alloc(t->capacity, sizeof(*t->tunnels));
 	t->free_slots = pages_alloc(t->capacity, sizeof(*t->free_slots));
 	t->ids = pages_alloc(t->ids_size, sizeof(*t->ids));
 	atomic_init(&t->pop, &t->pops[0]);
@@ -65,7 +77,7 @@ struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed
 no_prefixes:
 	grace_free(&t->grace);
 no_grace:
-	pages_free(t->tunnels, t->capacity, sizeof(*t->tunnels));
+	free_tunnels(t);
 	pages_free(t->free_slots, t->capacity, sizeof(*t->free_slots));
 	pages_free(t->ids, t->ids_size, sizeof(*t->ids));
 	pages_free(t, 1, sizeof(*t));
@@ -84,7 +96,7 @@ void table_free(struct table *t)
 			conf_release(t, (void *)(uintptr_t)c);
 	}
 	prefixes_free(&t->prefixes);
-	pages_free(t->tunnels, t->capacity, sizeof(*t->tunnels));
+	free_tunnels(t);
 	pages_free(t->free_slots, t->capacity, sizeof(*t->free_slots));
 	pages_free(t->ids, t->ids_size, sizeof(*t->ids));
 	pages_free(t, 1, sizeof(*t));
@@ -220,14 +232,38 @@ static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c,
 	return true;
 }
 
+static void tell_prefix(struct table *t, const struct prefix_place *p, uint32_t id, enum table_prefix_change change)
+{
+	struct table_prefix told = { p->prefix, p->slot, id, p->place == 0 };
+
+	if (t->on_prefix)
+		t->on_prefix(t->on_prefix_arg, &told, change);
+}
+
+void table_on_prefix(struct table *t,
+		     void (*fn)(void *arg, const struct table_prefix *p, enum table_prefix_change change), void *arg)
+{
+	t->on_prefix = fn;
+	t->on_prefix_arg = arg;
+	for (uint32_t slot = 0; fn && slot < t->high; slot++) {
+		const struct tunnel_conf *c = tunnel_conf_now(&t->tunnels[slot]);
+		for (uint32_t i = 0; c && i <= c->route_count; i++) {
+			struct prefix_place p = { prefix_at(c, i), slot, i };
+			tell_prefix(t, &p, c->id, PREFIX_ADDED);
+		}
+	}
+}
+
 /* Takes the words of all prefixes that `c` has and `other` has not out of the hash; at most the first `n` places. */
 static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *other,
 			 uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct prefix_place p = { prefix_at(c, i), slot, i };
-		if (!other || conf_place(other, prefix_bits_of(&p.prefix.addr), p.prefix.len) < 0)
-			prefixes_remove(&t->prefixes, &p);
+		if (other && conf_place(other, prefix_bits_of(&p.prefix.addr), p.prefix.len) >= 0)
+			continue;
+		prefixes_remove(&t->prefixes, &p);
+		tell_prefix(t, &p, c->id, PREFIX_REMOVED);
 	}
 }
 
@@ -243,6 +279,7 @@ static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c
 			words_remove(t, slot, c, old, i);
 			return -ERR_NOMEM;
 		}
+		tell_prefix(t, &p, c->id, PREFIX_ADDED);
 	}
 	return 0;
 }
@@ -254,8 +291,13 @@ static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf 
 	for (uint32_t i = 0; i <= old->route_count; i++) {
 		struct prefix_place p = { prefix_at(old, i), slot, i };
 		int place = conf_place(c, prefix_bits_of(&p.prefix.addr), p.prefix.len);
-		if (place >= 0 && (uint32_t)place != i)
-			prefixes_move(&t->prefixes, &p, (uint32_t)place);
+		if (place < 0 || (uint32_t)place == i)
+			continue;
+		prefixes_move(&t->prefixes, &p, (uint32_t)place);
+		if ((place == 0) == (i == 0))
+			continue;
+		p.place = (uint32_t)place;
+		tell_prefix(t, &p, c->id, PREFIX_TURNED);
 	}
 }
 
@@ -299,6 +341,7 @@ int table_delete(struct table *t, uint32_t id)
 	const struct tunnel_conf *old = tunnel_conf_now(tunnel);
 	id_remove(t, id_at);
 	words_remove(t, tunnel->slot, old, NULL, old->route_count + 1u);
+	atomic_store(&tunnel->plain, 0);
 	atomic_store(&tunnel->conf, NULL);
 	t->count--;
 	t->conf_size -= conf_bytes(old);

@@ -27,6 +27,8 @@ struct pop_conf {
 
 /* NULL: no memory. The hash is keyed with `seed` (random: identities come from attackers). */
 struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed[static 16]);
+/* The same with its tunnels in memory of the caller's: zeroed, for `capacity` of them, and there as long as the table. */
+struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned workers, const uint8_t seed[static 16]);
 void table_free(struct table *t);
 
 /* ---- control thread ---- */
@@ -55,6 +57,22 @@ int table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newe
 /* `fn` is told (by table_set and table_reclaim, on the control thread) of each slot whose tunnel is gone and that no
  * worker uses any more. */
 void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg) NONNULL_ARGS(1);
+
+/* A prefix that leads to a tunnel. */
+struct table_prefix {
+	struct prefix6 prefix;
+	uint32_t slot, id; /* of the tunnel */
+	bool is_net;       /* it is the tunnel's own /64 */
+};
+enum table_prefix_change {
+	PREFIX_ADDED,   /* packets will find its tunnel by it in a moment */
+	PREFIX_REMOVED, /* they do not any more; its slot is still nobody else's */
+	PREFIX_TURNED,  /* what was the tunnel's own /64 is a routed one now, or the other way round */
+};
+/* `fn` is told that each prefix there is has been added, now, and from then on of every change. NULL: nobody is. */
+void table_on_prefix(struct table *t,
+		     void (*fn)(void *arg, const struct table_prefix *p, enum table_prefix_change change), void *arg)
+	NONNULL_ARGS(1);
 /* Bytes the table has touched, for the status. */
 size_t table_memory(const struct table *t) NONNULL;
 

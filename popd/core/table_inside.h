@@ -10,6 +10,7 @@
 struct table {
 	struct prefixes prefixes;
 	struct tunnel *tunnels; /* by slot */
+	bool borrows_tunnels;   /* they are the caller's memory */
 	_Atomic(const struct pop_conf *) pop;
 	struct grace grace;
 	/* control thread */
@@ -24,6 +25,8 @@ struct table {
 	size_t ids_size;
 	void (*on_free)(void *arg, uint32_t slot);
 	void *on_free_arg;
+	void (*on_prefix)(void *arg, const struct table_prefix *p, enum table_prefix_change change);
+	void *on_prefix_arg;
 };
 
 static inline const struct tunnel_conf *tunnel_conf_now(const struct tunnel *t)

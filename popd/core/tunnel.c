@@ -82,16 +82,26 @@ static void set_client(struct tunnel *t, uint64_t endpoint, uint32_t newest, uin
 	atomic_store_explicit(&t->probe, 0, memory_order_relaxed);
 }
 
+uint64_t tunnel_plain(const struct tunnel_conf *c)
+{
+	if (!c->enabled || c->type == TUNNEL_AYIYA)
+		return 0;
+	return (uint64_t)c->id << 32 | (uint64_t)c->mtu << 16 | (c->type == TUNNEL_STATIC ? TUNNEL_PLAIN_STATIC : 0);
+}
+
+/* What the plain word allows must be true of the endpoint as well, so it is gone while both change. */
 void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
 {
 	uint64_t fixed = endpoint_pack((struct endpoint4){ c->static_endpoint, 0 }, 0);
 	bool is_static = c->type == TUNNEL_STATIC;
 
 	tunnel_lock(t);
+	atomic_store(&t->plain, 0);
 	atomic_store(&t->conf, c);
 	if (!old || old->type != c->type ||
 	    (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
 		set_client(t, is_static ? fixed : 0, 0, 0);
+	atomic_store(&t->plain, tunnel_plain(c));
 	tunnel_unlock(t);
 }
 
@@ -120,6 +130,7 @@ void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endp
 void tunnel_forget(struct tunnel *t)
 {
 	set_client(t, 0, 0, 0);
+	atomic_store_explicit(&t->held, 0, memory_order_relaxed);
 }
 
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry)

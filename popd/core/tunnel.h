@@ -55,10 +55,18 @@ struct tunnel {
 	_Atomic uint64_t path;   /* the path word (path.h): outer path MTU learnt from ICMPv4; 0: none */
 	_Atomic uint32_t newest; /* newest accepted epoch (replay.h); 0: none yet */
 	_Atomic uint32_t heard;  /* wall second of the last valid packet or beat; 0: never */
+	_Atomic uint64_t plain;  /* tunnel_plain of its configuration; 0: free slot */
 	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
+	_Atomic uint32_t held;   /* not 0: its every packet must come by popd, no short cut */
 	atomic_flag moving;      /* held for the few instructions in which an endpoint moves */
 	uint32_t slot;           /* own index */
 } CACHE_ALIGNED;
+
+/* All of a configuration that it takes to wrap an ordinary packet in protocol 41, as one word for the short cut in the
+ * kernel (popd/bpf/encap41.h): T-id << 32 | MTU << 16 | TUNNEL_PLAIN_*. 0: disabled, or of a type that is not so easy.
+ */
+enum { TUNNEL_PLAIN_STATIC = 1 };
+uint64_t tunnel_plain(const struct tunnel_conf *c) NONNULL;
 
 /* A configuration with room for `routes` routes: zeroed, route_count set. NULL: no memory. Freed by free(), or taken by
  * table_set. */
