@@ -13,13 +13,20 @@ HARDEN = -fstack-protector-strong -fPIE $(if $(SAN)$(FUZZING),$(SANITIZE),-D_FOR
 COVERAGE = -fsanitize=fuzzer-no-link
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(HARDEN) -pthread -MMD -MP -I. -isystem $(PG_INCLUDE) $(CPPFLAGS) $(CFLAGS)
 # A program is linked with those of these that it uses.
-LIBS = -lev -lpq -lssl -lcrypto -linih -lmnl -ljansson -lmicrohttpd -lm
+LIBS = $(if $(BPF),-lbpf) -lev -lpq -lssl -lcrypto -linih -lmnl -ljansson -lmicrohttpd -lm
 LINK = $(CC) $(HARDEN) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(CFLAGS) $(LDFLAGS)
+
+# The program in the kernel (popd/bpf) takes libbpf and a clang that knows BPF. BPF= builds popd without it.
+BPF_CC = clang -target bpf -ffreestanding -O2 -g $(WARNINGS) -I. -isystem /usr/include/$(shell $(CC) -print-multiarch)
+ifeq ($(origin BPF),undefined)
+BPF := $(shell echo '\#include <bpf/libbpf.h>' | $(CC) -E - >/dev/null 2>&1 && \
+	echo 'int i;' | clang -target bpf -x c -c -o /dev/null - 2>/dev/null && echo yes)
+endif
 
 # The parts and their sources, mains excepted.
 PARTS = lib popd popctl ticd ticctl web
 src_lib = $(wildcard lib/*.c lib/*/*.c)
-src_popd = $(wildcard popd/wire/*.c popd/core/*.c popd/io/*.c)
+src_popd = $(filter-out $(if $(BPF),%_none.c,popd/io/bpf_encap.c),$(wildcard popd/wire/*.c popd/core/*.c popd/io/*.c))
 src_popctl = $(wildcard popd/popctl_*.c)
 src_ticd = $(wildcard ticd/proto/*.c ticd/core/*.c ticd/io/*.c)
 src_ticctl = $(wildcard ticd/ctl/*.c)
@@ -78,6 +85,13 @@ $(BUILD)/ticctl.a: $(BUILD)/obj/gen/schema.o
 
 # It takes these files in with .incbin, which the compiler's dependencies do not tell.
 $(BUILD)/obj/web/page/asset.o: $(wildcard web/static/*)
+
+$(BUILD)/gen/%.bpf.o: popd/bpf/%.bpf.c popd/bpf/%.h Makefile
+	@mkdir -p $(@D)
+	$(call run,BPF $<,$(BPF_CC) -c $< -o $@)
+
+$(BUILD)/obj/popd/io/bpf_encap.o: $(BUILD)/gen/encap41.bpf.o
+$(BUILD)/obj/popd/io/bpf_encap.o: CPPFLAGS += -DENCAP41_OBJECT='"$(BUILD)/gen/encap41.bpf.o"'
 
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call objs,$$(main_$$*)) $$(call archives,$$(or $$(part_$$*),$$*))
 	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS))

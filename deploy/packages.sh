@@ -16,7 +16,7 @@ packages_of() {
 		;;
 	test)
 		packages_of run
-		echo "clang libclang-rt-14-dev build-essential libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl"
+		echo "clang libclang-rt-14-dev libbpf-dev libcap2-bin build-essential libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl"
 		echo "python3 python3-pytest python3-pytest-xdist python3-scapy python3-psycopg2 python3-cryptography python3-selenium python3-html5lib"
 		echo "chromium chromium-driver tshark tcpdump nftables conntrack ethtool faketime iperf3 iputils-ping iputils-tracepath traceroute mtr-tiny"
 		echo "tidy mandoc python3-prometheus-client"

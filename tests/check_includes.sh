@@ -14,7 +14,8 @@ lib/*           lib/[!/]*.h
 popd/popctl*    lib/[!/]*.h popd/popctl* popd/wire/*
 popd/wire/*     lib/[!/]*.h popd/wire/*
 popd/core/*     lib/[!/]*.h popd/wire/* popd/core/*
-popd/io/*       lib/* popd/wire/* popd/core/* popd/io/*
+popd/bpf/*      popd/bpf/*
+popd/io/*       lib/* popd/wire/* popd/core/* popd/bpf/* popd/io/*
 popd/*          lib/* popd/wire/* popd/core/* popd/io/*
 ticd/ticctl.c   lib/* ticd/ctl/*
 ticd/ctl/*      lib/* ticd/ctl/*
@@ -37,6 +38,7 @@ ev.h            lib/io/* popd/io/* ticd/io/* web/io/* popd/main.c ticd/main.c we
 jansson.h       *json*
 ini.h           lib/config.c
 libmnl/*        popd/io/netlink.c
+bpf/*           popd/io/bpf_encap.c popd/bpf/*.bpf.c
 cmocka.h        tests/*
 immintrin.h     lib/sha1_* tests/*
 '
@@ -157,6 +159,8 @@ popd/wire/c.c|#include "popd/core/d.h"
 popd/wire/c.c|#include "lib/io/b.h"
 popd/core/d.c|#include "popd/io/e.h"
 popd/core/d.c|#include <ev.h>
+popd/bpf/h.c|#include "popd/core/d.h"
+popd/io/e.c|#include <bpf/libbpf.h>
 popd/io/e.c|#include "ticd/proto/f.h"
 popd/io/e.c|#  include <openssl/evp.h>
 ticd/proto/f.c|#include "popd/wire/c.h"
@@ -167,7 +171,7 @@ prove_rules() {
 	tree=$(mktemp -d) || exit 2
 	trap 'rm -rf "$tree"' EXIT
 	(
-		cd "$tree" && mkdir -p lib/io popd/wire popd/core popd/io ticd/proto && for file in lib/a lib/io/b popd/wire/c popd/core/d popd/io/e ticd/proto/f; do
+		cd "$tree" && mkdir -p lib/io popd/wire popd/core popd/bpf popd/io ticd/proto && for file in lib/a lib/io/b popd/wire/c popd/core/d popd/bpf/h popd/io/e ticd/proto/f; do
 			echo '#include <stdint.h>' >$file.h
 			printf '#include "%s.h"\n#include <stdlib.h>\n' $file >$file.c
 		done

@@ -37,28 +37,32 @@ bool build_may_start(struct popd *d)
 	return true;
 }
 
-static bool make_table(struct popd *d)
-{
-	uint8_t seed[16];
-
-	d->digest = digest_ctx_create();
-	d->table = random_bytes(seed, sizeof(seed))
-			   ? table_create((size_t)d->settings->max_tunnels, d->worker_count, seed)
-			   : NULL;
-	if (!d->digest || !d->table)
-		return false;
-	d->store = store_create(d->settings->snapshot, d->settings->name, d->table);
-	d->stats = stats_create(table_slots(d->table), STATS_A_SLOT, STATS_DROPS_A_SLOT);
-	d->keeper = d->store ? keeper_create(d->store, wiring_feed_seq, d) : NULL;
-	return d->keeper && d->stats;
-}
-
 /* What is wanted; the ports find out what there is. */
 static void choose_offloads(struct popd *d)
 {
 	for (enum offload o = 0; o < OFFLOAD__COUNT; o++)
 		atomic_init(&d->offloads.state[o], d->settings->offloads[o] ? OFFLOAD_ON : OFFLOAD_OFF);
 	d->sha1 = sha1_set_choose((enum sha1_engine)d->settings->sha1);
+}
+
+/* Where the kernel is to read the tunnels, they live in memory of its. */
+static bool make_table(struct popd *d)
+{
+	size_t slots = (size_t)d->settings->max_tunnels;
+	uint8_t seed[16];
+
+	choose_offloads(d);
+	if (offload_is_on(&d->offloads, OFFLOAD_BPF_ENCAP))
+		d->encap = bpf_encap_create(slots, &d->offloads);
+	struct tunnel *memory = d->encap ? bpf_encap_tunnels(d->encap) : NULL;
+	d->digest = digest_ctx_create();
+	d->table = random_bytes(seed, sizeof(seed)) ? table_create_in(memory, slots, d->worker_count, seed) : NULL;
+	if (!d->digest || !d->table)
+		return false;
+	d->store = store_create(d->settings->snapshot, d->settings->name, d->table);
+	d->stats = stats_create(table_slots(d->table), STATS_A_SLOT, STATS_DROPS_A_SLOT);
+	d->keeper = d->store ? keeper_create(d->store, wiring_feed_seq, d) : NULL;
+	return d->keeper && d->stats;
 }
 
 /* The address is this configuration's, whatever it was when the snapshot was written. */
@@ -90,7 +94,6 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 	const struct settings *s = d->settings;
 	uint32_t n = d->worker_count;
 
-	choose_offloads(d);
 	d->limiter = limiter_create((uint32_t)s->errors, (uint32_t)s->tunnel_errors);
 	if (!d->limiter)
 		return false;
@@ -117,9 +120,11 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 		d->workers[i] = worker_create(&conf, why);
 		if (!d->workers[i])
 			return false;
-		d->counters[i] = worker_counters(d->workers[i]);
+		d->counters[d->counter_count++] = worker_counters(d->workers[i]);
 	}
-	d->errors = errors_create(d->counters, n);
+	if (d->encap)
+		d->counters[d->counter_count++] = bpf_encap_counters(d->encap);
+	d->errors = errors_create(d->counters, d->counter_count);
 	d->events = events_create(d->table, d->store);
 	if (!d->errors || !d->events)
 		return false;
@@ -155,6 +160,20 @@ bool build_link(struct popd *d)
 		link_route(d->link, pop);
 	startup_warn_forwarding();
 	return true;
+}
+
+void build_encap(struct popd *d)
+{
+	const struct settings *s = d->settings;
+
+	if (!d->encap) {
+		bpf_encap_clear(s->tun);
+	} else if (link_look_up_ipv4(d->link) != 0) {
+		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP), s->tun);
+		offload_lost(&d->offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING);
+	} else if (bpf_encap_start(d->encap, d->table, s->tun, s->ipv4, settings_dscp(s)) == 0) {
+		bpf_encap_tick(d->encap, wiring_now(), (uint32_t)s->expiry);
+	}
 }
 
 static struct pgpool *make_pool(struct popd *d)
@@ -227,6 +246,7 @@ bool build_database(struct popd *d, uint64_t seq)
 		.table = d->table,
 		.counters = d->counters,
 		.workers = d->worker_count,
+		.counter_sets = d->counter_count,
 		.errors = d->errors,
 		.offloads = &d->offloads,
 		.sha1 = sha1_engine_names[d->sha1.widest],
@@ -247,7 +267,7 @@ bool build_metrics(struct popd *d)
 		.at = d->settings->metrics,
 		.tunnels = { .table = d->table,
 			     .counters = d->counters,
-			     .workers = d->worker_count,
+			     .workers = d->counter_count,
 			     .expiry = &d->settings->expiry },
 		.gather = wiring_metrics,
 		.ctx = d,
@@ -263,6 +283,8 @@ void build_free(struct popd *d)
 	for (unsigned i = 0; i < d->worker_count; i++)
 		if (d->workers[i])
 			worker_stop(d->workers[i]);
+	if (d->encap)
+		bpf_encap_stop(d->encap);
 	pgpool_free(d->pool);
 	pgreport_free(d->report);
 	pgfeed_free(d->feed);
@@ -283,6 +305,7 @@ void build_free(struct popd *d)
 		worker_free(d->workers[i]);
 	limiter_free(d->limiter);
 	table_free(d->table);
+	bpf_encap_free(d->encap);
 	digest_ctx_free(d->digest);
 	if (d->loop)
 		ev_loop_destroy(d->loop);

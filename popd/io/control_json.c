@@ -189,7 +189,7 @@ static json_t *status(const struct control_view *v, uint32_t now, const json_t *
 
 	(void)request;
 	v->facts(v->ctx, &facts);
-	view_pop(v->counters, v->workers, &pop);
+	view_pop(v->counters, v->counter_sets, &pop);
 	for (size_t i = 1; i < DROP__COUNT; i++)
 		drops += pop.drops[i].count;
 	set(o, "pop", json_string(v->settings->name));
@@ -232,7 +232,7 @@ static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
 	struct view_tunnel n;
 	json_t *o = json_object();
 
-	view_tunnel(v->counters, v->workers, t->slot, &n);
+	view_tunnel(v->counters, v->counter_sets, t->slot, &n);
 	set(o, "id", tunnel_name(c->id));
 	set(o, "type", json_string(tunnel_type_name(c->type)));
 	set(o, "state", json_string(view_state_name(view_state(t, c, now, (uint32_t)v->settings->expiry))));
@@ -326,7 +326,7 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 
 	errors_of_tunnel(v->errors, t->slot, &errors);
 	drops = errors_json_rows(&errors, now, false);
-	view_tunnel(v->counters, v->workers, t->slot, &n);
+	view_tunnel(v->counters, v->counter_sets, t->slot, &n);
 	set(o, "enabled", json_boolean(c->enabled));
 	set(o, "prefix", prefix(&net));
 	set(o, "pop", address(tunnel_pop(c)));
@@ -429,7 +429,7 @@ static json_t *busiest(const struct control_view *v, uint32_t now, const json_t 
 	if (most < 1 || most > TOP_MAX)
 		return refusal("of the busiest tunnels 1 to 200 are told");
 	const struct top *top = v->top(v->ctx);
-	return top ? top_json(top, by, (size_t)most, v->table, v->counters, v->workers)
+	return top ? top_json(top, by, (size_t)most, v->table, v->counters, v->counter_sets)
 		   : refusal("no memory for watching all tunnels");
 }
 
@@ -444,7 +444,7 @@ static json_t *counters(const struct control_view *v, uint32_t now, const json_t
 		return message("the PoP's drops count from now on");
 	}
 	o = json_object();
-	view_pop(v->counters, v->workers, &pop);
+	view_pop(v->counters, v->counter_sets, &pop);
 	errors_of_pop(v->errors, &errors);
 	set_traffic(o, &pop);
 	set(o, "since", moment_text(errors.since));

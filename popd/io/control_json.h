@@ -56,8 +56,8 @@ struct control_facts {
 struct control_view {
 	const struct settings *settings;
 	struct table *table;
-	struct counters *const *counters;
-	unsigned workers;
+	struct counters *const *counters; /* of the workers, and of whatever else forwards */
+	unsigned workers, counter_sets;
 	struct errors *errors;
 	const struct offloads *offloads;
 	const char *sha1; /* name of the widest engine in use */

@@ -74,6 +74,8 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 	(void)revents;
 	note_lateness(d);
 	table_reclaim(d->table);
+	if (d->encap)
+		bpf_encap_tick(d->encap, wiring_now(), (uint32_t)d->settings->expiry);
 	keeper_tick(d->keeper);
 	if (d->top && top_is_idle(d->top, mono_now())) {
 		top_free(d->top);
@@ -82,6 +84,8 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 	bool quarter_ends = wiring_now() % QUARTER_SECONDS == QUARTER_SECONDS - 1;
 	if (++d->seconds % COLLECT_PERIOD == 0 || quarter_ends)
 		wiring_collect_statistics(d);
+	if (d->encap && d->seconds % COLLECT_PERIOD == 0 && link_look_up_ipv4(d->link) != 0)
+		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP), d->settings->tun);
 }
 
 static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
@@ -125,6 +129,8 @@ static void terminated(struct ev_loop *loop, struct ev_signal *signal, int reven
 	if (d->stopping)
 		return;
 	d->stopping = true;
+	if (d->encap)
+		bpf_encap_stop(d->encap);
 	log_info("popd ends; %s and its routes stay", d->settings->tun);
 	for (unsigned i = 0; i < d->worker_count; i++)
 		worker_stop(d->workers[i]);
@@ -167,7 +173,10 @@ static bool start(struct popd *d)
 	if (!build_may_start(d) || !build_table(d, &seq))
 		return false;
 	watch(d);
-	return build_workers(d) && build_link(d) && build_database(d, seq) && build_metrics(d);
+	if (!build_workers(d) || !build_link(d))
+		return false;
+	build_encap(d);
+	return build_database(d, seq) && build_metrics(d);
 }
 
 int daemon_run(struct settings *settings, const char *path)

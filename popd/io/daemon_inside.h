@@ -18,6 +18,7 @@
 #include "popd/core/histogram.h"
 #include "popd/core/snapshot.h"
 #include "popd/core/table.h"
+#include "popd/io/bpf_encap.h"
 #include "popd/io/control.h"
 #include "popd/io/control_json.h"
 #include "popd/io/daemon.h"
@@ -47,8 +48,9 @@ struct popd {
 	struct digest_ctx *digest;
 	struct table *table;
 	struct worker *workers[TABLE_WORKERS];
-	struct counters *counters[TABLE_WORKERS];
-	unsigned worker_count;
+	struct bpf_encap *encap;                      /* NULL: not wanted, or not to be had */
+	struct counters *counters[TABLE_WORKERS + 1]; /* the workers', then those of `encap` */
+	unsigned worker_count, counter_count;
 	struct limiter *limiter;
 	struct offloads offloads;
 	struct sha1_set sha1;
@@ -85,6 +87,8 @@ bool build_table(struct popd *d, uint64_t *seq) NONNULL MUSTCHECK;
 /* The workers, started; d->wake must be ready for them. */
 bool build_workers(struct popd *d) NONNULL MUSTCHECK;
 bool build_link(struct popd *d) NONNULL MUSTCHECK;
+/* The short cut in the kernel, if it is wanted and can be had; without it popd does as well, only slower. */
+void build_encap(struct popd *d) NONNULL;
 /* What keeps watch and tells of it: prober and database, the feed going on after `seq`; then d->view. */
 bool build_database(struct popd *d, uint64_t seq) NONNULL MUSTCHECK;
 /* The metrics' server; that it cannot listen is no reason not to start. */

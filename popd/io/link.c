@@ -1,6 +1,9 @@
 #include "popd/io/link.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 #include "popd/io/netlink.h"
@@ -49,6 +52,26 @@ void link_route(struct link *l, const struct pop_conf *pop)
 		log_warn("not all routes to %s could be set", tun);
 	if (change.added || change.removed)
 		log_info("routes to %s: %u added, %u removed", tun, change.added, change.removed);
+}
+
+/* As far as can be seen. */
+static bool forwards_ipv4(const char *tun)
+{
+	char path[80], value = '0';
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", tun);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, &value, 1) != 1)
+		value = '0';
+	close(fd);
+	return value != '0';
+}
+
+int link_look_up_ipv4(struct link *l)
+{
+	return forwards_ipv4(l->settings->tun) ? 0 : netlink_forward_ipv4(l->netlink, l->settings->tun);
 }
 
 uint64_t link_queue_drops(struct link *l)

@@ -19,6 +19,10 @@ void link_free(struct link *l);
  * does not wait for it: what was there before popd started still is. */
 void link_route(struct link *l, const struct pop_conf *pop) NONNULL;
 
+/* Lets the kernel answer, as for a packet that came in there, where an IPv4 packet would leave; to be called now and
+ * then, since an operator's sysctl may undo it. 0 or -ERR_SYS. */
+int link_look_up_ipv4(struct link *l) NONNULL MUSTCHECK;
+
 /* Packets lost since the interface's queue was full. */
 uint64_t link_queue_drops(struct link *l) NONNULL;
 

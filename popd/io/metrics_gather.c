@@ -41,7 +41,7 @@ void metrics_gather(const struct control_view *v, uint32_t now, struct metrics_p
 	out->scalars[METRICS_ACTIVE] = out->tunnels.active;
 	out->scalars[METRICS_ROOM] = (uint64_t)v->settings->max_tunnels;
 	out->scalars[METRICS_TABLE] = table_memory(v->table);
-	view_pop(v->counters, v->workers, &out->sums);
+	view_pop(v->counters, v->counter_sets, &out->sums);
 	for (enum offload o = 0; o < OFFLOAD__COUNT; o++)
 		out->offloads[o] = (enum offload_state)atomic_load(&v->offloads->state[o]);
 	for (unsigned i = 0; i < v->workers; i++)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -105,6 +106,24 @@ int netlink_link_up(struct netlink *nl, const char *interface, uint32_t mtu, uin
 	*info = (struct ifinfomsg){
 		.ifi_family = AF_UNSPEC, .ifi_index = (int)index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP
 	};
+	return talk(nl, m, NULL, NULL);
+}
+
+int netlink_forward_ipv4(struct netlink *nl, const char *interface)
+{
+	struct nlmsghdr *m = begin(nl, RTM_NEWLINK, NLM_F_ACK);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
+
+	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(interface) };
+	if (info->ifi_index == 0)
+		return -ERR_SYS;
+	struct nlattr *families = mnl_attr_nest_start(m, IFLA_AF_SPEC);
+	struct nlattr *inet = mnl_attr_nest_start(m, AF_INET);
+	struct nlattr *conf = mnl_attr_nest_start(m, IFLA_INET_CONF);
+	mnl_attr_put_u32(m, IPV4_DEVCONF_FORWARDING, 1);
+	mnl_attr_nest_end(m, conf);
+	mnl_attr_nest_end(m, inet);
+	mnl_attr_nest_end(m, families);
 	return talk(nl, m, NULL, NULL);
 }
 

@@ -24,6 +24,10 @@ void netlink_free(struct netlink *nl); /* NULL is fine */
  * making. 0 or -ERR_SYS. */
 int netlink_link_up(struct netlink *nl, const char *interface, uint32_t mtu, uint32_t queue_length) NONNULL MUSTCHECK;
 
+/* Sets the interface's own IPv4 forwarding, without which the kernel tells nothing of IPv4 routes to who asks from that
+ * interface. popd itself never lets an IPv4 packet in there. 0 or -ERR_SYS. */
+int netlink_forward_ipv4(struct netlink *nl, const char *interface) NONNULL MUSTCHECK;
+
 struct netlink_change {
 	unsigned added, removed;
 };

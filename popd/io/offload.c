@@ -3,7 +3,7 @@
 static const struct {
 	const char *name, *text;
 } list[] = {
-#define X(e, n, t) { n, t },
+#define X(e, n, standard, t) { n, t },
 	OFFLOAD_LIST(X)
 #undef X
 };

@@ -38,7 +38,8 @@ static const struct config_key keys[] = {
 	  "seconds between reports to the database, which takes a PoP for down after 45 s without one" },
 	{ "popd", "statistics_interval", CONFIG_NUMBER, AT(statistics_interval), 1, 3600, NULL, "60", true,
 	  "seconds between batches of per-tunnel statistics" },
-#define X(e, name, text) { "popd", name, CONFIG_BOOL, AT(offloads[OFFLOAD_##e]), 0, 0, NULL, "yes", false, text },
+#define X(e, name, standard, text) \
+	{ "popd", name, CONFIG_BOOL, AT(offloads[OFFLOAD_##e]), 0, 0, NULL, standard, false, text },
 	OFFLOAD_LIST(X)
 #undef X
 		{ "popd", "sha1", CONFIG_CHOICE, AT(sha1), 0, 0, sha1_engine_names, "auto", false,

@@ -20,7 +20,7 @@ void wiring_slot_freed(void *ctx, uint32_t slot)
 
 	stats_slot_freed(d->stats, slot);
 	errors_slot_freed(d->errors, slot);
-	for (unsigned i = 0; i < d->worker_count; i++)
+	for (unsigned i = 0; i < d->counter_count; i++)
 		counters_clear_slot(d->counters[i], slot);
 }
 
@@ -36,6 +36,8 @@ void wiring_pop_changed(void *ctx, const struct pop_conf *pop, bool enabled)
 	struct popd *d = ctx;
 
 	link_route(d->link, pop);
+	if (d->encap)
+		bpf_encap_set_pop(d->encap, pop);
 	d->enabled = enabled;
 	keeper_note_change(d->keeper);
 }
@@ -80,7 +82,7 @@ void wiring_collect_statistics(void *ctx)
 {
 	struct popd *d = ctx;
 
-	stats_collect(d->stats, d->table, d->counters, d->worker_count, wall_now());
+	stats_collect(d->stats, d->table, d->counters, d->counter_count, wall_now());
 }
 
 /* An operator who disables a PoP takes it out of the broker's offers; its tunnels go on until he disables those or
@@ -128,7 +130,7 @@ struct top *wiring_top(void *ctx)
 	if (!d->top)
 		d->top = top_create(table_slots(d->table));
 	if (d->top)
-		top_look(d->top, d->table, d->counters, d->worker_count, mono_now());
+		top_look(d->top, d->table, d->counters, d->counter_count, mono_now());
 	return d->top;
 }
 
@@ -166,6 +168,8 @@ enum control_verdict wiring_control_asked(void *ctx, const char *line, size_t le
 {
 	struct popd *d = ctx;
 
+	if (d->encap)
+		bpf_encap_sum(d->encap);
 	return control_json_handle(&d->view, wiring_now(), line, len, answer);
 }
 

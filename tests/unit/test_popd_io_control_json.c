@@ -51,6 +51,7 @@ static struct control_view view_of(struct pop *p)
 		.table = p->table,
 		.counters = (struct counters *const *)&p->counters,
 		.workers = 1,
+		.counter_sets = 1,
 		.errors = errors_of_test(p),
 		.offloads = &offloads_of_test,
 		.sha1 = "sha-ni",

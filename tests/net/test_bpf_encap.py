@@ -1,0 +1,457 @@
+"""
+The short cut in the kernel (bpf_encap): what leaves by it is what popd would have sent, and all else comes by popd.
+
+Every packet is put on the host's wire as a frame, and what comes out is read from the client's wire as frames; packets that popd has
+read are told from those that it has not by the TUN's own counter.
+"""
+import contextlib
+import json
+import socket
+import struct
+import time
+
+import pytest
+
+from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, Net, checksum, echo, ipv6, packed, slow, udp_socket, upper_checksum
+from support.paths import program
+from support.wait import until
+
+ETH_IPV4, ETH_IPV6, PACKET_VNET_HDR = 0x0800, 0x86DD, 15
+LEASE = 3  # seconds, BPF_ENCAP_LEASE
+
+
+@pytest.fixture(scope="module")
+def net():
+    made = Net()
+    try:
+        made.prepare()
+        # the kernel's own multicast reports would be read by popd, too
+        made.pop.nft("table ip6 quiet { chain out { type filter hook output priority 0; policy accept; oifname sixxs icmpv6 type mld2-listener-report drop\n }\n}\n")
+        made.daemon.start()
+        made.loaded()
+        made.static = made.request("static", CLIENT_IPV4).known()
+        made.wide = made.request("static", CLIENT2_IPV4).known()
+        made.off = made.request("static", CLIENT_IPV4).known()
+        made.beating = made.request("heartbeat").known()
+        made.ayiya = made.request("ayiya").known()
+        made.db.sql(f"update broker.tunnel set mtu = 1480 where id = {made.wide.number}")
+        made.db.sql(f"update broker.tunnel set admin_enabled = false where id = {made.off.number}")
+        yield made
+    finally:
+        made.remove()
+
+
+def mode(net, short_cut, **more):
+    """Starts popd with the short cut or without."""
+    net.daemon.stop()
+    net.configure(bpf_encap="yes" if short_cut else "no", **more)
+    net.daemon.start()
+    net.loaded()
+    assert net.popctl("status")["offloads"]["bpf_encap"] == ("on" if short_cut else "off")
+    until(lambda: net.off.shown()["state"] == "disabled" and net.wide.shown()["mtu"] == 1480, slow(5), "the changed tunnels")
+    for address in (CLIENT_IPV4, CLIENT2_IPV4):  # whom the kernel knows, it need not ask for
+        assert net.pop.run("ping", "-4", "-n", "-c", "1", "-W", "2", address, check=False).returncode == 0
+
+
+# ---- wires
+
+class Wire:
+    """Frames of one device, with their vnet header."""
+
+    def __init__(self, space, device, kind):
+        with space.inside():
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
+        self.sock.setsockopt(263, PACKET_VNET_HDR, 1)
+        self.sock.bind((device, kind))
+        self.sock.settimeout(0.1)
+
+    def send(self, frame, vnet=bytes(10)):
+        self.sock.send(vnet + frame)
+
+    def frames(self, wanted, seconds):
+        """Those for which `wanted` is true, until none has come for so long: (vnet header, frame)."""
+        got, deadline = [], time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                data, where = self.sock.recvfrom(70000)
+            except TimeoutError:
+                continue
+            if where[2] != socket.PACKET_OUTGOING and wanted(data[10:]):
+                got.append((data[:10], data[10:]))
+                deadline = time.monotonic() + seconds
+        return got
+
+    def close(self):
+        self.sock.close()
+
+
+@contextlib.contextmanager
+def wires(net):
+    host, client = Wire(net.host, "h0", ETH_IPV6), Wire(net.client, "c0", ETH_IPV4)
+    try:
+        yield host, client
+    finally:
+        host.close()
+        client.close()
+
+
+def mac(space, device):
+    return bytes.fromhex(json.loads(space.run("ip", "-j", "link", "show", device).stdout)[0]["address"].replace(":", ""))
+
+
+def frame_to_pop(net, packet):
+    return mac(net.pop, "p1") + mac(net.host, "h0") + struct.pack("!H", ETH_IPV6) + packet
+
+
+def is_proto41(frame):
+    return frame[12:14] == b"\x08\x00" and frame[23] == 41
+
+
+def destination(sent):
+    """The outer one of what outer() has made of a frame."""
+    return socket.inet_ntoa(sent[26:30])
+
+
+def read_by_popd(net):
+    """How many packets popd has read from the TUN."""
+    link = json.loads(net.pop.run("ip", "-s", "-j", "link", "show", "sixxs").stdout)[0]
+    return link["stats64"]["tx"]["packets"]
+
+
+def outer(frame):
+    """All of the frame that must be the same whoever sent it: without identification and checksum, which is verified."""
+    assert checksum(frame[14:34]) == 0, "checksum of the outer header"
+    assert struct.unpack("!H", frame[16:18])[0] == len(frame) - 14
+    return frame[:18] + frame[20:24] + frame[26:]
+
+
+# ---- packets
+
+def tcp(source, destination, payload, sequence=1, flags=0x10, sport=5000):
+    head = struct.pack("!HHIIBBHHH", sport, 80, sequence, 1, 5 << 4, flags, 1000, 0, 0)
+    sum_ = upper_checksum(source, destination, 6, head + payload)
+    return ipv6(source, destination, 6, head[:16] + struct.pack("!H", sum_) + head[18:] + payload)
+
+
+def with_class(packet, value):
+    return bytes([0x60 | value >> 4, (value & 15) << 4 | packet[1] & 15]) + packet[2:]
+
+
+def ordinary(t, inner_max):
+    """Packets that no tunnel makes trouble about."""
+    to = t.client
+    yield "echo", echo(HOST, to)
+    yield "no payload", ipv6(HOST, to, 59, b"")
+    yield "one octet", ipv6(HOST, to, 253, b"x")
+    yield "as large as may be", ipv6(HOST, to, 253, bytes(inner_max - 40))
+    yield "an odd length", ipv6(HOST, to, 253, bytes(777))
+    yield "tcp", tcp(HOST, to, b"data" * 100)
+    yield "one more hop", echo(HOST, to, hops=3)
+    yield "a fragment", ipv6(HOST, to, 44, struct.pack("!BBHI", 17, 0, 0x0009, 7) + bytes(64))
+    yield "extension headers", ipv6(HOST, to, 0, bytes([60, 0, 1, 4, 0, 0, 0, 0]) + bytes([59, 0, 1, 4, 0, 0, 0, 0]))
+    yield "a unique local source", echo("fd00::1", to)
+    for value in (0x01, 0x02, 0x03, 0x28, 0xB8, 0xFF):
+        yield f"traffic class {value:#x}", with_class(echo(HOST, to), value)
+
+
+def odd(net):
+    """Packets about which popd has something to say: (what, packet)."""
+    t = net.static
+    base = packed(t.client)[:8]
+    other = socket.inet_ntop(socket.AF_INET6, base + bytes(7) + b"\x03")
+    yield "too big", ipv6(HOST, t.client, 253, bytes(1241))
+    yield "the end of its hops", echo(HOST, t.client, hops=2)
+    yield "to the PoP's end", echo(HOST, t.pop)
+    yield "to popd", echo(HOST, "2001:db8:2ff:ffff::1")
+    yield "to the rest of the /64", echo(HOST, other)
+    yield "to no tunnel", echo(HOST, "2001:db8:2ff:7000::2")
+    yield "to a disabled tunnel", echo(HOST, net.off.client)
+    yield "to a tunnel that is down", echo(HOST, net.beating.client)
+    yield "to an AYIYA tunnel that is down", echo(HOST, net.ayiya.client)
+    yield "from one of ours", echo(net.wide.client, t.client)
+    yield "6to4 of the PoP", echo("2002:c000:201::1", t.client)
+    yield "ISATAP of the PoP", echo("2001:db8:fff0::5efe:192.0.2.1", t.client)
+    yield "from a documentation prefix, Teredo by the PoP", echo("2001:0:c000:201::1", t.client)
+
+
+def is_answer(frame):
+    """ICMPv6 from the PoP about our packets; the rest of the host's wire is its own affair."""
+    return frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] in (1, 2, 3, 4, 129)
+
+
+def watch_one(net, host, client, packet):
+    """What one packet leads to: the frames at the client, the answers at the host, and whether popd has read it."""
+    before = read_by_popd(net)
+    host.send(frame_to_pop(net, packet))
+    inner = packet[8:40]  # the addresses tell ours from probes
+    sent = client.frames(lambda f: is_proto41(f) and f[42:74] == inner, 0.15)
+    answers = host.frames(is_answer, 0.15)
+    read = read_by_popd(net) - before
+    return [outer(f) for _, f in sent], [f for _, f in answers], read
+
+
+def counted(net, *tunnels):
+    shown = [t.shown() for t in tunnels]
+    return [(s["packets_out"], s["octets_out"]) for s in shown]
+
+
+def grown(after, before):
+    return [tuple(a - b for a, b in zip(x, y)) for x, y in zip(after, before)]
+
+
+def run_all(net, packets):
+    """(what the wires saw, packets that popd read, how the tunnels' and the PoP's counters grew, how the drops did)"""
+    tunnels = (net.static, net.wide, net.off, net.beating, net.ayiya)
+    with wires(net) as (host, client):
+        before, pop, drops = counted(net, *tunnels), net.popctl("counters"), {d["name"]: d["count"] for d in net.popctl("counters")["drops"]}
+        seen, read = {}, {}
+        for what, packet in packets:
+            sent, answers, read[what] = watch_one(net, host, client, packet)
+            seen[what] = (sent, answers)
+        after = net.popctl("counters")
+        growth = {"tunnels": grown(counted(net, *tunnels), before), "out": after["packets_out"] - pop["packets_out"],
+                  "octets": after["octets_out"] - pop["octets_out"],
+                  "drops": {d["name"]: d["count"] - drops[d["name"]] for d in after["drops"] if d["count"] != drops[d["name"]]}}
+    return seen, read, growth
+
+
+# ---- the tests
+
+def test_ordinary_packets_leave_as_popd_sends_them_and_are_counted_the_same(net):
+    packets = [(f"{t.name} {what}", p) for t, largest in ((net.static, 1280), (net.wide, 1480)) for what, p in ordinary(t, largest)]
+    mode(net, False)
+    by_popd, read, growth = run_all(net, packets)
+    assert all(len(sent) == 1 and not answers for sent, answers in by_popd.values()), by_popd
+    assert all(n >= 1 for n in read.values())
+    mode(net, True)
+    by_kernel, read, same = run_all(net, packets)
+    for what, _ in packets:
+        assert by_kernel[what] == by_popd[what], what
+    assert not any(read.values()), f"popd has read {[w for w, n in read.items() if n]}"
+    assert same == growth
+    assert growth["tunnels"][0] == (len(packets) // 2, sum(len(p) for what, p in packets if what.startswith(f"{net.static.name} ")))
+    # DF above 1280 only, and then with no identification to speak of
+    flags = {t.name: {f[0][18] for what, (f, _) in by_kernel.items() if what.startswith(f"{t.name} ")} for t in (net.static, net.wide)}
+    assert flags == {net.static.name: {0x00}, net.wide.name: {0x40}}
+
+
+def test_whatever_is_not_plain_comes_by_popd_with_the_same_answers_and_reasons(net):
+    mode(net, False)
+    by_popd, _, growth = run_all(net, odd(net))
+    assert sum(growth["drops"].values()) >= 10 and sum(bool(answers) for _, answers in by_popd.values()) >= 8
+    mode(net, True)
+    by_both, read, same = run_all(net, odd(net))
+    for what in by_popd:
+        assert by_both[what] == by_popd[what], what
+    assert all(n == 1 for n in read.values()), read
+    assert same == growth
+
+
+@pytest.mark.parametrize("dscp,expected", [("zero", 0x01), ("10", 0x29)])
+def test_the_dscp_of_the_configuration_is_set(net, dscp, expected):
+    mode(net, True, dscp=dscp)
+    with wires(net) as (host, client):
+        sent, _, read = watch_one(net, host, client, with_class(echo(HOST, net.static.client), 0xB9))
+    assert read == 0 and sent[0][15] == expected and sent[0][30:32] == bytes([0x6B, 0x90])
+
+
+def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net):
+    mode(net, True)
+    asked = net.db.ticctl("subnet", "request", "DEMO", net.static.name)
+    net.db.ticctl("request", "approve", asked.split("request ")[1].split()[0].strip(".,:;"))
+    until(lambda: len(net.static.shown()["routes"]) == 2, slow(5), "popd to know the subnet")
+    routes = net.static.shown()["routes"]
+    with wires(net) as (host, client):
+        for route in routes:
+            base = route.split("/")[0]
+            sent, _, read = watch_one(net, host, client, echo(HOST, f"{base}42"))
+            assert len(sent) == 1 and read == 0, route
+            assert destination(sent[0]) == CLIENT_IPV4
+
+
+def test_a_moved_endpoint_is_followed_at_once(net):
+    mode(net, True)
+    with wires(net) as (host, client):
+        for n, address in enumerate((CLIENT_IPV4, CLIENT2_IPV4, CLIENT_IPV4)):
+            with udp_socket(net.client, address) as sock:
+                sock.sendto(net.beating.beat(when=time.time() + n), (POP_IPV4, 3740))
+            until(lambda: net.beating.shown()["endpoint"] == address, slow(3), "the endpoint to move")
+            sent, _, read = watch_one(net, host, client, echo(HOST, net.beating.client))
+            assert len(sent) == 1 and read == 0 and destination(sent[0]) == address
+    # a short cut that is on does not bring a silent tunnel up again
+    net.db.sql(f"update broker.tunnel set admin_enabled = false where id = {net.beating.number}")
+    until(lambda: net.beating.shown()["state"] == "disabled", slow(5), "the tunnel to be disabled")
+    with wires(net) as (host, client):
+        sent, answers, read = watch_one(net, host, client, echo(HOST, net.beating.client))
+        assert not sent and read == 1 and answers[0][54:56] == bytes([1, 1])
+    net.db.sql(f"update broker.tunnel set admin_enabled = true where id = {net.beating.number}")
+    until(lambda: net.beating.shown()["state"] != "disabled", slow(5), "the tunnel to be enabled")
+
+
+def test_a_lowered_path_mtu_reaches_the_kernel_and_df_goes(net):
+    mode(net, True)
+    large = ipv6(HOST, net.wide.client, 253, bytes(1400 - 40))
+    with wires(net) as (host, client):
+        sent, _, read = watch_one(net, host, client, large)
+        assert len(sent) == 1 and read == 0
+        quoted = bytes.fromhex("45000000000040004029 0000".replace(" ", "")) + socket.inet_aton(POP_IPV4) + socket.inet_aton(CLIENT2_IPV4)
+        quoted = quoted[:2] + struct.pack("!H", 1420) + quoted[4:] + large[:8 + 60]
+        body = struct.pack("!BBHHH", 3, 4, 0, 0, 1320) + quoted
+        body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+        with net.client.inside():
+            icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        with icmp:
+            icmp.bind((CLIENT2_IPV4, 0))
+            icmp.sendto(body, (POP_IPV4, 0))
+        until(lambda: net.wide.shown()["path_mtu"] == 1320, slow(3), "the path MTU to be learnt")
+        sent, answers, read = watch_one(net, host, client, large)
+        assert not sent and read == 1 and answers[0][54] == 2 and struct.unpack("!I", answers[0][58:62])[0] == 1300
+        sent, _, read = watch_one(net, host, client, ipv6(HOST, net.wide.client, 253, bytes(1300 - 40)))
+        assert len(sent) == 1 and read == 0
+
+
+def super_packet(net, size, segments):
+    """A TCP packet of so many segments as the host's stack hands it to its device, and its vnet header."""
+    packet = tcp(HOST, net.static.client, bytes(i % 251 for i in range(size * segments)), flags=0x18)
+    pseudo = ~checksum(packed(HOST) + packed(net.static.client) + struct.pack("!II", len(packet) - 40, 6)) & 0xFFFF
+    packet = packet[:56] + struct.pack("!H", pseudo) + packet[58:]
+    return packet, struct.pack("<BBHHHH", 1, 4, 74, size, 54, 16)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["cut-by-the-device", "cut-by-the-kernel"])
+def test_merged_packets_leave_merged_and_every_segment_is_right(net, whole):
+    mode(net, True)
+    size, segments = 1220, 7
+    packet, vnet = super_packet(net, size, segments)
+    before = counted(net, net.static)
+    read = read_by_popd(net)
+    features = ("gso", "tso", "tx")
+    if not whole:
+        net.pop.run("ethtool", "-K", "p0", *(word for f in features for word in (f, "off")))
+    try:
+        with wires(net) as (host, client):
+            host.send(frame_to_pop(net, packet), vnet)
+            got = client.frames(lambda f: is_proto41(f) and f[42:74] == packet[8:40], 0.3)
+    finally:
+        net.pop.run("ethtool", "-K", "p0", *(word for f in reversed(features) for word in (f, "on")))
+    assert read_by_popd(net) == read
+    assert grown(counted(net, net.static), before) == [(segments, segments * (size + 60))]
+    if whole:
+        (header, frame), = got
+        assert len(frame) == 14 + 20 + len(packet) and struct.unpack("<H", header[4:6])[0] == size
+        assert outer(frame)[30:] == packet[:7] + bytes([packet[7] - 2]) + packet[8:]
+        return
+    assert len(got) == segments
+    for n, (_, frame) in enumerate(got):
+        outer(frame)
+        inner = frame[34:]
+        assert len(inner) == 60 + size and struct.unpack("!H", inner[4:6])[0] == 20 + size and inner[7] == packet[7] - 2
+        assert struct.unpack("!I", inner[44:48])[0] == 1 + n * size
+        assert inner[60:] == packet[60 + n * size:60 + (n + 1) * size]
+        assert upper_checksum(HOST, net.static.client, 6, inner[40:]) == 0
+        assert bool(inner[53] & 8) == (n == segments - 1)
+
+
+def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net):
+    mode(net, True)
+    packet, vnet = super_packet(net, 1221, 3)
+    read = read_by_popd(net)
+    with wires(net) as (host, client):
+        host.send(frame_to_pop(net, packet), vnet)
+        assert not client.frames(lambda f: is_proto41(f) and f[42:74] == packet[8:40], 0.3)
+        until(lambda: read_by_popd(net) > read, 2, "popd to read it")
+    until(lambda: any(d["name"] == "too-big" for d in net.static.shown()["drops"]), 2, "popd to say why")
+
+
+def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net):
+    mode(net, True)
+    with wires(net) as (host, client):
+        net.pop.run("ip", "neigh", "flush", "dev", "p0")
+        sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
+        assert len(sent) == 1 and read == 1
+        sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
+        assert len(sent) == 1 and read == 0
+
+
+def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_starts_anew(net):
+    mode(net, True)
+    doomed = net.request("static", CLIENT_IPV4).known()
+    with wires(net) as (host, client):
+        for _ in range(20):
+            host.send(frame_to_pop(net, echo(HOST, doomed.client)))
+        until(lambda: doomed.shown()["packets_out"] >= 20, 3, "the packets to be counted")
+        net.db.ticctl("tunnel", "delete", doomed.name)
+        for _ in range(200):
+            host.send(frame_to_pop(net, echo(HOST, doomed.client)))
+        until(lambda: net.popctl("tunnel", "show", doomed.name, check=False).returncode != 0, slow(5), "the tunnel to go")
+        client.frames(is_proto41, 0.2)
+        sent, answers, read = watch_one(net, host, client, echo(HOST, doomed.client))
+        assert not sent and read == 1 and answers
+        time.sleep(1.2)  # until the slot is free
+        heir = net.request("static", CLIENT_IPV4).known()
+        assert heir.shown()["packets_out"] == 0
+        sent, _, read = watch_one(net, host, client, echo(HOST, heir.client))
+        assert len(sent) == 1 and read == 0
+        assert heir.shown()["packets_out"] == 1
+
+
+def test_statistics_of_the_database_have_its_packets(net):
+    mode(net, True)
+    def octets():
+        return sum(int(row[0]) for row in net.db.sql(f"select octets_out from broker.tunnel_day where tunnel = {net.static.number}"))
+    before = octets()
+    with wires(net) as (host, client):
+        for _ in range(10):
+            host.send(frame_to_pop(net, echo(HOST, net.static.client)))
+        client.frames(is_proto41, 0.2)
+    net.daemon.stop()  # the last statistics are sent then
+    assert octets() - before == 10 * len(echo(HOST, net.static.client))
+
+
+def filters(net):
+    return net.pop.run("tc", "filter", "show", "dev", "sixxs", "egress").stdout.count(" handle ")
+
+
+def test_a_killed_popd_forwards_no_longer_than_its_lease_and_the_next_one_takes_over(net):
+    mode(net, True)
+    packet = echo(HOST, net.static.client)
+    with wires(net) as (host, client):
+        net.daemon.kill()
+        assert filters(net) == 1
+        def is_quiet():
+            host.send(frame_to_pop(net, packet))
+            return not client.frames(is_proto41, 0.2)
+        killed = time.monotonic()
+        until(is_quiet, LEASE + 2, "a dead popd's program to stop")
+        assert time.monotonic() - killed < LEASE + 1.5
+        net.daemon.start()
+        net.loaded()
+        assert filters(net) == 1
+        sent, _, read = watch_one(net, host, client, packet)
+        assert len(sent) == 1 and read == 0
+    assert net.daemon.stop() == 0
+    assert filters(net) == 0
+    # and what a killed one leaves is swept away by one that wants no short cut
+    net.daemon.start()
+    net.daemon.kill()
+    mode(net, False)
+    assert filters(net) == 0
+
+
+def test_without_the_right_popd_says_so_once_and_forwards_by_itself(net):
+    net.daemon.stop()
+    net.configure(bpf_encap="yes", workers=1)
+    command, net.daemon.command = net.daemon.command, net.pop.command(
+        "capsh", "--drop=cap_bpf,cap_sys_admin", "--", "-c", f"exec {program('popd')} -c {net.dir}/popd.conf")
+    before = len(net.daemon.log())
+    try:
+        net.daemon.start()
+        net.loaded()
+        assert net.popctl("status")["offloads"]["bpf_encap"] == "missing"
+        assert net.daemon.log()[before:].count("bpf_encap") == 1
+        with wires(net) as (host, client):
+            sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
+        assert len(sent) == 1 and read == 1
+    finally:
+        net.daemon.stop()
+        net.daemon.command = command
