@@ -91,16 +91,16 @@ class Bench:
         """Rows in their order, but together with those that take the same popd."""
         left = self.rows()
         while left:
-            world, workers = left[0].world, left[0].workers
-            with scene.Popd(self.stage, world, workers, os.environ.get("BENCH_CONF", "")) as popd:
+            world, workers, conf = kind = left[0].world, left[0].workers, left[0].conf
+            with scene.Popd(self.stage, world, workers, f"{os.environ.get('BENCH_CONF', '')};{conf}") as popd:
                 self.note_popd(popd, world)
                 for protocol in ("ayiya", "proto41"):
-                    rows = [row for row in left if (row.world, row.workers) == (world, workers) and row.path.startswith(protocol)]
+                    rows = [row for row in left if (row.world, row.workers, row.conf) == kind and row.path.startswith(protocol)]
                     if rows:
                         with scene.Reference(self.stage, protocol) as reference:
                             for row in rows:
                                 self.run_row(popd, reference, row)
-            left = [row for row in left if (row.world, row.workers) != (world, workers)]
+            left = [row for row in left if (row.world, row.workers, row.conf) != kind]
 
     def note_popd(self, popd, world):
         status = popd.status()
@@ -150,7 +150,7 @@ class Bench:
             return times < row.times[1], f"{times:.2f} times one worker (goal {row.times[1]}); the busier one did {part:.0%} of the work"
         if row.over and row.over[0] in self.results:
             cost = ratio(answer) / ratio(self.results[row.over[0]])
-            return cost > row.over[1], f"{cost:.2f} times the cost of 10 tunnels (goal {row.over[1]})"
+            return cost > row.over[1], f"{cost:.2f} times the cost of {row.over[0]} (goal {row.over[1]})"
         return False, ""
 
     def show(self, row, answer, verdict):

@@ -30,6 +30,7 @@ enum option {
 	FIRST,
 	FLOWS,
 	FILL,
+	WHOLE,
 	SECONDS,
 	WATCH_CPU,
 	FILL_CPUS,
@@ -55,6 +56,7 @@ static const char *const option_names[OPTION__COUNT] = {
 	[FIRST] = "first",
 	[FLOWS] = "flows",
 	[FILL] = "fill",
+	[WHOLE] = "whole",
 	[SECONDS] = "seconds",
 	[WATCH_CPU] = "watch-cpu",
 	[FILL_CPUS] = "fill-cpus",
@@ -126,6 +128,7 @@ static void prepare(struct lane *popd, struct lane *reference, const struct pack
 	popd->fill_cpu_count = second_cpu ? 2 : 1;
 	reference->fill_cpu_count = 1;
 	popd->fill = number(value[FILL]);
+	popd->whole = reference->whole = number(value[WHOLE]) != 0;
 	reference->fill = number(value[REFERENCE_FILL]);
 	lane_open(popd, value[GEN], value[SINK]);
 	lane_open(reference, value[REFERENCE_GEN], value[REFERENCE_SINK]);

@@ -3,7 +3,8 @@
  * `fill` of them, it is let go, and the processor time that its forwarding threads take until all have come out on the
  * other side is divided by their number. What is measured is therefore the whole of its work with full batches, its
  * share of the kernel's included (system calls, and forwarding up to the sink's device, which drops the packet unseen),
- * without the kernel's receive side before its queue.
+ * without the kernel's receive side before its queue. In a `whole` lane that counts, too: it is in our own time, since
+ * the kernel does it before our send returns, and with it all that forwards a packet before the program sees it.
  */
 #ifndef BENCH_LANE_H
 #define BENCH_LANE_H
@@ -29,6 +30,7 @@ struct lane {
 	struct link from, to;
 	const struct packet_set *set;
 	uint32_t fill, next; /* packets a round; the frame to begin with */
+	bool whole;          /* our own time to send a packet counts, as if the program's threads had spent it */
 	int watch_cpu, fill_cpus[LANE_CPUS];
 	unsigned fill_cpu_count;
 	double offered, delivered; /* of all rounds */

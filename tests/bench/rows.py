@@ -34,6 +34,8 @@ class Row:
     workers: int = 1
     fill_from: str = "worker"  # the packets come in on the worker's own processor, on the "other", or on "both"
     world: World = BASE
+    conf: str = ""  # lines for popd's configuration, as in BENCH_CONF
+    whole: bool = False  # with the kernel's time before popd's queue, or past it
     goal: float = 0  # nanoseconds a packet
     times: tuple = ()  # (row, factor): this row carries at least so many times the packets a second of that one
     over: tuple = ()  # (row, factor): and costs at most so many times as much a packet
@@ -70,6 +72,15 @@ def one_worker():
     yield Row(f"{encap41}-1280-run16", encap41, run=16, merged=True, goal=1400, quick=True)
 
 
+def in_kernel():
+    """What bpf_encap saves, on the whole."""
+    path, on = "proto41-encap", "bpf_encap = yes"
+    for run, what, factor in ((1, "", 0.9), (16, "-run16", 0.25)):
+        by_popd = f"{path}-1280{what}-whole"
+        yield Row(by_popd, path, run=run, merged=run > 1, whole=True)
+        yield Row(f"{by_popd}-bpf", path, run=run, merged=run > 1, whole=True, conf=on, over=(by_popd, factor))
+
+
 def two_workers():
     def twice(one, path, **more):
         return Row(f"{one}-2-workers", path, workers=2, fill_from="both", times=(one, 1.6), **more)
@@ -92,4 +103,4 @@ def tables():
         yield Row(f"{path}-of-1000000-tunnels", path, world=World(1000000, 0, 10000))
 
 
-ROWS = [*one_worker(), *two_workers(), *tables()]
+ROWS = [*one_worker(), *in_kernel(), *two_workers(), *tables()]

@@ -212,7 +212,7 @@ def drain(stage, popd, reference, row, seconds, fill):
     first, tunnels, active = (0, world.ayiya, world.active) if "ayiya" in row.path else (world.ayiya, world.static, world.static)
     cpus = {"worker": f"{WORKER_CPU}", "other": f"{OTHER_CPU}", "both": f"{WORKER_CPU},{OTHER_CPU}"}[row.fill_from]
     options = {"path": row.path, "inner": row.inner, "run": row.run, "merged": int(row.merged), "push": int(row.gro), "tunnels": tunnels,
-               "active": active, "first": first, "flows": row.flows, "fill": fill * row.workers, "seconds": seconds, "watch-cpu": OTHER_CPU,
+               "active": active, "first": first, "flows": row.flows, "fill": fill * row.workers, "whole": int(row.whole), "seconds": seconds, "watch-cpu": OTHER_CPU,
                "fill-cpus": cpus, "pid": popd.pid, "threads": ",".join(map(str, popd.threads())), "gen": stage.chain.gen.name,
                "sink": stage.chain.sink.name, "reference-fill": fill, "reference-pid": reference.pid,
                "reference-gen": stage.reference_chain.gen.name, "reference-sink": stage.reference_chain.sink.name}
