@@ -6,13 +6,24 @@
 #include <unistd.h>
 
 #include "lib/cc.h"
+#include "lib/num.h"
 #include "lib/version.h"
 #include "popd/popctl_client.h"
 #include "popd/popctl_json.h"
 
 #define DEFAULT_SOCKET "/run/popd/popd.sock"
 
-enum option { OPTION_ALL, OPTION_PACKET, OPTION_RESET, OPTION__COUNT };
+enum { TOP_LIMIT = 200, TOP_INTERVAL = 3600 }; /* tunnels; seconds */
+enum option {
+	OPTION_ALL,
+	OPTION_PACKET,
+	OPTION_RESET,
+	OPTION_LIMIT,
+	OPTION_BY,
+	OPTION_INTERVAL,
+	OPTION_ONCE,
+	OPTION__COUNT
+};
 #define BIT(o) (1u << OPTION_##o)
 
 /* One row an option that goes with some commands only. */
@@ -24,6 +35,10 @@ static const struct {
 	[OPTION_ALL] = { "--all", NULL, "all there are" },
 	[OPTION_PACKET] = { "--packet", NULL, "with the first bytes of the last packet of each kind, as received" },
 	[OPTION_RESET] = { "--reset", NULL, "count drops from now on" },
+	[OPTION_LIMIT] = { "-n", "N", "so many of them, 1 to 200 (default 20)" },
+	[OPTION_BY] = { "--by", "WHAT", "busy in octets (default), packets or drops" },
+	[OPTION_INTERVAL] = { "--interval", "S", "seconds from table to table (default 2; with --once 1)" },
+	[OPTION_ONCE] = { "--once", NULL, "one table" },
 };
 _Static_assert(ARRAY_LEN(options) == OPTION__COUNT, "every option has a row");
 
@@ -49,6 +64,10 @@ static const struct {
 	  BIT(PACKET) | BIT(RESET),
 	  "what came and went, and what was dropped for which reason" },
 	{ { "reasons", NULL }, NULL, 0, "every reason a packet may be dropped for, and what it means" },
+	{ { "top", NULL },
+	  NULL,
+	  BIT(LIMIT) | BIT(BY) | BIT(INTERVAL) | BIT(ONCE),
+	  "the busiest tunnels, until interrupted" },
 	{ { "reload", NULL }, NULL, 0, "read the configuration and all tunnels again, and say how that went" },
 	{ { "log", NULL }, "LEVEL", 0, "log what is as grave as error, warn, info or debug" },
 };
@@ -159,6 +178,40 @@ static bool has(const struct command_line *line, enum option o)
 	return line->options & (1u << o);
 }
 
+/* An option that is a number from 1 to `max`, `def` without it. 0, or 2 after a sentence. */
+static int take_number(const struct command_line *line, enum option o, unsigned max, unsigned def, unsigned *out)
+{
+	const char *text = line->values[o];
+	uint64_t v = def;
+
+	if (has(line, o) && num_parse_u64(text, strlen(text), 1, max, &v) != 0) {
+		fprintf(stderr, "popctl: %s %s: must be a number from 1 to %u\n", options[o].name, text, max);
+		return 2;
+	}
+	*out = (unsigned)v;
+	return 0;
+}
+
+/* What goes with top. 0, or 2 after a sentence. */
+static int take_top(const struct command_line *line, struct popctl_request *request)
+{
+	static const char *const orders[] = { "octets", "packets", "drops" };
+	bool known = !has(line, OPTION_BY);
+	unsigned seconds;
+
+	request->once = has(line, OPTION_ONCE);
+	request->by = line->values[OPTION_BY];
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		known |= request->by && strcmp(request->by, orders[i]) == 0;
+	if (!known)
+		return misuse("--by octets, packets or drops, not ", request->by);
+	if (take_number(line, OPTION_LIMIT, TOP_LIMIT, 20, &request->limit) != 0 ||
+	    take_number(line, OPTION_INTERVAL, TOP_INTERVAL, request->once ? 1 : 2, &seconds) != 0)
+		return 2;
+	request->interval_ms = 1000 * seconds;
+	return 0;
+}
+
 /* 0, or 2 after a sentence. */
 static int find(const struct command_line *line, struct popctl_request *request)
 {
@@ -185,7 +238,7 @@ static int find(const struct command_line *line, struct popctl_request *request)
 			.reset = has(line, OPTION_RESET),
 			.json = line->json,
 		};
-		return 0;
+		return take_top(line, request);
 	}
 	return misuse(line->n ? "unknown command: " : "which command?", line->n ? line->words[0] : NULL);
 }

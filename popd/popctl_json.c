@@ -7,6 +7,7 @@
 #include "lib/cc.h"
 #include "popd/popctl_client.h"
 #include "popd/popctl_json_show.h"
+#include "popd/popctl_json_top.h"
 
 static const struct {
 	const char *command;
@@ -18,8 +19,7 @@ static const struct {
 	{ "reload", show_message },     { "log", show_message },
 };
 
-/* The answer to one request, or NULL after a sentence to `err`. */
-static json_t *ask(int fd, const json_t *request, FILE *err)
+json_t *popctl_ask(int fd, const json_t *request, FILE *err)
 {
 	char why[CLIENT_WHY];
 	char *line = json_dumps(request, JSON_COMPACT);
@@ -79,7 +79,7 @@ static json_t *ask_pages(int fd, json_t *request, FILE *err)
 	json_t *all = json_array(), *whole = json_object();
 
 	for (;;) {
-		json_t *page = ask(fd, request, err);
+		json_t *page = popctl_ask(fd, request, err);
 		if (!page) {
 			json_decref(all);
 			json_decref(whole);
@@ -101,6 +101,8 @@ static json_t *ask_pages(int fd, json_t *request, FILE *err)
 
 int popctl_run(int fd, const struct popctl_request *r, FILE *out, FILE *err)
 {
+	if (strcmp(r->command, "top") == 0)
+		return popctl_top(fd, r, out, err);
 	bool list = strcmp(r->command, "tunnel list") == 0, log = strcmp(r->command, "log") == 0;
 	json_t *request = json_pack("{s:s}", "command", r->command);
 
@@ -110,7 +112,7 @@ int popctl_run(int fd, const struct popctl_request *r, FILE *out, FILE *err)
 		(void)json_object_set_new(request, "all", json_boolean(r->all));
 	if (r->reset)
 		(void)json_object_set_new(request, "reset", json_true());
-	json_t *answer = list ? ask_pages(fd, request, err) : ask(fd, request, err);
+	json_t *answer = list ? ask_pages(fd, request, err) : popctl_ask(fd, request, err);
 	json_decref(request);
 	if (!answer)
 		return 1;

@@ -14,6 +14,10 @@ struct popctl_request {
 	const char *command;  /* as the control socket knows it: "status", "tunnel list", ... */
 	const char *argument; /* tunnel or level, or NULL */
 	bool all, packet, reset;
+	/* top */
+	bool once;
+	const char *by;              /* "octets", "packets", "drops", or NULL */
+	unsigned limit, interval_ms; /* of the tunnels, and between two tables */
 	bool json;
 };
 

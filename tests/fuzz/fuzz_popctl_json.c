@@ -13,9 +13,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { OUTPUT = 1 << 17 };
+enum { OUTPUT = 1 << 22 }; /* columns are as wide as the widest cell */
 
-static const char *const asked[] = { "status", "tunnel list", "tunnel show", "counters", "reload", "log" };
+static const char *const asked[] = { "status", "tunnel list", "tunnel show", "counters", "reload", "log", "top" };
 static const uint8_t *answers;
 static size_t answers_left;
 
@@ -61,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct popctl_request request = { .command = asked[data[0] % ARRAY_LEN(asked)],
 					  .argument = data[0] & 0x10 ? "T7" : NULL,
 					  .all = data[0] & 0x20,
+					  .once = true, /* and no time between two answers */
 					  .json = data[0] & 0x40 };
 	rewind(out);
 	rewind(err);
