@@ -10,13 +10,17 @@ import contextlib
 import logging
 import re
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
 from popd_fixtures import HOST, POP_IPV4, UPLINK, Net, echo, ipv6, is_echo_reply, packed, raw41_socket, receive, slow, udp_socket
 from support.netns import Netns, join
+from support.paths import ROOT
 from support.wait import until
+from support.world import transfer
 
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 from scapy.layers.inet import ICMP, IP, UDP  # noqa: E402
@@ -167,6 +171,24 @@ def test_a_sender_s_kernel_adapts_and_its_transfer_goes_on(net, popd):
             net.host.run("ping", "-6", "-n", "-c", "1", "-W", "1", "-M", "want", "-s", "1432", tunnel.client, check=False)
             return "mtu 1330" in net.host.run("ip", "-6", "route", "get", tunnel.client).stdout
         until(known, slow(8), "the host to know of 1330")
+
+
+def test_a_transfer_goes_on_when_the_path_narrows_under_it(net, popd):
+    """TCP of the kernels, merged on its way into popd; the router's errors and popd's are all that tells the sender."""
+    tunnel = net.static(CLIENT)
+    command = net.client.command(sys.executable, str(ROOT / "tests/support/tunnel_client.py"), "--type", "static", "--pop", POP_IPV4, "--client", tunnel.client,
+                                 "--pop-identity", tunnel.pop, "--secret", tunnel.secret, "--source", CLIENT, "--mtu", "1480")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, contextlib.ExitStack() as stack:
+        try:
+            assert process.stdout.readline() == "up\n"
+            until(lambda: net.host.run("ping", "-6", "-n", "-c", "1", "-W", "1", tunnel.client, check=False).returncode == 0, slow(5), "the tunnel to work")
+            transfer(net.host, net.client, tunnel.client, 8 << 20, during=lambda: stack.enter_context(net.narrow(1400)))
+            shown = tunnel.shown()
+            assert shown["path_mtu"] == 1400 and shown["effective_mtu"] == 1380
+            assert {d["name"] for d in shown["drops"]} <= {"outer-too-big", "too-big", "link-local"}
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def test_under_1300_the_mtu_is_1280_and_routers_fragment_what_has_no_df(net, popd):

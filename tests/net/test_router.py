@@ -220,16 +220,25 @@ def test_never_an_error(net, tunnels, client, name):
     dropped = net.popctl("status")["drops"]
     client.send(bytes(unanswerable(client.address)[name]))
     assert client.silence_until_echo(tunnels["mine"].pop) == []
-    after = net.popctl("status")
-    assert after["answers"] == before and after["drops"] == dropped + 1
+    # another worker may have had it, and other clients' kernels chat as well
+    until(lambda: net.popctl("status")["drops"] > dropped, slow(2), "the drop to be counted")
+    assert net.popctl("status")["answers"] == before
 
 
 # ---- limits
 
-def flood(net, sock, tunnel, count):
-    packet = bytes(IPv6(src=tunnel.client, dst=NOBODY) / UDP(sport=4660, dport=33434))
-    for _ in range(count):
-        sock.sendto(packet, (POP_IPV4, 0))
+def flood(net, sock, *tunnels):
+    """100 packets that deserve an error from each; gives the seconds until popd has decided about all of them."""
+    def decided():
+        status = net.popctl("status")
+        return status["answers"] + status["answers_limited"]
+    before, began = decided(), time.monotonic()
+    for tunnel in tunnels:
+        packet = bytes(IPv6(src=tunnel.client, dst=NOBODY) / UDP(sport=4660, dport=33434))
+        for _ in range(100):
+            sock.sendto(packet, (POP_IPV4, 0))
+    until(lambda: decided() == before + 100 * len(tunnels), slow(5), "all to be answered or held back", step=0.01)
+    return time.monotonic() - began
 
 
 def errors_to(sock):
@@ -244,17 +253,11 @@ def test_errors_are_limited_for_each_tunnel_and_in_all_whatever_the_number_of_wo
     try:
         restart(net, tunnel_errors_per_second=per_tunnel, errors_per_second=in_all, workers=2)
         with raw41_socket(net.client, CLIENT2_IPV4) as sock:
-            before, began = net.popctl("status"), time.monotonic()
-            flood(net, sock, tunnels["mine"], 100)
-            took = time.monotonic() - began
+            took = flood(net, sock, tunnels["mine"])
             count = errors_to(sock)
             assert per_tunnel <= count <= per_tunnel * (1 + took) + 1, "a second's worth, whichever worker has the tunnel"
-            until(lambda: net.popctl("status")["answers_limited"] - before["answers_limited"] == 100 - count, slow(2), "the others to be counted")
             time.sleep(1.1)  # the buckets are full again; that is what is tested
-            began = time.monotonic()
-            for name in ("mine", "narrow", "wide"):
-                flood(net, sock, tunnels[name], 100)
-            took = time.monotonic() - began
+            took = flood(net, sock, *(tunnels[name] for name in ("mine", "narrow", "wide")))
             count = errors_to(sock)
             assert in_all <= count <= in_all * (1 + took) + 1
     finally:
@@ -382,7 +385,7 @@ def test_needs_no_answer(net, tunnels, client, name):
     before = net.drops(reason)
     client.send(bytes(packet))
     assert client.silence_until_echo(tunnels["mine"].pop) == []
-    assert net.drops(reason) == before + 1
+    until(lambda: net.drops(reason) > before, slow(2), f"one more {reason}")
 
 
 # ---- what passes is not touched
