@@ -46,7 +46,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ_TARGETS:%=$(BUILD)/tests/replay_%)
 
-.PHONY: all check unit replay test run bench fuzz fuzz-build tsan install format clean
+.PHONY: all check unit replay test run bench fuzz fuzz-build matrix tsan install format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -132,6 +132,10 @@ run:
 	deploy/packages.sh run
 	$(MAKE) -j$$(nproc) all
 	exec env BUILD=$(BUILD) deploy/run.sh
+
+# The tests with each offload off, each signature engine, GRO on and off, one worker and two, sanitizers: tests/matrix.sh.
+matrix: all
+	BUILD=$(BUILD) tests/matrix.sh
 
 bench: all
 	BUILD=$(BUILD) tests/bench/run.sh

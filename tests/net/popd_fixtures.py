@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 
+from support import variant
 from support.daemon import Daemon
 from support.netns import Netns, join
 from support.paths import BUILD, program
@@ -58,6 +59,7 @@ class Net:
     def wire(self):
         join(self.client, "c0", self.pop, "p0")
         join(self.pop, "p1", self.host, "h0")
+        variant.set_outer(self.pop, "p0")
         self.client.address("c0", f"{CLIENT_IPV4}/24", f"{CLIENT2_IPV4}/24")
         self.pop.address("p0", f"{POP_IPV4}/24")
         self.pop.address("p1", f"{UPLINK}/64")
@@ -70,10 +72,19 @@ class Net:
 
     def configure(self, file="popd.conf", **changes):
         keys = {"name": POP, "ipv4": POP_IPV4, "workers": 2, "snapshot": f"{self.dir}/snapshot", "control": f"{self.dir}/popd.sock",
-                "statistics_interval": 1, "report_interval": 1, **changes}
-        text = "[popd]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) + f"[database]\nconninfo = {self.db.conninfo('popd')}\n"
+                "statistics_interval": 1, "report_interval": 1, **variant.settings(), **changes}
+        text = "[popd]\n" + variant.lines(keys) + f"[database]\nconninfo = {self.db.conninfo('popd')}\n"
         pathlib.Path(self.dir, file).write_text(text, encoding="ascii")
         return f"{self.dir}/{file}"
+
+    def dump(self):
+        """What popd makes of its configuration."""
+        done = subprocess.run([program("popd"), "-c", f"{self.dir}/popd.conf", "--dump-config"], capture_output=True, text=True, check=True)
+        return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line and not line.startswith("#"))
+
+    @property
+    def workers(self):
+        return int(self.dump()["workers"])
 
     def answers(self):
         return self.popctl("status")["tunnels"] is not None

@@ -144,7 +144,7 @@ def test_they_say_what_happened(net, popd):
     assert after["popd_tunnels", ("state", "up"), ("type", "static")] == 1
     assert after["popd_tunnels_active",] == 1
     assert after["popd_info", ("pop", "demo01"), ("version", net.popctl("status")["version"])] == 1
-    assert after["popd_workers",] == 2 and after["popd_database_up",] == 1 and after["popd_feed_loaded",] == 1
+    assert after["popd_workers",] == net.workers and after["popd_database_up",] == 1 and after["popd_feed_loaded",] == 1
     assert 0 <= time.time() - after["popd_report_timestamp_seconds",] < slow(5)
     assert 0 <= time.time() - after["popd_start_time_seconds",] < 600
     assert after["popd_feed_sequence",] == net.popctl("status")["feed"]["seq"]
@@ -198,7 +198,7 @@ def test_tunnels_are_told_on_request_only(net, popd):
     me = ("tunnel", tunnel.name)
     assert told["popd_tunnel_up", me, ("type", "ayiya")] == 1
     assert told["popd_tunnel_packets_in_total", me] == 1 and told["popd_tunnel_packets_out_total", me] == 1
-    assert told["popd_workers",] == 2  # the PoP's are there too
+    assert told["popd_workers",] == net.workers  # the PoP's are there too
     assert net.popctl("status")["tunnels"]["configured"] == sum(key[0] == "popd_tunnel_up" for key in told)
 
 
@@ -227,7 +227,7 @@ def test_only_what_is_there_is_given(net, popd):
             s.sendall(nonsense)
             s.shutdown(socket.SHUT_WR)
             read_all(s)
-    assert scrape(net)["popd_workers",] == 2
+    assert scrape(net)["popd_workers",] == net.workers
 
 
 def test_nobody_else_is_let_in_by_default(net, popd):
@@ -245,7 +245,7 @@ def test_a_hundred_slow_connections_are_in_nobodys_way(net, popd):
         slow_ones.append(s)
     for _ in range(20):
         started = time.monotonic()
-        assert scrape(net)["popd_workers",] == 2
+        assert scrape(net)["popd_workers",] == net.workers
         assert time.monotonic() - started < slow(1)
         net.popctl("status")
         assert time.monotonic() - started < slow(1.5)
@@ -275,7 +275,7 @@ def test_who_does_not_read_is_cut_off(net, popd):
     assert cpu_seconds(popd.pid) - cpu < slow(1)
     for s in lazy:
         s.close()
-    assert scrape(net, "/metrics?tunnels=1")["popd_workers",] == 2
+    assert scrape(net, "/metrics?tunnels=1")["popd_workers",] == net.workers
 
 
 # ---- where
@@ -296,7 +296,7 @@ def test_a_taken_port_is_no_reason_not_to_start(net, popd):
         assert "there are no metrics: 127.0.0.1:9641 is taken by another program" in popd.log()
     net.popctl("reload")
     assert net.popctl("status")["metrics"] == {"address": "127.0.0.1:9641", "problem": None}
-    assert scrape(net)["popd_workers",] == 2
+    assert scrape(net)["popd_workers",] == net.workers
 
 
 def test_off_is_off(net, popd):
@@ -319,7 +319,7 @@ def test_another_address_is_the_operators_choice(net, popd, at):
     popd.start()
     net.loaded()
     assert net.popctl("status")["metrics"] == {"address": where, "problem": None}
-    assert scrape(net, at=at)["popd_workers",] == 2
+    assert scrape(net, at=at)["popd_workers",] == net.workers
     with pytest.raises(ConnectionRefusedError):
         connect(net)
     popd.stop()

@@ -20,6 +20,7 @@ def net():
     try:
         made.prepare()
         made.client.address("c0", *(f"{address}/24" for address in ADDRESSES))
+        made.configure(workers=2, tun_steer="yes")  # it is about these
         made.daemon.start()
         made.loaded()
         yield made

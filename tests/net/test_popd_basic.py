@@ -48,7 +48,7 @@ def up_by_ayiya(tunnel, sock):
 
 def test_starts_and_routes_the_prefixes_to_a_tun_without_an_address_of_the_kernels_own(net, popd):
     status = net.popctl("status")
-    assert status["pop"] == "demo01" and status["database"] == "up" and status["workers"] == 2
+    assert status["pop"] == "demo01" and status["database"] == "up" and status["workers"] == net.workers
     routes = net.pop.run("ip", "-6", "route", "show", "dev", "sixxs").stdout
     assert "2001:db8:2ff::/48 proto 141" in routes and "2001:db8:3000::/40 proto 141" in routes
     link = json.loads(net.pop.run("ip", "-j", "addr", "show", "sixxs").stdout)[0]
@@ -466,7 +466,7 @@ def test_a_damaged_snapshot_is_named_set_aside_and_does_not_matter(net, popd):
 
 
 def test_hangup_takes_live_settings_and_names_the_others(net, popd):
-    net.configure(log_level="debug", expiry=300, workers=1)
+    net.configure(log_level="debug", expiry=300, workers=net.workers + 1)
     popd.signal(signal.SIGHUP)
     until(lambda: net.popctl("status")["log_level"] == "debug", 3, "the new level")
     assert "workers has changed in the configuration; it takes a restart" in popd.log()

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 
+from . import variant
 from .daemon import Daemon
 from .netns import Netns, join
 from .paths import ROOT, program
@@ -57,6 +58,7 @@ class World:
         join(self.direct, "d0", self.router, "r1")
         join(self.router, "r2", self.pop, "p0")
         join(self.pop, "p1", self.host, "h0")
+        variant.set_outer(self.pop, "p0")
         self.client.address("c0", "192.168.77.2/24")
         self.client.route("default", "via", "192.168.77.1")
         self.direct.address("d0", f"{DIRECT}/24")
@@ -84,7 +86,7 @@ class World:
 
     # ---- the broker
 
-    def broker(self, workers=1):
+    def broker(self):
         """The network, PostgreSQL, the schema, a PoP and an account with credit; then the three daemons."""
         self.wire()
         self.db = Postgres()
@@ -93,27 +95,17 @@ class World:
                        "--subnets", "2001:db8:3000::/40", "--city", "Springfield", "--country", "US")
         added = json.loads(self.db.ticctl("--json", "user", "add", "DEMO", "--name", "Demo User", "--email", "demo@example.net", "--credit", "500"))
         self.secret = (added[0] if isinstance(added, list) else added)["secret"]
-        self.configure(workers)
+        self.configure()
         self.start_daemons()
         return self
 
-    def configure(self, workers):
+    def configure(self):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=tic.example.net",
                         "-keyout", f"{self.dir}/key.pem", "-out", f"{self.dir}/cert.pem"], check=True, capture_output=True)
+        popd = {"name": POP, "ipv4": POP_IPV4, "tun": "sixxs", "workers": 1, "snapshot": f"{self.dir}/popd.snapshot", "statistics_interval": 2,
+                "control": f"{self.dir}/popd.sock", "log_level": "debug", **variant.settings()}
         files = {
-            "popd.conf": f"""[popd]
-name = {POP}
-ipv4 = {POP_IPV4}
-tun = sixxs
-workers = {workers}
-snapshot = {self.dir}/popd.snapshot
-statistics_interval = 2
-control = {self.dir}/popd.sock
-log_level = debug
-{os.environ.get("POPD_SETTINGS", "").replace(";", chr(10))}
-[database]
-conninfo = {self.db.conninfo('popd')}
-""",
+            "popd.conf": "[popd]\n" + variant.lines(popd) + f"[database]\nconninfo = {self.db.conninfo('popd')}\n",
             "ticd.conf": f"""[ticd]
 listen = 0.0.0.0:3874
 url = {URL}

@@ -158,7 +158,7 @@ static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
 			.counters = counters_create(CAPACITY),
 			.limiter = limiter_create(100, 10),
 			.digest = digest_ctx_create(),
-			.sha1 = sha1_set_choose(SHA1_AUTO),
+			.sha1 = sha1_of_test(),
 			.expiry = EXPIRY,
 			.probe_key = { 1 },
 		};

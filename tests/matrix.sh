@@ -1,0 +1,132 @@
+#!/bin/bash
+# The tests once for each thing that may be otherwise: each offload off, each signature engine this processor has, receive offload on
+# the outer device on and off, one worker and two, sanitizers. "make matrix" calls this. In the end a table, and the totals in the last
+# line.
+#
+#   tests/matrix.sh [VARIANT...]   only those ("list" says which there are)
+#
+# Environment: MATRIX_FILES: files of tests/net instead of all that run a popd; MATRIX_JOBS: processes of pytest at once (2).
+# Which offloads and engines there are is told by popd's own lists, so a new one is in the matrix as soon as it is there. What a
+# variant is, the tests learn by tests/support/variant.py; tests/net/test_variant.py proves in each that it is what runs.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+BUILD=${BUILD:-build}
+PYTHON=/usr/bin/python3
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
+
+# ---- what there is
+
+offloads=$(sed -n 's/^[[:space:]]*X([A-Z0-9_]*, "\([a-z0-9_]*\)".*/\1/p' popd/io/offload.h)
+engines=$(sed -n '/^const char \*const sha1_engine_names/,/^};/p' lib/sha1_many.c | grep -o '"[a-z0-9-]*"' | tr -d '"' | grep -v '^auto$')
+if [ -z "$offloads" ] || [ -z "$engines" ]; then
+	echo "matrix.sh: no offloads or no engines found where their lists were"
+	exit 1
+fi
+
+# What the kernel calls an engine's processor feature; an engine without a row is always tried.
+declare -A feature=([avx2]=avx2 [sha-ni]=sha_ni [avx512]=avx512vl)
+has_engine() { [ -z "${feature[$1]:-}" ] || grep -qw "${feature[$1]}" /proc/cpuinfo; }
+
+# All files of tests/net that run a popd of their own or of the world; those that only look at data and signatures.
+all_files() { grep -lE 'popd_fixtures|\b(world|clients)\b' tests/net/test_*.py; }
+data_files() { ls tests/net/test_{variant,popd_basic,tunnels,hostile,capture,order}.py; }
+
+# name, kind of tests, settings of popd, receive offload of the outer device
+variants() {
+	local one
+	echo "plain|all||"
+	for one in $offloads; do echo "no-$one|net|$one = no|"; done
+	echo "no-offload|net|$(for one in $offloads; do printf '%s = no;' "$one"; done)|"
+	for one in $engines; do echo "sha1-$one|data|sha1 = $one|"; done
+	echo "gro-on|net||on"
+	echo "gro-off|net||off"
+	echo "one-worker|net|workers = 1|"
+	echo "two-workers|net|workers = 2|"
+	echo "sanitized|san||"
+	echo "threads|tsan||"
+}
+
+if [ "${1:-}" = list ]; then
+	variants | cut -d'|' -f1
+	exit
+fi
+
+# ---- running
+
+make_here() { make --no-print-directory -s -j2 "$@"; }
+
+# BROKER_TEST_SHA1 tells those of the data path which engine signs.
+run_unit() { make_here BUILD="$1" SAN="$2" unit; }
+
+run_net() {
+	local files=("${@:2}")
+	if [ -n "${MATRIX_FILES:-}" ]; then read -ra files <<<"$MATRIX_FILES"; fi
+	BUILD=$1 "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs -n "${MATRIX_JOBS:-2}" --dist loadfile "${files[@]}"
+}
+
+# run_variant KIND: its tests, with the variant in the environment.
+run_variant() {
+	local status=0 files
+	case $1 in
+	all | net) mapfile -t files < <(all_files) ;;
+	data) mapfile -t files < <(data_files) ;;
+	san) mapfile -t files < <(all_files) ;;
+	esac
+	case $1 in
+	net) run_net "$BUILD" "${files[@]}" || status=1 ;;
+	all | data)
+		run_unit "$BUILD" "" || status=1
+		run_net "$BUILD" "${files[@]}" || status=1
+		;;
+	san)
+		make_here BUILD=build-san SAN=1 all || return 1
+		run_unit build-san 1 || status=1
+		run_net build-san "${files[@]}" || status=1
+		;;
+	tsan) make_here tsan || status=1 ;;
+	esac
+	return $status
+}
+
+# "passed failed skipped" of a variant's output: lines of make unit, cmocka's own, and pytest's last.
+count() {
+	awk '/^ok  +test_/ { p++ } /^FAIL test_/ { f++ } /^\[  PASSED  \]/ { p += $4 } /^\[  FAILED  \] [0-9]+ test/ { f += $4 }
+		/^[0-9]+ (passed|failed|skipped|error).* in [0-9.]+s/ {
+			for (i = 2; i <= NF; i++) { w = $i; gsub(/,/, "", w); n[w] += $(i - 1) } }
+		END { print p + n["passed"], f + n["failed"] + n["error"] + n["errors"], n["skipped"] + 0 }'
+}
+
+mkdir -p "$BUILD"
+make_here BUILD="$BUILD" all || exit 1
+table=
+all_passed=0 all_failed=0 all_skipped=0
+trap 'exit 130' INT TERM
+
+while IFS='|' read -r name kind popd gro; do
+	if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+	log=$BUILD/matrix-$name.log verdict=ok start=$SECONDS
+	printf '\n==== %s%s%s\n' "$name" "${popd:+: $popd}" "${gro:+: gro $gro}"
+	if [[ $name == sha1-* ]] && ! has_engine "${name#sha1-}"; then
+		echo "this processor has not what it takes" | tee "$log"
+		passed=0 failed=0 skipped=1 verdict=skipped
+	else
+		sha1=
+		if [[ $name == sha1-* ]]; then sha1=${name#sha1-}; fi
+		export BROKER_TEST_POPD=$popd BROKER_TEST_GRO=$gro BROKER_TEST_SHA1=$sha1 CHURN_TUNNELS=${CHURN_TUNNELS:-20000}
+		run_variant "$kind" </dev/null 2>&1 | tee "$log"
+		status=${PIPESTATUS[0]}
+		read -r passed failed skipped < <(count <"$log")
+		if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+		if [ $((passed + failed)) = 0 ]; then failed=1; fi
+		if [ "$failed" != 0 ]; then verdict=FAILED; fi
+	fi
+	table+=$(printf '%-14s %-8s %7d %7d %7d %7d' "$name" $verdict "$passed" "$failed" "$skipped" $((SECONDS - start)))$'\n'
+	all_passed=$((all_passed + passed))
+	all_failed=$((all_failed + failed))
+	all_skipped=$((all_skipped + skipped))
+done < <(variants)
+
+printf '\n%-14s %-8s %7s %7s %7s %7s\n%s' variant result passed failed skipped seconds "$table"
+echo "$all_passed passed, $all_failed failed, $all_skipped skipped"
+[ $all_failed = 0 ]

@@ -1,0 +1,37 @@
+"""The variant that is asked for (tests/support/variant.py) is the one that runs, or all the other tests prove nothing about it."""
+import pytest
+
+from popd_fixtures import Net
+from support import variant
+
+
+@pytest.fixture(scope="module")
+def net():
+    made = Net()
+    try:
+        made.prepare()
+        made.daemon.start()
+        yield made
+    finally:
+        made.remove()
+
+
+def test_popd_runs_as_the_variant_says(net):
+    status, wanted = net.popctl("status"), variant.settings()
+    states = status["offloads"]
+    for name, state in states.items():
+        if name != "sha1":
+            assert (state == "off") == (wanted.get(name) == "no"), f"{name} is {state}"
+    assert wanted.get("sha1", "auto") in ("auto", states["sha1"])
+    assert status["workers"] == int(wanted.get("workers", "2")) == net.workers
+    known = net.dump()
+    for name, value in wanted.items():
+        assert known[name] == value
+
+
+def test_the_outer_device_is_as_the_variant_says(net):
+    told = net.pop.run("ethtool", "-k", "p0").stdout
+    if variant.outer_gro():
+        assert f"generic-receive-offload: {variant.outer_gro()}" in told
+    else:
+        assert "generic-receive-offload: " in told
