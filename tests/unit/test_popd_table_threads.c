@@ -5,6 +5,7 @@
  * led to a wrong tunnel or to freed memory (SAN=1).
  */
 #include <pthread.h>
+#include <sched.h>
 
 #include "popd/core/replay.h"
 #include "tests/unit/test_popd_fixture.h"
@@ -120,6 +121,10 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 		struct tunnel_conf *c = conf_at(d, i % STABLE, false, i / 7 % 4);
 		assert_int_equal(table_set(s->table, c), 0);
 	}
+	/* As from a journal; one that was deleted is not there, and what it was told stays without effect. */
+	if (i % 4 == 1)
+		(void)table_restore(s->table, 101 + (i + 5) % CHURNING, endpoint_pack(at("192.0.2.77", 7), 0),
+				    NOW - 5 + i % 3, NOW);
 	if (i % 50 == 0)
 		table_set_pop(s->table, &pop);
 	if (i % 3 == 0)
@@ -179,6 +184,158 @@ static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
 		digest_ctx_free(readers[i].pipeline.digest);
 	}
 	table_free(s.table);
+	digest_ctx_free(d);
+}
+
+/* ---- a prefix that goes from one tunnel to another ---- */
+
+enum { FIRST = 1, SECOND = 2, AROUND = 3, MOVING_LOOKUPS = 8 };
+
+/* `round` is odd while the prefix is on its way; else the owner is FIRST after an even number of moves. Below it all
+ * lies a wider prefix of a third tunnel, so that there always is a route. */
+struct moving {
+	struct table *table;
+	_Atomic unsigned round;
+	_Atomic bool stop;
+};
+
+struct watcher {
+	struct moving *moving;
+	unsigned number;
+	pthread_t thread;
+	_Atomic unsigned at_rest[2]; /* how often it looked while the prefix stayed where it was, by owner */
+	_Atomic(const char *) fault;
+};
+
+static uint32_t owner_at_rest(unsigned round)
+{
+	return round / 2 % 2 == 0 ? FIRST : SECOND;
+}
+
+static const char *judge(const struct route *r, unsigned before, unsigned after)
+{
+	static const char *const faults[] = { "a route is missing", "a route is nobody's who ever had it",
+					      "a prefix was not its owner's", "a route is not of its tunnel" };
+
+	if (r->kind != ROUTE_SUBNET || !r->tunnel || !r->conf)
+		return faults[0];
+	if (r->conf->id < FIRST || r->conf->id > AROUND)
+		return faults[1];
+	if (before == after && before % 2 == 0 && r->conf->id != owner_at_rest(before))
+		return faults[2];
+	return r->conf->route_count > 0 ? NULL : faults[3];
+}
+
+/* By each way there is: one at a time, many at once, and exactly. */
+static void look(struct watcher *w, const struct ip6 *inside)
+{
+	const struct ip6 *many[MOVING_LOOKUPS];
+	struct route routes[MOVING_LOOKUPS + 1];
+	struct moving *m = w->moving;
+
+	for (size_t i = 0; i < MOVING_LOOKUPS; i++)
+		many[i] = inside;
+	table_worker_enter(m->table, w->number);
+	unsigned before = atomic_load(&m->round);
+	routes[MOVING_LOOKUPS] = table_lookup(m->table, inside);
+	table_lookup_batch(m->table, many, MOVING_LOOKUPS, routes);
+	bool owned = pop_owns(table_pop(m->table), inside);
+	unsigned after = atomic_load(&m->round);
+	const char *fault = owned ? NULL : "the PoP has lost a prefix";
+	for (size_t i = 0; i < ARRAY_LEN(routes) && !fault; i++)
+		fault = judge(&routes[i], before, after);
+	if (fault)
+		atomic_store(&w->fault, fault);
+	if (before == after && before % 2 == 0)
+		atomic_fetch_add(&w->at_rest[before / 2 % 2], 1);
+	table_worker_leave(m->table, w->number);
+}
+
+static void *watch(void *arg)
+{
+	struct watcher *w = arg;
+	struct ip6 inside = addr("2001:db8:3001:4200::1");
+
+	while (!atomic_load(&w->moving->stop) && !atomic_load(&w->fault))
+		look(w, &inside);
+	return NULL;
+}
+
+/* Everybody has looked at both owners, or found fault. */
+static bool have_rested(struct watcher *watchers)
+{
+	enum { ENOUGH = 20 };
+
+	(void)sched_yield();
+	for (unsigned i = 0; i < READERS; i++)
+		if ((atomic_load(&watchers[i].at_rest[0]) < ENOUGH || atomic_load(&watchers[i].at_rest[1]) < ENOUGH) &&
+		    !atomic_load(&watchers[i].fault))
+			return false;
+	return true;
+}
+
+/* With the prefix or without; other routes come and go, so that places change and the hash is built anew. */
+static void set_owner(struct moving *m, struct digest_ctx *d, uint32_t id, bool has, unsigned i)
+{
+	char net[IP6_TEXT], own[PREFIX6_TEXT], other[PREFIX6_TEXT];
+
+	snprintf(net, sizeof(net), "2001:db8:2ff:%x::", (unsigned)id);
+	snprintf(own, sizeof(own), "2001:db8:2ff:%x::/64", 0x8000u + (unsigned)id);
+	snprintf(other, sizeof(other), "2001:db8:31%02x:%x::/%u", i % 256, (unsigned)id << 8, 57 + i % 5);
+	const char *with[] = { own, "2001:db8:3001:4200::/56", i % 3 ? other : NULL, NULL },
+		   *without[] = { own, i % 2 ? other : NULL, NULL };
+	assert_int_equal(table_set(m->table, conf_new(d, id, TUNNEL_AYIYA, net, has ? with : without)), 0);
+}
+
+static void a_prefix_is_always_that_of_its_owner_while_it_moves(void **state)
+{
+	static const uint8_t seed[16] = { 9 };
+	static struct moving m;
+	static struct watcher watchers[READERS];
+	const char *asked = getenv("POPD_CHURN");
+	unsigned moves = asked ? (unsigned)strtoul(asked, NULL, 0) : 3000;
+
+	(void)state;
+	assert_int_equal(digest_init(), 0);
+	struct digest_ctx *d = digest_ctx_create();
+	m.table = table_create(CAPACITY, READERS, seed);
+	assert_true(d && m.table);
+	struct pop_conf pop = { .ipv4 = { POP_IPV4 }, .prefix_count = 1, .tunnel_prefix_count = 1 };
+	pop.prefixes[0] = prefix("2001:db8::/32");
+	table_set_pop(m.table, &pop);
+	assert_int_equal(table_set(m.table, conf_new(d, AROUND, TUNNEL_AYIYA, "2001:db8:2ff:3::",
+						     (const char *const[]){ "2001:db8:3001::/48", NULL })),
+			 0);
+	set_owner(&m, d, FIRST, true, 0);
+	set_owner(&m, d, SECOND, false, 0);
+	for (unsigned i = 0; i < READERS; i++) {
+		watchers[i].moving = &m;
+		watchers[i].number = i;
+		assert_int_equal(pthread_create(&watchers[i].thread, NULL, watch, &watchers[i]), 0);
+	}
+	for (unsigned i = 0; i < moves || !have_rested(watchers); i++) {
+		uint32_t from = owner_at_rest(2 * i), to = owner_at_rest(2 * i + 2);
+		atomic_fetch_add(&m.round, 1);
+		set_owner(&m, d, from, false, i);
+		if (i % 64 == 0) /* gone and back again in between */
+			assert_int_equal(table_delete(m.table, from), 0);
+		set_owner(&m, d, to, true, i);
+		atomic_fetch_add(&m.round, 1);
+		if (i % 64 == 0)
+			set_owner(&m, d, from, false, i);
+		if (i % 16 == 0)
+			table_set_pop(m.table, &pop);
+		if (i % 3 == 0)
+			table_reclaim(m.table);
+	}
+	atomic_store(&m.stop, true);
+	for (unsigned i = 0; i < READERS; i++) {
+		assert_int_equal(pthread_join(watchers[i].thread, NULL), 0);
+		const char *fault = atomic_load(&watchers[i].fault);
+		if (fault)
+			fail_msg("%s", fault);
+	}
+	table_free(m.table);
 	digest_ctx_free(d);
 }
 
@@ -242,6 +399,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_second_moves_a_tunnel_once_at_most),
+		cmocka_unit_test(a_prefix_is_always_that_of_its_owner_while_it_moves),
 		cmocka_unit_test(nobody_is_led_astray_by_a_table_that_changes_under_him),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
