@@ -1,5 +1,5 @@
 #!/bin/bash
-# The tests once for each thing that may be otherwise: each offload off, each signature engine this processor has, receive offload on
+# The tests once for each thing that may be otherwise: each offload off (on, if it is not as popd comes), each signature engine this processor has, receive offload on
 # the outer device on and off, one worker and two, sanitizers. "make matrix" calls this. In the end a table, and the totals in the last
 # line.
 #
@@ -17,7 +17,8 @@ unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
 
 # ---- what there is
 
-offloads=$(sed -n 's/^[[:space:]]*X([A-Z0-9_]*, "\([a-z0-9_]*\)".*/\1/p' popd/io/offload.h)
+# "name default" each
+offloads=$(sed -n 's/^[[:space:]]*X([A-Z0-9_]*, "\([a-z0-9_]*\)", "\(yes\|no\)".*/\1 \2/p' popd/io/offload.h)
 engines=$(sed -n '/^const char \*const sha1_engine_names/,/^};/p' lib/sha1_many.c | grep -o '"[a-z0-9-]*"' | tr -d '"' | grep -v '^auto$')
 if [ -z "$offloads" ] || [ -z "$engines" ]; then
 	echo "matrix.sh: no offloads or no engines found where their lists were"
@@ -34,10 +35,17 @@ data_files() { ls tests/net/test_{variant,popd_basic,tunnels,hostile,capture,ord
 
 # name, kind of tests, settings of popd, receive offload of the outer device
 variants() {
-	local one
+	local one standard all=
 	echo "plain|all||"
-	for one in $offloads; do echo "no-$one|net|$one = no|"; done
-	echo "no-offload|net|$(for one in $offloads; do printf '%s = no;' "$one"; done)|"
+	while read -r one standard; do
+		if [ "$standard" = yes ]; then
+			echo "no-$one|net|$one = no|"
+			all+="$one = no;"
+		else
+			echo "with-$one|net|$one = yes|"
+		fi
+	done <<<"$offloads"
+	echo "no-offload|net|$all|"
 	for one in $engines; do echo "sha1-$one|data|sha1 = $one|"; done
 	echo "gro-on|net||on"
 	echo "gro-off|net||off"

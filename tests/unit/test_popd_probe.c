@@ -89,6 +89,25 @@ static void copies_old_ones_and_forgeries_of_an_answer_are_not_counted(void **st
 	pop_end(&p);
 }
 
+static void an_answer_cut_anywhere_or_with_a_byte_more_is_none(void **state)
+{
+	struct pop p = pop_new();
+	struct packet answer = answer_to_probe(&p, 1);
+	const struct tunnel_conf *c = conf_of_tunnel(table_by_id(p.table, 3));
+	uint32_t rtt, word;
+
+	(void)state;
+	for (size_t len = 0; len <= PROBE_LEN - 40 + 1; len++) {
+		uint8_t *cut = malloc(len ? len : 1);
+		assert_non_null(cut);
+		memcpy(cut, answer.b + 40, len < PROBE_LEN - 40 ? len : PROBE_LEN - 40);
+		assert_int_equal(probe_is_answer(cut, len, c, p.pipeline.probe_key, p.now.mono_us + 1, &rtt, &word),
+				 len == PROBE_LEN - 40);
+		free(cut);
+	}
+	pop_end(&p);
+}
+
 static void an_answer_through_another_tunnel_is_worth_nothing(void **state)
 {
 	struct pop p = pop_new();
@@ -143,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_answer_to_a_probe_is_counted_with_its_time_and_no_drop),
 		cmocka_unit_test(copies_old_ones_and_forgeries_of_an_answer_are_not_counted),
+		cmocka_unit_test(an_answer_cut_anywhere_or_with_a_byte_more_is_none),
 		cmocka_unit_test(an_answer_through_another_tunnel_is_worth_nothing),
 		cmocka_unit_test(probes_to_tunnels_that_cannot_have_one_end_by_name),
 	};
