@@ -61,7 +61,7 @@ count() { cat "$dir/$1".* | grep -c "$2"; }
 balanced="SELECT count(*) FROM (SELECT balance, sum(amount) OVER w AS total, n, row_number() OVER w AS row FROM broker.ledger
 	WINDOW w AS (PARTITION BY account ORDER BY n)) l WHERE balance <> total OR n <> row"
 
-echo 1..30
+echo 1..32
 ask "SELECT t.pop(); SELECT t.pop('demo02', 2); SELECT t.account('DEMO', 750); SELECT t.account('POOR', 25); SELECT t.account('RICH', 5000);
 	SELECT t.account('WORK', 5000)" >/dev/null
 
@@ -130,6 +130,30 @@ is 'and the ledger balances' "$(ask "$balanced")" 0
 times 10 "SELECT applied FROM api.popd_statistics('demo02', repeat('a', 32), 1, '{$t3}', '{2025-02-01}', '{5}', '{5}', '{1}', '{5}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}');"
 together batch popd "${scripts[@]}"
 is 'a batch sent ten times at once is applied once' "$(count batch '^t$') $(ask "SELECT sent FROM broker.tunnel_day WHERE day = '2025-02-01'")" '1 5'
+
+sample() { # incarnation letter, first tunnel
+	echo "SELECT applied FROM api.popd_samples('demo02', repeat('$1', 32), 1, '{$2,$t3}', '{2025-02-02,2025-02-02}', '{NULL,NULL}', '{5,5}', '{5,5}', '{1,1}',
+		'{5,5}', '{1,1}', '{1,1}', '{1,1}', '{1,1}', '{1,1}', '{1,1}', '{$2}', '{2025-02-02}', '{hop-limit}', '{1}');"
+}
+times 10 "$(sample b "$t3")"
+together sample popd "${scripts[@]}"
+is 'so is one with samples and reasons' "$(count sample '^t$') $(ask "SELECT d.sent, p.sent, r.packets FROM broker.tunnel_day d JOIN broker.pop_day p USING (day)
+	JOIN broker.tunnel_drop r USING (tunnel, day) WHERE day = '2025-02-02'")" '1 10|10|1'
+
+# A tunnel is deleted while a batch with it comes in: the batch waits, and then counts without it.
+going=$(ask "SELECT t.tunnel('RICH', 'demo02')")
+mkfifo "$dir/deleting"
+psql -Xqt -U operator <"$dir/deleting" >/dev/null &
+exec 8>"$dir/deleting"
+echo "BEGIN; SELECT api.op_tunnel_delete($going);" >&8
+wait_for "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
+ask "$(sample c "$going")" popd >"$dir/late" &
+wait_for "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"
+echo 'COMMIT;' >&8
+exec 8>&-
+wait
+is 'a batch is not lost with a tunnel that is deleted meanwhile' "$(cat "$dir/late") $(ask "SELECT sum(d.sent), (SELECT p.sent FROM broker.pop_day p
+	WHERE p.day = '2025-02-02') FROM broker.tunnel_day d WHERE d.day = '2025-02-02'")" 't 15|20'
 
 times 10 "SELECT accepted FROM api.tic_login_accept($(ask "SELECT broker.account_find('demo')"), NULL, 'md5', '192.0.2.1', true, 'AICCU', 5);"
 together login ticd "${scripts[@]}"
