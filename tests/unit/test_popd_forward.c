@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "popd/core/path.h"
-#include "tests/unit/oracle_forward.c"
+#include "tests/unit/oracle_icmp4.c"
 #include "tests/unit/test_popd_fixture.h"
 
 static uint64_t seed;
