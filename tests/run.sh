@@ -68,8 +68,8 @@ suite_includes() { tests/check_includes.sh; }
 suite_sql() { tests/sql/run; }
 suite_manuals() { tests/check_manuals.sh; }
 suite_deploy() { tests/check_deploy.sh; }
-# Two at a time, a file a process: these wait more than they work.
-run_pytest() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs -n 2 --dist loadfile "$@"; }
+# Two at a time, a file a process: these wait more than they work. The slowest are named.
+run_pytest() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs --durations=8 -n 2 --dist loadfile "$@"; }
 suite_net() { run_pytest tests/net; }
 suite_web() { run_pytest tests/web; }
 
