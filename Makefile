@@ -27,7 +27,7 @@ endif
 PARTS = lib popd popctl ticd ticctl web
 src_lib = $(wildcard lib/*.c lib/*/*.c)
 src_popd = $(filter-out $(if $(BPF),%_none.c,popd/io/bpf_encap.c),$(wildcard popd/wire/*.c popd/core/*.c popd/io/*.c))
-src_popctl = $(wildcard popd/popctl_*.c)
+src_popctl = $(wildcard popd/popctl_*.c popd/wire/*.c)
 src_ticd = $(wildcard ticd/proto/*.c ticd/core/*.c ticd/io/*.c)
 src_ticctl = $(wildcard ticd/ctl/*.c)
 src_web = $(wildcard web/*/*.c)

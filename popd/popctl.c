@@ -10,6 +10,7 @@
 #include "lib/version.h"
 #include "popd/popctl_client.h"
 #include "popd/popctl_json.h"
+#include "popd/popctl_json_trace.h"
 
 #define DEFAULT_SOCKET "/run/popd/popd.sock"
 
@@ -22,6 +23,10 @@ enum option {
 	OPTION_BY,
 	OPTION_INTERVAL,
 	OPTION_ONCE,
+	OPTION_COUNT,
+	OPTION_PCAP,
+	OPTION_OUTER,
+	OPTION_INNER,
 	OPTION__COUNT
 };
 #define BIT(o) (1u << OPTION_##o)
@@ -39,6 +44,10 @@ static const struct {
 	[OPTION_BY] = { "--by", "WHAT", "busy in octets (default), packets or drops" },
 	[OPTION_INTERVAL] = { "--interval", "S", "seconds from table to table (default 2; with --once 1)" },
 	[OPTION_ONCE] = { "--once", NULL, "one table" },
+	[OPTION_COUNT] = { "-c", "N", "end after N packets" },
+	[OPTION_PCAP] = { "--pcap", "FILE", "write them to a capture file; -: to standard output" },
+	[OPTION_OUTER] = { "--outer", NULL, "in the file: IPv4 packets, as between client and PoP" },
+	[OPTION_INNER] = { "--inner", NULL, "in the file: IPv6 packets, as within the tunnel (the default)" },
 };
 _Static_assert(ARRAY_LEN(options) == OPTION__COUNT, "every option has a row");
 
@@ -59,6 +68,10 @@ static const struct {
 	  "T-ID|ADDRESS",
 	  BIT(PACKET) | BIT(RESET),
 	  "what was dropped for which reason, when, from where and what that means" },
+	{ { "tunnel", "trace" },
+	  "T-ID|ADDRESS...",
+	  BIT(ALL) | BIT(COUNT) | BIT(PCAP) | BIT(OUTER) | BIT(INNER),
+	  "each packet of these tunnels and what becomes of it, as it comes, until Ctrl-C" },
 	{ { "counters", NULL },
 	  NULL,
 	  BIT(PACKET) | BIT(RESET),
@@ -212,6 +225,22 @@ static int take_top(const struct command_line *line, struct popctl_request *requ
 	return 0;
 }
 
+/* What goes with tunnel trace. 0, or 2 after a sentence. */
+static int take_trace(const struct command_line *line, struct popctl_request *request)
+{
+	bool form = has(line, OPTION_OUTER) || has(line, OPTION_INNER);
+
+	request->pcap = line->values[OPTION_PCAP];
+	request->outer = has(line, OPTION_OUTER);
+	if (has(line, OPTION_OUTER) && has(line, OPTION_INNER))
+		return misuse("either --outer or --inner", NULL);
+	if (form && !request->pcap)
+		return misuse("--outer and --inner go with --pcap", NULL);
+	if (request->pcap && line->json)
+		return misuse("either --pcap or --json", NULL);
+	return take_number(line, OPTION_COUNT, UINT32_MAX, 0, &request->count);
+}
+
 /* 0, or 2 after a sentence. */
 static int find(const struct command_line *line, struct popctl_request *request)
 {
@@ -222,23 +251,30 @@ static int find(const struct command_line *line, struct popctl_request *request)
 		if (line->n < words || strcmp(line->words[0], commands[i].words[0]) != 0 ||
 		    (words == 2 && strcmp(line->words[1], commands[i].words[1]) != 0))
 			continue;
+		/* some take several arguments, or none when it is all that is meant */
+		bool many = commands[i].argument && strstr(commands[i].argument, "...");
+		size_t least = words + (commands[i].argument != NULL && !(many && has(line, OPTION_ALL)));
+		size_t most = many ? words + POPCTL_ARGUMENTS : words + (commands[i].argument != NULL);
 		snprintf(name, sizeof(name), "%s%s%s", commands[i].words[0], words == 2 ? " " : "",
 			 words == 2 ? commands[i].words[1] : "");
-		if (line->n < words + (commands[i].argument != NULL))
+		if (line->n < least)
 			return misuse(name, commands[i].argument[0] == 'L' ? " needs a level" : " needs a tunnel");
-		if (line->n > words + (commands[i].argument != NULL))
+		if (line->n > most)
 			return misuse("too many words: ", line->words[line->n - 1]);
 		if (check_options(line, commands[i].options, name) != 0)
 			return 2;
 		*request = (struct popctl_request){
 			.command = name,
 			.argument = commands[i].argument ? line->words[words] : NULL,
+			.arguments = line->words + words,
+			.n = line->n - words,
 			.all = has(line, OPTION_ALL),
 			.packet = has(line, OPTION_PACKET),
 			.reset = has(line, OPTION_RESET),
 			.json = line->json,
 		};
-		return take_top(line, request);
+		int status = take_top(line, request);
+		return status != 0 ? status : take_trace(line, request);
 	}
 	return misuse(line->n ? "unknown command: " : "which command?", line->n ? line->words[0] : NULL);
 }
@@ -259,7 +295,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "popctl: %s\n", why);
 		return 1;
 	}
-	status = popctl_run(fd, &request, stdout, stderr);
+	status = strcmp(request.command, "tunnel trace") == 0 ? popctl_trace(fd, &request, stdout, stderr)
+							      : popctl_run(fd, &request, stdout, stderr);
 	close(fd);
 	if (fflush(stdout) != 0)
 		status = 1;

@@ -50,15 +50,21 @@ static int send_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
+int client_send(int fd, const char *request, char why[static CLIENT_WHY])
+{
+	if (send_all(fd, request, strlen(request)) == 0 && send_all(fd, "\n", 1) == 0)
+		return 0;
+	snprintf(why, CLIENT_WHY, "popd has closed the connection: %s", strerror(errno));
+	return -1;
+}
+
 char *client_ask(int fd, const char *request, char why[static CLIENT_WHY])
 {
 	char *answer = NULL;
 	size_t len = 0, room = 0;
 
-	if (send_all(fd, request, strlen(request)) != 0 || send_all(fd, "\n", 1) != 0) {
-		snprintf(why, CLIENT_WHY, "popd has closed the connection: %s", strerror(errno));
+	if (client_send(fd, request, why) != 0)
 		return NULL;
-	}
 	for (;;) {
 		if (room - len < CHUNK) {
 			char *grown = room < ANSWER_LARGEST ? realloc(answer, room + CHUNK) : NULL;

@@ -28,6 +28,8 @@ void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t
 	struct drop_note note;
 
 	b->jobs[i].drop = why;
+	b->jobs[i].charged = t;
+	b->jobs[i].charged_conf = c;
 	note_take(b, i, why, t, c, &note);
 	counters_drop(b->p->counters, t ? t->slot : UINT32_MAX, &note);
 }
@@ -119,6 +121,8 @@ static void drop_unsigned(struct batch *b)
 				job->out[o].kind = OUT_NONE;
 		struct drop_note note;
 		job->drop = DROP_INTERNAL;
+		job->charged = job->tunnel;
+		job->charged_conf = job->conf;
 		note_take_length(b, b->asker[k], DROP_INTERNAL, job->conf, &note);
 		counters_drop(b->p->counters, job->tunnel ? job->tunnel->slot : UINT32_MAX, &note);
 	}

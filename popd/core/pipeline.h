@@ -71,8 +71,10 @@ struct job {
 	/* on the way */
 	const struct tunnel_conf *conf;
 	/* out */
-	enum drop drop;    /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
-	struct out out[2]; /* out[1] only for an AYIYA echo request that also forwards */
+	enum drop drop; /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
+	const struct tunnel *charged;           /* with a drop: whose it is; NULL: the PoP's alone */
+	const struct tunnel_conf *charged_conf; /* its configuration */
+	struct out out[2];                      /* out[1] only for an AYIYA echo request that also forwards */
 	enum event event;
 	uint64_t old_endpoint;      /* EVENT_ENDPOINT_MOVED: the endpoint word before */
 	struct complaint complaint; /* EVENT_COMPLAINT */

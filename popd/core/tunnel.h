@@ -59,6 +59,7 @@ struct tunnel {
 	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
 	_Atomic uint32_t held;   /* not 0: its every packet must come by popd, no short cut */
 	atomic_flag moving;      /* held for the few instructions in which an endpoint moves */
+	_Atomic bool watched;    /* somebody follows its packets (io/tap.h); the control thread's to set */
 	uint32_t slot;           /* own index */
 } CACHE_ALIGNED;
 
@@ -77,7 +78,7 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, con
 	NONNULL MUSTCHECK;
 
 /* Writes zeros over the secret, or a key that comes of it, where `len` bytes of a packet that is to be shown begin with
- * it (or with as much of it as there is room for). */
+ * it or with a good part of it. */
 void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len) NONNULL;
 
 /* The client's and the PoP's address in the tunnel. */

@@ -12,6 +12,7 @@
 #include "popd/io/startup.h"
 
 enum { DATABASE_CONNECTIONS = 2, DATABASE_QUEUE = 16 };
+_Static_assert((int)TRACE_WATCHERS >= (int)CONTROL_CLIENTS, "every client may follow packets");
 
 bool build_may_start(struct popd *d)
 {
@@ -25,7 +26,8 @@ bool build_may_start(struct popd *d)
 		log_error("%s", why);
 		return false;
 	}
-	d->control = control_create(d->loop, d->settings->control, wiring_control_asked, d, control_why);
+	d->control = control_create(d->loop, d->settings->control, wiring_control_asked, wiring_control_left, d,
+				    control_why);
 	if (!d->control) {
 		log_error("%s", control_why);
 		return false;
@@ -95,7 +97,8 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 	uint32_t n = d->worker_count;
 
 	d->limiter = limiter_create((uint32_t)s->errors, (uint32_t)s->tunnel_errors);
-	if (!d->limiter)
+	d->trace = trace_create(d->table, wiring_tell, d);
+	if (!d->limiter || !d->trace)
 		return false;
 	struct worker_conf conf = {
 		.table = d->table,
@@ -106,6 +109,7 @@ static bool make_workers(struct popd *d, char why[static WORKER_WHY])
 		.tun = s->tun,
 		.count = n,
 		.offloads = &d->offloads,
+		.watch = trace_tap_watch(d->trace),
 		.sha1 = d->sha1,
 		.limiter = d->limiter,
 		.expiry = (uint32_t)s->expiry,
@@ -254,6 +258,7 @@ bool build_database(struct popd *d, uint64_t seq)
 		.facts = wiring_control_facts,
 		.load = wiring_load,
 		.top = wiring_top,
+		.follow = wiring_follow,
 		.reload = daemon_reload,
 		.ctx = d,
 	};
@@ -304,6 +309,7 @@ void build_free(struct popd *d)
 	for (unsigned i = 0; i < d->worker_count; i++)
 		worker_free(d->workers[i]);
 	limiter_free(d->limiter);
+	trace_free(d->trace);
 	table_free(d->table);
 	bpf_encap_free(d->encap);
 	digest_ctx_free(d->digest);

@@ -24,6 +24,8 @@ struct client {
 	size_t line_len;
 	char *answer; /* being written, malloc'ed */
 	size_t answer_len, written;
+	char *behind; /* of one that follows: CONTROL_BEHIND bytes, what it has yet to be told; else NULL */
+	size_t behind_len;
 };
 
 struct control {
@@ -32,11 +34,17 @@ struct control {
 	int fd;
 	struct ev_io accept;
 	control_handler *handler;
+	control_leaver *left;
 	void *ctx;
 	struct client clients[CONTROL_CLIENTS];
 };
 
 static void take_lines(struct client *c);
+
+static unsigned number_of(const struct client *c)
+{
+	return (unsigned)(c - c->control->clients);
+}
 
 static void client_close(struct client *c)
 {
@@ -47,9 +55,12 @@ static void client_close(struct client *c)
 	c->answer = NULL;
 	c->fd = -1;
 	c->waiting = false;
+	free(c->behind);
+	c->behind = NULL;
+	c->control->left(c->control->ctx, number_of(c));
 }
 
-/* A client is either read from or written to, never both. */
+/* A client that asks is either read from or written to, never both. */
 static void client_watch(struct client *c, int events)
 {
 	ev_io_stop(c->control->loop, &c->io);
@@ -91,6 +102,82 @@ static bool client_answer(struct client *c, char *answer)
 	return client_flush(c);
 }
 
+/* ---- one that follows ---- */
+
+/* Its time is its own: no idle limit. We read to see it leave. */
+static void follower_watch(struct client *c)
+{
+	int events = EV_READ | (c->behind_len > 0 ? EV_WRITE : 0);
+
+	if (ev_is_active(&c->io) && (c->io.events & (EV_READ | EV_WRITE)) == events)
+		return;
+	ev_io_stop(c->control->loop, &c->io);
+	ev_io_set(&c->io, c->fd, events);
+	ev_io_start(c->control->loop, &c->io);
+}
+
+/* Writes what the socket takes. */
+static void follower_flush(struct client *c)
+{
+	size_t done = 0;
+
+	while (done < c->behind_len) {
+		ssize_t n = send(c->fd, c->behind + done, c->behind_len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0) {
+			client_close(c);
+			return;
+		}
+		done += (size_t)n;
+	}
+	c->behind_len -= done;
+	memmove(c->behind, c->behind + done, c->behind_len);
+	follower_watch(c);
+}
+
+static void follower_ready(struct client *c, int revents)
+{
+	char ignored[256];
+
+	if (revents & EV_READ) {
+		ssize_t n = recv(c->fd, ignored, sizeof(ignored), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+			client_close(c);
+			return;
+		}
+	}
+	if (revents & EV_WRITE)
+		follower_flush(c);
+}
+
+static bool follower_tell(struct client *c, const char *line, size_t len)
+{
+	if (CONTROL_BEHIND - c->behind_len < len + 1)
+		return false;
+	memcpy(c->behind + c->behind_len, line, len);
+	c->behind[c->behind_len + len] = '\n';
+	c->behind_len += len + 1;
+	follower_watch(c);
+	return true;
+}
+
+/* Takes `answer`. */
+static void follower_begin(struct client *c, char *answer)
+{
+	c->behind = malloc(CONTROL_BEHIND);
+	c->behind_len = 0;
+	c->line_len = 0;
+	ev_timer_stop(c->control->loop, &c->idle);
+	if (!c->behind || !follower_tell(c, answer, strlen(answer)))
+		client_close(c);
+	free(answer);
+}
+
+/* ---- lines ---- */
+
 /* Hands over the first line; true: its answer is written and the next may be looked at. */
 static bool take_line(struct client *c, size_t len)
 {
@@ -98,12 +185,14 @@ static bool take_line(struct client *c, size_t len)
 	size_t used = len + 1;
 
 	c->line[len] = '\0';
-	enum control_verdict verdict = c->control->handler(c->control->ctx, c->line, len, &answer);
+	enum control_verdict verdict = c->control->handler(c->control->ctx, number_of(c), c->line, len, &answer);
 	memmove(c->line, c->line + used, c->line_len - used);
 	c->line_len -= used;
 	if (verdict == CONTROL_ANSWERED)
 		return client_answer(c, answer);
-	if (verdict == CONTROL_LATER) {
+	if (verdict == CONTROL_FOLLOWS) {
+		follower_begin(c, answer);
+	} else if (verdict == CONTROL_LATER) {
 		c->waiting = true;
 		ev_io_stop(c->control->loop, &c->io);
 		ev_timer_stop(c->control->loop, &c->idle);
@@ -133,6 +222,10 @@ static void client_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 	struct client *c = container_of(io, struct client, io);
 
 	(void)loop;
+	if (c->behind) {
+		follower_ready(c, revents);
+		return;
+	}
 	if (revents & EV_WRITE) {
 		if (client_flush(c))
 			take_lines(c);
@@ -226,8 +319,8 @@ static int open_socket(const char *path, char *why)
 	return -1;
 }
 
-struct control *control_create(struct ev_loop *loop, const char *path, control_handler *handler, void *ctx,
-			       char why[static CONTROL_WHY])
+struct control *control_create(struct ev_loop *loop, const char *path, control_handler *handler, control_leaver *left,
+			       void *ctx, char why[static CONTROL_WHY])
 {
 	struct control *control = calloc(1, sizeof(*control));
 
@@ -243,6 +336,7 @@ struct control *control_create(struct ev_loop *loop, const char *path, control_h
 	snprintf(control->path, sizeof(control->path), "%s", path);
 	control->loop = loop;
 	control->handler = handler;
+	control->left = left;
 	control->ctx = ctx;
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *c = &control->clients[i];
@@ -267,6 +361,13 @@ void control_free(struct control *control)
 	close(control->fd);
 	(void)unlink(control->path);
 	free(control);
+}
+
+bool control_tell(struct control *control, unsigned client, const char *line, size_t len)
+{
+	struct client *c = &control->clients[client];
+
+	return c->fd >= 0 && c->behind && follower_tell(c, line, len);
 }
 
 void control_answer_waiting(struct control *control, const char *answer)

@@ -415,6 +415,58 @@ static json_t *tunnel_errors(const struct control_view *v, uint32_t now, const j
 	return o;
 }
 
+/* ---- following ---- */
+
+/* Adds one tunnel to the wish; or a refusal. */
+static json_t *wish_for(const struct control_view *v, const json_t *what, struct trace_wish *wish)
+{
+	const char *name = json_string_value(what);
+	char why[160] = "which tunnel?";
+	const struct tunnel *t = name ? find_tunnel(v, name, why, sizeof(why)) : NULL;
+	const struct tunnel_conf *c = t ? atomic_load_explicit(&t->conf, memory_order_relaxed) : NULL;
+
+	if (!c)
+		return refusal(why);
+	if (wish->n == ARRAY_LEN(wish->ids))
+		return refusal("too many tunnels to follow; all of them is possible");
+	wish->ids[wish->n++] = c->id;
+	return NULL;
+}
+
+static json_t *tunnel_trace(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	const json_t *what = json_object_get(request, "what"), *snap = json_object_get(request, "snap");
+	json_int_t bytes = json_is_integer(snap) ? json_integer_value(snap) : 0;
+	struct trace_wish wish = { .all = json_is_true(json_object_get(request, "all")),
+				   .snap = bytes <= 0         ? 0
+					   : bytes < TAP_SNAP ? (uint32_t)bytes
+							      : TAP_SNAP };
+	char text[IP4_TEXT];
+	json_t *refused = NULL, *o, *list;
+
+	(void)now;
+	if (json_is_array(what))
+		for (size_t i = 0; i < json_array_size(what) && !refused; i++)
+			refused = wish_for(v, json_array_get(what, i), &wish);
+	else if (what || !wish.all)
+		refused = wish_for(v, what, &wish);
+	if (!refused && wish.n == 0 && !wish.all)
+		refused = refusal("which tunnel?");
+	if (refused)
+		return refused;
+	o = json_object();
+	list = json_array();
+	for (size_t i = 0; i < wish.n; i++)
+		(void)json_array_append_new(list, tunnel_name(wish.ids[i]));
+	set(o, "following", list);
+	set(o, "all", json_boolean(wish.all));
+	set(o, "ipv4", json_string(ip4_text(v->settings->ipv4, text)));
+	set(o, "ayiya_port", json_integer(v->settings->ayiya_port));
+	set(o, "heartbeat_port", json_integer(v->settings->heartbeat_port));
+	v->follow(v->ctx, v->client, &wish);
+	return o;
+}
+
 /* ---- the others ---- */
 
 static json_t *busiest(const struct control_view *v, uint32_t now, const json_t *request)
@@ -492,16 +544,18 @@ static json_t *reload(const struct control_view *v, uint32_t now, const json_t *
 static const struct {
 	const char *name;
 	json_t *(*run)(const struct control_view *v, uint32_t now, const json_t *request);
+	bool follows; /* more comes after the answer */
 } commands[] = {
-	{ "status", status },
-	{ "tunnel list", tunnel_list },
-	{ "tunnel show", tunnel_show },
-	{ "tunnel errors", tunnel_errors },
-	{ "counters", counters },
-	{ "reasons", reasons },
-	{ "reload", reload },
-	{ "log", set_log },
-	{ "top", busiest },
+	{ "status", status, false },
+	{ "tunnel list", tunnel_list, false },
+	{ "tunnel show", tunnel_show, false },
+	{ "tunnel errors", tunnel_errors, false },
+	{ "tunnel trace", tunnel_trace, true },
+	{ "counters", counters, false },
+	{ "reasons", reasons, false },
+	{ "reload", reload, false },
+	{ "log", set_log, false },
+	{ "top", busiest, false },
 };
 
 static enum control_verdict give(json_t *o, char **answer)
@@ -527,7 +581,10 @@ enum control_verdict control_json_handle(const struct control_view *v, uint32_t 
 			answer);
 	} else {
 		json_t *o = commands[i].run(v, now, request);
+		bool follows = commands[i].follows && o && !json_object_get(o, "error");
 		verdict = o ? give(o, answer) : CONTROL_LATER;
+		if (follows && verdict == CONTROL_ANSWERED)
+			verdict = CONTROL_FOLLOWS;
 	}
 	json_decref(request);
 	return verdict;

@@ -9,6 +9,9 @@
  *   {"command": "counters", "reset": false}
  *   {"command": "top", "by": "octets", "limit": 20}        the busiest tunnels (top_json.h); both may be left out
  *   {"command": "reasons"}
+ *   {"command": "tunnel trace", "what": ["T7", "2001:db8::1"], "all": false, "snap": 128}
+ *                                                          from then on a line for each packet (trace_json.h), and now
+ *                                                          and then {"lost": n}: so many were not told of
  *   {"command": "reload"}
  *   {"command": "log", "level": "debug"}
  *
@@ -30,6 +33,7 @@
 #include "popd/io/pgfeed.h"
 #include "popd/io/settings.h"
 #include "popd/io/top.h"
+#include "popd/io/trace.h"
 #include "popd/io/view.h"
 #include "popd/io/worker.h"
 
@@ -65,7 +69,10 @@ struct control_view {
 	void (*facts)(void *ctx, struct control_facts *out);
 	void (*load)(void *ctx, unsigned worker, struct view_load *out);
 	struct top *(*top)(void *ctx); /* which has just looked; NULL: no memory */
-	void (*reload)(void *ctx);     /* begins one; its outcome goes to control_json_outcome */
+	unsigned client;               /* who asks */
+	/* Has him told of packets from now on. */
+	void (*follow)(void *ctx, unsigned client, const struct trace_wish *wish);
+	void (*reload)(void *ctx); /* begins one; its outcome goes to control_json_outcome */
 	void *ctx;
 };
 

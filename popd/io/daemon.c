@@ -77,6 +77,7 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 	if (d->encap)
 		bpf_encap_tick(d->encap, wiring_now(), (uint32_t)d->settings->expiry);
 	keeper_tick(d->keeper);
+	trace_tick(d->trace);
 	if (d->top && top_is_idle(d->top, mono_now())) {
 		top_free(d->top);
 		d->top = NULL;
@@ -88,6 +89,18 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP), d->settings->tun);
 }
 
+/* What the workers tell of watched packets; the loop comes round again when there is more of it than a turn may take. */
+static void hand_on_packets(struct popd *d)
+{
+	bool more = false;
+
+	for (unsigned i = 0; d->trace && i < d->worker_count; i++)
+		if (d->workers[i])
+			more |= trace_drain(d->trace, worker_tap(d->workers[i]));
+	if (more)
+		ev_async_send(d->loop, &d->wake);
+}
+
 static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
 {
 	struct popd *d = container_of(async, struct popd, wake);
@@ -96,6 +109,7 @@ static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
 	events_drain(d->events, d->workers, d->worker_count);
 	if (d->seeker)
 		seeker_wake(d->seeker);
+	hand_on_packets(d);
 	for (unsigned i = 0; i < d->worker_count; i++) {
 		if (!worker_has_failed(d->workers[i]) || d->failed)
 			continue;

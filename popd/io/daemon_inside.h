@@ -36,6 +36,7 @@
 #include "popd/io/stats.h"
 #include "popd/io/store.h"
 #include "popd/io/top.h"
+#include "popd/io/trace.h"
 #include "popd/io/worker.h"
 
 struct popd {
@@ -59,6 +60,7 @@ struct popd {
 	struct keeper *keeper;
 	struct events *events;
 	struct errors *errors;
+	struct trace *trace;
 	struct stats *stats;
 	struct control *control;
 	struct prober *prober;
@@ -112,7 +114,10 @@ void wiring_control_facts(void *ctx, struct control_facts *out);
 void wiring_load(void *ctx, unsigned worker, struct view_load *out);
 struct top *wiring_top(void *ctx);
 void wiring_metrics(void *ctx, struct metrics_pop *out);
-enum control_verdict wiring_control_asked(void *ctx, const char *line, size_t len, char **answer);
+enum control_verdict wiring_control_asked(void *ctx, unsigned client, const char *line, size_t len, char **answer);
+void wiring_control_left(void *ctx, unsigned client);
+void wiring_follow(void *ctx, unsigned client, const struct trace_wish *wish);
+bool wiring_tell(void *ctx, unsigned client, const char *line, size_t len);
 void wiring_wake(void *ctx); /* in a worker's thread */
 
 /* ---- daemon.c ---- */

@@ -164,13 +164,37 @@ void wiring_control_facts(void *ctx, struct control_facts *out)
 		add_queues(d->workers[i], out);
 }
 
-enum control_verdict wiring_control_asked(void *ctx, const char *line, size_t len, char **answer)
+enum control_verdict wiring_control_asked(void *ctx, unsigned client, const char *line, size_t len, char **answer)
 {
 	struct popd *d = ctx;
 
 	if (d->encap)
 		bpf_encap_sum(d->encap);
+	d->view.client = client;
 	return control_json_handle(&d->view, wiring_now(), line, len, answer);
+}
+
+/* Also when popd ends before it has quite begun. */
+void wiring_control_left(void *ctx, unsigned client)
+{
+	struct popd *d = ctx;
+
+	if (d->trace)
+		trace_end(d->trace, client);
+}
+
+void wiring_follow(void *ctx, unsigned client, const struct trace_wish *wish)
+{
+	struct popd *d = ctx;
+
+	trace_begin(d->trace, client, wish);
+}
+
+bool wiring_tell(void *ctx, unsigned client, const char *line, size_t len)
+{
+	struct popd *d = ctx;
+
+	return control_tell(d->control, client, line, len);
 }
 
 void wiring_wake(void *ctx)

@@ -70,6 +70,7 @@ struct worker {
 	struct job jobs[PIPELINE_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes;
+	struct tap *tap;
 	struct worker_load load;
 };
 
@@ -118,9 +119,13 @@ static bool tell(struct worker *w, const struct job *job, uint32_t now)
 static void run(struct worker *w, size_t n)
 {
 	struct moment now = moment_now();
-	bool told = false;
+	bool told = false, watched = tap_is_watched(w->tap);
 
+	if (UNLIKELY(watched))
+		tap_before(w->tap, w->jobs, n);
 	pipeline_run(&w->pipeline, w->jobs, n, now);
+	if (UNLIKELY(watched))
+		told = tap_after(w->tap, w->jobs, n);
 	for (size_t i = 0; i < n; i++) {
 		post(w, &w->jobs[i].out[0]);
 		post(w, &w->jobs[i].out[1]);
@@ -283,6 +288,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->events = ring_create(EVENT_RING, sizeof(struct worker_event));
 	w->complaints = ring_create(WORKER_COMPLAINTS, sizeof(struct complaint));
 	w->probes = buffers_create(PIPELINE_BATCH, PROBE_LEN);
+	w->tap = tap_create(conf->watch);
 	w->pipeline.table = conf->table;
 	w->pipeline.counters = counters_create(table_slots(conf->table));
 	w->pipeline.limiter = conf->limiter;
@@ -293,7 +299,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.dscp = conf->dscp;
 	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
-	return w->loop && w->orders && w->events && w->complaints && w->probes && w->pipeline.counters &&
+	return w->loop && w->orders && w->events && w->complaints && w->probes && w->tap && w->pipeline.counters &&
 	       w->pipeline.digest;
 }
 
@@ -353,6 +359,7 @@ void worker_free(struct worker *w)
 	ring_free(w->events);
 	ring_free(w->complaints);
 	buffers_free(w->probes);
+	tap_free(w->tap);
 	counters_free(w->pipeline.counters);
 	digest_ctx_free(w->pipeline.digest);
 	free(w);
@@ -399,6 +406,11 @@ bool worker_lost_events(struct worker *w)
 bool worker_has_failed(const struct worker *w)
 {
 	return atomic_load_explicit(&w->failed, memory_order_acquire);
+}
+
+struct tap *worker_tap(struct worker *w)
+{
+	return w->tap;
 }
 
 struct counters *worker_counters(struct worker *w)

@@ -15,6 +15,7 @@
 #include "popd/core/histogram.h"
 #include "popd/core/pipeline.h"
 #include "popd/io/offload.h"
+#include "popd/io/tap.h"
 
 struct worker;
 struct ev_loop;
@@ -48,6 +49,7 @@ struct worker_conf {
 	enum dscp dscp;
 	const char *tun;
 	struct offloads *offloads; /* all workers' */
+	const struct tap_watch *watch; /* the same */
 	struct sha1_set sha1;
 	struct limiter *limiter; /* all workers', of ICMPv6 errors */
 	uint32_t expiry;
@@ -82,6 +84,8 @@ bool worker_next_event(struct worker *w, struct worker_event *out) NONNULL;
 bool worker_lost_events(struct worker *w) NONNULL;
 /* True when the TUN has vanished under the worker, which has ended then. */
 bool worker_has_failed(const struct worker *w) NONNULL;
+/* What is told of watched packets. */
+struct tap *worker_tap(struct worker *w) NONNULL;
 struct counters *worker_counters(struct worker *w) NONNULL;
 const struct worker_load *worker_load(const struct worker *w) NONNULL;
 /* All that it receives from but the TUN, whose queue the interface counts for (link.h). Asks the kernel. Gives how many. */

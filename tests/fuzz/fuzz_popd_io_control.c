@@ -26,6 +26,13 @@ static struct top *top_of(void *ctx)
 	return ctx;
 }
 
+static void follow(void *ctx, unsigned client, const struct trace_wish *wish)
+{
+	(void)ctx;
+	if (client != 3 || wish->snap > TAP_SNAP || wish->n > TRACE_TUNNELS || (wish->n == 0 && !wish->all))
+		abort();
+}
+
 static void require(bool holds)
 {
 	if (!holds)
@@ -91,6 +98,8 @@ static const struct control_view *view(void)
 				   .sha1 = "auto",
 				   .facts = facts,
 				   .top = top_of,
+				   .follow = follow,
+				   .client = 3,
 				   .reload = reload };
 	v.ctx = busy_top(v.table, &counters);
 	if (__lsan_enable)
@@ -109,7 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	line[size] = '\0';
 	log_set_level(LOG_LEVEL_ERROR);
 	enum control_verdict verdict = control_json_handle(v, 1795423260, line, size, &answer);
-	require(verdict == CONTROL_LATER || (verdict == CONTROL_ANSWERED && answer[0] == '{'));
+	bool answered = verdict == CONTROL_ANSWERED || verdict == CONTROL_FOLLOWS;
+	require(verdict == CONTROL_LATER || (answered && answer[0] == '{'));
 	require(!answer || (!strchr(answer, '\n') && !strstr(answer, SECRET)));
 	free(answer);
 	free(line);

@@ -21,6 +21,15 @@ static void reload(void *ctx)
 	reloads++;
 }
 
+static struct trace_wish followed;
+
+static void follow(void *ctx, unsigned client, const struct trace_wish *wish)
+{
+	(void)ctx;
+	assert_int_equal(client, 5);
+	followed = *wish;
+}
+
 static struct settings settings = {
 	.name = (char[]){ "demo01" },
 	.ipv4 = { POP_IPV4 },
@@ -57,6 +66,8 @@ static struct control_view view_of(struct pop *p)
 		.sha1 = "sha-ni",
 		.started = NOW - 100,
 		.facts = facts,
+		.client = 5,
+		.follow = follow,
 		.reload = reload,
 	};
 }
@@ -303,6 +314,40 @@ static void errors_tell_of_the_last_packet_and_can_be_reset(void **state)
 	pop_end(&p);
 }
 
+static void packets_are_followed_by_tunnel_or_all_of_them(void **state)
+{
+	static const struct {
+		const char *request;
+		size_t n;
+		uint32_t ids[2], snap;
+		bool all;
+	} rows[] = {
+		{ "\"what\":\"T1\"", 1, { 1 }, 0, false },
+		{ "\"what\":[\"2001:db8:3001::7\",\"T3\"],\"snap\":128", 2, { 1, 3 }, 128, false },
+		{ "\"all\":true,\"snap\":100000", 0, { 0 }, TAP_SNAP, true },
+		{ "\"all\":true,\"what\":[],\"snap\":-5", 0, { 0 }, 0, true },
+	};
+	struct pop p = pop_new();
+	struct control_view v = view_of(&p);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char line[200], *answer = NULL;
+		snprintf(line, sizeof(line), "{\"command\":\"tunnel trace\",%s}", rows[i].request);
+		assert_int_equal(control_json_handle(&v, NOW, line, strlen(line), &answer), CONTROL_FOLLOWS);
+		json_t *o = json_loads(answer, 0, NULL);
+		assert_int_equal(json_array_size(json_object_get(o, "following")), rows[i].n);
+		assert_string_equal(text(o, "ipv4"), "198.51.100.2");
+		assert_int_equal(followed.n, rows[i].n);
+		assert_memory_equal(followed.ids, rows[i].ids, rows[i].n * sizeof(uint32_t));
+		assert_int_equal(followed.snap, rows[i].snap);
+		assert_int_equal(followed.all, rows[i].all);
+		json_decref(o);
+		free(answer);
+	}
+	pop_end(&p);
+}
+
 static void a_long_list_comes_in_pages_with_each_tunnel_once(void **state)
 {
 	enum { TUNNELS = 3 * CONTROL_PAGE + 7 };
@@ -425,6 +470,10 @@ static void what_is_no_request_is_refused_with_a_sentence(void **state)
 		"{\"command\":\"Status\"}",
 		"{\"command\":\"tunnel show\"}",
 		"{\"command\":\"tunnel show\",\"what\":7}",
+		"{\"command\":\"tunnel trace\"}",
+		"{\"command\":\"tunnel trace\",\"what\":[]}",
+		"{\"command\":\"tunnel trace\",\"what\":[\"T1\",\"T99\"]}",
+		"{\"command\":\"tunnel trace\",\"what\":[7],\"all\":true}",
 		"{\"command\":\"tunnel errors\"}",
 		"{\"command\":\"tunnel errors\",\"what\":\"T99\",\"reset\":true}",
 		"{\"command\":\"log\"}",
@@ -526,6 +575,7 @@ int main(void)
 		cmocka_unit_test(what_is_counted_goes_by_the_names_of_the_list),
 		cmocka_unit_test(every_reason_is_told_with_its_sentence),
 		cmocka_unit_test(errors_tell_of_the_last_packet_and_can_be_reset),
+		cmocka_unit_test(packets_are_followed_by_tunnel_or_all_of_them),
 		cmocka_unit_test(a_long_list_comes_in_pages_with_each_tunnel_once),
 		cmocka_unit_test(by_default_only_tunnels_that_are_up_are_listed),
 		cmocka_unit_test(the_busiest_tunnels_are_told_in_bits_and_packets_a_second),

@@ -1,0 +1,177 @@
+#include "popd/io/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "popd/io/ring.h"
+#include "popd/wire/ayiya.h"
+#include "popd/wire/heartbeat.h"
+
+enum { TAP_RING = 1024 };
+
+struct tap {
+	const struct tap_watch *watch;
+	struct ring *ring;
+	_Atomic uint64_t lost; /* the worker's */
+	uint64_t lost_told;    /* the control thread's */
+	uint8_t (*before)[TAP_SNAP];
+	uint32_t lens[PIPELINE_BATCH];
+	struct tap_packet packet; /* being put together */
+};
+
+struct tap *tap_create(const struct tap_watch *watch)
+{
+	struct tap *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->watch = watch;
+	t->ring = ring_create(TAP_RING, sizeof(struct tap_packet)); /* touched when used, as all of this */
+	t->before = calloc(PIPELINE_BATCH, sizeof(*t->before));
+	if (!t->ring || !t->before) {
+		tap_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void tap_free(struct tap *t)
+{
+	if (!t)
+		return;
+	ring_free(t->ring);
+	free(t->before);
+	free(t);
+}
+
+/* ---- worker ---- */
+
+bool tap_is_watched(const struct tap *t)
+{
+	return atomic_load_explicit(&t->watch->watchers, memory_order_relaxed) != 0;
+}
+
+static size_t snapped(uint32_t len, size_t room)
+{
+	return len < room ? len : room;
+}
+
+void tap_before(struct tap *t, const struct job *jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		t->lens[i] = jobs[i].len;
+		memcpy(t->before[i], jobs[i].data, snapped(jobs[i].len, TAP_SNAP));
+	}
+}
+
+static bool is_watched(const struct tunnel *t)
+{
+	return t && atomic_load_explicit(&t->watched, memory_order_relaxed);
+}
+
+static bool concerns_watcher(const struct tap *t, const struct job *job)
+{
+	bool out = (job->out[0].kind != OUT_NONE && is_watched(job->out[0].tunnel)) ||
+		   (job->out[1].kind != OUT_NONE && is_watched(job->out[1].tunnel));
+
+	return out || is_watched(job->tunnel) || (job->drop != DROP_NONE && is_watched(job->charged)) ||
+	       atomic_load_explicit(&t->watch->all, memory_order_relaxed);
+}
+
+static uint32_t id_of(const struct tunnel *t)
+{
+	const struct tunnel_conf *c = t ? atomic_load(&t->conf) : NULL;
+
+	return c ? c->id : 0;
+}
+
+/* What goes back by the way the packet came is popd's own: nothing is forwarded into the tunnel, or to the uplink, that
+ * it came from (DROP_SAME_TUNNEL, DROP_INNER_MARTIAN_DEST). */
+static bool is_answer(const struct job *job, const struct out *out)
+{
+	if (job->source == JOB_PROBE)
+		return false;
+	return out->kind == OUT_TUN ? job->source == JOB_FROM_TUN : out->tunnel == job->tunnel;
+}
+
+static void fill_out(struct tap_out *to, uint8_t *bytes, size_t room, const struct job *job, const struct out *out)
+{
+	*to = (struct tap_out){ .kind = (uint8_t)out->kind };
+	if (out->kind == OUT_NONE)
+		return;
+	to->tos = out->tos;
+	to->dont_fragment = out->dont_fragment;
+	to->answer = is_answer(job, out);
+	to->len = out->len;
+	if (out->kind != OUT_TUN) {
+		to->to = out->to;
+		to->tunnel = id_of(out->tunnel);
+	}
+	memcpy(bytes, out->data, snapped(out->len, room));
+}
+
+/* A client's fault may be to send the key itself. */
+static void hide_key(const struct job *job, uint8_t *data, size_t len)
+{
+	struct heartbeat beat;
+	size_t at = len;
+
+	if (job->source == JOB_FROM_AYIYA)
+		at = AYIYA_AT_SIGNATURE;
+	else if (job->source == JOB_FROM_HEARTBEAT && heartbeat_decode(data, len, &beat) == 0)
+		at = beat.signed_len;
+	if (job->conf && at < len)
+		tunnel_hide_key(job->conf, data + at, len - at);
+}
+
+static void fill(struct tap *t, size_t i, const struct job *job, int64_t wall_us)
+{
+	struct tap_packet *p = &t->packet;
+	size_t len = snapped(t->lens[i], sizeof(p->data));
+
+	p->wall_us = wall_us;
+	p->source = (uint8_t)job->source;
+	p->drop = (uint8_t)job->drop;
+	p->tos = job->outer_tos;
+	p->from = job->from;
+	p->len = t->lens[i];
+	p->tunnel = job->tunnel && job->conf ? job->conf->id : 0;
+	p->charged = job->drop != DROP_NONE && job->charged_conf ? job->charged_conf->id : 0;
+	memcpy(p->data, t->before[i], len);
+	hide_key(job, p->data, len);
+	fill_out(&p->out[0], p->sent, sizeof(p->sent), job, &job->out[0]);
+	fill_out(&p->out[1], p->echo, sizeof(p->echo), job, &job->out[1]);
+}
+
+bool tap_after(struct tap *t, const struct job *jobs, size_t n)
+{
+	bool told = false;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < n; i++) {
+		if (!concerns_watcher(t, &jobs[i]))
+			continue;
+		fill(t, i, &jobs[i], (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+		if (!ring_push(t->ring, &t->packet))
+			atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
+		told = true;
+	}
+	return told;
+}
+
+/* ---- control thread ---- */
+
+bool tap_next(struct tap *t, struct tap_packet *out)
+{
+	return ring_pop(t->ring, out);
+}
+
+uint64_t tap_lost(struct tap *t)
+{
+	uint64_t lost = atomic_load_explicit(&t->lost, memory_order_relaxed), more = lost - t->lost_told;
+
+	t->lost_told = lost;
+	return more;
+}

@@ -1,0 +1,174 @@
+#include "popd/io/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "popd/io/trace_json.h"
+
+enum { TRACE_BUDGET = 256 }; /* packets a turn, so that the control thread has time for others */
+
+struct watcher {
+	bool active;
+	struct trace_wish wish;
+	uint64_t lost; /* lines it has not been told of */
+};
+
+struct trace {
+	struct table *table;
+	trace_teller *tell;
+	void *ctx;
+	struct tap_watch watch;
+	struct watcher watchers[TRACE_WATCHERS];
+	struct tap_packet packet;
+};
+
+struct trace *trace_create(struct table *table, trace_teller *tell, void *ctx)
+{
+	struct trace *t = calloc(1, sizeof(*t));
+
+	if (t) {
+		t->table = table;
+		t->tell = tell;
+		t->ctx = ctx;
+	}
+	return t;
+}
+
+void trace_free(struct trace *t)
+{
+	free(t);
+}
+
+const struct tap_watch *trace_tap_watch(const struct trace *t)
+{
+	return &t->watch;
+}
+
+/* ---- who is watched ---- */
+
+static bool has(const struct trace_wish *wish, uint32_t id)
+{
+	for (size_t i = 0; i < wish->n; i++)
+		if (wish->ids[i] == id)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct trace *t, uint32_t id)
+{
+	for (size_t i = 0; i < TRACE_WATCHERS; i++)
+		if (t->watchers[i].active && has(&t->watchers[i].wish, id))
+			return true;
+	return false;
+}
+
+/* The tunnels that a watcher names, as far as they exist: watched, when anybody wants them. */
+static void mark(struct trace *t, const struct trace_wish *wish)
+{
+	for (size_t i = 0; i < wish->n; i++) {
+		struct tunnel *tunnel = table_by_id(t->table, wish->ids[i]);
+		if (tunnel)
+			atomic_store_explicit(&tunnel->watched, is_wanted(t, wish->ids[i]), memory_order_relaxed);
+	}
+}
+
+static void mark_all(struct trace *t)
+{
+	uint32_t watchers = 0;
+	bool all = false;
+
+	for (size_t i = 0; i < TRACE_WATCHERS; i++) {
+		if (!t->watchers[i].active)
+			continue;
+		mark(t, &t->watchers[i].wish);
+		all |= t->watchers[i].wish.all;
+		watchers++;
+	}
+	atomic_store_explicit(&t->watch.all, all, memory_order_relaxed);
+	atomic_store_explicit(&t->watch.watchers, watchers, memory_order_relaxed);
+}
+
+void trace_begin(struct trace *t, unsigned watcher, const struct trace_wish *wish)
+{
+	t->watchers[watcher] = (struct watcher){ .active = true, .wish = *wish };
+	mark_all(t);
+}
+
+void trace_end(struct trace *t, unsigned watcher)
+{
+	if (!t->watchers[watcher].active)
+		return;
+	t->watchers[watcher].active = false;
+	mark(t, &t->watchers[watcher].wish);
+	mark_all(t);
+}
+
+/* ---- telling ---- */
+
+/* What was lost comes before what comes after it. */
+static bool tell_lost(struct trace *t, unsigned watcher)
+{
+	struct watcher *w = &t->watchers[watcher];
+	char line[40];
+
+	if (w->lost == 0)
+		return true;
+	int len = snprintf(line, sizeof(line), "{\"lost\":%llu}", (unsigned long long)w->lost);
+	if (!t->tell(t->ctx, watcher, line, (size_t)len))
+		return false;
+	w->lost = 0;
+	return true;
+}
+
+static bool concerns(const struct trace_wish *wish, const struct tap_packet *p)
+{
+	return wish->all || has(wish, p->tunnel) || has(wish, p->charged) || has(wish, p->out[0].tunnel) ||
+	       has(wish, p->out[1].tunnel);
+}
+
+/* One text for all that want the same of it. */
+static void hand_on(struct trace *t, const struct tap_packet *p)
+{
+	char *text = NULL;
+	uint32_t snap = 0;
+
+	for (unsigned i = 0; i < TRACE_WATCHERS; i++) {
+		struct watcher *w = &t->watchers[i];
+		if (!w->active || !concerns(&w->wish, p))
+			continue;
+		if (!text || snap != w->wish.snap) {
+			free(text);
+			snap = w->wish.snap;
+			text = trace_json_packet(p, snap);
+		}
+		if (!text || !tell_lost(t, i) || !t->tell(t->ctx, i, text, strlen(text)))
+			w->lost++;
+	}
+	free(text);
+}
+
+bool trace_drain(struct trace *t, struct tap *tap)
+{
+	size_t n = 0;
+
+	while (n < TRACE_BUDGET && tap_next(tap, &t->packet)) {
+		hand_on(t, &t->packet);
+		n++;
+	}
+	/* Whose they were nobody knows. */
+	uint64_t lost = tap_lost(tap);
+	for (size_t i = 0; lost > 0 && i < TRACE_WATCHERS; i++)
+		t->watchers[i].lost += t->watchers[i].active ? lost : 0;
+	return n == TRACE_BUDGET;
+}
+
+void trace_tick(struct trace *t)
+{
+	if (atomic_load_explicit(&t->watch.watchers, memory_order_relaxed) == 0)
+		return;
+	mark_all(t);
+	for (unsigned i = 0; i < TRACE_WATCHERS; i++)
+		if (t->watchers[i].active)
+			(void)tell_lost(t, i);
+}

@@ -1,0 +1,97 @@
+#include "popd/popctl_pcap.h"
+
+#include <string.h>
+
+#include "popd/wire/be.h"
+#include "popd/wire/csum.h"
+#include "popd/wire/ipv4.h"
+
+enum { SNAP = 65535, UDP_HEADER = 8, HEADERS_MAX = IPV4_HEADER + UDP_HEADER, IPV4_LONGEST = 65535 };
+
+/* The file's structures, which are in the byte order of whoever writes them. */
+struct file_head {
+	uint32_t magic;
+	uint16_t major, minor;
+	uint32_t zone, accuracy, snap, linktype;
+};
+_Static_assert(sizeof(struct file_head) == 24, "as the file has it");
+struct packet_head {
+	uint32_t seconds, microseconds, len, whole;
+};
+_Static_assert(sizeof(struct packet_head) == 16, "as the file has it");
+
+void pcap_begin(FILE *f, uint32_t linktype)
+{
+	struct file_head h = { .magic = 0xa1b2c3d4, .major = 2, .minor = 4, .snap = SNAP, .linktype = linktype };
+
+	fwrite(&h, sizeof(h), 1, f);
+}
+
+static void packet_head(FILE *f, int64_t wall_us, size_t len, size_t whole)
+{
+	struct packet_head h = {
+		.seconds = (uint32_t)(wall_us / 1000000),
+		.microseconds = (uint32_t)(wall_us % 1000000),
+		.len = (uint32_t)len,
+		.whole = (uint32_t)whole,
+	};
+
+	fwrite(&h, sizeof(h), 1, f);
+}
+
+void pcap_inner(FILE *f, int64_t wall_us, const uint8_t *data, size_t len, size_t whole)
+{
+	packet_head(f, wall_us, len, whole);
+	fwrite(data, 1, len, f);
+}
+
+static void write_ipv4(uint8_t h[static IPV4_HEADER], const struct pcap_outer *o, size_t total)
+{
+	memset(h, 0, IPV4_HEADER);
+	h[0] = 0x45;
+	h[1] = o->tos;
+	be16_store(h + 2, (uint16_t)total);
+	h[6] = o->dont_fragment ? 0x40 : 0;
+	h[8] = 64;
+	h[9] = o->protocol;
+	be32_store(h + 12, o->from.addr.v);
+	be32_store(h + 16, o->to.addr.v);
+	be16_store(h + 10, csum_fold(csum_add(0, h, IPV4_HEADER)));
+}
+
+/* Of a packet that is not there whole the checksum cannot be known: none, which IPv4 allows. */
+static void write_udp(uint8_t h[static UDP_HEADER], const struct pcap_outer *o, const uint8_t *data, size_t len,
+		      size_t whole)
+{
+	uint8_t pseudo[12] = { 0 };
+
+	be16_store(h, o->from.port);
+	be16_store(h + 2, o->to.port);
+	be16_store(h + 4, (uint16_t)(UDP_HEADER + whole));
+	be16_store(h + 6, 0);
+	if (len != whole)
+		return;
+	be32_store(pseudo, o->from.addr.v);
+	be32_store(pseudo + 4, o->to.addr.v);
+	pseudo[9] = IPV4_PROTOCOL_UDP;
+	be16_store(pseudo + 10, (uint16_t)(UDP_HEADER + whole));
+	uint16_t sum = csum_fold(csum_add(csum_add(csum_add(0, pseudo, sizeof(pseudo)), h, UDP_HEADER), data, len));
+	be16_store(h + 6, sum == 0 ? 0xffff : sum);
+}
+
+void pcap_outer(FILE *f, int64_t wall_us, const struct pcap_outer *o, const uint8_t *data, size_t len, size_t whole)
+{
+	uint8_t headers[HEADERS_MAX];
+	size_t header = IPV4_HEADER + (o->protocol == IPV4_PROTOCOL_UDP ? UDP_HEADER : 0);
+
+	if (whole > IPV4_LONGEST - header) /* merged of several, longer than any of them can have been */
+		whole = IPV4_LONGEST - header;
+	if (len > whole)
+		len = whole;
+	write_ipv4(headers, o, header + whole);
+	if (o->protocol == IPV4_PROTOCOL_UDP)
+		write_udp(headers + IPV4_HEADER, o, data, len, whole);
+	packet_head(f, wall_us, header + len, header + whole);
+	fwrite(headers, 1, header, f);
+	fwrite(data, 1, len, f);
+}
