@@ -63,20 +63,39 @@ static bool is_wanted(const struct trace *t, uint32_t id)
 	return false;
 }
 
+/* What is watched takes no short cut. */
+static void hold(struct tunnel *tunnel, bool held)
+{
+	if ((atomic_load_explicit(&tunnel->held, memory_order_relaxed) != 0) != held)
+		atomic_store_explicit(&tunnel->held, held, memory_order_relaxed);
+}
+
 /* The tunnels that a watcher names, as far as they exist: watched, when anybody wants them. */
 static void mark(struct trace *t, const struct trace_wish *wish)
 {
 	for (size_t i = 0; i < wish->n; i++) {
 		struct tunnel *tunnel = table_by_id(t->table, wish->ids[i]);
-		if (tunnel)
-			atomic_store_explicit(&tunnel->watched, is_wanted(t, wish->ids[i]), memory_order_relaxed);
+		if (!tunnel)
+			continue;
+		bool wanted = is_wanted(t, wish->ids[i]);
+		atomic_store_explicit(&tunnel->watched, wanted, memory_order_relaxed);
+		hold(tunnel, wanted || atomic_load_explicit(&t->watch.all, memory_order_relaxed));
+	}
+}
+
+static void hold_all(struct trace *t, bool all)
+{
+	for (size_t i = 0; i < table_slots_used(t->table); i++) {
+		struct tunnel *tunnel = table_slot(t->table, i);
+		if (atomic_load_explicit(&tunnel->conf, memory_order_relaxed))
+			hold(tunnel, all || atomic_load_explicit(&tunnel->watched, memory_order_relaxed));
 	}
 }
 
 static void mark_all(struct trace *t)
 {
 	uint32_t watchers = 0;
-	bool all = false;
+	bool all = false, before = atomic_load_explicit(&t->watch.all, memory_order_relaxed);
 
 	for (size_t i = 0; i < TRACE_WATCHERS; i++) {
 		if (!t->watchers[i].active)
@@ -86,6 +105,8 @@ static void mark_all(struct trace *t)
 		watchers++;
 	}
 	atomic_store_explicit(&t->watch.all, all, memory_order_relaxed);
+	if (all || before)
+		hold_all(t, all);
 	atomic_store_explicit(&t->watch.watchers, watchers, memory_order_relaxed);
 }
 

@@ -336,3 +336,25 @@ def test_popd_that_ends_ends_its_watchers(net):
         assert status == 1 and "popd has closed the connection" in err
     net.daemon.start()
     net.loaded()
+
+
+def test_no_packet_takes_the_short_cut_through_the_kernel_while_it_is_followed(net):
+    net.configure(bpf_encap="yes")
+    if net.daemon.is_running():
+        net.daemon.stop()
+    net.pop.run("ethtool", "-K", "p0", "tx", "off", check=False)
+    net.daemon.start()
+    net.loaded()
+    try:
+        if net.popctl("status")["offloads"]["bpf_encap"] != "on":
+            pytest.skip("this kernel or build has no short cut")
+        tunnel = net.request("static", endpoint=CLIENT2_IPV4).known()
+        for words in ([tunnel.name], ["--all"]):
+            with watching(net, *words) as watcher:
+                net.host.run("ping", "-6", "-n", "-c", "3", "-i", "0.1", "-W", "1", tunnel.client, check=False)
+                until(lambda w=watcher: sum(f"uplink: {HOST} > {tunnel.client}" in line for line in w.lines()) == 3, slow(3), "all three pings")
+    finally:
+        net.configure()
+        net.daemon.stop()
+        net.daemon.start()
+        net.loaded()

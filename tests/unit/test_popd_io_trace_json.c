@@ -398,6 +398,29 @@ static void a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_co
 	trace_end(s.trace, 1);
 	assert_false(atomic_load(&again->watched));
 	assert_false(tap_is_watched(s.tap));
+	assert_int_equal(atomic_load(&again->held), 0);
+	stage_end(&s);
+}
+
+/* No short cut through the kernel while anybody watches: tunnel.h. */
+static void what_is_watched_comes_by_popd(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_begin(&s);
+	struct tunnel *three = table_by_id(s.pop.table, 3), *six = table_by_id(s.pop.table, 6);
+	follow(&s, 0, 3);
+	assert_true(atomic_load(&three->held) != 0 && atomic_load(&six->held) == 0);
+	follow(&s, 1, 0);
+	assert_true(atomic_load(&three->held) != 0 && atomic_load(&six->held) != 0);
+	struct tunnel *late = pop_add(&s.pop, conf_new(s.pop.digest, 31, TUNNEL_STATIC, "2001:db8:2ff:31::", NULL));
+	trace_tick(s.trace);
+	assert_true(atomic_load(&late->held) != 0);
+	trace_end(s.trace, 0);
+	assert_true(atomic_load(&three->held) != 0);
+	trace_end(s.trace, 1);
+	assert_true(atomic_load(&three->held) == 0 && atomic_load(&six->held) == 0 && atomic_load(&late->held) == 0);
 	stage_end(&s);
 }
 
@@ -413,6 +436,7 @@ int main(void)
 		cmocka_unit_test(of_a_long_packet_as_much_is_told_as_was_asked_for),
 		cmocka_unit_test(a_watcher_without_room_is_told_later_how_many_it_has_missed),
 		cmocka_unit_test(what_the_control_thread_does_not_fetch_in_time_is_lost_and_told),
+		cmocka_unit_test(what_is_watched_comes_by_popd),
 		cmocka_unit_test(a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_comes_back),
 	};
 
