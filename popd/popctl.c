@@ -15,6 +15,7 @@
 #define DEFAULT_SOCKET "/run/popd/popd.sock"
 
 enum { TOP_LIMIT = 200, TOP_INTERVAL = 3600 }; /* tunnels; seconds */
+
 enum option {
 	OPTION_ALL,
 	OPTION_PACKET,

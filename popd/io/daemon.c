@@ -92,12 +92,13 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 /* What the workers tell of watched packets; the loop comes round again when there is more of it than a turn may take. */
 static void hand_on_packets(struct popd *d)
 {
-	bool more = false;
+	struct tap *taps[TABLE_WORKERS];
+	unsigned n = 0;
 
-	for (unsigned i = 0; d->trace && i < d->worker_count; i++)
+	for (unsigned i = 0; i < d->worker_count; i++)
 		if (d->workers[i])
-			more |= trace_drain(d->trace, worker_tap(d->workers[i]));
-	if (more)
+			taps[n++] = worker_tap(d->workers[i]);
+	if (n > 0 && trace_drain(d->trace, taps, n))
 		ev_async_send(d->loop, &d->wake);
 }
 

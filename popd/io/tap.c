@@ -14,7 +14,9 @@ struct tap {
 	const struct tap_watch *watch;
 	struct ring *ring;
 	_Atomic uint64_t lost; /* the worker's */
-	uint64_t lost_told;    /* the control thread's */
+	uint64_t lost_told;    /* the control thread's, */
+	bool has_first;        /* and this */
+	struct tap_packet first;
 	uint8_t (*before)[TAP_SNAP];
 	uint32_t lens[PIPELINE_BATCH];
 	struct tap_packet packet; /* being put together */
@@ -163,9 +165,16 @@ bool tap_after(struct tap *t, const struct job *jobs, size_t n)
 
 /* ---- control thread ---- */
 
-bool tap_next(struct tap *t, struct tap_packet *out)
+const struct tap_packet *tap_first(struct tap *t)
 {
-	return ring_pop(t->ring, out);
+	if (!t->has_first)
+		t->has_first = ring_pop(t->ring, &t->first);
+	return t->has_first ? &t->first : NULL;
+}
+
+void tap_done(struct tap *t)
+{
+	t->has_first = false;
 }
 
 uint64_t tap_lost(struct tap *t)

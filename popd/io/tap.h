@@ -67,7 +67,9 @@ bool tap_after(struct tap *t, const struct job *jobs, size_t n) NONNULL;
 
 /* ---- control thread ---- */
 
-bool tap_next(struct tap *t, struct tap_packet *out) NONNULL MUSTCHECK;
+/* The oldest packet not yet done with, valid until that is said; NULL: none. */
+const struct tap_packet *tap_first(struct tap *t) NONNULL;
+void tap_done(struct tap *t) NONNULL; /* with tap_first */
 /* Packets lost since the last time this was asked. */
 uint64_t tap_lost(struct tap *t) NONNULL;
 

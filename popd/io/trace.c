@@ -20,7 +20,6 @@ struct trace {
 	void *ctx;
 	struct tap_watch watch;
 	struct watcher watchers[TRACE_WATCHERS];
-	struct tap_packet packet;
 };
 
 struct trace *trace_create(struct table *table, trace_teller *tell, void *ctx)
@@ -169,19 +168,40 @@ static void hand_on(struct trace *t, const struct tap_packet *p)
 	free(text);
 }
 
-bool trace_drain(struct trace *t, struct tap *tap)
+/* The worker with the oldest packet; NULL: none has any. A packet may come back by another worker than it left by. It is
+ * told of only after it had been when it left; so where there was nothing we look again before we believe it. */
+static struct tap *oldest(struct tap *const *taps, size_t n)
 {
-	size_t n = 0;
+	struct tap *found = NULL;
 
-	while (n < TRACE_BUDGET && tap_next(tap, &t->packet)) {
-		hand_on(t, &t->packet);
-		n++;
+	for (size_t i = 0; i < 2 * n; i++) {
+		const struct tap_packet *p = tap_first(taps[i % n]);
+		if (p && (!found || p->wall_us < tap_first(found)->wall_us))
+			found = taps[i % n];
 	}
-	/* Whose they were nobody knows. */
-	uint64_t lost = tap_lost(tap);
+	return found;
+}
+
+/* Whose they were nobody knows. */
+static void note_lost(struct trace *t, uint64_t lost)
+{
 	for (size_t i = 0; lost > 0 && i < TRACE_WATCHERS; i++)
 		t->watchers[i].lost += t->watchers[i].active ? lost : 0;
-	return n == TRACE_BUDGET;
+}
+
+bool trace_drain(struct trace *t, struct tap *const *taps, size_t n)
+{
+	struct tap *tap = NULL;
+	size_t told = 0;
+
+	while (told < TRACE_BUDGET && (tap = oldest(taps, n))) {
+		hand_on(t, tap_first(tap));
+		tap_done(tap);
+		told++;
+	}
+	for (size_t i = 0; i < n; i++)
+		note_lost(t, tap_lost(taps[i]));
+	return told == TRACE_BUDGET;
 }
 
 void trace_tick(struct trace *t)

@@ -39,8 +39,8 @@ const struct tap_watch *trace_tap_watch(const struct trace *t) NONNULL;
 void trace_begin(struct trace *t, unsigned watcher, const struct trace_wish *wish) NONNULL;
 void trace_end(struct trace *t, unsigned watcher) NONNULL;
 
-/* Hands on what a worker has told, a bounded number of packets; true: there may be more. */
-bool trace_drain(struct trace *t, struct tap *tap) NONNULL;
+/* Hands on what the `n` workers have told, in the order of time, a bounded number of packets; true: there may be more. */
+bool trace_drain(struct trace *t, struct tap *const *taps, size_t n) NONNULL;
 /* Each second. */
 void trace_tick(struct trace *t) NONNULL;
 

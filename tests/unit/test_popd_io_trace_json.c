@@ -100,7 +100,7 @@ static struct packet from_client1(struct stage *s, struct packet inner)
 
 static void drain(struct stage *s)
 {
-	while (trace_drain(s->trace, s->tap))
+	while (trace_drain(s->trace, &s->tap, 1))
 		;
 }
 
@@ -402,6 +402,36 @@ static void a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_co
 	stage_end(&s);
 }
 
+/* A packet may leave by one worker and be answered by another. */
+static void packets_of_several_workers_are_told_in_the_order_of_time(void **state)
+{
+	enum { PACKETS = 40 };
+	struct stage s;
+	int64_t last = 0;
+
+	(void)state;
+	stage_begin(&s);
+	follow(&s, 0, 3);
+	struct tap *taps[] = { s.tap, tap_create(trace_tap_watch(s.trace)), tap_create(trace_tap_watch(s.trace)) };
+	for (int i = 0; i < PACKETS; i++) {
+		s.tap = taps[(i * 7 + i / 3) % 3];
+		send(&s, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), at("203.0.113.3", 0));
+	}
+	assert_false(trace_drain(s.trace, taps, ARRAY_LEN(taps)));
+	assert_int_equal(s.told[0].n, PACKETS);
+	for (size_t i = 0; i < PACKETS; i++) {
+		json_t *o = line(&s, 0, i);
+		int64_t now = json_integer_value(json_object_get(o, "at"));
+		assert_true(now >= last);
+		last = now;
+		json_decref(o);
+	}
+	s.tap = taps[0];
+	tap_free(taps[1]);
+	tap_free(taps[2]);
+	stage_end(&s);
+}
+
 /* No short cut through the kernel while anybody watches: tunnel.h. */
 static void what_is_watched_comes_by_popd(void **state)
 {
@@ -436,6 +466,7 @@ int main(void)
 		cmocka_unit_test(of_a_long_packet_as_much_is_told_as_was_asked_for),
 		cmocka_unit_test(a_watcher_without_room_is_told_later_how_many_it_has_missed),
 		cmocka_unit_test(what_the_control_thread_does_not_fetch_in_time_is_lost_and_told),
+		cmocka_unit_test(packets_of_several_workers_are_told_in_the_order_of_time),
 		cmocka_unit_test(what_is_watched_comes_by_popd),
 		cmocka_unit_test(a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_comes_back),
 	};
