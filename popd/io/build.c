@@ -272,7 +272,7 @@ bool build_metrics(struct popd *d)
 		.at = d->settings->metrics,
 		.tunnels = { .table = d->table,
 			     .counters = d->counters,
-			     .workers = d->counter_count,
+			     .counter_sets = d->counter_count,
 			     .expiry = &d->settings->expiry },
 		.gather = wiring_metrics,
 		.ctx = d,

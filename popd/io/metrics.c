@@ -412,7 +412,7 @@ struct metrics *metrics_create(const struct metrics_conf *conf)
 	ev_init(&m->due, due_fired);
 	ev_init(&m->sweep, sweep_fired);
 	m->sweep.repeat = SWEEP_SECONDS;
-	m->page_room = METRICS_TEXT + (size_t)conf->tunnels.workers * METRICS_TEXT_WORKER;
+	m->page_room = METRICS_TEXT + (size_t)conf->tunnels.counter_sets * METRICS_TEXT_WORKER;
 	m->page = malloc(m->page_room);
 	m->pop = malloc(sizeof(*m->pop));
 	if (!m->page || !m->pop) {

@@ -18,7 +18,7 @@ static bool tell_tunnel(struct metrics_walk *walk, const struct metrics_tunnels 
 		.type = (enum tunnel_type)c->type,
 		.up = tunnel_is_up(t, c, now, (uint32_t)*of->expiry),
 	};
-	view_tunnel(of->counters, of->workers, t->slot, &m.sums);
+	view_tunnel(of->counters, of->counter_sets, t->slot, &m.sums);
 	for (; walk->part < parts; walk->part++) {
 		struct wr before = *w;
 		metrics_text_tunnel(w, walk->family, walk->part, &m);

@@ -25,8 +25,8 @@ struct metrics_walk {
 /* Control thread. */
 struct metrics_tunnels {
 	struct table *table;
-	struct counters *const *counters;
-	unsigned workers;
+	struct counters *const *counters; /* of the workers, and of whatever else forwards */
+	unsigned counter_sets;
 	const int64_t *expiry;
 };
 

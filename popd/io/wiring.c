@@ -138,6 +138,8 @@ void wiring_metrics(void *ctx, struct metrics_pop *out)
 {
 	const struct popd *d = ctx;
 
+	if (d->encap)
+		bpf_encap_sum(d->encap);
 	metrics_gather(&d->view, wiring_now(), out);
 }
 
