@@ -172,7 +172,7 @@ static __always_inline bool read_packet(struct __sk_buff *skb, struct crossing *
 	if (size == 0)
 		return true;
 	uint32_t headers = segment_headers(packet, end);
-	if (headers == 0 || headers >= x->len || x->len > 0xffff - ENCAP41_IPV4_HEADER)
+	if (headers == 0 || headers >= x->len)
 		return false;
 	x->packets = (x->len - headers + size - 1) / size;
 	x->largest = headers + size;
@@ -249,6 +249,7 @@ static __always_inline void write_headers(uint8_t *frame, const struct crossing 
 {
 	struct ethhdr *ethernet = (struct ethhdr *)frame;
 	struct iphdr *ip = (struct iphdr *)(frame + ETH_HLEN);
+	uint32_t total = x->len + ENCAP41_IPV4_HEADER;
 
 	__builtin_memcpy(ethernet->h_dest, x->next.dmac, ETH_ALEN);
 	__builtin_memcpy(ethernet->h_source, x->next.smac, ETH_ALEN);
@@ -257,7 +258,9 @@ static __always_inline void write_headers(uint8_t *frame, const struct crossing 
 		.version = 4,
 		.ihl = 5,
 		.tos = x->tos,
-		.tot_len = bpf_htons((uint16_t)(x->len + ENCAP41_IPV4_HEADER)),
+		/* Of a merged packet it is nobody's but the kernel's, which writes it anew for each segment. One that was as
+		 * large as may be before is too large for the field now, and for any device to cut by itself. */
+		.tot_len = total > 0xffff ? 0 : bpf_htons((uint16_t)total),
 		/* A packet that no router may cut needs no identity (RFC 6864). */
 		.id = x->dont_fragment ? 0 : (uint16_t)bpf_get_prandom_u32(),
 		.frag_off = x->dont_fragment ? bpf_htons(0x4000) : 0,

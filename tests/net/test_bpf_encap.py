@@ -5,7 +5,9 @@ Every packet is put on the host's wire as a frame, and what comes out is read fr
 read are told from those that it has not by the TUN's own counter.
 """
 import contextlib
+import functools
 import json
+import random
 import socket
 import struct
 import time
@@ -45,12 +47,20 @@ def mode(net, short_cut, **more):
     """Starts popd with the short cut or without."""
     net.daemon.stop()
     net.configure(bpf_encap="yes" if short_cut else "no", **more)
+    net.dscp = more.get("dscp", "copy")
     net.daemon.start()
     net.loaded()
     assert net.popctl("status")["offloads"]["bpf_encap"] == ("on" if short_cut else "off")
     until(lambda: net.off.shown()["state"] == "disabled" and net.wide.shown()["mtu"] == 1480, slow(5), "the changed tunnels")
     for address in (CLIENT_IPV4, CLIENT2_IPV4):  # whom the kernel knows, it need not ask for
         assert net.pop.run("ping", "-4", "-n", "-c", "1", "-W", "2", address, check=False).returncode == 0
+
+
+@pytest.fixture
+def short_cut(net):
+    """popd runs with it; started anew only when it does not."""
+    if not net.daemon.is_running() or net.popctl("status")["offloads"]["bpf_encap"] != "on" or net.dscp != "copy":
+        mode(net, True)
 
 
 # ---- wires
@@ -95,6 +105,7 @@ def wires(net):
         client.close()
 
 
+@functools.cache
 def mac(space, device):
     return bytes.fromhex(json.loads(space.run("ip", "-j", "link", "show", device).stdout)[0]["address"].replace(":", ""))
 
@@ -247,6 +258,58 @@ def test_whatever_is_not_plain_comes_by_popd_with_the_same_answers_and_reasons(n
     assert same == growth
 
 
+def mutated(net, n):
+    """Packets of which most are plain and many are not, always the same ones; the last 4 octets number them."""
+    dice = random.Random(41)
+    inside = [t.client for t in [net.static] * 6 + [net.wide] * 4 + [net.off, net.ayiya]] + [net.static.pop, "2001:db8:2ff:ffff::1", "2001:db8:2ff:7000::2"]
+    outside = [HOST] * 8 + ["fd00::1", "2001:db8:fff0::77", "2002:c000:201::1", "2001:db8:fff0::5efe:192.0.2.1", "2001:0:c000:201::1", net.wide.client]
+    for number in range(n):
+        size = dice.choice((0, 1, 20, 300, 777, 1200, 1236, 1237, 1300, 1436)) + 4
+        proto = dice.choice((6, 17, 0, 43, 44, 58, 59, 60, 253))
+        body = bytes(dice.getrandbits(8) for _ in range(min(size - 4, 40))).ljust(size - 4, b"-") + struct.pack("!I", number)
+        packet = bytearray(with_class(ipv6(dice.choice(outside), dice.choice(inside), proto, body, dice.choice((2, 3, 64, 64, 255))), dice.getrandbits(8)))
+        if dice.random() < 0.3:
+            packet[dice.randrange(8, 40)] ^= 1 << dice.randrange(8)  # any address
+        if dice.random() < 0.1:
+            packet[dice.randrange(4, 6)] ^= 1 << dice.randrange(8)  # the length
+        if dice.random() < 0.05:
+            packet[0] ^= 1 << dice.randrange(8)  # version and class
+        yield bytes(packet)
+
+
+def flood(net, packets):
+    """What comes out at the client, in its order within each tunnel, and how the counters have grown."""
+    tunnels = (net.static, net.wide, net.off, net.ayiya)
+    sent = []
+    with wires(net) as (host, client):
+        before, drops = counted(net, *tunnels), {d["name"]: d["count"] for d in net.popctl("counters")["drops"]}
+        ours = {packet[8:40] for packet in packets}
+        for i in range(0, len(packets), 100):
+            for packet in packets[i:i + 100]:
+                host.send(frame_to_pop(net, packet))
+            sent += client.frames(lambda f: is_proto41(f) and f[42:74] in ours and f[40] != 58, 0.05)
+        drops = {d["name"]: d["count"] - drops[d["name"]] for d in net.popctl("counters")["drops"]}
+    by_tunnel = {}
+    for _, frame in sent:
+        by_tunnel.setdefault(frame[58:66], []).append(outer(frame))
+    return by_tunnel, grown(counted(net, *tunnels), before), {name: n for name, n in drops.items() if n}
+
+
+def test_random_packets_have_the_same_end_with_and_without(net):
+    packets = list(mutated(net, 1500))
+    mode(net, False)
+    read = read_by_popd(net)
+    by_popd = flood(net, packets)
+    all_ = read_by_popd(net) - read
+    mode(net, True)
+    read = read_by_popd(net)
+    by_both = flood(net, packets)
+    rest = read_by_popd(net) - read
+    assert by_both == by_popd
+    plain = sum(len(frames) for frames in by_popd[0].values())
+    assert plain > 200 and len(by_popd[2]) >= 8 and rest <= all_ - plain
+
+
 @pytest.mark.parametrize("dscp,expected", [("zero", 0x01), ("10", 0x29)])
 def test_the_dscp_of_the_configuration_is_set(net, dscp, expected):
     mode(net, True, dscp=dscp)
@@ -255,8 +318,7 @@ def test_the_dscp_of_the_configuration_is_set(net, dscp, expected):
     assert read == 0 and sent[0][15] == expected and sent[0][30:32] == bytes([0x6B, 0x90])
 
 
-def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net):
-    mode(net, True)
+def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net, short_cut):
     asked = net.db.ticctl("subnet", "request", "DEMO", net.static.name)
     net.db.ticctl("request", "approve", asked.split("request ")[1].split()[0].strip(".,:;"))
     until(lambda: len(net.static.shown()["routes"]) == 2, slow(5), "popd to know the subnet")
@@ -269,8 +331,7 @@ def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net):
             assert destination(sent[0]) == CLIENT_IPV4
 
 
-def test_a_moved_endpoint_is_followed_at_once(net):
-    mode(net, True)
+def test_a_moved_endpoint_is_followed_at_once(net, short_cut):
     with wires(net) as (host, client):
         for n, address in enumerate((CLIENT_IPV4, CLIENT2_IPV4, CLIENT_IPV4)):
             with udp_socket(net.client, address) as sock:
@@ -288,8 +349,7 @@ def test_a_moved_endpoint_is_followed_at_once(net):
     until(lambda: net.beating.shown()["state"] != "disabled", slow(5), "the tunnel to be enabled")
 
 
-def test_a_lowered_path_mtu_reaches_the_kernel_and_df_goes(net):
-    mode(net, True)
+def test_a_lowered_path_mtu_reaches_the_kernel_and_df_goes(net, short_cut):
     large = ipv6(HOST, net.wide.client, 253, bytes(1400 - 40))
     with wires(net) as (host, client):
         sent, _, read = watch_one(net, host, client, large)
@@ -310,19 +370,50 @@ def test_a_lowered_path_mtu_reaches_the_kernel_and_df_goes(net):
         assert len(sent) == 1 and read == 0
 
 
-def super_packet(net, size, segments):
-    """A TCP packet of so many segments as the host's stack hands it to its device, and its vnet header."""
-    packet = tcp(HOST, net.static.client, bytes(i % 251 for i in range(size * segments)), flags=0x18)
-    pseudo = ~checksum(packed(HOST) + packed(net.static.client) + struct.pack("!II", len(packet) - 40, 6)) & 0xFFFF
-    packet = packet[:56] + struct.pack("!H", pseudo) + packet[58:]
-    return packet, struct.pack("<BBHHHH", 1, 4, 74, size, 54, 16)
+class Merged:
+    """A packet of many segments as the host's stack hands it to its device, and its vnet header."""
+
+    def __init__(self, net, proto, size, segments):
+        self.proto, self.size, self.segments = proto, size, segments
+        self.header = 40 + {6: 20, 17: 8}[proto]
+        self.check = {6: 16, 17: 6}[proto]
+        payload = bytes(i % 251 for i in range(size * segments))
+        if proto == 6:
+            upper = struct.pack("!HHIIBBHHH", 5000, 80, 1, 1, 5 << 4, 0x18, 1000, 0, 0) + payload
+        else:
+            upper = struct.pack("!HHHH", 5000, 80, 8 + len(payload), 0) + payload
+        pseudo = ~checksum(packed(HOST) + packed(net.static.client) + struct.pack("!II", len(upper), proto)) & 0xFFFF
+        self.packet = ipv6(HOST, net.static.client, proto, upper[:self.check] + struct.pack("!H", pseudo) + upper[self.check + 2:])
+        self.vnet = struct.pack("<BBHHHH", 1, {6: 4, 17: 5}[proto], 14 + self.header, size, 54, self.check)
+
+    def is_ours(self, frame):
+        return is_proto41(frame) and frame[42:74] == self.packet[8:40]
+
+    def check_whole(self, header, frame):
+        assert len(frame) == 14 + 20 + len(self.packet) and struct.unpack("<H", header[4:6])[0] == self.size
+        assert outer(frame)[30:] == self.packet[:7] + bytes([self.packet[7] - 2]) + self.packet[8:]
+
+    def check_segment(self, n, frame):
+        outer(frame)
+        inner = frame[34:]
+        assert len(inner) == self.header + self.size == 40 + struct.unpack("!H", inner[4:6])[0] and inner[7] == self.packet[7] - 2
+        assert inner[self.header:] == self.packet[self.header + n * self.size:self.header + (n + 1) * self.size]
+        assert upper_checksum(HOST, socket.inet_ntop(socket.AF_INET6, inner[24:40]), self.proto, inner[40:]) == 0
+        if self.proto == 6:
+            assert struct.unpack("!I", inner[44:48])[0] == 1 + n * self.size and bool(inner[53] & 8) == (n == self.segments - 1)
+        else:
+            assert struct.unpack("!H", inner[44:46])[0] == 8 + self.size
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["cut-by-the-device", "cut-by-the-kernel"])
-def test_merged_packets_leave_merged_and_every_segment_is_right(net, whole):
-    mode(net, True)
-    size, segments = 1220, 7
-    packet, vnet = super_packet(net, size, segments)
+# protocol, size of the payloads, how many; whether p0 may take it whole, which no device may when the frame is over 64 KiB
+MERGED = {"tcp": (6, 1220, 7, True), "udp": (17, 1232, 5, True), "cut-tcp": (6, 1220, 7, False), "cut-udp": (17, 1232, 5, False),
+          "as-large-as-a-header-can-say": (6, 1190, 55, False), "larger": (6, 1091, 60, False)}
+
+
+@pytest.mark.parametrize("case", MERGED)
+def test_merged_packets_leave_merged_and_every_segment_is_right(net, short_cut, case):
+    proto, size, segments, whole = MERGED[case]
+    merged = Merged(net, proto, size, segments)
     before = counted(net, net.static)
     read = read_by_popd(net)
     features = ("gso", "tso", "tx")
@@ -330,41 +421,32 @@ def test_merged_packets_leave_merged_and_every_segment_is_right(net, whole):
         net.pop.run("ethtool", "-K", "p0", *(word for f in features for word in (f, "off")))
     try:
         with wires(net) as (host, client):
-            host.send(frame_to_pop(net, packet), vnet)
-            got = client.frames(lambda f: is_proto41(f) and f[42:74] == packet[8:40], 0.3)
+            host.send(frame_to_pop(net, merged.packet), merged.vnet)
+            got = client.frames(merged.is_ours, 0.3)
     finally:
         net.pop.run("ethtool", "-K", "p0", *(word for f in reversed(features) for word in (f, "on")))
     assert read_by_popd(net) == read
-    assert grown(counted(net, net.static), before) == [(segments, segments * (size + 60))]
+    assert grown(counted(net, net.static), before) == [(segments, segments * (size + merged.header))]
     if whole:
         (header, frame), = got
-        assert len(frame) == 14 + 20 + len(packet) and struct.unpack("<H", header[4:6])[0] == size
-        assert outer(frame)[30:] == packet[:7] + bytes([packet[7] - 2]) + packet[8:]
+        merged.check_whole(header, frame)
         return
     assert len(got) == segments
     for n, (_, frame) in enumerate(got):
-        outer(frame)
-        inner = frame[34:]
-        assert len(inner) == 60 + size and struct.unpack("!H", inner[4:6])[0] == 20 + size and inner[7] == packet[7] - 2
-        assert struct.unpack("!I", inner[44:48])[0] == 1 + n * size
-        assert inner[60:] == packet[60 + n * size:60 + (n + 1) * size]
-        assert upper_checksum(HOST, net.static.client, 6, inner[40:]) == 0
-        assert bool(inner[53] & 8) == (n == segments - 1)
+        merged.check_segment(n, frame)
 
 
-def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net):
-    mode(net, True)
-    packet, vnet = super_packet(net, 1221, 3)
+def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net, short_cut):
+    merged = Merged(net, 6, 1221, 3)
     read = read_by_popd(net)
     with wires(net) as (host, client):
-        host.send(frame_to_pop(net, packet), vnet)
-        assert not client.frames(lambda f: is_proto41(f) and f[42:74] == packet[8:40], 0.3)
+        host.send(frame_to_pop(net, merged.packet), merged.vnet)
+        assert not client.frames(merged.is_ours, 0.3)
         until(lambda: read_by_popd(net) > read, 2, "popd to read it")
     until(lambda: any(d["name"] == "too-big" for d in net.static.shown()["drops"]), 2, "popd to say why")
 
 
-def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net):
-    mode(net, True)
+def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net, short_cut):
     with wires(net) as (host, client):
         net.pop.run("ip", "neigh", "flush", "dev", "p0")
         sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
@@ -373,8 +455,7 @@ def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net):
         assert len(sent) == 1 and read == 0
 
 
-def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_starts_anew(net):
-    mode(net, True)
+def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_starts_anew(net, short_cut):
     doomed = net.request("static", CLIENT_IPV4).known()
     with wires(net) as (host, client):
         for _ in range(20):
@@ -395,8 +476,7 @@ def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_st
         assert heir.shown()["packets_out"] == 1
 
 
-def test_statistics_of_the_database_have_its_packets(net):
-    mode(net, True)
+def test_statistics_of_the_database_have_its_packets(net, short_cut):
     def octets():
         return sum(int(row[0]) for row in net.db.sql(f"select octets_out from broker.tunnel_day where tunnel = {net.static.number}"))
     before = octets()
