@@ -101,6 +101,12 @@ static bool same(const struct seen *a, const struct seen *b)
 }
 _Static_assert(offsetof(struct seen, hint) == 5 * 8 + 3 * 4, "no padding for memcmp to trip over");
 
+/* A counter that is less than it was has begun anew. */
+static uint64_t grown(uint64_t now, uint64_t then)
+{
+	return now >= then ? now - then : now;
+}
+
 /* Probes go out once a minute and looks are more frequent, so as a rule one answer came at most, whose time is known
  * exactly; else their mean is. */
 static void add_growth(struct statbook_entry *e, const struct seen *now, const struct seen *then)
@@ -108,11 +114,11 @@ static void add_growth(struct statbook_entry *e, const struct seen *now, const s
 	uint64_t growth[MEASURE__TUNNEL] = {
 		[MEASURE_SENT] = now->sent - then->sent,
 		[MEASURE_RECEIVED] = now->received - then->received,
-		[MEASURE_RTT_SUM] = now->rtt_sum_us - then->rtt_sum_us,
-		[MEASURE_PACKETS_IN] = now->packets_in - then->packets_in,
-		[MEASURE_OCTETS_IN] = now->octets_in - then->octets_in,
-		[MEASURE_PACKETS_OUT] = now->packets_out - then->packets_out,
-		[MEASURE_OCTETS_OUT] = now->octets_out - then->octets_out,
+		[MEASURE_RTT_SUM] = grown(now->rtt_sum_us, then->rtt_sum_us),
+		[MEASURE_PACKETS_IN] = grown(now->packets_in, then->packets_in),
+		[MEASURE_OCTETS_IN] = grown(now->octets_in, then->octets_in),
+		[MEASURE_PACKETS_OUT] = grown(now->packets_out, then->packets_out),
+		[MEASURE_OCTETS_OUT] = grown(now->octets_out, then->octets_out),
 		[MEASURE_DROPS] = now->drops - then->drops,
 	};
 	if (growth[MEASURE_RECEIVED] > 0)

@@ -228,6 +228,23 @@ static void drops_no_tunnel_is_charged_with_are_the_pops(void **state)
 	pop_end(&p);
 }
 
+static void a_counter_that_begins_anew_is_no_enormous_growth(void **state)
+{
+	struct pop p = pop_new();
+	struct stats *s = stats_new();
+
+	(void)state;
+	add(&counters_of(&p, 1)->octets_out, 500);
+	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
+	assert_int_equal(value(stats_batch(s), 0, MEASURE_OCTETS_OUT), 500);
+	stats_acknowledge(s);
+	atomic_store(&counters_of(&p, 1)->octets_out, 20);
+	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
+	assert_int_equal(value(stats_batch(s), 0, MEASURE_OCTETS_OUT), 20);
+	stats_free(s);
+	pop_end(&p);
+}
+
 /* A tunnel's drops are counted in 32 bits. */
 static void drops_that_come_round_stay_right(void **state)
 {
@@ -337,6 +354,7 @@ int main(void)
 		cmocka_unit_test(a_slot_given_to_another_tunnel_begins_at_zero),
 		cmocka_unit_test(the_books_are_bounded_and_keep_every_sum),
 		cmocka_unit_test(drops_no_tunnel_is_charged_with_are_the_pops),
+		cmocka_unit_test(a_counter_that_begins_anew_is_no_enormous_growth),
 		cmocka_unit_test(drops_that_come_round_stay_right),
 		cmocka_unit_test(columns_are_postgresql_arrays),
 		cmocka_unit_test(a_full_batch_of_largest_values_fits_its_text),
