@@ -78,22 +78,34 @@ static void show_metrics(const json_t *o, FILE *out)
 		line(out, "metrics", "http://%s/metrics", cell_text(m, "address"));
 }
 
+/* Of a histogram, whose last bucket has none. */
+static const char *bound(const json_t *o, const char *key, char out[static CELL])
+{
+	const json_t *us = json_object_get(o, key);
+
+	if (json_is_integer(us))
+		snprintf(out, CELL, "%lld us", (long long)json_integer_value(us));
+	else
+		snprintf(out, CELL, "more than 4 s");
+	return out;
+}
+
 static void show_load(const json_t *o, FILE *out)
 {
 	const json_t *latency = json_object_get(o, "latency");
 	const char *name;
 	json_t *drops;
-	char text[CELL] = "";
+	char text[CELL] = "", a[CELL], b[CELL];
 	size_t len = 0;
 
 	json_object_foreach((json_t *)json_object_get(o, "queue_overruns"), name, drops) if (len < sizeof(text))
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %lld", len ? ", " : "", name,
 					(long long)json_integer_value(drops));
 	line(out, "overruns", "%s", text);
-	line(out, "latency",
-	     "batches %llu us, 99 %% within %llu us; control loop late by %llu us, 99 %% within %llu us",
-	     cell_number(latency, "batch_us_half"), cell_number(latency, "batch_us_most"),
-	     cell_number(latency, "control_late_us_half"), cell_number(latency, "control_late_us_most"));
+	line(out, "latency", "batches: half within %s, 99 %% within %s", bound(latency, "batch_us_half", a),
+	     bound(latency, "batch_us_most", b));
+	line(out, "", "control loop late: half within %s, 99 %% within %s", bound(latency, "control_late_us_half", a),
+	     bound(latency, "control_late_us_most", b));
 }
 
 void show_status(const json_t *o, const struct popctl_request *request, FILE *out)

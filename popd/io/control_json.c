@@ -166,16 +166,23 @@ static json_t *queue_overruns(const struct control_facts *f)
 	return o;
 }
 
-/* The bounds, in microseconds, that half and 99 of a hundred keep to. */
+static json_t *bound(const struct histogram_view *v, unsigned permille)
+{
+	uint64_t us = histogram_quantile(v, permille);
+
+	return us == UINT64_MAX ? json_null() : number(us);
+}
+
+/* What half and 99 of a hundred keep to, in microseconds; null: more than a histogram tells apart. */
 static json_t *latencies(const struct control_facts *f)
 {
 	json_t *o = json_object();
 
 	set(o, "batches", number(histogram_count(&f->load.us)));
-	set(o, "batch_us_half", number(histogram_quantile(&f->load.us, 500)));
-	set(o, "batch_us_most", number(histogram_quantile(&f->load.us, 990)));
-	set(o, "control_late_us_half", number(histogram_quantile(&f->late_us, 500)));
-	set(o, "control_late_us_most", number(histogram_quantile(&f->late_us, 990)));
+	set(o, "batch_us_half", bound(&f->load.us, 500));
+	set(o, "batch_us_most", bound(&f->load.us, 990));
+	set(o, "control_late_us_half", bound(&f->late_us, 500));
+	set(o, "control_late_us_most", bound(&f->late_us, 990));
 	return o;
 }
 

@@ -64,6 +64,12 @@ static enum type type_of(enum measure m)
 	return measure_how(m) == MEASURE_SUM ? COUNTER : GAUGE;
 }
 
+/* Of the least or the most of no values there is no sample. */
+static bool is_none(enum measure m, uint64_t v)
+{
+	return v == 0 && measure_how(m) != MEASURE_SUM;
+}
+
 /* "rtt_sum_us" becomes "rtt_sum_seconds_total", after a prefix. */
 static const char *name_of(enum measure m, const char *prefix, char out[static NAME])
 {
@@ -84,8 +90,11 @@ static void pop_measures(struct wr *w, const struct metrics_pop *p)
 			continue; /* by reason, below */
 		name_of(m, "", name);
 		head(w, name, type_of(m), measure_text(m));
+		uint64_t v = view_pop_measure(&p->sums, m);
+		if (is_none(m, v))
+			continue;
 		wr_fmt(w, "popd_%s", name);
-		value(w, view_pop_measure(&p->sums, m), is_in_us(m));
+		value(w, v, is_in_us(m));
 	}
 	name_of(MEASURE_DROPS, "", name);
 	head(w, name, COUNTER, measure_text(MEASURE_DROPS));
@@ -247,8 +256,8 @@ void metrics_text_tunnel(struct wr *w, size_t family, size_t part, const struct 
 		return;
 	}
 	uint64_t v = view_tunnel_measure(&t->sums, m);
-	if (v == 0 && measure_how(m) != MEASURE_SUM)
-		return; /* none yet */
+	if (is_none(m, v))
+		return;
 	wr_fmt(w, "popd_%s{tunnel=\"T%" PRIu32 "\"}", name, t->id);
 	value(w, v, is_in_us(m));
 }

@@ -13,6 +13,13 @@ static void facts(void *ctx, struct control_facts *out)
 {
 	(void)ctx;
 	*out = (struct control_facts){ .database_up = true, .enabled = true, .feed = { .seq = 12, .loaded = true } };
+	out->queues[0] = (struct worker_queue){ "tun", 3 };
+	out->queues[1] = (struct worker_queue){ "ayiya", 4 };
+	out->queue_count = 2;
+	out->load.us.counts[4] = 98;
+	out->load.us.counts[7] = 2;
+	out->late_us.counts[HISTOGRAM_BUCKETS - 1] = 1;
+	out->metrics = (struct metrics_state){ "[::1]:9641", "[::1]:9641 is taken by another program" };
 }
 
 static void reload(void *ctx)
@@ -131,6 +138,13 @@ static void status_sums_up(void **state)
 	assert_int_equal(number(n, "up"), 4);     /* T1, T2 and the static T3, T6 */
 	assert_int_equal(number(n, "active"), 2); /* nothing was heard of the static ones */
 	assert_true(json_is_null(json_object_get(o, "report_at")));
+	const json_t *latency = json_object_get(o, "latency"), *lost = json_object_get(o, "queue_overruns");
+	assert_true(number(lost, "tun") == 3 && number(lost, "ayiya") == 4);
+	assert_int_equal(number(latency, "batches"), 100);
+	assert_int_equal(number(latency, "batch_us_half"), 16);
+	assert_int_equal(number(latency, "batch_us_most"), 128);
+	assert_true(json_is_null(json_object_get(latency, "control_late_us_most"))); /* more than can be told apart */
+	assert_string_equal(text(json_object_get(o, "metrics"), "problem"), "[::1]:9641 is taken by another program");
 	const json_t *offloads = json_object_get(o, "offloads");
 	assert_int_equal(json_object_size(offloads), OFFLOAD__COUNT + 1);
 	assert_string_equal(text(offloads, "tun_tso"), "on");

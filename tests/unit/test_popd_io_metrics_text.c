@@ -157,12 +157,14 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 	p->queue_count = 2;
 	p->sums.octets_in = 77;
 	p->sums.rtt_sum_us = 1234567;
+	p->sums.rtt_max_us = 900;
 	p->sums.drops[DROP_HOP_LIMIT].count = 3;
 	p->tunnels.by[TUNNEL_HEARTBEAT][VIEW_DOWN] = 8;
 	p->scalars[METRICS_FEED_SEQUENCE] = 991;
 	render(p, METRICS_TEXT + 2 * METRICS_TEXT_WORKER);
 	struct page page = check_page(text);
 	assert_int_equal(family_of(&page, "popd_drops_total")->samples, DROP__COUNT - 1);
+	assert_int_equal(family_of(&page, "popd_rtt_min_seconds")->samples, 0); /* not zero, but none */
 	assert_int_equal(family_of(&page, "popd_tunnels")->samples, TUNNEL_TYPE__COUNT * VIEW_STATE__COUNT);
 	assert_int_equal(family_of(&page, "popd_offload")->samples, OFFLOAD__COUNT * OFFLOAD_STATE__COUNT);
 	for (enum drop d = 1; d < DROP__COUNT; d++) {
@@ -181,7 +183,7 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 		"popd_info{version=\"1.2\",pop=\"demo01\"} 1\n",
 		"popd_octets_in_total 77\n",
 		"popd_rtt_sum_seconds_total 1.234567\n",
-		"popd_rtt_min_seconds 0.000000\n",
+		"popd_rtt_max_seconds 0.000900\n",
 		"popd_drops_total{reason=\"hop-limit\"} 3\n",
 		"popd_tunnels{type=\"heartbeat\",state=\"down\"} 8\n",
 		"popd_offload{offload=\"tun_tso\",state=\"on\"} 1\n",
