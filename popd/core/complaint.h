@@ -27,6 +27,7 @@ struct complaint {
 	uint32_t mtu;     /* DROP_OUTER_TOO_BIG: what the path is said to take; else 0 */
 	uint64_t about;   /* endpoint word of where our packet went, without flags; no port: protocol 41 */
 	uint64_t from;    /* endpoint word of who says so */
+	uint32_t ticket;  /* by which whoever hands it on finds its packet again (worker.c) */
 };
 
 /* What `e` from `from` says. False: it quotes nothing that would have left `own` (from the AYIYA port). */

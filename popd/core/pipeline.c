@@ -185,8 +185,8 @@ void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
 	drop_out(p, out, DROP_OUTER_TOO_BIG, len, wall);
 }
 
-/* The complaint itself is long gone; what it says is left. */
-void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, uint32_t wall)
+void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, const uint8_t *data,
+		       uint32_t len, uint32_t wall)
 {
 	const struct tunnel_conf *conf = t ? atomic_load(&t->conf) : NULL;
 	enum drop why = conf ? complaint_settle(c, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
@@ -196,10 +196,12 @@ void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct compla
 		.source = JOB_FROM_ICMP4,
 		.time = wall,
 		.tunnel = is_its ? conf->id : 0,
+		.len = len,
 		.peer = c->from,
 		.detail = { c->about, c->mtu },
 	};
 
+	note_head(&note, data, len);
 	counters_drop(p->counters, is_its ? t->slot : UINT32_MAX, &note);
 }
 

@@ -116,8 +116,9 @@ void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endp
  * Counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
 void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
 
-/* Settles a complaint about `t` (NULL: no tunnel has that endpoint), between table_worker_enter and _leave. */
-void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, uint32_t wall)
-	NONNULL_ARGS(1, 3);
+/* Settles a complaint about `t` (NULL: no tunnel has that endpoint), between table_worker_enter and _leave. Of its packet
+ * of `len` bytes the first DROP_HEAD are at `data`. */
+void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, const uint8_t *data,
+		       uint32_t len, uint32_t wall) NONNULL_ARGS(1, 3);
 
 #endif

@@ -48,6 +48,12 @@ struct watched_port {
 	struct worker *worker;
 };
 
+/* A complaint's packet, kept until its tunnel has been found, or others have come in its place. */
+struct complained {
+	uint32_t ticket, len;
+	uint8_t head[DROP_HEAD];
+};
+
 /* Outs of one kind, in order. */
 struct outbox {
 	size_t n;
@@ -70,6 +76,8 @@ struct worker {
 	struct job jobs[PIPELINE_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes;
+	struct complained *complained; /* WORKER_COMPLAINTS of them, by ticket */
+	uint32_t ticket;               /* the last that was given */
 	struct tap *tap;
 	struct worker_load load;
 };
@@ -90,10 +98,25 @@ static void post(struct worker *w, struct out *out)
 }
 
 /* Without room for it nobody will look for its tunnel. */
-static void hand_on_complaint(struct worker *w, const struct complaint *c, uint32_t now)
+static void hand_on_complaint(struct worker *w, const struct job *job, uint32_t now)
 {
-	if (!ring_push(w->complaints, c))
-		pipeline_complain(&w->pipeline, NULL, c, now);
+	struct complaint c = job->complaint;
+	struct complained *kept = &w->complained[++w->ticket % WORKER_COMPLAINTS];
+
+	c.ticket = kept->ticket = w->ticket;
+	kept->len = job->len;
+	memcpy(kept->head, job->data, job->len < DROP_HEAD ? job->len : DROP_HEAD);
+	if (!ring_push(w->complaints, &c))
+		pipeline_complain(&w->pipeline, NULL, &c, job->data, job->len, now);
+}
+
+static void settle_complaint(struct worker *w, const struct order *order)
+{
+	const struct complained *kept = &w->complained[order->complaint.ticket % WORKER_COMPLAINTS];
+	bool there = kept->ticket == order->complaint.ticket;
+
+	pipeline_complain(&w->pipeline, order->tunnel, &order->complaint, kept->head, there ? kept->len : 0,
+			  moment_now().wall);
 }
 
 static bool tell(struct worker *w, const struct job *job, uint32_t now)
@@ -101,7 +124,7 @@ static bool tell(struct worker *w, const struct job *job, uint32_t now)
 	if (job->event == EVENT_NONE)
 		return false;
 	if (job->event == EVENT_COMPLAINT) {
-		hand_on_complaint(w, &job->complaint, now);
+		hand_on_complaint(w, job, now);
 		return true;
 	}
 	struct worker_event e = {
@@ -209,7 +232,7 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 			continue;
 		}
 		if (order.kind == ORDER_COMPLAINT) {
-			pipeline_complain(&w->pipeline, order.tunnel, &order.complaint, moment_now().wall);
+			settle_complaint(w, &order);
 			continue;
 		}
 		make_probe(w, n, &order); /* its tunnel may have been deleted since */
@@ -288,6 +311,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->events = ring_create(EVENT_RING, sizeof(struct worker_event));
 	w->complaints = ring_create(WORKER_COMPLAINTS, sizeof(struct complaint));
 	w->probes = buffers_create(PIPELINE_BATCH, PROBE_LEN);
+	w->complained = calloc(WORKER_COMPLAINTS, sizeof(*w->complained));
 	w->tap = tap_create(conf->watch);
 	w->pipeline.table = conf->table;
 	w->pipeline.counters = counters_create(table_slots(conf->table));
@@ -299,7 +323,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.dscp = conf->dscp;
 	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
-	return w->loop && w->orders && w->events && w->complaints && w->probes && w->tap && w->pipeline.counters &&
+	return w->loop && w->orders && w->events && w->complaints && w->complained && w->probes && w->tap && w->pipeline.counters &&
 	       w->pipeline.digest;
 }
 
@@ -358,6 +382,7 @@ void worker_free(struct worker *w)
 	ring_free(w->orders);
 	ring_free(w->events);
 	ring_free(w->complaints);
+	free(w->complained);
 	buffers_free(w->probes);
 	tap_free(w->tap);
 	counters_free(w->pipeline.counters);

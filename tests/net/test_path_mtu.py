@@ -269,7 +269,9 @@ def test_eight_bytes_of_a_quote_find_all_tunnels_of_protocol_41_at_that_address(
     until(lambda: [path_mtu(t) for t in two] == [1452, 1452], slow(3), "both to be found")
     assert path_mtu(other) is None
     for tunnel in two:
-        assert [d["name"] for d in tunnel.shown()["drops"]] == ["outer-too-big"]
+        [drop] = tunnel.shown()["drops"]
+        assert drop["name"] == "outer-too-big" and drop["sentence"].endswith("takes IPv4 packets of at most 1452 bytes")
+        assert drop["length"] == 8 + 28 and drop["packet"].startswith("0304") and len(drop["packet"]) == 2 * 36
 
 
 def test_the_ports_find_an_ayiya_tunnel_and_a_move_forgets_what_was_said(net, popd):

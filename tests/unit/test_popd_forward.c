@@ -457,7 +457,7 @@ static void seek(struct pop *p, struct oracle_world *w, const struct job *job, c
 		if (complaint_is_about(&job->complaint, t, conf_of_tunnel(t)) != its)
 			fail_msg("packet %lu: about T%u or not", at_packet, o->id);
 		uint64_t before = drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED);
-		pipeline_complain(&p->pipeline, t, &job->complaint, NOW);
+		pipeline_complain(&p->pipeline, t, &job->complaint, job->data, job->len, NOW);
 		assert_int_equal(drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED), before + 1);
 		if (its)
 			o_settle(w, o, m->b);

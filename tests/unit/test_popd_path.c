@@ -301,12 +301,15 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 		assert_true(complaint_is_about(&job.complaint, its, conf_of_tunnel(its)));
 		assert_false(complaint_is_about(&job.complaint, other, conf_of_tunnel(other)));
 		assert_int_equal(known(&p, ids[i]), 0);
-		pipeline_complain(&p.pipeline, other, &job.complaint, NOW);
-		pipeline_complain(&p.pipeline, NULL, &job.complaint, NOW);
+		pipeline_complain(&p.pipeline, other, &job.complaint, job.data, job.len, NOW);
+		pipeline_complain(&p.pipeline, NULL, &job.complaint, job.data, job.len, NOW);
 		assert_int_equal(drops_of(&p, DROP_ICMP4_UNVERIFIED), 2 * (i + 1));
 		assert_int_equal(tunnel_drops_of(&p, ids[1 - i], DROP_ICMP4_UNVERIFIED), 0);
-		pipeline_complain(&p.pipeline, its, &job.complaint, NOW);
+		pipeline_complain(&p.pipeline, its, &job.complaint, job.data, job.len, NOW);
 		assert_int_equal(tunnel_drops_of(&p, ids[i], DROP_OUTER_TOO_BIG), 1);
+		struct drop_note note = tunnel_last_of(&p, ids[i], DROP_OUTER_TOO_BIG);
+		assert_int_equal(note.len, job.len);
+		assert_memory_equal(note.head, job.data, note.head_len);
 		assert_int_equal(known(&p, ids[i]), 1330);
 		job_end(&job);
 	}
@@ -317,11 +320,11 @@ static void a_tunnel_deleted_meanwhile_is_nobody(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 6);
-	struct complaint c = { DROP_OUTER_TOO_BIG, 1300, atomic_load(&t->endpoint), 0 };
+	struct complaint c = { DROP_OUTER_TOO_BIG, 1300, atomic_load(&t->endpoint), 0, 0 };
 
 	(void)state;
 	assert_int_equal(table_delete(p.table, 6), 0);
-	pipeline_complain(&p.pipeline, t, &c, NOW);
+	pipeline_complain(&p.pipeline, t, &c, NULL, 0, NOW);
 	assert_int_equal(drops_of(&p, DROP_ICMP4_UNVERIFIED), 1);
 	assert_true(atomic_load(&t->path) == 0);
 	pop_end(&p);
