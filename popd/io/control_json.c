@@ -4,83 +4,26 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "lib/clock.h"
-#include "lib/err.h"
 #include "lib/log.h"
 #include "lib/num.h"
-#include "lib/version.h"
 #include "popd/core/encap.h"
 #include "popd/core/measure.h"
 #include "popd/core/path.h"
 #include "popd/io/errors_json.h"
+#include "popd/io/status_json.h"
 #include "popd/io/top_json.h"
+#include "popd/io/value_json.h"
 #include "popd/io/view.h"
 
-/* ---- values ---- */
-
-static json_t *number(uint64_t v)
-{
-	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
-}
-
-static json_t *moment_text(uint32_t wall)
-{
-	char text[CLOCK_TEXT];
-
-	return wall ? json_string(wall_text((wall_t){ wall }, text)) : json_null();
-}
-
-static json_t *age(uint32_t wall, uint32_t now)
-{
-	return wall ? number(now > wall ? now - wall : 0) : json_null();
-}
-
-static json_t *endpoint_text(uint64_t word)
-{
-	char text[ENDPOINT4_TEXT];
-
-	return word ? json_string(endpoint4_text(endpoint_of(word), text)) : json_null();
-}
-
-static json_t *tunnel_name(uint32_t id)
-{
-	return id ? json_sprintf("T%" PRIu32, id) : json_null();
-}
-
-static json_t *address(struct ip6 ip)
-{
-	char text[IP6_TEXT];
-
-	return json_string(ip6_text(&ip, text));
-}
-
-static json_t *prefix(const struct prefix6 *p)
-{
-	char text[PREFIX6_TEXT];
-
-	return json_string(prefix6_text(p, text));
-}
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-	(void)json_object_set_new(object, key, value);
-}
-
-static void set_measure(json_t *object, enum measure m, uint64_t value)
-{
-	set(object, measure_name(m), number(value));
-}
-
-_Static_assert(TOP_MAX == 200, "the sentence about it says so");
 enum { TOP_DEFAULT = 20 };
+_Static_assert(TOP_MAX == 200, "the sentence about it says so");
 
 static json_t *refusal(const char *sentence)
 {
 	json_t *o = json_object();
 
-	set(o, "error", json_string(sentence));
+	value_set(o, "error", json_string(sentence));
 	return o;
 }
 
@@ -88,145 +31,7 @@ static json_t *message(const char *text)
 {
 	json_t *o = json_object();
 
-	set(o, "message", json_string(text));
-	return o;
-}
-
-/* ---- status ---- */
-
-static json_t *pop_prefixes(const struct table *t)
-{
-	const struct pop_conf *pop = table_pop(t);
-	json_t *list = json_array();
-
-	for (size_t i = 0; pop && i < pop->prefix_count; i++)
-		(void)json_array_append_new(list, prefix(&pop->prefixes[i]));
-	return list;
-}
-
-static json_t *tunnel_numbers(const struct control_view *v, uint32_t now)
-{
-	struct view_tunnels n = view_tunnels(v->table, now, (uint32_t)v->settings->expiry);
-
-	return json_pack("{s:I, s:I, s:I, s:I}", "configured", (json_int_t)n.configured, "up", (json_int_t)n.up,
-			 "active", (json_int_t)n.active, "room", (json_int_t)v->settings->max_tunnels);
-}
-
-static json_t *feed_state(const struct pgfeed_status *f, uint32_t now)
-{
-	json_t *o = json_object();
-
-	set(o, "loaded", json_boolean(f->loaded));
-	set(o, "busy", json_boolean(f->busy));
-	set(o, "seq", number(f->seq));
-	set(o, "loaded_at", moment_text(f->loaded_at));
-	set(o, "loaded_age", age(f->loaded_at, now));
-	set(o, "load_ms", number(f->load_ms));
-	set(o, "changes", number(f->changes));
-	set(o, "bad_rows", number(f->bad_rows));
-	return o;
-}
-
-static void set_traffic(json_t *o, const struct view_pop *p)
-{
-	set_measure(o, MEASURE_PACKETS_IN, p->packets_in);
-	set_measure(o, MEASURE_OCTETS_IN, p->octets_in);
-	set_measure(o, MEASURE_PACKETS_OUT, p->packets_out);
-	set_measure(o, MEASURE_OCTETS_OUT, p->octets_out);
-	set_measure(o, MEASURE_BEATS, p->beats);
-	set_measure(o, MEASURE_MOVES, p->moves);
-	set_measure(o, MEASURE_ANSWERS, p->answers);
-	set_measure(o, MEASURE_ANSWERS_LIMITED, p->answers_limited);
-}
-
-static json_t *offload_states(const struct control_view *v)
-{
-	json_t *o = json_object();
-
-	for (enum offload i = 0; i < OFFLOAD__COUNT; i++)
-		set(o, offload_name(i),
-		    json_string(offload_state_name((enum offload_state)atomic_load(&v->offloads->state[i]))));
-	set(o, "sha1", json_string(v->sha1));
-	return o;
-}
-
-static json_t *metrics_server(const struct metrics_state *m)
-{
-	if (!m->address)
-		return json_null();
-	return json_pack("{s:s, s:s?}", "address", m->address, "problem", m->problem);
-}
-
-static json_t *queue_overruns(const struct control_facts *f)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < f->queue_count; i++)
-		set(o, f->queues[i].name, number(f->queues[i].drops));
-	return o;
-}
-
-static json_t *bound(const struct histogram_view *v, unsigned permille)
-{
-	uint64_t us = histogram_quantile(v, permille);
-
-	return us == UINT64_MAX ? json_null() : number(us);
-}
-
-/* What half and 99 of a hundred keep to, in microseconds; null: more than a histogram tells apart. */
-static json_t *latencies(const struct control_facts *f)
-{
-	json_t *o = json_object();
-
-	set(o, "batches", number(histogram_count(&f->load.us)));
-	set(o, "batch_us_half", bound(&f->load.us, 500));
-	set(o, "batch_us_most", bound(&f->load.us, 990));
-	set(o, "control_late_us_half", bound(&f->late_us, 500));
-	set(o, "control_late_us_most", bound(&f->late_us, 990));
-	return o;
-}
-
-static json_t *status(const struct control_view *v, uint32_t now, const json_t *request)
-{
-	char text[IP4_TEXT];
-	struct control_facts facts;
-	struct view_pop pop;
-	uint64_t drops = 0;
-	json_t *o = json_object();
-
-	(void)request;
-	v->facts(v->ctx, &facts);
-	view_pop(v->counters, v->counter_sets, &pop);
-	for (size_t i = 1; i < DROP__COUNT; i++)
-		drops += pop.drops[i].count;
-	set(o, "pop", json_string(v->settings->name));
-	set(o, "version", json_string(BROKER_VERSION));
-	set(o, "enabled", json_boolean(facts.enabled));
-	set(o, "started", moment_text(v->started));
-	set(o, "uptime", age(v->started, now));
-	set(o, "pid", number((uint64_t)getpid()));
-	set(o, "ipv4", json_string(ip4_text(v->settings->ipv4, text)));
-	set(o, "tun", json_string(v->settings->tun));
-	set(o, "tun_drops", number(facts.tun_drops));
-	set(o, "workers", number(v->workers));
-	set(o, "metrics", metrics_server(&facts.metrics));
-	set(o, "queue_overruns", queue_overruns(&facts));
-	set(o, "latency", latencies(&facts));
-	set(o, "offloads", offload_states(v));
-	set(o, "log_level", json_string(log_level_name(log_get_level())));
-	set(o, "prefixes", pop_prefixes(v->table));
-	set(o, "tunnels", tunnel_numbers(v, now));
-	set(o, "table_octets", number(table_memory(v->table)));
-	set(o, "database", json_string(facts.database_up ? "up" : "down"));
-	set(o, "feed", feed_state(&facts.feed, now));
-	set(o, "report_at", moment_text(facts.report_at));
-	set(o, "report_age", age(facts.report_at, now));
-	set(o, "statistics_waiting", number(facts.statistics_waiting));
-	set(o, "snapshot_at", moment_text(facts.snapshot_at));
-	set(o, "snapshot_age", age(facts.snapshot_at, now));
-	set(o, "snapshot_octets", number(facts.snapshot_size));
-	set_traffic(o, &pop);
-	set_measure(o, MEASURE_DROPS, drops);
+	value_set(o, "message", json_string(text));
 	return o;
 }
 
@@ -240,17 +45,17 @@ static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
 	json_t *o = json_object();
 
 	view_tunnel(v->counters, v->counter_sets, t->slot, &n);
-	set(o, "id", tunnel_name(c->id));
-	set(o, "type", json_string(tunnel_type_name(c->type)));
-	set(o, "state", json_string(view_state_name(view_state(t, c, now, (uint32_t)v->settings->expiry))));
-	set(o, "client", address(tunnel_client(c)));
-	set(o, "endpoint", endpoint_text(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
-	set(o, "heard", moment_text(heard));
-	set(o, "heard_age", age(heard, now));
-	set_measure(o, MEASURE_PACKETS_IN, n.packets_in);
-	set_measure(o, MEASURE_OCTETS_IN, n.octets_in);
-	set_measure(o, MEASURE_PACKETS_OUT, n.packets_out);
-	set_measure(o, MEASURE_OCTETS_OUT, n.octets_out);
+	value_set(o, "id", value_tunnel(c->id));
+	value_set(o, "type", json_string(tunnel_type_name(c->type)));
+	value_set(o, "state", json_string(view_state_name(view_state(t, c, now, (uint32_t)v->settings->expiry))));
+	value_set(o, "client", value_address(tunnel_client(c)));
+	value_set(o, "endpoint", value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
+	value_set(o, "heard", value_moment(heard));
+	value_set(o, "heard_age", value_age(heard, now));
+	value_set_measure(o, MEASURE_PACKETS_IN, n.packets_in);
+	value_set_measure(o, MEASURE_OCTETS_IN, n.octets_in);
+	value_set_measure(o, MEASURE_PACKETS_OUT, n.packets_out);
+	value_set_measure(o, MEASURE_OCTETS_OUT, n.octets_out);
 	return o;
 }
 
@@ -276,9 +81,9 @@ static json_t *tunnel_list(const struct control_view *v, uint32_t now, const jso
 		(void)json_array_append_new(list, tunnel_line(v, t, c, now));
 		told++;
 	}
-	set(o, "tunnels", list);
-	set(o, "configured", number(table_count(v->table)));
-	set(o, "next", i < slots ? number(i) : json_null());
+	value_set(o, "tunnels", list);
+	value_set(o, "configured", value_number(table_count(v->table)));
+	value_set(o, "next", i < slots ? value_number(i) : json_null());
 	return o;
 }
 
@@ -302,12 +107,12 @@ static json_t *liveness(const struct view_tunnel *n)
 {
 	json_t *o = json_object();
 
-	set_measure(o, MEASURE_SENT, n->sent);
-	set_measure(o, MEASURE_RECEIVED, n->received);
-	set(o, measure_name(MEASURE_RTT_MIN), n->received ? number(n->rtt_min_us) : json_null());
-	set_measure(o, MEASURE_RTT_SUM, n->rtt_sum_us);
-	set(o, "rtt_avg_us", n->received ? number(n->rtt_sum_us / n->received) : json_null());
-	set(o, measure_name(MEASURE_RTT_MAX), n->received ? number(n->rtt_max_us) : json_null());
+	value_set_measure(o, MEASURE_SENT, n->sent);
+	value_set_measure(o, MEASURE_RECEIVED, n->received);
+	value_set(o, measure_name(MEASURE_RTT_MIN), n->received ? value_number(n->rtt_min_us) : json_null());
+	value_set_measure(o, MEASURE_RTT_SUM, n->rtt_sum_us);
+	value_set(o, "rtt_avg_us", n->received ? value_number(n->rtt_sum_us / n->received) : json_null());
+	value_set(o, measure_name(MEASURE_RTT_MAX), n->received ? value_number(n->rtt_max_us) : json_null());
 	return o;
 }
 
@@ -316,7 +121,7 @@ static json_t *tunnel_routes(const struct tunnel_conf *c)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < c->route_count; i++)
-		(void)json_array_append_new(list, prefix(&c->routes[i]));
+		(void)json_array_append_new(list, value_prefix(&c->routes[i]));
 	return list;
 }
 
@@ -334,22 +139,22 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 	errors_of_tunnel(v->errors, t->slot, &errors);
 	drops = errors_json_rows(&errors, now, false);
 	view_tunnel(v->counters, v->counter_sets, t->slot, &n);
-	set(o, "enabled", json_boolean(c->enabled));
-	set(o, "prefix", prefix(&net));
-	set(o, "pop", address(tunnel_pop(c)));
-	set(o, "mtu", number(c->mtu));
-	set(o, "path_mtu", path_takes ? number(path_takes) : json_null());
-	set(o, "path_mtu_age", path_takes ? age(path_since(path), now) : json_null());
-	set(o, "effective_mtu", number(encap_mtu(t, c, endpoint, now)));
-	set(o, "routes", tunnel_routes(c));
-	set(o, "signature",
-	    c->type == TUNNEL_AYIYA && endpoint
-		    ? json_string(endpoint_flags(endpoint) & ENDPOINT_SHA256 ? "sha256" : "sha1")
-		    : json_null());
-	set(o, "newest_epoch", moment_text(atomic_load_explicit(&t->newest, memory_order_relaxed)));
-	set(o, "liveness", liveness(&n));
-	set(o, "last_drop", last_drop(drops));
-	set(o, "drops", drops);
+	value_set(o, "enabled", json_boolean(c->enabled));
+	value_set(o, "prefix", value_prefix(&net));
+	value_set(o, "pop", value_address(tunnel_pop(c)));
+	value_set(o, "mtu", value_number(c->mtu));
+	value_set(o, "path_mtu", path_takes ? value_number(path_takes) : json_null());
+	value_set(o, "path_mtu_age", path_takes ? value_age(path_since(path), now) : json_null());
+	value_set(o, "effective_mtu", value_number(encap_mtu(t, c, endpoint, now)));
+	value_set(o, "routes", tunnel_routes(c));
+	value_set(o, "signature",
+		  c->type == TUNNEL_AYIYA && endpoint
+			  ? json_string(endpoint_flags(endpoint) & ENDPOINT_SHA256 ? "sha256" : "sha1")
+			  : json_null());
+	value_set(o, "newest_epoch", value_moment(atomic_load_explicit(&t->newest, memory_order_relaxed)));
+	value_set(o, "liveness", liveness(&n));
+	value_set(o, "last_drop", last_drop(drops));
+	value_set(o, "drops", drops);
 	return o;
 }
 
@@ -415,10 +220,10 @@ static json_t *tunnel_errors(const struct control_view *v, uint32_t now, const j
 	}
 	errors_of_tunnel(v->errors, t->slot, &errors);
 	o = json_object();
-	set(o, "id", tunnel_name(c->id));
-	set(o, "since", moment_text(errors.since));
-	set(o, "since_age", age(errors.since, now));
-	set(o, "errors", errors_json_rows(&errors, now, false));
+	value_set(o, "id", value_tunnel(c->id));
+	value_set(o, "since", value_moment(errors.since));
+	value_set(o, "since_age", value_age(errors.since, now));
+	value_set(o, "errors", errors_json_rows(&errors, now, false));
 	return o;
 }
 
@@ -464,17 +269,23 @@ static json_t *tunnel_trace(const struct control_view *v, uint32_t now, const js
 	o = json_object();
 	list = json_array();
 	for (size_t i = 0; i < wish.n; i++)
-		(void)json_array_append_new(list, tunnel_name(wish.ids[i]));
-	set(o, "following", list);
-	set(o, "all", json_boolean(wish.all));
-	set(o, "ipv4", json_string(ip4_text(v->settings->ipv4, text)));
-	set(o, "ayiya_port", json_integer(v->settings->ayiya_port));
-	set(o, "heartbeat_port", json_integer(v->settings->heartbeat_port));
+		(void)json_array_append_new(list, value_tunnel(wish.ids[i]));
+	value_set(o, "following", list);
+	value_set(o, "all", json_boolean(wish.all));
+	value_set(o, "ipv4", json_string(ip4_text(v->settings->ipv4, text)));
+	value_set(o, "ayiya_port", json_integer(v->settings->ayiya_port));
+	value_set(o, "heartbeat_port", json_integer(v->settings->heartbeat_port));
 	v->follow(v->ctx, v->client, &wish);
 	return o;
 }
 
 /* ---- the others ---- */
+
+static json_t *status(const struct control_view *v, uint32_t now, const json_t *request)
+{
+	(void)request;
+	return status_json(v, now);
+}
 
 static json_t *busiest(const struct control_view *v, uint32_t now, const json_t *request)
 {
@@ -505,10 +316,10 @@ static json_t *counters(const struct control_view *v, uint32_t now, const json_t
 	o = json_object();
 	view_pop(v->counters, v->counter_sets, &pop);
 	errors_of_pop(v->errors, &errors);
-	set_traffic(o, &pop);
-	set(o, "since", moment_text(errors.since));
-	set(o, "since_age", age(errors.since, now));
-	set(o, "drops", errors_json_rows(&errors, now, true));
+	value_set_traffic(o, &pop);
+	value_set(o, "since", value_moment(errors.since));
+	value_set(o, "since_age", value_age(errors.since, now));
+	value_set(o, "drops", errors_json_rows(&errors, now, true));
 	return o;
 }
 
@@ -521,7 +332,7 @@ static json_t *reasons(const struct control_view *v, uint32_t now, const json_t 
 	(void)request;
 	for (enum drop d = DROP_NONE + 1; d < DROP__COUNT; d++)
 		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", drop_name(d), "text", drop_text(d)));
-	set(o, "reasons", list);
+	value_set(o, "reasons", list);
 	return o;
 }
 

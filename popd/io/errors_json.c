@@ -1,11 +1,10 @@
 #include "popd/io/errors_json.h"
 
-#include <inttypes.h>
-
 #include "lib/clock.h"
 #include "lib/digest.h"
 #include "popd/core/drop_say.h"
 #include "popd/core/pipeline.h"
+#include "popd/io/value_json.h"
 
 static const char *const source_names[] = {
 	[JOB_FROM_TUN] = "tun",         [JOB_FROM_AYIYA] = "ayiya", [JOB_FROM_HEARTBEAT] = "heartbeat",
@@ -15,11 +14,6 @@ static const char *const source_names[] = {
 const char *job_source_name(enum job_source s)
 {
 	return (unsigned)s < ARRAY_LEN(source_names) ? source_names[s] : "?";
-}
-
-static void set(json_t *o, const char *key, json_t *value)
-{
-	(void)json_object_set_new(o, key, value);
 }
 
 static json_t *peer(const struct drop_note *n)
@@ -36,16 +30,16 @@ static void set_last(json_t *o, const struct drop_note *n, uint32_t now)
 	char at[CLOCK_TEXT], sentence[DROP_SAY], hex[2 * DROP_HEAD + 1];
 
 	hex_encode(n->head, n->head_len, hex);
-	set(o, "at", json_string(wall_text((wall_t){ n->time }, at)));
-	set(o, "age", json_integer(now > n->time ? now - n->time : 0));
-	set(o, "tunnel", n->tunnel ? json_sprintf("T%" PRIu32, n->tunnel) : json_null());
-	set(o, "from", n->refused ? json_null() : peer(n));
+	value_set(o, "at", json_string(wall_text((wall_t){ n->time }, at)));
+	value_set(o, "age", json_integer(now > n->time ? now - n->time : 0));
+	value_set(o, "tunnel", value_tunnel(n->tunnel));
+	value_set(o, "from", n->refused ? json_null() : peer(n));
 	if (n->refused)
-		set(o, "to", peer(n));
-	set(o, "sentence", json_string(drop_say(n, sentence)));
-	set(o, "source", json_string(job_source_name(n->source)));
-	set(o, "length", json_integer(n->len));
-	set(o, "packet", json_string(hex));
+		value_set(o, "to", peer(n));
+	value_set(o, "sentence", json_string(drop_say(n, sentence)));
+	value_set(o, "source", json_string(job_source_name(n->source)));
+	value_set(o, "length", json_integer(n->len));
+	value_set(o, "packet", json_string(hex));
 }
 
 static void set_nothing(json_t *o, enum drop why)
@@ -53,8 +47,8 @@ static void set_nothing(json_t *o, enum drop why)
 	static const char *const keys[] = { "at", "age", "tunnel", "from" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		set(o, keys[i], json_null());
-	set(o, "sentence", json_string(drop_text(why)));
+		value_set(o, keys[i], json_null());
+	value_set(o, "sentence", json_string(drop_text(why)));
 }
 
 json_t *errors_json_rows(const struct errors_view *v, uint32_t now, bool all)
@@ -66,13 +60,13 @@ json_t *errors_json_rows(const struct errors_view *v, uint32_t now, bool all)
 		if (row->count == 0 && !all)
 			continue;
 		json_t *o = json_object();
-		set(o, "name", json_string(drop_name(d)));
-		set(o, "count", json_integer((json_int_t)row->count));
+		value_set(o, "name", json_string(drop_name(d)));
+		value_set(o, "count", json_integer((json_int_t)row->count));
 		if (row->has_last)
 			set_last(o, &row->last, now);
 		else
 			set_nothing(o, d);
-		set(o, "text", json_string(drop_text(d)));
+		value_set(o, "text", json_string(drop_text(d)));
 		(void)json_array_append_new(list, o);
 	}
 	return list;

@@ -1,38 +1,19 @@
 #include "popd/io/top_json.h"
 
-#include <inttypes.h>
 #include <math.h>
 
-#include "popd/core/measure.h"
+#include "popd/io/value_json.h"
 #include "popd/io/view.h"
-
-static void set(json_t *o, const char *key, json_t *value)
-{
-	(void)json_object_set_new(o, key, value);
-}
 
 static void set_bits(json_t *o, const char *key, double octets)
 {
-	set(o, key, json_integer((json_int_t)(8 * octets)));
+	value_set(o, key, json_integer((json_int_t)(8 * octets)));
 }
 
 /* To the tenth: it is no more exact than the moments of the looks. */
 static void set_rate(json_t *o, const char *key, double rate)
 {
-	set(o, key, json_real(round(rate * 10) / 10));
-}
-
-static void set_total(json_t *o, enum measure m, uint64_t value)
-{
-	set(o, measure_name(m), json_integer((json_int_t)(value & INT64_MAX)));
-}
-
-static json_t *endpoint(const struct tunnel *t)
-{
-	uint64_t word = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
-	char text[ENDPOINT4_TEXT];
-
-	return word ? json_string(endpoint4_text(endpoint_of(word), text)) : json_null();
+	value_set(o, key, json_real(round(rate * 10) / 10));
 }
 
 /* NULL: the tunnel is gone since. */
@@ -45,20 +26,20 @@ static json_t *row_json(const struct top_row *r, struct table *table, struct cou
 	if (!c || c->id != r->id)
 		return NULL;
 	json_t *o = json_object();
-	set(o, "id", json_sprintf("T%" PRIu32, r->id));
-	set(o, "type", json_string(tunnel_type_name((enum tunnel_type)c->type)));
-	set(o, "endpoint", endpoint(t));
+	value_set(o, "id", value_tunnel(r->id));
+	value_set(o, "type", json_string(tunnel_type_name((enum tunnel_type)c->type)));
+	value_set(o, "endpoint", value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
 	set_bits(o, "bits_in_per_second", r->octets_in);
 	set_bits(o, "bits_out_per_second", r->octets_out);
 	set_rate(o, "packets_in_per_second", r->packets_in);
 	set_rate(o, "packets_out_per_second", r->packets_out);
 	set_rate(o, "drops_per_second", r->drops);
 	view_totals(workers, n, r->slot, &v);
-	set_total(o, MEASURE_PACKETS_IN, v.packets_in);
-	set_total(o, MEASURE_OCTETS_IN, v.octets_in);
-	set_total(o, MEASURE_PACKETS_OUT, v.packets_out);
-	set_total(o, MEASURE_OCTETS_OUT, v.octets_out);
-	set_total(o, MEASURE_DROPS, v.drops);
+	value_set_measure(o, MEASURE_PACKETS_IN, v.packets_in);
+	value_set_measure(o, MEASURE_OCTETS_IN, v.octets_in);
+	value_set_measure(o, MEASURE_PACKETS_OUT, v.packets_out);
+	value_set_measure(o, MEASURE_OCTETS_OUT, v.octets_out);
+	value_set_measure(o, MEASURE_DROPS, v.drops);
 	return o;
 }
 
@@ -74,8 +55,8 @@ json_t *top_json(const struct top *t, enum top_by by, size_t limit, struct table
 		if (row)
 			(void)json_array_append_new(list, row);
 	}
-	set(o, "by", json_string(top_by_name(by)));
-	set(o, "window_ms", top_window(t) > 0 ? json_integer(top_window(t)) : json_null());
-	set(o, "tunnels", list);
+	value_set(o, "by", json_string(top_by_name(by)));
+	value_set(o, "window_ms", top_window(t) > 0 ? json_integer(top_window(t)) : json_null());
+	value_set(o, "tunnels", list);
 	return o;
 }
