@@ -29,6 +29,7 @@ def net():
         made.prepare()
         # the kernel's own multicast reports would be read by popd, too
         made.pop.nft("table ip6 quiet { chain out { type filter hook output priority 0; policy accept; oifname sixxs icmpv6 type mld2-listener-report drop\n }\n}\n")
+        made.pop.run("ethtool", "-K", "p0", "tx", "on", "tso", "on", "gso", "on")  # whatever the variant has made of them
         made.daemon.start()
         made.loaded()
         made.static = made.request("static", CLIENT_IPV4).known()
