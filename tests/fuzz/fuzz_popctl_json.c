@@ -1,5 +1,5 @@
 /*
- * Any answers from the control socket, a line each (the first byte picks the command and --json): popctl shows
+ * Any answers from the control socket, a line each (the first byte picks the command, --json and the like): popctl shows
  * something and ends well, or says what is wrong and does not. With --json what it prints is the answer again.
  */
 #include <jansson.h>
@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { OUTPUT = 1 << 22 }; /* columns are as wide as the widest cell */
 
-static const char *const asked[] = { "status", "tunnel list", "tunnel show", "counters", "reload", "log", "top" };
+static const char *const asked[] = { "status", "tunnel list", "tunnel show", "counters",     "reload",
+				     "log",    "reasons",     "top",         "tunnel errors" };
 static const uint8_t *answers;
 static size_t answers_left;
 
@@ -58,11 +59,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		err = fmemopen(complained, sizeof(complained), "w");
 		require(out && err);
 	}
-	struct popctl_request request = { .command = asked[data[0] % ARRAY_LEN(asked)],
-					  .argument = data[0] & 0x10 ? "T7" : NULL,
-					  .all = data[0] & 0x20,
+	struct popctl_request request = { .command = asked[(data[0] & 15) % ARRAY_LEN(asked)],
+					  .argument = data[0] & 16 ? "T7" : NULL,
+					  .all = data[0] & 32,
+					  .json = data[0] & 64,
+					  .packet = data[0] & 128,
 					  .once = true, /* and no time between two answers */
-					  .json = data[0] & 0x40 };
+					  .limit = 10 };
 	rewind(out);
 	rewind(err);
 	answers = data + 1;
