@@ -54,8 +54,8 @@ def test_starts_and_routes_the_prefixes_to_a_tun_without_an_address_of_the_kerne
     link = json.loads(net.pop.run("ip", "-j", "addr", "show", "sixxs").stdout)[0]
     assert link["mtu"] == 1480 and link["txqlen"] == 8192 and "LOWER_UP" in link["flags"]
     assert link["addr_info"] == []
-    queues = net.pop.run("ls", "/sys/class/net/sixxs/queues").stdout
-    assert "tx-1" in queues
+    queues = net.pop.run("ls", "/sys/class/net/sixxs/queues").stdout.split()
+    assert [q for q in queues if q.startswith("tx-")] == [f"tx-{n}" for n in range(net.workers)]
 
 
 def test_a_tunnel_is_known_within_a_second_of_the_commit_and_gone_as_soon(net, popd):
