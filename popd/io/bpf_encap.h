@@ -10,7 +10,8 @@
  *
  * The same counters: what it forwards stands in counters of its own, like those of a worker (bpf_encap_counters).
  *
- * One tunnel without the short cut: set `held` of struct tunnel. Then its every packet comes by popd from the next on.
+ * One tunnel without the short cut: set `held` of struct tunnel (trace.h does, for what is watched). Then its every packet
+ * comes by popd from the next on.
  *
  * The program is a clsact filter, which Linux 6.1 has too, and not a link that would end with popd (tcx, Linux 6.6).
  * Therefore a lease: the control thread renews it each second, and when that ends the program leaves all packets to

@@ -10,6 +10,7 @@ import json
 import random
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
@@ -454,6 +455,25 @@ def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net, short_cut):
         assert len(sent) == 1 and read == 1
         sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
         assert len(sent) == 1 and read == 0
+
+
+def test_a_tunnel_that_is_traced_takes_no_short_cut_until_nobody_watches(net, short_cut):
+    watcher = subprocess.Popen([program("popctl"), "--socket", net.socket, "--json", "tunnel", "trace", net.static.name], stdout=subprocess.PIPE, text=True)
+    try:
+        with wires(net) as (host, client):
+            def read(tunnel):
+                sent, _, n = watch_one(net, host, client, echo(HOST, tunnel.client))
+                assert len(sent) == 1
+                return n
+            until(lambda: read(net.static) == 1, slow(5), "the tunnel to be watched")
+            assert packed(net.static.client).hex() in watcher.stdout.readline()
+            assert read(net.wide) == 0, "the others"
+            watcher.terminate()
+            watcher.wait(5)
+            until(lambda: read(net.static) == 0, slow(5), "nobody to watch any more")
+    finally:
+        watcher.kill()
+        watcher.stdout.close()
 
 
 def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_starts_anew(net, short_cut):
