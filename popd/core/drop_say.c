@@ -236,6 +236,17 @@ static void with_address(const struct drop_note *n, char *out)
 	snprintf(out, DROP_SAY, "%s: %s", drop_text(n->why), address(n, text));
 }
 
+static void link_local(const struct drop_note *n, char *out)
+{
+	char text[IP6_TEXT];
+
+	with_address(n, out);
+	if (n->source == JOB_FROM_TUN)
+		snprintf(out, DROP_SAY,
+			 "from the uplink with a link-local source: whoever sends it has no global IPv6 address; to %s",
+			 address(n, text));
+}
+
 static void (*const says[DROP__COUNT])(const struct drop_note *n, char *out) = {
 	[DROP_OUTER_SHORT] = outer_short,
 	[DROP_OUTER_MARTIAN] = outer_martian,
@@ -261,7 +272,7 @@ static void (*const says[DROP__COUNT])(const struct drop_note *n, char *out) = {
 	[DROP_INNER_MARTIAN_SOURCE] = with_address,
 	[DROP_INNER_MARTIAN_DEST] = with_address,
 	[DROP_INNER_MULTICAST] = with_address,
-	[DROP_LINK_LOCAL] = with_address,
+	[DROP_LINK_LOCAL] = link_local,
 	[DROP_SPOOFED_FROM_TUNNEL] = with_address,
 	[DROP_SPOOFED_FROM_UPLINK] = with_address,
 	[DROP_SAME_TUNNEL] = with_address,

@@ -463,6 +463,20 @@ static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 	pop_end(&pop);
 }
 
+static void a_link_local_source_from_the_uplink_is_not_called_the_clients(void **state)
+{
+	(void)state;
+	struct pop pop = pop_new();
+	char text[DROP_SAY];
+
+	assert_int_equal(pop_send(&pop, JOB_FROM_TUN, echo("fe80::1", CLIENT1), (struct endpoint4){ { 0 }, 0 }),
+			 DROP_LINK_LOCAL);
+	struct drop_note note = last_of(&pop, DROP_LINK_LOCAL);
+	assert_string_equal(drop_say(&note, text), "from the uplink with a link-local source: whoever sends it has no "
+						   "global IPv6 address; to " CLIENT1);
+	pop_end(&pop);
+}
+
 static void no_reason_is_without_a_row(void **state)
 {
 	bool covered[DROP__COUNT] = { false };
@@ -549,6 +563,7 @@ int main(void)
 		cmocka_unit_test(every_reason_is_reached_by_a_packet),
 		cmocka_unit_test(what_the_pipeline_wrote_over_a_packet_does_not_show),
 		cmocka_unit_test(a_key_that_the_client_itself_sent_is_not_kept),
+		cmocka_unit_test(a_link_local_source_from_the_uplink_is_not_called_the_clients),
 		cmocka_unit_test(no_reason_is_without_a_row),
 		cmocka_unit_test(the_same_packets_without_their_fault_pass),
 		cmocka_unit_test(what_the_kernel_refuses_is_counted_by_where_it_was_to_go),
