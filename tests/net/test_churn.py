@@ -14,7 +14,7 @@ import sys
 import time
 
 import pytest
-from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, SANITIZED, Net, rss, slow
+from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, SANITIZED, rss, slow
 from support.paths import ROOT
 from support.wait import until
 
@@ -49,15 +49,6 @@ DELETE FROM broker.subnet WHERE tunnel >= {first};
 CREATE TEMP TABLE gone AS SELECT pop, id FROM broker.tunnel WHERE id >= {first};
 DELETE FROM broker.tunnel WHERE id >= {first};
 """ + TELL.format("SELECT pop, id FROM gone") + "COMMIT;"
-
-
-@pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        yield made.prepare()
-    finally:
-        made.remove()
 
 
 class Traffic:

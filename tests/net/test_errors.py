@@ -4,21 +4,17 @@ import time
 
 import pytest
 
-from popd_fixtures import (CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, Net, echo, ipv6, raw41_socket, receive, slow, udp_socket)
+from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, echo, raw41_socket, slow, udp_socket
 from support.wait import until
 
 HEAD = 128
 
 
 @pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        made.prepare().daemon.start()
-        made.loaded()
-        yield made
-    finally:
-        made.remove()
+def net(net):
+    net.daemon.start()
+    net.loaded()
+    return net
 
 
 def errors(net, tunnel):

@@ -7,20 +7,11 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from popd_fixtures import CLIENT2_IPV4, HOST, POP_IPV4, Net, cpu_seconds, echo, is_echo_reply, receive, rss, slow, udp_socket
+from popd_fixtures import CLIENT2_IPV4, HOST, POP_IPV4, cpu_seconds, echo, is_echo_reply, receive, rss, slow, udp_socket
 from support.wait import until
 
 AT = ("127.0.0.1", 9641)
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        yield made.prepare()
-    finally:
-        made.remove()
 
 
 @pytest.fixture

@@ -84,14 +84,6 @@ def net():
         made.remove()
 
 
-@pytest.fixture
-def popd(net):
-    if not net.daemon.is_running():
-        net.daemon.start()
-    net.loaded()
-    return net.daemon
-
-
 @contextlib.contextmanager
 def at_host(net):
     """All IPv6 packets that reach the host, and a raw socket to send some."""

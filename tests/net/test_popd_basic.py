@@ -12,27 +12,10 @@ import time
 
 import pytest
 
-from popd_fixtures import (CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, SANITIZED, Net, cpu_seconds, echo, ipv6, is_echo_reply, packed,
+from popd_fixtures import (CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, SANITIZED, cpu_seconds, echo, ipv6, is_echo_reply, packed,
                            raw41_socket, receive, rss, slow, udp_socket, upper_checksum)
 from support.paths import program
 from support.wait import until
-
-
-@pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        yield made.prepare()
-    finally:
-        made.remove()
-
-
-@pytest.fixture
-def popd(net):
-    if not net.daemon.is_running():
-        net.daemon.start()
-    net.loaded()
-    return net.daemon
 
 
 def ping(space, address, count=1):

@@ -3,25 +3,8 @@ import time
 
 import pytest
 
-from popd_fixtures import HOST, POP, POP_IPV4, Net, echo, is_echo_reply, receive, slow, udp_socket
+from popd_fixtures import HOST, POP, POP_IPV4, echo, is_echo_reply, receive, slow, udp_socket
 from support.wait import until
-
-
-@pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        yield made.prepare()
-    finally:
-        made.remove()
-
-
-@pytest.fixture
-def popd(net):
-    if not net.daemon.is_running():
-        net.daemon.start()
-        net.loaded()
-    return net.daemon
 
 
 def exchange(tunnel, sock, packets):

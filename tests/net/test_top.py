@@ -10,21 +10,16 @@ import time
 
 import pytest
 
-from popd_fixtures import HOST, POP_IPV4, Net, echo, is_echo_reply, receive, slow, udp_socket
+from popd_fixtures import HOST, POP_IPV4, echo, is_echo_reply, receive, slow, udp_socket
 from support.paths import program
 from support.wait import until
 
 
 @pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        made.prepare()
-        made.daemon.start()
-        made.loaded()
-        yield made
-    finally:
-        made.remove()
+def net(net):
+    net.daemon.start()
+    net.loaded()
+    return net
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,16 @@ import time
 
 import pytest
 
-from popd_fixtures import (CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, Net, echo, is_echo_reply, packed, raw41_socket, receive, slow, udp_socket)
+from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, echo, is_echo_reply, raw41_socket, receive, slow, udp_socket
 from support.paths import program
 from support.wait import until
 
 
 @pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        made.prepare().daemon.start()
-        made.loaded()
-        yield made
-    finally:
-        made.remove()
+def net(net):
+    net.daemon.start()
+    net.loaded()
+    return net
 
 
 class Watcher:
