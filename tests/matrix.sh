@@ -26,7 +26,7 @@ if [ -z "$offloads" ] || [ -z "$engines" ]; then
 fi
 
 # What the kernel calls an engine's processor feature; an engine without a row is always tried.
-declare -A feature=([avx2]=avx2 [sha-ni]=sha_ni [avx512]=avx512vl)
+declare -A feature=([avx2]=avx2 [sha-ni]=sha_ni [avx512]=avx512bw)
 has_engine() { [ -z "${feature[$1]:-}" ] || grep -qw "${feature[$1]}" /proc/cpuinfo; }
 
 # All files of tests/net that run a popd of their own or of the world; those that only look at data and signatures.
