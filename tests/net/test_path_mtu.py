@@ -17,6 +17,7 @@ import time
 import pytest
 
 from popd_fixtures import HOST, POP_IPV4, UPLINK, Net, echo, ipv6, is_echo_reply, packed, raw41_socket, receive, slow, udp_socket
+from support import variant
 from support.netns import Netns, join
 from support.paths import ROOT
 from support.wait import until
@@ -39,6 +40,7 @@ class RoutedNet(Net):
         join(self.client, "c0", self.router, "r0")
         join(self.router, "r1", self.pop, "p0")
         join(self.pop, "p1", self.host, "h0")
+        variant.set_outer(self.pop, "p0")
         self.client.address("c0", *(f"{a}/24" for a in (CLIENT, CLIENT2, CLIENT3)))
         self.client.route("default", "via", "203.0.113.254")
         self.router.address("r0", "203.0.113.254/24")
