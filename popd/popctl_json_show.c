@@ -49,6 +49,15 @@ static void show_offloads(FILE *out, const json_t *o)
 		line(out, i++ == 0 ? "offloads" : "", "%s %s", name, json_string_value(state));
 }
 
+static void show_short_cut(FILE *out, const json_t *o)
+{
+	char a[CELL];
+
+	if (json_is_object(o))
+		line(out, "short cut", "%llu packets, %s to clients without popd (bpf_encap)",
+		     cell_number(o, "packets_out"), cell_octets(cell_number(o, "octets_out"), a));
+}
+
 /* ---- commands ---- */
 
 static void show_feed(const json_t *o, FILE *out)
@@ -126,6 +135,7 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	show_load(o, out);
 	show_metrics(o, out);
 	show_offloads(out, o);
+	show_short_cut(out, json_object_get(o, "short_cut"));
 	line(out, "database", "%s, last report %s", cell_text(o, "database"), cell_ago(o, "report_age", a));
 	show_feed(o, out);
 	line(out, "snapshot", "%s, %s", cell_ago(o, "snapshot_age", a),

@@ -87,6 +87,20 @@ static json_t *latencies(const struct control_facts *f)
 	return o;
 }
 
+/* What did not come by a worker: the kernel's program forwards into a set of counters of its own; null: there is none. */
+static json_t *short_cut(const struct control_view *v)
+{
+	struct view_pop by_kernel;
+
+	if (v->counter_sets <= v->workers)
+		return json_null();
+	json_t *o = json_object();
+	view_pop(v->counters + v->workers, v->counter_sets - v->workers, &by_kernel);
+	value_set_measure(o, MEASURE_PACKETS_OUT, by_kernel.packets_out);
+	value_set_measure(o, MEASURE_OCTETS_OUT, by_kernel.octets_out);
+	return o;
+}
+
 json_t *status_json(const struct control_view *v, uint32_t now)
 {
 	char text[IP4_TEXT];
@@ -113,6 +127,7 @@ json_t *status_json(const struct control_view *v, uint32_t now)
 	value_set(o, "queue_overruns", queue_overruns(&facts));
 	value_set(o, "latency", latencies(&facts));
 	value_set(o, "offloads", offload_states(v));
+	value_set(o, "short_cut", short_cut(v));
 	value_set(o, "log_level", json_string(log_level_name(log_get_level())));
 	value_set(o, "prefixes", pop_prefixes(v->table));
 	value_set(o, "tunnels", tunnel_numbers(v, now));

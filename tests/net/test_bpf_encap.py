@@ -236,12 +236,14 @@ def test_ordinary_packets_leave_as_popd_sends_them_and_are_counted_the_same(net)
     by_popd, read, growth = run_all(net, packets)
     assert all(len(sent) == 1 and not answers for sent, answers in by_popd.values()), by_popd
     assert all(n >= 1 for n in read.values())
+    assert net.popctl("status")["short_cut"] is None
     mode(net, True)
     by_kernel, read, same = run_all(net, packets)
     for what, _ in packets:
         assert by_kernel[what] == by_popd[what], what
     assert not any(read.values()), f"popd has read {[w for w, n in read.items() if n]}"
     assert same == growth
+    assert net.popctl("status")["short_cut"] == {"packets_out": len(packets), "octets_out": sum(len(p) for _, p in packets)}
     assert growth["tunnels"][0] == (len(packets) // 2, sum(len(p) for what, p in packets if what.startswith(f"{net.static.name} ")))
     # DF above 1280 only, and then with no identification to speak of
     flags = {t.name: {f[0][18] for what, (f, _) in by_kernel.items() if what.startswith(f"{t.name} ")} for t in (net.static, net.wide)}
