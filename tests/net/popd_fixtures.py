@@ -197,7 +197,7 @@ class Tunnel:
         size = {5: 20, 8: 32}[datagram[1] >> 4]
         new = hashlib.sha1 if size == 20 else hashlib.sha256
         assert datagram[0] == 0x41 and datagram[1] & 15 == (2 if size == 20 else 4) and datagram[2] == 0x11 and datagram[3] == 41
-        assert abs(struct.unpack("!I", datagram[4:8])[0] - time.time()) < 3
+        assert -3 < time.time() - struct.unpack("!I", datagram[4:8])[0] < 30  # it may have lain in the socket for a while
         assert datagram[8:24] == packed(self.pop)
         key = new(self.secret.encode()).digest()
         assert datagram[24:24 + size] == new(datagram[:24] + key + datagram[24 + size:]).digest()

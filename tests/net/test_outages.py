@@ -46,6 +46,7 @@ def test_database_restart_loses_and_doubles_nothing(clients):
     assert ping(clients.client, HOST, count=5)  # not one packet lost while the database is away
     time.sleep(1)
     clients.db.start()
+    until(lambda: is_logged_in(clients), 15, "ticd to find the database again")
     late = clients.request("ayiya")
     clients.known(late)
     tid = int(record["TunnelId"][1:])
@@ -57,6 +58,13 @@ def test_database_restart_loses_and_doubles_nothing(clients):
 
     clients.drop_clients()
     until(counted, 30, "the database to hold just what popd counted")
+
+
+def is_logged_in(world):
+    try:
+        return bool(world.listed())
+    except TicError:
+        return False
 
 
 def test_status_page_and_tic_say_down_within_a_minute_and_up_again(clients):
