@@ -221,8 +221,10 @@ static void write_whole(struct tun_port *t, struct out *out, uint32_t now)
 	if (err == 0)
 		return;
 	refused(t, err, OFFLOAD_TUN_TSO);
-	if (!segments_begin(&cut, out->data, out->len, IPV6_HEADER, true, out->super.segment))
+	if (!segments_begin(&cut, out->data, out->len, IPV6_HEADER, true, out->super.segment)) {
+		pipeline_refused(t->port.pipeline, out, err, now);
 		return;
+	}
 	while ((piece.len = (uint32_t)segments_next(&cut, piece.data, PORT_PACKET)) > 0)
 		if (!write_alone(t, &piece))
 			pipeline_refused(t->port.pipeline, &piece, errno, now);
