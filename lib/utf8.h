@@ -1,6 +1,6 @@
 /* UTF-8, strictly as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. Pure. */
-#ifndef TICD_CTL_UTF8_H
-#define TICD_CTL_UTF8_H
+#ifndef LIB_UTF8_H
+#define LIB_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* popd's command line. What it does is popd/io/daemon.c's. */
+/* popd's command line. What it does is popd/daemon/daemon.c's. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include "lib/cc.h"
 #include "lib/log.h"
 #include "lib/version.h"
-#include "popd/io/daemon.h"
-#include "popd/io/settings.h"
+#include "popd/daemon/daemon.h"
+#include "popd/settings.h"
 
 static const char usage[] =
 	"usage: popd -c FILE [--check-config | --dump-config]\n"

@@ -1,4 +1,4 @@
-#include "popd/io/settings.h"
+#include "popd/settings.h"
 
 #include <sched.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * popd's configuration file as a struct. The table in settings.c is the one list of keys: loading, --dump-config and
  * the manual walk it. Const after load; a reload (SIGHUP) builds a new one and takes the live keys out of it.
  */
-#ifndef POPD_IO_SETTINGS_H
-#define POPD_IO_SETTINGS_H
+#ifndef POPD_SETTINGS_H
+#define POPD_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 #include "lib/cc.h"
 #include "lib/config.h"
 #include "lib/ip.h"
+#include "popd/core/offload.h"
 #include "popd/core/pipeline.h"
-#include "popd/io/offload.h"
 
 struct settings {
 	char *name;      /* of the PoP, as in the database */

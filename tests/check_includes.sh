@@ -6,39 +6,47 @@
 # Prints each line that breaks a rule and exits 1. First it proves on a small tree of its own that each rule is still enforced.
 set -uo pipefail
 
-# Files (glob, the first that fits) and what of ours they may include. `lib/*.h` is the library without its lib/io; a glob's * also
-# stands for slashes, so a part's folders are named one by one.
+# Files (glob, the first that fits) and what of ours they may include. `lib/*.h` is the library without its folders; a glob's *
+# also stands for slashes, so a part's folders are named one by one. A folder may always include itself.
 DIRECTION='
-lib/io/*        lib/* lib/io/*
-lib/*           lib/[!/]*.h
-popd/popctl*    lib/[!/]*.h popd/popctl* popd/wire/*
-popd/wire/*     lib/[!/]*.h popd/wire/*
-popd/core/*     lib/[!/]*.h popd/wire/* popd/core/*
-popd/bpf/*      popd/bpf/*
-popd/io/*       lib/* popd/wire/* popd/core/* popd/bpf/* popd/io/*
-popd/*          lib/* popd/wire/* popd/core/* popd/io/*
-ticd/ticctl.c   lib/* ticd/ctl/*
-ticd/ctl/*      lib/* ticd/ctl/*
-ticd/proto/*    lib/[!/]*.h ticd/proto/*
-ticd/core/*     lib/[!/]*.h ticd/proto/* ticd/core/*
-ticd/io/*       lib/* ticd/proto/* ticd/core/* ticd/io/*
-ticd/*          lib/* ticd/proto/* ticd/core/* ticd/io/*
-web/page/*      lib/[!/]*.h web/page/*
-web/io/*        lib/* web/page/* web/io/*
-web/*           lib/* web/page/* web/io/*
-tests/*         lib/* popd/* ticd/* web/* tests/*
+lib/io/*         lib/[!/]*.h lib/io/*
+lib/wire/*       lib/[!/]*.h
+lib/*            lib/[!/]*.h
+popd/core/*      lib/[!/]*.h lib/wire/*
+popd/port/*      lib/* popd/core/*
+popd/fastpath/*  lib/* popd/core/*
+popd/feed/*      lib/* popd/core/*
+popd/report/*    lib/* popd/core/*
+popd/observe/*   lib/* popd/settings.h popd/core/* popd/port/* popd/fastpath/* popd/feed/* popd/report/*
+popd/daemon/*    lib/* popd/settings.h popd/core/* popd/port/* popd/fastpath/* popd/feed/* popd/report/* popd/observe/*
+popd/ctl/*       lib/*
+popd/settings.?  lib/* popd/core/*
+popd/main.c      lib/* popd/settings.h popd/daemon/*
+ticd/proto/*     lib/[!/]*.h
+ticd/core/*      lib/[!/]*.h ticd/settings.h ticd/proto/*
+ticd/io/*        lib/* ticd/settings.h ticd/proto/* ticd/core/*
+ticd/ctl/*       lib/*
+ticd/settings.?  lib/*
+ticd/main.c      lib/* ticd/settings.h ticd/io/*
+web/page/*       lib/[!/]*.h
+web/io/*         lib/* web/page/*
+web/main.c       lib/* web/page/* web/io/*
+tests/*          lib/* popd/* ticd/* web/* tests/*
 '
+
+# No folder holds more files of C than a reader can take in.
+FOLDER_FILES=60
 
 # Foreign headers and the only places that may name them.
 FOREIGN='
-libpq-fe.h      lib/io/pg* popd/io/pg* ticd/io/pg* ticd/ctl/pg* web/io/pg*
-microhttpd.h    web/io/httpd.c popd/io/metrics.c
+libpq-fe.h      lib/io/pg* popd/feed/pg* popd/report/pg* ticd/io/pg* ticd/ctl/pg* web/io/pg*
+microhttpd.h    web/io/httpd.c popd/observe/metrics.c
 openssl/*       lib/digest.c ticd/io/tls.c
-ev.h            lib/io/* popd/io/* ticd/io/* web/io/* popd/main.c ticd/main.c web/main.c tests/unit/*
-jansson.h       *json*
+ev.h            lib/io/* popd/port/* popd/feed/* popd/report/* popd/observe/* popd/daemon/* popd/main.c ticd/io/* ticd/main.c web/io/* web/main.c tests/unit/*
+jansson.h       popd/observe/* popd/ctl/* ticd/ctl/json.c web/page/status_json.c tests/*
 ini.h           lib/config.c
-libmnl/*        popd/io/netlink.c
-bpf/*           popd/io/bpf_encap.c popd/bpf/*.bpf.c
+libmnl/*        popd/daemon/netlink.c
+bpf/*           popd/fastpath/bpf_encap.c popd/fastpath/*.bpf.c
 cmocka.h        tests/*
 immintrin.h     lib/sha1_* tests/*
 '
@@ -86,7 +94,7 @@ check_ours() {
 		# `lib/*` stands for lib/io too; only what is written with [!/] is confined to one folder.
 		set -f
 		# shellcheck disable=SC2086
-		if ! matches_confined "$header" $REPLY; then problem "$where: \"$header\" does not lie below ${file%/*}: includes point one way"; fi
+		if [ "${header%/*}" != "${file%/*}" ] && ! matches_confined "$header" $REPLY; then problem "$where: \"$header\" does not lie below ${file%/*}: includes point one way"; fi
 		set +f
 	fi
 }
@@ -126,6 +134,13 @@ check_own_first() {
 	[[ $first == *"\"$own\""* ]] || problem "$file:${first%%:*}: the first include must be \"$own\""
 }
 
+check_folders() {
+	local count folder
+	while read -r count folder; do
+		[ "$count" -le $FOLDER_FILES ] || problem "$folder: $count files; a folder holds at most $FOLDER_FILES"
+	done < <(find lib popd ticd web -name '*.[ch]' -printf '%h\n' 2>/dev/null | sort | uniq -c)
+}
+
 check_tree() {
 	local line file number text
 	cd "$1" || exit 2
@@ -143,27 +158,42 @@ check_tree() {
 	while read -r file; do
 		check_own_first "$file"
 	done < <(find lib popd ticd web -name '*.c' 2>/dev/null | sort)
+	check_folders
 	[ "$problems" = 0 ]
 }
 
 # Each of these, alone in a tree that is right, must be found: file and line to add to it.
 BREAKS='
 lib/a.c|#include "lib/io/b.h"
+lib/a.c|#include "lib/wire/c.h"
 lib/a.c|#include "popd/core/d.h"
 lib/a.c|#include <jansson.h>
 lib/a.c|#include <zlib.h>
 lib/a.c|#include "a.h"
-lib/io/b.c|#include "popd/wire/c.h"
+lib/io/b.c|#include "lib/wire/c.h"
 lib/io/b.c|#include <libpq-fe.h>
-popd/wire/c.c|#include "popd/core/d.h"
-popd/wire/c.c|#include "lib/io/b.h"
-popd/core/d.c|#include "popd/io/e.h"
+lib/wire/c.c|#include "lib/io/b.h"
+lib/wire/c.c|#include "popd/core/d.h"
+popd/core/d.c|#include "popd/port/e.h"
+popd/core/d.c|#include "lib/io/b.h"
 popd/core/d.c|#include <ev.h>
-popd/bpf/h.c|#include "popd/core/d.h"
-popd/io/e.c|#include <bpf/libbpf.h>
-popd/io/e.c|#include "ticd/proto/f.h"
-popd/io/e.c|#  include <openssl/evp.h>
-ticd/proto/f.c|#include "popd/wire/c.h"
+popd/port/e.c|#include "popd/fastpath/g.h"
+popd/port/e.c|#include "popd/feed/h.h"
+popd/port/e.c|#include "popd/report/i.h"
+popd/port/e.c|#include "popd/observe/j.h"
+popd/port/e.c|#include "popd/settings.h"
+popd/port/e.c|#include <bpf/libbpf.h>
+popd/port/e.c|#include "ticd/proto/f.h"
+popd/port/e.c|#  include <openssl/evp.h>
+popd/fastpath/g.c|#include "popd/port/e.h"
+popd/feed/h.c|#include "popd/report/i.h"
+popd/report/i.c|#include "popd/feed/h.h"
+popd/observe/j.c|#include "popd/daemon/k.h"
+popd/ctl/l.c|#include "popd/core/d.h"
+popd/ctl/l.c|#include <ev.h>
+popd/settings.h|#include "popd/port/e.h"
+ticd/proto/f.c|#include "lib/wire/c.h"
+ticd/proto/f.c|#include "popd/core/d.h"
 lib/config.c|#include MACRO
 '
 prove_rules() {
@@ -171,11 +201,17 @@ prove_rules() {
 	tree=$(mktemp -d) || exit 2
 	trap 'rm -rf "$tree"' EXIT
 	(
-		cd "$tree" && mkdir -p lib/io popd/wire popd/core popd/bpf popd/io ticd/proto && for file in lib/a lib/io/b popd/wire/c popd/core/d popd/bpf/h popd/io/e ticd/proto/f; do
+		cd "$tree" || exit 2
+		for file in lib/a lib/io/b lib/wire/c popd/core/d popd/port/e popd/fastpath/g popd/feed/h popd/report/i popd/observe/j \
+			popd/daemon/k popd/ctl/l popd/settings ticd/proto/f; do
+			mkdir -p "${file%/*}"
 			echo '#include <stdint.h>' >$file.h
 			printf '#include "%s.h"\n#include <stdlib.h>\n' $file >$file.c
 		done
-		echo '#include "popd/core/d.h"' >>popd/io/e.c
+		echo '#include "popd/core/d.h"' >>popd/port/e.c
+		echo '#include "popd/port/e.h"' >>popd/observe/j.c
+		echo '#include "popd/observe/j.h"' >>popd/daemon/k.c
+		echo '#include "lib/wire/c.h"' >>popd/ctl/l.c
 		printf '#include <ini.h>\n' >lib/config.c
 	)
 	if ! (check_tree "$tree"); then
@@ -195,6 +231,12 @@ prove_rules() {
 	printf '#include <stdlib.h>\n#include "lib/a.h"\n' >"$tree/lib/a.c"
 	if (check_tree "$tree") >/dev/null; then
 		echo "check_includes.sh: does not see that an own header is not the first"
+		missed=1
+	fi
+	printf '#include "lib/a.h"\n#include <stdlib.h>\n' >"$tree/lib/a.c"
+	for file in $(seq $FOLDER_FILES); do echo '#include <stdlib.h>' >"$tree/popd/feed/more_$file.c"; done
+	if (check_tree "$tree") >/dev/null; then
+		echo "check_includes.sh: does not see a folder of more than $FOLDER_FILES files"
 		missed=1
 	fi
 	[ $missed = 0 ] || exit 2

@@ -18,7 +18,7 @@ unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
 # ---- what there is
 
 # "name default" each
-offloads=$(sed -n 's/^[[:space:]]*X([A-Z0-9_]*, "\([a-z0-9_]*\)", "\(yes\|no\)".*/\1 \2/p' popd/io/offload.h)
+offloads=$(sed -n 's/^[[:space:]]*X([A-Z0-9_]*, "\([a-z0-9_]*\)", "\(yes\|no\)".*/\1 \2/p' popd/core/offload.h)
 engines=$(sed -n '/^const char \*const sha1_engine_names/,/^};/p' lib/sha1_many.c | grep -o '"[a-z0-9-]*"' | tr -d '"' | grep -v '^auto$')
 if [ -z "$offloads" ] || [ -z "$engines" ]; then
 	echo "matrix.sh: no offloads or no engines found where their lists were"

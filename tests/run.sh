@@ -18,21 +18,9 @@ mkdir -p "$BUILD"
 
 make_here() { make --no-print-directory -j2 BUILD="$BUILD" "$@"; }
 
-# Prints the test programs to make in a folder: unit tests and replays of the fuzz targets.
-test_programs() {
-	local file
-	for file in tests/unit/test_*.c tests/fuzz/fuzz_*.c; do
-		file=${file##*/}
-		file=${file%.c}
-		echo "$1/tests/${file/#fuzz_/replay_}"
-	done
-}
-
 # Both compilers, every file, no warning. Folders of their own, so that they never mix with what is being tested.
 build_strictly() {
-	local programs
-	mapfile -t programs < <(test_programs "build-$1")
-	make --no-print-directory -s -j2 SAN= CC="$1" WERROR=1 BUILD="build-$1" all "${programs[@]}"
+	make --no-print-directory -s -j2 SAN= CC="$1" WERROR=1 BUILD="build-$1" all tests
 }
 suite_gcc() { build_strictly gcc; }
 suite_clang() { build_strictly clang; }
@@ -49,11 +37,12 @@ suite_unit() {
 
 # What the fuzzers are fed in earnest, and every input that once broke something.
 suite_replay() {
-	local programs program name status=0
-	mapfile -t programs < <(test_programs "$BUILD" | grep /replay_)
-	make_here -s -k "${programs[@]}" || status=1
-	for program in "${programs[@]}"; do
-		name=${program##*/replay_}
+	local file name program status=0
+	make_here -s -k tests || status=1
+	for file in tests/fuzz/fuzz_*.c; do
+		name=${file##*/fuzz_}
+		name=${name%.c}
+		program=$BUILD/tests/replay_$name
 		if [ -x "$program" ] && "$program" "tests/fuzz/corpus/$name"; then
 			echo "ok $name"
 		else

@@ -6,8 +6,8 @@
 
 #include "lib/log.h"
 #include "lib/version.h"
-#include "ticd/core/settings.h"
 #include "ticd/io/daemon.h"
+#include "ticd/settings.h"
 
 enum { EXIT_USAGE = 2 };
 

@@ -1,4 +1,4 @@
-#include "ticd/core/settings.h"
+#include "ticd/settings.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* ticd.conf: what can be set, as a table for lib/config.h, and what a reload may change. */
-#ifndef TICD_CORE_SETTINGS_H
-#define TICD_CORE_SETTINGS_H
+#ifndef TICD_SETTINGS_H
+#define TICD_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>

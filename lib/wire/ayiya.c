@@ -1,9 +1,9 @@
-#include "popd/wire/ayiya.h"
+#include "lib/wire/ayiya.h"
 
 #include <string.h>
 
 #include "lib/err.h"
-#include "popd/wire/be.h"
+#include "lib/wire/be.h"
 
 enum { SHA1_WORDS = 5, SHA256_WORDS = 8 };
 

@@ -15,8 +15,8 @@
  * To sign, put the digest of the secret into the signature field, hash from byte 0 to the end of the payload, and put
  * that hash in its place.
  */
-#ifndef POPD_WIRE_AYIYA_H
-#define POPD_WIRE_AYIYA_H
+#ifndef LIB_WIRE_AYIYA_H
+#define LIB_WIRE_AYIYA_H
 
 #include <stdbool.h>
 #include <stddef.h>

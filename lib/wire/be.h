@@ -1,7 +1,7 @@
 /* Big-endian loads and stores at any alignment, for headers whose length has been checked. Parsers of unchecked bytes
  * use lib/rd.h. */
-#ifndef POPD_WIRE_BE_H
-#define POPD_WIRE_BE_H
+#ifndef LIB_WIRE_BE_H
+#define LIB_WIRE_BE_H
 
 #include <stdint.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-#include "popd/wire/csum.h"
+#include "lib/wire/csum.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#include "popd/wire/be.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/ipv6.h"
 
 #if defined(__x86_64__)
 /* 64 bytes at a time: each 64-bit lane takes its word's two halves apart, so that no carry is lost. `len` is a multiple of 64. */

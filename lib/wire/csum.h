@@ -1,6 +1,6 @@
 /* The Internet checksum (RFC 1071) over any bytes, and with IPv6's pseudo-header (RFC 8200 8.1). Pure. */
-#ifndef POPD_WIRE_CSUM_H
-#define POPD_WIRE_CSUM_H
+#ifndef LIB_WIRE_CSUM_H
+#define LIB_WIRE_CSUM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "popd/wire/ecn.h"
+#include "lib/wire/ecn.h"
 
 static const int8_t inner_after[4][4] = {
 	/* [inner][outer]:    Not-ECT      ECT(1)       ECT(0)       CE */

@@ -1,6 +1,6 @@
 /* Explicit congestion notification across a tunnel (RFC 6040): the two tables of normal mode, as data. Pure. */
-#ifndef POPD_WIRE_ECN_H
-#define POPD_WIRE_ECN_H
+#ifndef LIB_WIRE_ECN_H
+#define LIB_WIRE_ECN_H
 
 #include <stdint.h>
 

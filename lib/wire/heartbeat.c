@@ -1,4 +1,4 @@
-#include "popd/wire/heartbeat.h"
+#include "lib/wire/heartbeat.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  * The digits are the MD5 of the very line received, with the tunnel's secret in place of the digits: the address is
  * signed as the client spells it. Codec only. Pure.
  */
-#ifndef POPD_WIRE_HEARTBEAT_H
-#define POPD_WIRE_HEARTBEAT_H
+#ifndef LIB_WIRE_HEARTBEAT_H
+#define LIB_WIRE_HEARTBEAT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
-#include "popd/wire/icmp4.h"
+#include "lib/wire/icmp4.h"
 
 #include <stdbool.h>
 
 #include "lib/err.h"
 #include "lib/rd.h"
-#include "popd/wire/ayiya.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv4.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/ayiya.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv4.h"
+#include "lib/wire/ipv6.h"
 
 enum { UDP_HEADER = 8, OFFSET_MASK = 0x1fff };
 

@@ -10,8 +10,8 @@
  *
  * What RFC 4884 puts behind a quote lies beyond the first 128 bytes of it, which is more than is looked at here.
  */
-#ifndef POPD_WIRE_ICMP4_H
-#define POPD_WIRE_ICMP4_H
+#ifndef LIB_WIRE_ICMP4_H
+#define LIB_WIRE_ICMP4_H
 
 #include <stddef.h>
 #include <stdint.h>

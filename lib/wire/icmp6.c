@@ -1,6 +1,6 @@
-#include "popd/wire/icmp6.h"
+#include "lib/wire/icmp6.h"
 
-#include "popd/wire/csum.h"
+#include "lib/wire/csum.h"
 
 static bool is_one_host(enum ipv6_kind kind)
 {

@@ -8,8 +8,8 @@
  *  solicitation:   0 type   1 code   2 checksum   4 reserved   8 target   24 options
  *  advertisement:  0 type   1 code   2 checksum   4 router, solicited, override | reserved   8 target   24 options
  */
-#ifndef POPD_WIRE_ICMP6_H
-#define POPD_WIRE_ICMP6_H
+#ifndef LIB_WIRE_ICMP6_H
+#define LIB_WIRE_ICMP6_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 #include "lib/cc.h"
 #include "lib/ip.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/ipv6.h"
 
 enum icmp6_type {
 	ICMP6_UNREACHABLE = 1,

@@ -1,7 +1,7 @@
-#include "popd/wire/ipv4.h"
+#include "lib/wire/ipv4.h"
 
 #include "lib/err.h"
-#include "popd/wire/be.h"
+#include "lib/wire/be.h"
 
 enum {
 	AT_TOS = 1,

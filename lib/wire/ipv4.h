@@ -6,8 +6,8 @@
  *  6 flags 3 | fragment offset in units of 8     8 time to live     9 protocol     10 checksum
  * 12 source     16 destination     20 options
  */
-#ifndef POPD_WIRE_IPV4_H
-#define POPD_WIRE_IPV4_H
+#ifndef LIB_WIRE_IPV4_H
+#define LIB_WIRE_IPV4_H
 
 #include <stdbool.h>
 #include <stddef.h>

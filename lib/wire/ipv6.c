@@ -1,4 +1,4 @@
-#include "popd/wire/ipv6.h"
+#include "lib/wire/ipv6.h"
 
 #include "lib/err.h"
 

@@ -5,8 +5,8 @@
  *  0 version 4 | traffic class 8 | flow label 20     4 payload length     6 next header
  *  7 hop limit     8 source     24 destination     40
  */
-#ifndef POPD_WIRE_IPV6_H
-#define POPD_WIRE_IPV6_H
+#ifndef LIB_WIRE_IPV6_H
+#define LIB_WIRE_IPV6_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #include "lib/cc.h"
 #include "lib/ip.h"
-#include "popd/wire/be.h"
+#include "lib/wire/be.h"
 
 enum {
 	IPV6_HEADER = 40,

@@ -1,6 +1,6 @@
 /* Where the fields of TCP (RFC 9293 3.1) and UDP (RFC 768) headers are, for those few places of popd that look inside the inner packet. */
-#ifndef POPD_IO_TRANSPORT_H
-#define POPD_IO_TRANSPORT_H
+#ifndef LIB_WIRE_TRANSPORT_H
+#define LIB_WIRE_TRANSPORT_H
 
 enum {
 	TCP_HEADER = 20,

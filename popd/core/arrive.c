@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/wire/ecn.h"
+#include "lib/wire/ipv6.h"
 #include "popd/core/batch.h"
 #include "popd/core/forward.h"
 #include "popd/core/replay.h"
-#include "popd/wire/ecn.h"
-#include "popd/wire/ipv6.h"
 
 /* ---- open ---- */
 

@@ -3,10 +3,10 @@
 #ifndef POPD_CORE_BATCH_H
 #define POPD_CORE_BATCH_H
 
+#include "lib/wire/ayiya.h"
+#include "lib/wire/heartbeat.h"
 #include "popd/core/auth.h"
 #include "popd/core/pipeline.h"
-#include "popd/wire/ayiya.h"
-#include "popd/wire/heartbeat.h"
 
 /* What is known of one job beyond the job itself. */
 struct work {

@@ -1,7 +1,7 @@
 #include "popd/core/complaint.h"
 
+#include "lib/wire/ipv4.h"
 #include "popd/core/path.h"
-#include "popd/wire/ipv4.h"
 
 static enum drop reason_of(const struct icmp4_error *e)
 {

@@ -6,7 +6,7 @@
  * minutes. Pure.
  *
  * A quote that reaches far enough names the tunnel: by AYIYA's identity or the inner destination. The shortest does
- * not. For those the control thread looks through the tunnels (io/seeker.h), a bounded number of times a second: they
+ * not. For those the control thread looks through the tunnels (daemon/seeker.h), a bounded number of times a second: they
  * are rare, and an index from endpoint to tunnel would have to be kept right by all workers at every move of every
  * client, for nothing else's sake.
  */
@@ -18,9 +18,9 @@
 
 #include "lib/cc.h"
 #include "lib/ip.h"
+#include "lib/wire/icmp4.h"
 #include "popd/core/drop.h"
 #include "popd/core/tunnel.h"
-#include "popd/wire/icmp4.h"
 
 struct complaint {
 	enum drop reason; /* DROP_OUTER_* */

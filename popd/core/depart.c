@@ -2,11 +2,11 @@
  * Departure: what forward_decide says is done to the packet where it lies. An answer goes back to where the packet came
  * from, whatever the routes say.
  */
+#include "lib/wire/icmp6.h"
 #include "popd/core/batch.h"
 #include "popd/core/encap.h"
 #include "popd/core/forward.h"
 #include "popd/core/probe.h"
-#include "popd/wire/icmp6.h"
 
 static void to_uplink(struct job *job, uint8_t *packet, uint32_t len)
 {

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "lib/ip.h"
+#include "lib/wire/ayiya.h"
+#include "lib/wire/ipv6.h"
 #include "popd/core/pipeline.h"
-#include "popd/wire/ayiya.h"
-#include "popd/wire/ipv6.h"
 
 static const char *address(const struct drop_note *n, char out[static IP6_TEXT])
 {

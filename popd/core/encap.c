@@ -1,9 +1,9 @@
 #include "popd/core/encap.h"
 
+#include "lib/wire/ecn.h"
+#include "lib/wire/ipv4.h"
+#include "lib/wire/ipv6.h"
 #include "popd/core/path.h"
-#include "popd/wire/ecn.h"
-#include "popd/wire/ipv4.h"
-#include "popd/wire/ipv6.h"
 
 enum { UDP_HEADER = 8 };
 

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/wire/ayiya.h"
 #include "popd/core/auth.h"
 #include "popd/core/pipeline.h"
 #include "popd/core/tunnel.h"
-#include "popd/wire/ayiya.h"
 
 /* The largest inner packet that the tunnel takes to this endpoint word: the configured MTU, or less when the path is
  * known to take less; never under 1280. `now`: wall seconds. */

@@ -16,10 +16,10 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/wire/icmp6.h"
 #include "popd/core/drop.h"
 #include "popd/core/pipeline.h"
 #include "popd/core/table.h"
-#include "popd/wire/icmp6.h"
 
 struct crossing {
 	const uint8_t *packet; /* ipv6_check says it is one, */

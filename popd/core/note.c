@@ -6,9 +6,9 @@
  */
 #include <string.h>
 
+#include "lib/wire/ipv6.h"
 #include "popd/core/batch.h"
 #include "popd/core/encap.h"
-#include "popd/wire/ipv6.h"
 
 /* ---- the detail, by reason; drop_say.c reads what is written here ---- */
 

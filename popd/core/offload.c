@@ -1,4 +1,4 @@
-#include "popd/io/offload.h"
+#include "popd/core/offload.h"
 
 static const struct {
 	const char *name, *text;

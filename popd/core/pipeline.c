@@ -13,10 +13,10 @@
  */
 #include "popd/core/pipeline.h"
 
+#include "lib/wire/icmp6.h"
+#include "lib/wire/ipv4.h"
 #include "popd/core/batch.h"
 #include "popd/core/path.h"
-#include "popd/wire/icmp6.h"
-#include "popd/wire/ipv4.h"
 
 _Static_assert(PIPELINE_BATCH <= UINT8_MAX, "batch.asker holds a job's index");
 _Static_assert(JOB_HEADROOM >= ICMP6_ERROR_HEADROOM + AYIYA_HEADER_MAX,

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "lib/wire/csum.h"
+#include "lib/wire/icmp6.h"
 #include "popd/core/siphash.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/icmp6.h"
 
 /*
  * What follows the ICMPv6 echo header (whose identifier and sequence are the caller's):

@@ -59,12 +59,12 @@ struct tunnel {
 	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
 	_Atomic uint32_t held;   /* not 0: its every packet must come by popd, no short cut */
 	atomic_flag moving;      /* held for the few instructions in which an endpoint moves */
-	_Atomic bool watched;    /* somebody follows its packets (io/tap.h); the control thread's to set */
+	_Atomic bool watched;    /* somebody follows its packets (port/tap.h); the control thread's to set */
 	uint32_t slot;           /* own index */
 } CACHE_ALIGNED;
 
 /* All of a configuration that it takes to wrap an ordinary packet in protocol 41, as one word for the short cut in the
- * kernel (popd/bpf/encap41.h): T-id << 32 | MTU << 16 | TUNNEL_PLAIN_*. 0: disabled, or of a type that is not so easy.
+ * kernel (popd/fastpath/encap41.h): T-id << 32 | MTU << 16 | TUNNEL_PLAIN_*. 0: disabled, or of a type that is not so easy.
  */
 enum { TUNNEL_PLAIN_STATIC = 1 };
 uint64_t tunnel_plain(const struct tunnel_conf *c) NONNULL;

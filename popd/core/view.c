@@ -1,4 +1,4 @@
-#include "popd/io/view.h"
+#include "popd/core/view.h"
 
 #include <sched.h>
 

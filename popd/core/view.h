@@ -2,8 +2,8 @@
  * What popd looks like from outside at a moment: sums over the workers' counters, as plain values. The control socket
  * shows them, reports and statistics send them. Reads only; control thread.
  */
-#ifndef POPD_IO_VIEW_H
-#define POPD_IO_VIEW_H
+#ifndef POPD_CORE_VIEW_H
+#define POPD_CORE_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>

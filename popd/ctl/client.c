@@ -1,4 +1,4 @@
-#include "popd/popctl_client.h"
+#include "popd/ctl/client.h"
 
 #include <errno.h>
 #include <stdio.h>

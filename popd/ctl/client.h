@@ -1,6 +1,6 @@
 /* One request line to popd's control socket, one answer line back. */
-#ifndef POPD_POPCTL_CLIENT_H
-#define POPD_POPCTL_CLIENT_H
+#ifndef POPD_CTL_CLIENT_H
+#define POPD_CTL_CLIENT_H
 
 #include "lib/cc.h"
 

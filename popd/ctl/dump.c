@@ -1,4 +1,4 @@
-#include "popd/popctl_dump.h"
+#include "popd/ctl/dump.h"
 
 enum { ROW = 16, PAIR = 2 };
 

@@ -1,6 +1,6 @@
 /* Bytes for people, as tcpdump -X has them: sixteen a line with their offset, then as characters. */
-#ifndef POPD_POPCTL_DUMP_H
-#define POPD_POPCTL_DUMP_H
+#ifndef POPD_CTL_DUMP_H
+#define POPD_CTL_DUMP_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
-#include "popd/popctl_json.h"
+#include "popd/ctl/json.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/cc.h"
-#include "popd/popctl_client.h"
-#include "popd/popctl_json_show.h"
-#include "popd/popctl_json_top.h"
+#include "popd/ctl/client.h"
+#include "popd/ctl/json_show.h"
+#include "popd/ctl/json_top.h"
 
 static const struct {
 	const char *command;

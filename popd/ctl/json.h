@@ -1,6 +1,6 @@
 /* What popctl asks and how it shows the answers (jansson is named in popctl_json*.c only). */
-#ifndef POPD_POPCTL_JSON_H
-#define POPD_POPCTL_JSON_H
+#ifndef POPD_CTL_JSON_H
+#define POPD_CTL_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 enum { POPCTL_ARGUMENTS = 16 };
 
-/* A command with its words, as checked by popctl.c. */
+/* A command with its words, as checked by main.c. */
 struct popctl_request {
 	const char *command;          /* as the control socket knows it: "status", "tunnel list", ... */
 	const char *argument;         /* tunnel or level, or NULL */

@@ -1,4 +1,4 @@
-#include "popd/popctl_json_cell.h"
+#include "popd/ctl/json_cell.h"
 
 #include <stdio.h>
 

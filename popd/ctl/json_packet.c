@@ -1,4 +1,4 @@
-#include "popd/popctl_json_packet.h"
+#include "popd/ctl/json_packet.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -7,9 +7,9 @@
 
 #include "lib/digest.h"
 #include "lib/num.h"
-#include "popd/popctl_packet.h"
-#include "popd/popctl_pcap.h"
-#include "popd/wire/ipv4.h"
+#include "lib/wire/ipv4.h"
+#include "popd/ctl/packet.h"
+#include "popd/ctl/pcap.h"
 
 enum { BYTES = 4096, TIME_TEXT = 40 };
 

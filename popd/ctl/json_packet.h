@@ -1,6 +1,6 @@
 /* What popd tells of packets that are followed, one JSON line each: as a line for people, as popd sent it, or into a capture file. */
-#ifndef POPD_POPCTL_JSON_PACKET_H
-#define POPD_POPCTL_JSON_PACKET_H
+#ifndef POPD_CTL_JSON_PACKET_H
+#define POPD_CTL_JSON_PACKET_H
 
 #include <stdbool.h>
 #include <stdint.h>

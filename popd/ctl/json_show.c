@@ -1,13 +1,13 @@
-#include "popd/popctl_json_show.h"
+#include "popd/ctl/json_show.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/digest.h"
-#include "popd/popctl_dump.h"
-#include "popd/popctl_json_cell.h"
-#include "popd/popctl_table.h"
+#include "popd/ctl/dump.h"
+#include "popd/ctl/json_cell.h"
+#include "popd/ctl/table.h"
 
 /* ---- lines of "name  value" ---- */
 

@@ -1,12 +1,12 @@
 /* Answers for people. */
-#ifndef POPD_POPCTL_JSON_SHOW_H
-#define POPD_POPCTL_JSON_SHOW_H
+#ifndef POPD_CTL_JSON_SHOW_H
+#define POPD_CTL_JSON_SHOW_H
 
 #include <jansson.h>
 #include <stdio.h>
 
 #include "lib/cc.h"
-#include "popd/popctl_json.h"
+#include "popd/ctl/json.h"
 
 void show_status(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
 void show_tunnel_list(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;

@@ -2,13 +2,13 @@
  * Rates are of the time since popd last looked, for whomever. So the first answer is only asked for to have popd look,
  * and each table is of the time since the one before.
  */
-#include "popd/popctl_json_top.h"
+#include "popd/ctl/json_top.h"
 
 #include <time.h>
 #include <unistd.h>
 
-#include "popd/popctl_json_cell.h"
-#include "popd/popctl_table.h"
+#include "popd/ctl/json_cell.h"
+#include "popd/ctl/table.h"
 
 /* As top(1) does: to the upper left corner, and everything from there on blank. */
 static const char clear_screen[] = "\033[H\033[J";

@@ -1,12 +1,12 @@
 /* popctl top: the busiest tunnels, again and again. */
-#ifndef POPD_POPCTL_JSON_TOP_H
-#define POPD_POPCTL_JSON_TOP_H
+#ifndef POPD_CTL_JSON_TOP_H
+#define POPD_CTL_JSON_TOP_H
 
 #include <jansson.h>
 #include <stdio.h>
 
 #include "lib/cc.h"
-#include "popd/popctl_json.h"
+#include "popd/ctl/json.h"
 
 /* popctl_run's part for "top". Ends by itself only when the request says once, popd is gone, or nobody reads `out`. */
 int popctl_top(int fd, const struct popctl_request *request, FILE *out, FILE *err) NONNULL;

@@ -1,13 +1,13 @@
-#include "popd/popctl_json_trace.h"
+#include "popd/ctl/json_trace.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/popctl_client.h"
-#include "popd/popctl_json_packet.h"
-#include "popd/popctl_stream.h"
+#include "popd/ctl/client.h"
+#include "popd/ctl/json_packet.h"
+#include "popd/ctl/stream.h"
 
 /* For a line of text the headers are enough. */
 enum { SNAP_HEADERS = 256, SNAP_ALL = 2048 };

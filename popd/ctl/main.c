@@ -8,9 +8,9 @@
 #include "lib/cc.h"
 #include "lib/num.h"
 #include "lib/version.h"
-#include "popd/popctl_client.h"
-#include "popd/popctl_json.h"
-#include "popd/popctl_json_trace.h"
+#include "popd/ctl/client.h"
+#include "popd/ctl/json.h"
+#include "popd/ctl/json_trace.h"
 
 #define DEFAULT_SOCKET "/run/popd/popd.sock"
 

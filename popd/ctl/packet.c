@@ -1,12 +1,12 @@
-#include "popd/popctl_packet.h"
+#include "popd/ctl/packet.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/ip.h"
-#include "popd/wire/ayiya.h"
-#include "popd/wire/icmp6.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/ayiya.h"
+#include "lib/wire/icmp6.h"
+#include "lib/wire/ipv6.h"
 
 static const struct {
 	const char *name;

@@ -1,10 +1,10 @@
-#include "popd/popctl_pcap.h"
+#include "popd/ctl/pcap.h"
 
 #include <string.h>
 
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv4.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv4.h"
 
 enum { SNAP = 65535, UDP_HEADER = 8, HEADERS_MAX = IPV4_HEADER + UDP_HEADER, IPV4_LONGEST = 65535 };
 

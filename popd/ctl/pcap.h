@@ -3,8 +3,8 @@
  * gave and took; the IPv4 and UDP headers around that are made here, with right checksums. TTL and identification, which nobody knows
  * any more, are 64 and 0.
  */
-#ifndef POPD_POPCTL_PCAP_H
-#define POPD_POPCTL_PCAP_H
+#ifndef POPD_CTL_PCAP_H
+#define POPD_CTL_PCAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

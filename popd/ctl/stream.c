@@ -1,4 +1,4 @@
-#include "popd/popctl_stream.h"
+#include "popd/ctl/stream.h"
 
 #include <errno.h>
 #include <poll.h>

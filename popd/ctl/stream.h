@@ -1,6 +1,6 @@
 /* Lines that popd sends for as long as one listens, until Ctrl-C (or SIGTERM) ends it. */
-#ifndef POPD_POPCTL_STREAM_H
-#define POPD_POPCTL_STREAM_H
+#ifndef POPD_CTL_STREAM_H
+#define POPD_CTL_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "popd/popctl_table.h"
+#include "popd/ctl/table.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Aligned columns: rows are collected, then printed with each column as wide as its widest cell. */
-#ifndef POPD_POPCTL_TABLE_H
-#define POPD_POPCTL_TABLE_H
+#ifndef POPD_CTL_TABLE_H
+#define POPD_CTL_TABLE_H
 
 #include <stdio.h>
 

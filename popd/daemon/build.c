@@ -2,14 +2,14 @@
  * Making the parts of popd and taking them down. What they are told to call is wiring.c's; in which order they are made
  * is daemon.c's.
  */
-#include "popd/io/daemon_inside.h"
+#include "popd/daemon/daemon_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/io/pgpool.h"
 #include "lib/log.h"
-#include "popd/io/startup.h"
+#include "popd/daemon/startup.h"
 
 enum { DATABASE_CONNECTIONS = 2, DATABASE_QUEUE = 16 };
 _Static_assert((int)TRACE_WATCHERS >= (int)CONTROL_CLIENTS, "every client may follow packets");

@@ -5,7 +5,7 @@
  * Timers: each second `housekeeping` (memory that workers have let go of, the keeper, a look at the counters now and
  * then); the prober, reports and statistics have their own.
  */
-#include "popd/io/daemon.h"
+#include "popd/daemon/daemon.h"
 
 #include <ev.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 
 #include "lib/log.h"
 #include "lib/version.h"
-#include "popd/io/daemon_inside.h"
+#include "popd/daemon/daemon_inside.h"
 
 enum { TICK_US = 1000000 }; /* of housekeeping */
 /* Seconds from one look at all counters to the next, so that growth is of the right quarter and of one probe. */

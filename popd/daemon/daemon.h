@@ -3,11 +3,11 @@
  * them down again. The order of the start is the promise of DESIGN.md: the snapshot first, then the workers forward,
  * then everything that may have to wait for somebody.
  */
-#ifndef POPD_IO_DAEMON_H
-#define POPD_IO_DAEMON_H
+#ifndef POPD_DAEMON_DAEMON_H
+#define POPD_DAEMON_DAEMON_H
 
 #include "lib/cc.h"
-#include "popd/io/settings.h"
+#include "popd/settings.h"
 
 struct popd;
 

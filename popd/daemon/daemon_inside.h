@@ -2,8 +2,8 @@
  * The inside of struct popd, shared by daemon.c (runs it), build.c (makes its parts and takes them down) and wiring.c
  * (what the parts tell each other). Nobody else includes it. All of it is the control thread's, wiring_wake excepted.
  */
-#ifndef POPD_IO_DAEMON_INSIDE_H
-#define POPD_IO_DAEMON_INSIDE_H
+#ifndef POPD_DAEMON_DAEMON_INSIDE_H
+#define POPD_DAEMON_DAEMON_INSIDE_H
 
 #include <ev.h>
 #include <stdbool.h>
@@ -16,28 +16,28 @@
 #include "lib/io/pgpool.h"
 #include "lib/sha1_many.h"
 #include "popd/core/histogram.h"
-#include "popd/core/snapshot.h"
+#include "popd/core/offload.h"
 #include "popd/core/table.h"
-#include "popd/io/bpf_encap.h"
-#include "popd/io/control.h"
-#include "popd/io/control_json.h"
-#include "popd/io/daemon.h"
-#include "popd/io/errors.h"
-#include "popd/io/events.h"
-#include "popd/io/keeper.h"
-#include "popd/io/link.h"
-#include "popd/io/metrics.h"
-#include "popd/io/metrics_text.h"
-#include "popd/io/offload.h"
-#include "popd/io/pgfeed.h"
-#include "popd/io/pgreport.h"
-#include "popd/io/prober.h"
-#include "popd/io/seeker.h"
-#include "popd/io/stats.h"
-#include "popd/io/store.h"
-#include "popd/io/top.h"
-#include "popd/io/trace.h"
-#include "popd/io/worker.h"
+#include "popd/daemon/daemon.h"
+#include "popd/daemon/events.h"
+#include "popd/daemon/link.h"
+#include "popd/daemon/prober.h"
+#include "popd/daemon/seeker.h"
+#include "popd/fastpath/bpf_encap.h"
+#include "popd/feed/keeper.h"
+#include "popd/feed/pgfeed.h"
+#include "popd/feed/snapshot.h"
+#include "popd/feed/store.h"
+#include "popd/observe/control.h"
+#include "popd/observe/control_json.h"
+#include "popd/observe/errors.h"
+#include "popd/observe/metrics.h"
+#include "popd/observe/metrics_text.h"
+#include "popd/observe/top.h"
+#include "popd/observe/trace.h"
+#include "popd/port/worker.h"
+#include "popd/report/pgreport.h"
+#include "popd/report/stats.h"
 
 struct popd {
 	struct settings *settings;

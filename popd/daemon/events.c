@@ -1,4 +1,4 @@
-#include "popd/io/events.h"
+#include "popd/daemon/events.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "popd/core/table.h"
-#include "popd/io/store.h"
-#include "popd/io/worker.h"
+#include "popd/feed/store.h"
+#include "popd/port/worker.h"
 
 enum { LOG_BURST = 100, LOG_PERIOD = 10 };
 

@@ -1,7 +1,7 @@
 /* What workers tell: endpoints that moved and tunnels that came up, for the endpoint journal (all) and the log
  * (bounded). Control thread. */
-#ifndef POPD_IO_EVENTS_H
-#define POPD_IO_EVENTS_H
+#ifndef POPD_DAEMON_EVENTS_H
+#define POPD_DAEMON_EVENTS_H
 
 #include "lib/cc.h"
 

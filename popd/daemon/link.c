@@ -1,4 +1,4 @@
-#include "popd/io/link.h"
+#include "popd/daemon/link.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "popd/io/netlink.h"
+#include "popd/daemon/netlink.h"
 
 /* A burst waits here while a worker is at something else; the default of 500 packets is a few milliseconds' worth. */
 enum { QUEUE_LENGTH = 8192 };

@@ -1,12 +1,12 @@
 /* The TUN as the host's routing sees it: up, without an address, with the PoP's prefixes routed to it. */
-#ifndef POPD_IO_LINK_H
-#define POPD_IO_LINK_H
+#ifndef POPD_DAEMON_LINK_H
+#define POPD_DAEMON_LINK_H
 
 #include <stdint.h>
 
 #include "lib/cc.h"
 #include "popd/core/table.h"
-#include "popd/io/settings.h"
+#include "popd/settings.h"
 
 struct link;
 

@@ -1,4 +1,4 @@
-#include "popd/io/netlink.h"
+#include "popd/daemon/netlink.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>

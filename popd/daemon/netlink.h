@@ -3,8 +3,8 @@
  * own, so that those which are no longer wanted are told from the operator's and a restart changes nothing. The
  * kernel owns no address of the tunnel prefixes: popd answers for them.
  */
-#ifndef POPD_IO_NETLINK_H
-#define POPD_IO_NETLINK_H
+#ifndef POPD_DAEMON_NETLINK_H
+#define POPD_DAEMON_NETLINK_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
-#include "popd/io/prober.h"
+#include "popd/daemon/prober.h"
 
 #include <ev.h>
 #include <stdlib.h>
 
 #include "lib/clock.h"
-#include "popd/io/worker.h"
+#include "popd/port/worker.h"
 
 enum { TICKS = 60 }; /* of a second each */
 

@@ -2,8 +2,8 @@
  * Liveness: once a minute, spread evenly over it, an ICMPv6 echo request into each tunnel that is up. The workers
  * make and send them and count the replies; this only says whose turn it is.
  */
-#ifndef POPD_IO_PROBER_H
-#define POPD_IO_PROBER_H
+#ifndef POPD_DAEMON_PROBER_H
+#define POPD_DAEMON_PROBER_H
 
 #include <stdint.h>
 

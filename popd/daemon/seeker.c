@@ -1,11 +1,11 @@
-#include "popd/io/seeker.h"
+#include "popd/daemon/seeker.h"
 
 #include <ev.h>
 #include <stdlib.h>
 
 #include "popd/core/complaint.h"
 #include "popd/core/table.h"
-#include "popd/io/worker.h"
+#include "popd/port/worker.h"
 
 /* Tunnels behind one address are as a rule one, and few at most. */
 enum { QUESTIONS = WORKER_COMPLAINTS, ANSWERS = 64 };

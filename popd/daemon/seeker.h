@@ -4,8 +4,8 @@
  * last, and walks keep a distance, so a flood of made-up ones costs no more than that; those there was no room for are
  * counted as unverified by the worker that had them. Control thread.
  */
-#ifndef POPD_IO_SEEKER_H
-#define POPD_IO_SEEKER_H
+#ifndef POPD_DAEMON_SEEKER_H
+#define POPD_DAEMON_SEEKER_H
 
 #include "lib/cc.h"
 

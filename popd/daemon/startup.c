@@ -1,4 +1,4 @@
-#include "popd/io/startup.h"
+#include "popd/daemon/startup.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,14 +2,14 @@
  * What must be true of the machine before popd starts, each refusal as one plain sentence for the operator. Opens
  * nothing that stays open.
  */
-#ifndef POPD_IO_STARTUP_H
-#define POPD_IO_STARTUP_H
+#ifndef POPD_DAEMON_STARTUP_H
+#define POPD_DAEMON_STARTUP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/cc.h"
-#include "popd/io/settings.h"
+#include "popd/settings.h"
 
 enum { STARTUP_WHY = 400 };
 

@@ -1,13 +1,13 @@
 /* What the parts of popd tell each other, and what they are asked on behalf of one another. */
-#include "popd/io/daemon_inside.h"
+#include "popd/daemon/daemon_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "popd/io/metrics_gather.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
+#include "popd/observe/metrics_gather.h"
 
 uint32_t wiring_now(void)
 {

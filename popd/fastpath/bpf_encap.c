@@ -3,7 +3,7 @@
  * them) or hashes that only the control thread changes (prefixes, devices). When a hash cannot take what it must hold,
  * the copy is no longer true, and the short cut ends for good: popd does all by itself.
  */
-#include "popd/io/bpf_encap.h"
+#include "popd/fastpath/bpf_encap.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -23,10 +23,10 @@
 #include "lib/clock.h"
 #include "lib/err.h"
 #include "lib/log.h"
-#include "popd/bpf/encap41.h"
 #include "popd/core/encap.h"
 #include "popd/core/path.h"
-#include "popd/io/encap_rules.h"
+#include "popd/fastpath/encap41.h"
+#include "popd/fastpath/encap_rules.h"
 
 #define SAME(ours, field, theirs, member)                                                                       \
 	_Static_assert(offsetof(struct ours, field) == offsetof(struct theirs, member) &&                       \

@@ -1,6 +1,6 @@
 /*
  * The short cut in the kernel for protocol-41 encapsulation: a tc-BPF program on the TUN's way out (its head says what
- * it does, popd/bpf/encap41.bpf.c), loaded, fed and shown here. libbpf is named in bpf_encap.c only; bpf_encap_none.c
+ * it does, popd/fastpath/encap41.bpf.c), loaded, fed and shown here. libbpf is named in bpf_encap.c only; bpf_encap_none.c
  * stands in for it in a popd built without.
  *
  * The same table: the program reads the tunnels where workers write them, since their array is one of its maps
@@ -20,8 +20,8 @@
  *
  * All functions are the control thread's.
  */
-#ifndef POPD_IO_BPF_ENCAP_H
-#define POPD_IO_BPF_ENCAP_H
+#ifndef POPD_FASTPATH_BPF_ENCAP_H
+#define POPD_FASTPATH_BPF_ENCAP_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,9 +29,9 @@
 #include "lib/cc.h"
 #include "lib/ip.h"
 #include "popd/core/counters.h"
+#include "popd/core/offload.h"
 #include "popd/core/pipeline.h"
 #include "popd/core/table.h"
-#include "popd/io/offload.h"
 
 struct bpf_encap;
 

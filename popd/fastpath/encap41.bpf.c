@@ -21,7 +21,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "popd/bpf/encap41.h"
+#include "popd/fastpath/encap41.h"
 
 /* Their sizes popd sets before it loads them; those it writes to without a system call are mapped. */
 struct {

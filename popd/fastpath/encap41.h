@@ -5,8 +5,8 @@
  * The tunnels themselves are not here: the program reads popd's own array of them (popd/core/tunnel.h), which then lies
  * in a map. popd checks at compile time that the two descriptions agree.
  */
-#ifndef POPD_BPF_ENCAP41_H
-#define POPD_BPF_ENCAP41_H
+#ifndef POPD_FASTPATH_ENCAP41_H
+#define POPD_FASTPATH_ENCAP41_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -108,7 +108,7 @@ struct encap41_total {
 
 /* ---- the questions ---- */
 
-/* A global unicast address (IPV6_GLOBAL of popd/wire/ipv6.h) that does not embed `v4` (ipv6_embeds). */
+/* A global unicast address (IPV6_GLOBAL of lib/wire/ipv6.h) that does not embed `v4` (ipv6_embeds). */
 static inline bool encap41_is_plain_address(struct encap41_bits a, uint32_t v4)
 {
 	uint32_t first = (uint32_t)(a.high >> 32), last = (uint32_t)a.low, third = (uint32_t)(a.low >> 32);

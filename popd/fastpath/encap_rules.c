@@ -1,4 +1,4 @@
-#include "popd/io/encap_rules.h"
+#include "popd/fastpath/encap_rules.h"
 
 #include "popd/core/prefixes.h"
 

@@ -1,16 +1,16 @@
 /*
- * What the short cut in the kernel (popd/bpf/encap41.h) must know besides the tunnels: which prefix lengths are in use
+ * What the short cut in the kernel (popd/fastpath/encap41.h) must know besides the tunnels: which prefix lengths are in use
  * and which prefixes are the PoP's, in the form it reads them in. Pure.
  */
-#ifndef POPD_IO_ENCAP_RULES_H
-#define POPD_IO_ENCAP_RULES_H
+#ifndef POPD_FASTPATH_ENCAP_RULES_H
+#define POPD_FASTPATH_ENCAP_RULES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
-#include "popd/bpf/encap41.h"
 #include "popd/core/table.h"
+#include "popd/fastpath/encap41.h"
 
 /* How many prefixes of each length there are. */
 struct encap_lengths {

@@ -1,4 +1,4 @@
-#include "popd/core/crc32c.h"
+#include "popd/feed/crc32c.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* CRC-32C (Castagnoli, RFC 3720 12.1) by the processor's instruction where it has one. Pure. */
-#ifndef POPD_CORE_CRC32C_H
-#define POPD_CORE_CRC32C_H
+#ifndef POPD_FEED_CRC32C_H
+#define POPD_FEED_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

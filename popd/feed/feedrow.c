@@ -1,4 +1,4 @@
-#include "popd/io/feedrow.h"
+#include "popd/feed/feedrow.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * Rows of the database's feed, all text, turned into what the table takes. Strict: a row that is not exactly what the
  * contract says is refused with a reason that names the column and never the secret. Pure.
  */
-#ifndef POPD_IO_FEEDROW_H
-#define POPD_IO_FEEDROW_H
+#ifndef POPD_FEED_FEEDROW_H
+#define POPD_FEED_FEEDROW_H
 
 #include <stdint.h>
 

@@ -1,10 +1,10 @@
-#include "popd/io/keeper.h"
+#include "popd/feed/keeper.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "lib/clock.h"
-#include "popd/io/store.h"
+#include "popd/feed/store.h"
 
 enum {
 	PERIOD_MS = 60000,

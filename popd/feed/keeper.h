@@ -2,8 +2,8 @@
  * When what popd knows goes to the disk: a snapshot as soon as the configuration changed, or a minute after
  * something else did; what is new about clients to the journal every ten seconds (moves go there at once, see events.h).
  */
-#ifndef POPD_IO_KEEPER_H
-#define POPD_IO_KEEPER_H
+#ifndef POPD_FEED_KEEPER_H
+#define POPD_FEED_KEEPER_H
 
 #include <stdint.h>
 

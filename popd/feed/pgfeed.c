@@ -6,7 +6,7 @@
  * A prefix that moves from one tunnel to another may be told of its new owner first. The table refuses that (a prefix
  * has one owner); such rows are kept aside and tried again when what was asked for has been answered completely.
  */
-#include "popd/io/pgfeed.h"
+#include "popd/feed/pgfeed.h"
 
 #include <ev.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 #include "lib/err.h"
 #include "lib/io/pgpool.h"
 #include "lib/log.h"
-#include "popd/io/feedrow.h"
+#include "popd/feed/feedrow.h"
 
 enum { PAGE = 2000, ASIDE = 4096, OUTCOME = 240 };
 static const double retry_delays[] = { 0.2, 1, 2, 5, 10 };

@@ -4,8 +4,8 @@
  * again, and in the worst case in loading everything again. A row that cannot be is logged and passed over: the
  * tunnel stays as it was.
  */
-#ifndef POPD_IO_PGFEED_H
-#define POPD_IO_PGFEED_H
+#ifndef POPD_FEED_PGFEED_H
+#define POPD_FEED_PGFEED_H
 
 #include <stdbool.h>
 #include <stddef.h>

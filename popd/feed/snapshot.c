@@ -11,7 +11,7 @@
  * Journal record, 32 bytes:
  *  "jrn1" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | zeros 4 | CRC-32C of bytes 0 to 27 4
  */
-#include "popd/core/snapshot.h"
+#include "popd/feed/snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #include "lib/err.h"
 #include "lib/rd.h"
 #include "lib/wr.h"
-#include "popd/core/crc32c.h"
+#include "popd/feed/crc32c.h"
 
 static const char magic[8] = { 'p', 'o', 'p', 'd', 's', 'n', 'a', 'p' };
 static const char journal_magic[4] = { 'j', 'r', 'n', '1' };

@@ -4,8 +4,8 @@
  * moves, so that a SIGKILL between two snapshots loses nothing. Both are checked as if an enemy had written them. No
  * file is touched here. Control thread only.
  */
-#ifndef POPD_CORE_SNAPSHOT_H
-#define POPD_CORE_SNAPSHOT_H
+#ifndef POPD_FEED_SNAPSHOT_H
+#define POPD_FEED_SNAPSHOT_H
 
 #include <stddef.h>
 #include <stdint.h>

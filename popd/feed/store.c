@@ -4,7 +4,7 @@
  * name on disk is .old removed. When it fails, .old stays, and loading applies snapshot, .old and journal in that
  * order: older records never replace newer ones (table_restore).
  */
-#include "popd/io/store.h"
+#include "popd/feed/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

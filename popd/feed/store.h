@@ -8,8 +8,8 @@
  * <path>.journal.old  the same from before, while a snapshot is being written
  * <path>.bad          a damaged snapshot, set aside for a look at it
  */
-#ifndef POPD_IO_STORE_H
-#define POPD_IO_STORE_H
+#ifndef POPD_FEED_STORE_H
+#define POPD_FEED_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,8 +17,8 @@
 
 #include "lib/cc.h"
 #include "lib/digest.h"
-#include "popd/core/snapshot.h"
 #include "popd/core/table.h"
+#include "popd/feed/snapshot.h"
 
 struct store;
 

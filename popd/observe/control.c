@@ -1,4 +1,4 @@
-#include "popd/io/control.h"
+#include "popd/observe/control.h"
 
 #include <errno.h>
 #include <ev.h>

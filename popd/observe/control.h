@@ -4,8 +4,8 @@
  * nothing more and closed when it stays so. One that follows something is told of it line by line, for as long as it
  * stays; what it says meanwhile is not listened to.
  */
-#ifndef POPD_IO_CONTROL_H
-#define POPD_IO_CONTROL_H
+#ifndef POPD_OBSERVE_CONTROL_H
+#define POPD_OBSERVE_CONTROL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "popd/io/control_json.h"
+#include "popd/observe/control_json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -10,11 +10,11 @@
 #include "popd/core/encap.h"
 #include "popd/core/measure.h"
 #include "popd/core/path.h"
-#include "popd/io/errors_json.h"
-#include "popd/io/status_json.h"
-#include "popd/io/top_json.h"
-#include "popd/io/value_json.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
+#include "popd/observe/errors_json.h"
+#include "popd/observe/status_json.h"
+#include "popd/observe/top_json.h"
+#include "popd/observe/value_json.h"
 
 enum { TOP_DEFAULT = 20 };
 _Static_assert(TOP_MAX == 200, "the sentence about it says so");

@@ -17,8 +17,8 @@
  *
  * The answer is an object; {"error": sentence} when the request was refused. Secrets are in none of them.
  */
-#ifndef POPD_IO_CONTROL_JSON_H
-#define POPD_IO_CONTROL_JSON_H
+#ifndef POPD_OBSERVE_CONTROL_JSON_H
+#define POPD_OBSERVE_CONTROL_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,15 +27,15 @@
 #include "lib/cc.h"
 #include "popd/core/counters.h"
 #include "popd/core/table.h"
-#include "popd/io/control.h"
-#include "popd/io/errors.h"
-#include "popd/io/metrics.h"
-#include "popd/io/pgfeed.h"
-#include "popd/io/settings.h"
-#include "popd/io/top.h"
-#include "popd/io/trace.h"
-#include "popd/io/view.h"
-#include "popd/io/worker.h"
+#include "popd/core/view.h"
+#include "popd/feed/pgfeed.h"
+#include "popd/observe/control.h"
+#include "popd/observe/errors.h"
+#include "popd/observe/metrics.h"
+#include "popd/observe/top.h"
+#include "popd/observe/trace.h"
+#include "popd/port/worker.h"
+#include "popd/settings.h"
 
 /* Of a page: tunnels told of, and slots looked at for them. */
 enum { CONTROL_PAGE = 500, CONTROL_PAGE_SLOTS = 65536 };

@@ -2,13 +2,13 @@
  * A mark holds each worker's counts by reason. A worker's record shows only when that worker has counted a drop since
  * the mark: then the record is of it or of a later one (counters.h), never of one before the mark.
  */
-#include "popd/io/errors.h"
+#include "popd/observe/errors.h"
 
 #include <stdlib.h>
 
 #include "lib/err.h"
 #include "popd/core/pages.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
 
 struct mark {
 	uint32_t since;

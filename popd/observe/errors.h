@@ -3,8 +3,8 @@
  * start or since he last reset it. A reset is a mark: the workers' counters go on, for what else reads them. Reads
  * what workers write; all else is the control thread's.
  */
-#ifndef POPD_IO_ERRORS_H
-#define POPD_IO_ERRORS_H
+#ifndef POPD_OBSERVE_ERRORS_H
+#define POPD_OBSERVE_ERRORS_H
 
 #include <stdbool.h>
 #include <stddef.h>

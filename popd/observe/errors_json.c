@@ -1,10 +1,10 @@
-#include "popd/io/errors_json.h"
+#include "popd/observe/errors_json.h"
 
 #include "lib/clock.h"
 #include "lib/digest.h"
 #include "popd/core/drop_say.h"
 #include "popd/core/pipeline.h"
-#include "popd/io/value_json.h"
+#include "popd/observe/value_json.h"
 
 static const char *const source_names[] = {
 	[JOB_FROM_TUN] = "tun",         [JOB_FROM_AYIYA] = "ayiya", [JOB_FROM_HEARTBEAT] = "heartbeat",

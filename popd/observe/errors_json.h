@@ -1,6 +1,6 @@
 /* What was dropped and why, as JSON: the one form in which the control socket tells of it. */
-#ifndef POPD_IO_ERRORS_JSON_H
-#define POPD_IO_ERRORS_JSON_H
+#ifndef POPD_OBSERVE_ERRORS_JSON_H
+#define POPD_OBSERVE_ERRORS_JSON_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 
 #include "lib/cc.h"
 #include "popd/core/pipeline.h"
-#include "popd/io/errors.h"
+#include "popd/observe/errors.h"
 
 /* What the bytes of a job's data are: "tun", "ayiya", "heartbeat", "proto41", "probe", "icmp4". */
 const char *job_source_name(enum job_source s);

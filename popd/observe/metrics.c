@@ -8,7 +8,7 @@
  * which its socket is shut down; the library takes that for the client's doing and cleans up. When all places are taken
  * by connections that ask for nothing, the oldest goes for the newest.
  */
-#include "popd/io/metrics.h"
+#include "popd/observe/metrics.h"
 
 #include <ev.h>
 #include <microhttpd.h>
@@ -22,7 +22,7 @@
 #include "lib/clock.h"
 #include "lib/io/listen.h"
 #include "lib/log.h"
-#include "popd/io/metrics_text.h"
+#include "popd/observe/metrics_text.h"
 
 enum {
 	BACKLOG = 128,

@@ -4,12 +4,12 @@
  * that no scraper delays popd. The PoP's page is made at most once a second, however many ask. With ?tunnels=1 the
  * tunnels' series follow, piece by piece, to two readers at a time.
  */
-#ifndef POPD_IO_METRICS_H
-#define POPD_IO_METRICS_H
+#ifndef POPD_OBSERVE_METRICS_H
+#define POPD_OBSERVE_METRICS_H
 
 #include "lib/cc.h"
 #include "lib/config.h"
-#include "popd/io/metrics_walk.h"
+#include "popd/observe/metrics_walk.h"
 
 struct ev_loop;
 struct metrics;

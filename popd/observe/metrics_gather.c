@@ -1,7 +1,7 @@
-#include "popd/io/metrics_gather.h"
+#include "popd/observe/metrics_gather.h"
 
 #include "lib/version.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
 
 static void gather_facts(const struct control_view *v, struct metrics_pop *out)
 {

@@ -1,4 +1,4 @@
-#include "popd/io/metrics_text.h"
+#include "popd/observe/metrics_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * is counted has its name and sentence from popd/core/measure.h and popd/core/drop.h: a measure "x" is popd_x_total here,
  * microseconds become seconds. Pure: no clock, no table, no socket.
  */
-#ifndef POPD_IO_METRICS_TEXT_H
-#define POPD_IO_METRICS_TEXT_H
+#ifndef POPD_OBSERVE_METRICS_TEXT_H
+#define POPD_OBSERVE_METRICS_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,10 +13,10 @@
 #include "lib/cc.h"
 #include "lib/wr.h"
 #include "popd/core/measure.h"
+#include "popd/core/offload.h"
 #include "popd/core/table.h"
-#include "popd/io/offload.h"
-#include "popd/io/view.h"
-#include "popd/io/worker.h"
+#include "popd/core/view.h"
+#include "popd/port/worker.h"
 
 /* The PoP's single numbers. X(enumerator, name, type, sentence). Times are seconds since 1970, 0: never. */
 #define METRICS_SCALAR_LIST(X)                                                                                    \

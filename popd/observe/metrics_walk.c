@@ -1,8 +1,8 @@
-#include "popd/io/metrics_walk.h"
+#include "popd/observe/metrics_walk.h"
 
 #include "lib/wr.h"
-#include "popd/io/metrics_text.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
+#include "popd/observe/metrics_text.h"
 
 /* All the lines of the walk's family that slot has, from its part on; false: not all fit. */
 static bool tell_tunnel(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now, struct wr *w)

@@ -3,8 +3,8 @@
  * is full or it has looked at enough, and goes on there. So it costs the same memory for a hundred thousand tunnels as
  * for one, and never long at a time. A tunnel that comes or goes meanwhile may have samples of some families only.
  */
-#ifndef POPD_IO_METRICS_WALK_H
-#define POPD_IO_METRICS_WALK_H
+#ifndef POPD_OBSERVE_METRICS_WALK_H
+#define POPD_OBSERVE_METRICS_WALK_H
 
 #include <stddef.h>
 #include <stdint.h>

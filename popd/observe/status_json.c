@@ -1,11 +1,11 @@
-#include "popd/io/status_json.h"
+#include "popd/observe/status_json.h"
 
 #include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/version.h"
-#include "popd/io/value_json.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
+#include "popd/observe/value_json.h"
 
 static json_t *pop_prefixes(const struct table *t)
 {

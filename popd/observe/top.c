@@ -1,11 +1,11 @@
-#include "popd/io/top.h"
+#include "popd/observe/top.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/err.h"
 #include "popd/core/pages.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
 
 /* A slot at the last look. */
 struct seen {

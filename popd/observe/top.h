@@ -3,8 +3,8 @@
  * remembers what it saw of each tunnel, so it is made when somebody asks and freed when nobody has for a while; looks
  * are bounded, however many ask. Pure but for the counters it reads: time is an argument. Control thread.
  */
-#ifndef POPD_IO_TOP_H
-#define POPD_IO_TOP_H
+#ifndef POPD_OBSERVE_TOP_H
+#define POPD_OBSERVE_TOP_H
 
 #include <stdbool.h>
 #include <stddef.h>

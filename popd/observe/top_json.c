@@ -1,9 +1,9 @@
-#include "popd/io/top_json.h"
+#include "popd/observe/top_json.h"
 
 #include <math.h>
 
-#include "popd/io/value_json.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
+#include "popd/observe/value_json.h"
 
 static void set_bits(json_t *o, const char *key, double octets)
 {

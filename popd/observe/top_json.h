@@ -1,6 +1,6 @@
 /* The busiest tunnels as JSON: the one form in which the control socket tells of them. */
-#ifndef POPD_IO_TOP_JSON_H
-#define POPD_IO_TOP_JSON_H
+#ifndef POPD_OBSERVE_TOP_JSON_H
+#define POPD_OBSERVE_TOP_JSON_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "lib/cc.h"
 #include "popd/core/counters.h"
 #include "popd/core/table.h"
-#include "popd/io/top.h"
+#include "popd/observe/top.h"
 
 /* An object:
  *

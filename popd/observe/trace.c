@@ -1,10 +1,10 @@
-#include "popd/io/trace.h"
+#include "popd/observe/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/io/trace_json.h"
+#include "popd/observe/trace_json.h"
 
 enum { TRACE_BUDGET = 256 }; /* packets a turn, so that the control thread has time for others */
 

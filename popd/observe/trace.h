@@ -5,8 +5,8 @@
  *
  * A tunnel is watched by its number, so one that is deleted and comes back is followed again within a second.
  */
-#ifndef POPD_IO_TRACE_H
-#define POPD_IO_TRACE_H
+#ifndef POPD_OBSERVE_TRACE_H
+#define POPD_OBSERVE_TRACE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #include "lib/cc.h"
 #include "popd/core/table.h"
-#include "popd/io/tap.h"
+#include "popd/port/tap.h"
 
 struct trace;
 

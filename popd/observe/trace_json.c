@@ -1,11 +1,11 @@
-#include "popd/io/trace_json.h"
+#include "popd/observe/trace_json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "lib/digest.h"
-#include "popd/io/errors_json.h"
+#include "popd/observe/errors_json.h"
 
 static const char *const out_names[] = {
 	[OUT_NONE] = "none", [OUT_TUN] = "tun", [OUT_UDP] = "udp", [OUT_PROTO41] = "proto41"

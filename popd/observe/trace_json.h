@@ -15,13 +15,13 @@
  *     answer      true: popd's own, back to where the packet came from
  *     tunnel, to, tos, df, length, packet
  */
-#ifndef POPD_IO_TRACE_JSON_H
-#define POPD_IO_TRACE_JSON_H
+#ifndef POPD_OBSERVE_TRACE_JSON_H
+#define POPD_OBSERVE_TRACE_JSON_H
 
 #include <stdint.h>
 
 #include "lib/cc.h"
-#include "popd/io/tap.h"
+#include "popd/port/tap.h"
 
 /* malloc'ed; NULL: no memory. */
 char *trace_json_packet(const struct tap_packet *p, uint32_t snap) NONNULL;

@@ -1,4 +1,4 @@
-#include "popd/io/value_json.h"
+#include "popd/observe/value_json.h"
 
 #include <inttypes.h>
 

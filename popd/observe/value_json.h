@@ -1,6 +1,6 @@
 /* What all answers of the control socket are made of, as JSON: one form for each kind of value. */
-#ifndef POPD_IO_VALUE_JSON_H
-#define POPD_IO_VALUE_JSON_H
+#ifndef POPD_OBSERVE_VALUE_JSON_H
+#define POPD_OBSERVE_VALUE_JSON_H
 
 #include <jansson.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include "lib/cc.h"
 #include "lib/ip.h"
 #include "popd/core/measure.h"
-#include "popd/io/view.h"
+#include "popd/core/view.h"
 
 /* New references. JSON's integers end at INT64_MAX, and so do ours. */
 json_t *value_number(uint64_t v);

@@ -1,9 +1,9 @@
-#include "popd/io/coalesced.h"
+#include "popd/port/coalesced.h"
 
-#include "popd/io/transport.h"
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "lib/wire/transport.h"
 
 /* The checksum field as it is when only the pseudo-header has been summed (RFC 8200 8.1): not complemented. */
 static uint16_t partial(const uint8_t *data, size_t upper, uint8_t next)

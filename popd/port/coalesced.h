@@ -5,8 +5,8 @@
  * tells the size of the segments, so a merged packet is cut for the MTU that every IPv6 path has (1280 bytes), with
  * sequence numbers, flags and checksums as the sender would have set them. Pure; unit-tested and fuzzed.
  */
-#ifndef POPD_IO_COALESCED_H
-#define POPD_IO_COALESCED_H
+#ifndef POPD_PORT_COALESCED_H
+#define POPD_PORT_COALESCED_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #include "lib/cc.h"
 #include "popd/core/pipeline.h"
-#include "popd/io/segment.h"
+#include "popd/port/segment.h"
 
 enum { COALESCED_SEGMENT = 1280 }; /* largest packet that it is cut into, unless the headers alone are longer */
 

@@ -1,11 +1,11 @@
-#include "popd/io/gro.h"
+#include "popd/port/gro.h"
 
 #include <string.h>
 
-#include "popd/io/transport.h"
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "lib/wire/transport.h"
 
 enum {
 	LARGEST = 65535, /* payload length is a 16-bit field */

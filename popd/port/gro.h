@@ -4,8 +4,8 @@
  * size (the last may be shorter), alike in every header bit but the sequence number. Each checksum is verified first: a wrong one is never healed, that packet goes
  * alone and as it is. Packets of one tunnel keep their order, for only its newest group ever grows. Pure.
  */
-#ifndef POPD_IO_GRO_H
-#define POPD_IO_GRO_H
+#ifndef POPD_PORT_GRO_H
+#define POPD_PORT_GRO_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* The kernel has put fragments together and checked the IPv4 header's checksum, but not ICMP's. */
-#include "popd/io/icmp4.h"
+#include "popd/port/icmp4.h"
 
 #include <errno.h>
 #include <linux/icmp.h>
@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "popd/wire/icmp4.h"
-#include "popd/wire/ipv4.h"
+#include "lib/wire/icmp4.h"
+#include "lib/wire/ipv4.h"
 
 /* Errors are few; a flood of made-up ones shall be lost in the kernel, which is the cheapest place. */
 enum { RECEIVE_BUFFER = 128 << 10 };

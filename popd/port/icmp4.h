@@ -3,10 +3,10 @@
  * exceeded, parameter problem (source quench has no meaning any more: RFC 6633). One worker has it; the port only
  * receives.
  */
-#ifndef POPD_IO_ICMP4_H
-#define POPD_IO_ICMP4_H
+#ifndef POPD_PORT_ICMP4_H
+#define POPD_PORT_ICMP4_H
 
-#include "popd/io/port.h"
+#include "popd/port/port.h"
 
 /* A socket bound to `at`. NULL: errno says why. */
 struct port *icmp4_port_create(struct ip4 at, struct pipeline *pipeline) NONNULL;

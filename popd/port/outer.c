@@ -1,4 +1,4 @@
-#include "popd/io/outer.h"
+#include "popd/port/outer.h"
 
 #include <errno.h>
 #include <netinet/udp.h>

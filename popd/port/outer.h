@@ -2,14 +2,14 @@
  * What UDP and raw protocol-41 sockets have in common: their options, and sending a batch of outer packets with one sendmmsg. Where UDP_SEGMENT is on, packets of one
  * size to one endpoint leave as one message.
  */
-#ifndef POPD_IO_OUTER_H
-#define POPD_IO_OUTER_H
+#ifndef POPD_PORT_OUTER_H
+#define POPD_PORT_OUTER_H
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "popd/io/offload.h"
-#include "popd/io/port.h"
+#include "popd/core/offload.h"
+#include "popd/port/port.h"
 
 enum { OUTER_BATCH = 2 * PIPELINE_BATCH, OUTER_BUFFER = 8 << 20 };
 

@@ -1,4 +1,4 @@
-#include "popd/io/port.h"
+#include "popd/port/port.h"
 
 #include <linux/sock_diag.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
  * Every `send` takes outs of the port's own kind, keeps their order, never waits, and counts each packet that the
  * kernel refuses (pipeline_refused).
  */
-#ifndef POPD_IO_PORT_H
-#define POPD_IO_PORT_H
+#ifndef POPD_PORT_PORT_H
+#define POPD_PORT_PORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
  * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one job in place or,
  * when it is a merged one that does not just pass through, as many segments as it has, over as many calls of receive as that takes (`backlog`).
  */
-#include "popd/io/raw41.h"
+#include "popd/port/raw41.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/wire/ipv4.h"
 #include "popd/core/forward.h"
-#include "popd/io/coalesced.h"
-#include "popd/io/outer.h"
-#include "popd/io/steer.h"
-#include "popd/wire/ipv4.h"
+#include "popd/port/coalesced.h"
+#include "popd/port/outer.h"
+#include "popd/port/steer.h"
 
 enum { RAW_PACKET = 65536 };
 

@@ -5,11 +5,11 @@
  * hands over merged packets (coalesced.h): those that only pass through stay whole if the TUN takes them so, the others
  * leave here as segments again.
  */
-#ifndef POPD_IO_RAW41_H
-#define POPD_IO_RAW41_H
+#ifndef POPD_PORT_RAW41_H
+#define POPD_PORT_RAW41_H
 
-#include "popd/io/offload.h"
-#include "popd/io/port.h"
+#include "popd/core/offload.h"
+#include "popd/port/port.h"
 
 enum { RAW41_RECEIVERS_MAX = 8 };
 

@@ -1,4 +1,4 @@
-#include "popd/io/ring.h"
+#include "popd/port/ring.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

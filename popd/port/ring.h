@@ -2,8 +2,8 @@
  * A bounded queue of fixed-size items between two threads: one pushes, one pops, nobody waits and nobody locks. Full
  * means the item is not taken.
  */
-#ifndef POPD_IO_RING_H
-#define POPD_IO_RING_H
+#ifndef POPD_PORT_RING_H
+#define POPD_PORT_RING_H
 
 #include <stdbool.h>
 #include <stddef.h>

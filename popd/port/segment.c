@@ -1,11 +1,11 @@
-#include "popd/io/segment.h"
+#include "popd/port/segment.h"
 
 #include <string.h>
 
-#include "popd/io/transport.h"
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "lib/wire/transport.h"
 
 bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t transport, bool tcp, size_t step)
 {

@@ -2,8 +2,8 @@
  * Cuts one large packet, as the kernel hands it over in place of many, into the packets that it stands for: TCP segments with their sequence numbers and
  * flags, UDP datagrams with their lengths (linux/virtio_net.h, GSO), each with its whole checksum. Pure.
  */
-#ifndef POPD_IO_SEGMENT_H
-#define POPD_IO_SEGMENT_H
+#ifndef POPD_PORT_SEGMENT_H
+#define POPD_PORT_SEGMENT_H
 
 #include <stdbool.h>
 #include <stddef.h>

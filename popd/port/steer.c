@@ -1,4 +1,4 @@
-#include "popd/io/steer.h"
+#include "popd/port/steer.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/ipv6.h"
 
 /* Knuth's multiplicative hash, 2^32 over the golden ratio; the upper half of its product is well mixed. */
 enum { MIX = (int32_t)0x9e3779b1, UPPER_HALF = 16 };

@@ -9,8 +9,8 @@
  *
  * AYIYA needs nothing: the kernel spreads one client's packets to one of the sockets that share a port.
  */
-#ifndef POPD_IO_STEER_H
-#define POPD_IO_STEER_H
+#ifndef POPD_PORT_STEER_H
+#define POPD_PORT_STEER_H
 
 #include "lib/cc.h"
 

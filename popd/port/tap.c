@@ -1,12 +1,12 @@
-#include "popd/io/tap.h"
+#include "popd/port/tap.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "popd/io/ring.h"
-#include "popd/wire/ayiya.h"
-#include "popd/wire/heartbeat.h"
+#include "lib/wire/ayiya.h"
+#include "lib/wire/heartbeat.h"
+#include "popd/port/ring.h"
 
 enum { TAP_RING = 1024 };
 

@@ -6,8 +6,8 @@
  * No key material is told: packets that leave are signed by then, and of what came in a key in place of a signature is
  * blanked as in drop_record.h.
  */
-#ifndef POPD_IO_TAP_H
-#define POPD_IO_TAP_H
+#ifndef POPD_PORT_TAP_H
+#define POPD_PORT_TAP_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -6,7 +6,7 @@
  * others. When the kernel refuses a merged one, its members are put back as they were and written one by one; a kernel that refuses the kind as such
  * (EINVAL, EIO: some releases did) is not asked again.
  */
-#include "popd/io/tun.h"
+#include "popd/port/tun.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +21,13 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "popd/io/gro.h"
-#include "popd/io/segment.h"
-#include "popd/io/steer.h"
-#include "popd/io/transport.h"
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "lib/wire/transport.h"
+#include "popd/port/gro.h"
+#include "popd/port/segment.h"
+#include "popd/port/steer.h"
 
 /* linux/if_tun.h has them from Linux 6.2 on; both are needed for either to work. */
 #ifndef TUN_F_USO4

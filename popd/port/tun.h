@@ -3,11 +3,11 @@
  * packet has a vnet header before it, and a read or write may carry a super-packet of up to 64 KiB: read ones are cut (segment.h), those to be written are
  * merged (gro.h). Links, addresses and routes are netlink.h's business.
  */
-#ifndef POPD_IO_TUN_H
-#define POPD_IO_TUN_H
+#ifndef POPD_PORT_TUN_H
+#define POPD_PORT_TUN_H
 
-#include "popd/io/offload.h"
-#include "popd/io/port.h"
+#include "popd/core/offload.h"
+#include "popd/port/port.h"
 
 enum { TUN_WHY = 300 };
 

@@ -3,7 +3,7 @@
  * (all of one size, but for the last), as many jobs as it has datagrams, copied apart since each needs room of its own around it; over as many calls of receive as
  * that takes (`backlog`).
  */
-#include "popd/io/udp.h"
+#include "popd/port/udp.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "popd/io/outer.h"
+#include "popd/port/outer.h"
 
 enum { MERGED = 65536 }; /* no datagram, merged or not, is longer */
 

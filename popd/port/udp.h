@@ -3,11 +3,11 @@
  * worker). Replies leave from the very address and port that clients send to. With the UDP offloads the kernel hands over a client's packets merged
  * and takes those to one client merged.
  */
-#ifndef POPD_IO_UDP_H
-#define POPD_IO_UDP_H
+#ifndef POPD_PORT_UDP_H
+#define POPD_PORT_UDP_H
 
-#include "popd/io/offload.h"
-#include "popd/io/port.h"
+#include "popd/core/offload.h"
+#include "popd/port/port.h"
 
 /* A socket bound to `at`; `source` is JOB_FROM_AYIYA or JOB_FROM_HEARTBEAT. `offloads`: those that are on and that the kernel lacks go to OFFLOAD_MISSING;
  * NULL: none is wanted. NULL: errno says why. */

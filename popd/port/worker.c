@@ -6,7 +6,7 @@
  * The control thread touches of a worker only the rings, the async watcher, the atomic words, and its counters
  * (reading).
  */
-#include "popd/io/worker.h"
+#include "popd/port/worker.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -20,12 +20,12 @@
 #include "lib/clock.h"
 #include "lib/err.h"
 #include "popd/core/probe.h"
-#include "popd/io/icmp4.h"
-#include "popd/io/port.h"
-#include "popd/io/raw41.h"
-#include "popd/io/ring.h"
-#include "popd/io/tun.h"
-#include "popd/io/udp.h"
+#include "popd/port/icmp4.h"
+#include "popd/port/port.h"
+#include "popd/port/raw41.h"
+#include "popd/port/ring.h"
+#include "popd/port/tun.h"
+#include "popd/port/udp.h"
 
 enum { WORKER_BUDGET = 4, ORDER_RING = 4096, EVENT_RING = 4096 };
 

@@ -3,8 +3,8 @@
  * it reads without locks. The kernel deals packets out among the workers (steer.h); ICMPv4 errors are worker 0's. Orders
  * from the control thread and events for it travel in rings that neither side waits on.
  */
-#ifndef POPD_IO_WORKER_H
-#define POPD_IO_WORKER_H
+#ifndef POPD_PORT_WORKER_H
+#define POPD_PORT_WORKER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,9 +13,9 @@
 #include "lib/cc.h"
 #include "lib/ip.h"
 #include "popd/core/histogram.h"
+#include "popd/core/offload.h"
 #include "popd/core/pipeline.h"
-#include "popd/io/offload.h"
-#include "popd/io/tap.h"
+#include "popd/port/tap.h"
 
 struct worker;
 struct ev_loop;

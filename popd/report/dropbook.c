@@ -1,8 +1,8 @@
-#include "popd/io/dropbook.h"
+#include "popd/report/dropbook.h"
 
 #include <stdlib.h>
 
-#include "popd/io/fifo.h"
+#include "popd/report/fifo.h"
 
 /* With fewer free places than one in so many, the book is as good as full. */
 enum { SLACK = 16 };

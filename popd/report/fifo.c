@@ -1,4 +1,4 @@
-#include "popd/io/fifo.h"
+#include "popd/report/fifo.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Things of one size, in one piece of memory, that come at the end and are taken from the front. Grows as needed; what a
  * crowd needed is given back when it is gone. */
-#ifndef POPD_IO_FIFO_H
-#define POPD_IO_FIFO_H
+#ifndef POPD_REPORT_FIFO_H
+#define POPD_REPORT_FIFO_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "popd/io/pgreport.h"
+#include "popd/report/pgreport.h"
 
 #include <ev.h>
 #include <inttypes.h>
@@ -11,8 +11,8 @@
 #include "lib/io/pgpool.h"
 #include "lib/log.h"
 #include "lib/version.h"
-#include "popd/io/stats.h"
-#include "popd/io/stats_text.h"
+#include "popd/report/stats.h"
+#include "popd/report/stats_text.h"
 
 struct pgreport {
 	struct pgreport_conf conf;

@@ -3,8 +3,8 @@
  * batches, each sent until acknowledged). The answer to a report tells whether the PoP is enabled and how far the
  * feed has got.
  */
-#ifndef POPD_IO_PGREPORT_H
-#define POPD_IO_PGREPORT_H
+#ifndef POPD_REPORT_PGREPORT_H
+#define POPD_REPORT_PGREPORT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,11 +2,11 @@
  * Entries stand in the order they were begun. A hint is the number of an entry, counted from the first ever; it is
  * trusted only when the one there now is the wanted one, so nothing has to be kept in step.
  */
-#include "popd/io/statbook.h"
+#include "popd/report/statbook.h"
 
 #include <stdlib.h>
 
-#include "popd/io/fifo.h"
+#include "popd/report/fifo.h"
 
 /* With fewer free places than one in so many, the book is as good as full; and a merge of days that frees less than one
  * in so many is not worth its time. */

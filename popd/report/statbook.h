@@ -4,8 +4,8 @@
  * become one entry of their day, then those of today before this one; then a tunnel's two oldest days become one of the
  * later; at last the oldest days of all tunnels are kept for the PoP as a whole (tunnel 0). Pure.
  */
-#ifndef POPD_IO_STATBOOK_H
-#define POPD_IO_STATBOOK_H
+#ifndef POPD_REPORT_STATBOOK_H
+#define POPD_REPORT_STATBOOK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,13 +2,13 @@
  * What a slot's counters were at the last look is kept in two places: sums, which change with every packet, and drops by
  * reason, which most tunnels never have. Both are mapped and touched only when used.
  */
-#include "popd/io/stats.h"
+#include "popd/report/stats.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "popd/io/view.h"
+#include "popd/core/view.h"
 
 enum { SECONDS_A_DAY = 86400 };
 

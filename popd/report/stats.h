@@ -2,10 +2,10 @@
  * What tunnels did, on its way to the database: the growth of the workers' counters since the last look, by tunnel and
  * quarter of an hour, and drops once more by reason and day, kept until a batch with them is acknowledged. A batch, once
  * made, never changes and carries a number, so that sending it again counts nothing twice. While the database is away
- * the books are bounded (see popd/io/statbook.h and dropbook.h). Pure: no clock, no database.
+ * the books are bounded (see popd/report/statbook.h and dropbook.h). Pure: no clock, no database.
  */
-#ifndef POPD_IO_STATS_H
-#define POPD_IO_STATS_H
+#ifndef POPD_REPORT_STATS_H
+#define POPD_REPORT_STATS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,8 +14,8 @@
 #include "lib/clock.h"
 #include "popd/core/counters.h"
 #include "popd/core/table.h"
-#include "popd/io/dropbook.h"
-#include "popd/io/statbook.h"
+#include "popd/report/dropbook.h"
+#include "popd/report/statbook.h"
 
 struct stats;
 

@@ -1,4 +1,4 @@
-#include "popd/io/stats_text.h"
+#include "popd/report/stats_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

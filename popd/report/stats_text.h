@@ -1,11 +1,11 @@
 /* Statistics as the doors of the database read them: a batch column by column, as PostgreSQL array texts. */
-#ifndef POPD_IO_STATS_TEXT_H
-#define POPD_IO_STATS_TEXT_H
+#ifndef POPD_REPORT_STATS_TEXT_H
+#define POPD_REPORT_STATS_TEXT_H
 
 #include <stdbool.h>
 
 #include "lib/cc.h"
-#include "popd/io/stats.h"
+#include "popd/report/stats.h"
 
 /* The parameters of api.popd_samples from `tunnel` on. */
 enum stats_column {

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/wire/ayiya.h"
+#include "lib/wire/ipv6.h"
 #include "popd/core/pipeline.h"
-#include "popd/wire/ayiya.h"
-#include "popd/wire/ipv6.h"
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 enum { NOW = 1795423260, ROUNDS = 301, ROOM = 2048, LOOKUPS = 4000 };

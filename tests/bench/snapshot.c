@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "lib/digest.h"
-#include "popd/core/snapshot.h"
+#include "popd/feed/snapshot.h"
 #include "tests/bench/die.h"
 #include "tests/bench/plan.h"
 

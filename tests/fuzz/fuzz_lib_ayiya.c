@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/wire/ayiya.h"
+#include "lib/wire/ayiya.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

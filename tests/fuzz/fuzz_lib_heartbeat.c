@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/wire/heartbeat.h"
+#include "lib/wire/heartbeat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/wire/csum.h"
-#include "popd/wire/icmp4.h"
-#include "popd/wire/ipv4.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/icmp4.h"
+#include "lib/wire/ipv4.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/wire/csum.h"
-#include "popd/wire/ecn.h"
-#include "popd/wire/icmp6.h"
-#include "popd/wire/ipv4.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ecn.h"
+#include "lib/wire/icmp6.h"
+#include "lib/wire/ipv4.h"
+#include "lib/wire/ipv6.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

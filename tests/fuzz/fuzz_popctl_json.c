@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/popctl_client.h"
-#include "popd/popctl_json.h"
+#include "popd/ctl/client.h"
+#include "popd/ctl/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/popctl_json_packet.h"
+#include "popd/ctl/json_packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

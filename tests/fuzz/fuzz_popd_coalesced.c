@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/io/coalesced.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "popd/port/coalesced.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "popd/io/control_json.h"
+#include "popd/observe/control_json.h"
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/io/feedrow.h"
+#include "popd/feed/feedrow.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

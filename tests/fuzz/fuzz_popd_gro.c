@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/io/gro.h"
-#include "popd/io/segment.h"
-#include "popd/io/transport.h"
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "lib/wire/transport.h"
+#include "popd/port/gro.h"
+#include "popd/port/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

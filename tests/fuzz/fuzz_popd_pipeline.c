@@ -14,9 +14,9 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "lib/wire/csum.h"
 #include "popd/core/pipeline.h"
 #include "popd/core/probe.h"
-#include "popd/wire/csum.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/core/crc32c.h"
+#include "lib/wire/be.h"
 #include "popd/core/pages.h"
-#include "popd/core/snapshot.h"
-#include "popd/wire/be.h"
+#include "popd/feed/crc32c.h"
+#include "popd/feed/snapshot.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/io/startup.h"
+#include "popd/daemon/startup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

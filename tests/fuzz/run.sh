@@ -16,10 +16,10 @@ JOBS=${FUZZ_JOBS:-$(nproc)}
 declare -A MAX_LEN=(
 	[lib_cursor]=128
 	[lib_text]=64
-	[popd_ayiya]=96
-	[popd_heartbeat]=160
-	[popd_io_startup]=128
-	[popd_packet]=192
+	[lib_ayiya]=96
+	[lib_heartbeat]=160
+	[popd_startup]=128
+	[lib_packet]=192
 	[popd_pipeline]=320
 	[popd_snapshot]=384
 	[ticctl_args]=128
@@ -27,8 +27,8 @@ declare -A MAX_LEN=(
 	[ticd_auth]=128
 	[ticd_line]=160
 	[ticd_session]=192
-	[web_request]=160
-	[web_text]=96
+	[webd_request]=160
+	[webd_text]=96
 )
 
 # A short memory of freed blocks and of who allocated them: enough for one input, and three times as fast. A found input is run

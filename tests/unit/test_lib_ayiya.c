@@ -1,4 +1,4 @@
-#include "popd/wire/ayiya.h"
+#include "lib/wire/ayiya.h"
 
 #include "lib/err.h"
 #include "tests/unit/test_popd_fixture.h"

@@ -1,4 +1,4 @@
-#include "popd/wire/heartbeat.h"
+#include "lib/wire/heartbeat.h"
 
 #include "lib/err.h"
 #include "tests/unit/test_popd_fixture.h"

@@ -1,5 +1,5 @@
 /* The codec of ICMPv4 errors: what a quote of each length shows, and what is none. */
-#include "popd/wire/icmp4.h"
+#include "lib/wire/icmp4.h"
 
 #include "lib/err.h"
 #include "tests/unit/test_popd_fixture.h"

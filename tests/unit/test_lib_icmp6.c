@@ -1,5 +1,5 @@
 /* ICMPv6 by itself: messages cut at every byte, quotes that just fit and those that do not. */
-#include "popd/wire/icmp6.h"
+#include "lib/wire/icmp6.h"
 
 #include "tests/unit/test_popd_fixture.h"
 

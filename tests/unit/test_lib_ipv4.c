@@ -1,4 +1,4 @@
-#include "popd/wire/ipv4.h"
+#include "lib/wire/ipv4.h"
 
 #include "lib/err.h"
 #include "tests/unit/test_popd_fixture.h"

@@ -1,8 +1,8 @@
-#include "popd/wire/ipv6.h"
+#include "lib/wire/ipv6.h"
 
 #include "lib/err.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ecn.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ecn.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static void whole_packets_pass_with_padding_and_cut_ones_do_not(void **state)

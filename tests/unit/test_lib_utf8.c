@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "ticd/ctl/utf8.h"
+#include "lib/utf8.h"
 
 static const struct {
 	const char *bytes;

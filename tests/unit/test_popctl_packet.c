@@ -1,11 +1,11 @@
 /* What popctl makes of packets: words for people, and capture files. */
-#include "popd/popctl_packet.h"
+#include "popd/ctl/packet.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/popctl_json_packet.h"
-#include "popd/popctl_pcap.h"
+#include "popd/ctl/json_packet.h"
+#include "popd/ctl/pcap.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define CLIENT1 "2001:db8:2ff:1::2"

@@ -1,4 +1,4 @@
-#include "popd/io/coalesced.h"
+#include "popd/port/coalesced.h"
 
 #include "tests/unit/test_popd_fixture.h"
 

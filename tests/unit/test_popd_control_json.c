@@ -1,4 +1,4 @@
-#include "popd/io/control_json.h"
+#include "popd/observe/control_json.h"
 
 #include <jansson.h>
 

@@ -1,4 +1,4 @@
-#include "popd/io/dropbook.h"
+#include "popd/report/dropbook.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

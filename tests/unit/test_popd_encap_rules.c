@@ -1,9 +1,9 @@
 /* The short cut in the kernel asks popd's questions in words of its own: it must come to popd's answers. */
-#include "popd/io/encap_rules.h"
+#include "popd/fastpath/encap_rules.h"
 
 #include "popd/core/encap.h"
 #include "popd/core/path.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/ipv6.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static uint64_t seed = 0xda3e39cb94b95bdb;

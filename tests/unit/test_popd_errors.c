@@ -1,6 +1,6 @@
-#include "popd/io/errors.h"
+#include "popd/observe/errors.h"
 
-#include "popd/io/stats.h"
+#include "popd/report/stats.h"
 #include "tests/unit/test_popd_fixture.h"
 
 enum { SLOTS = 4, OURS = 1, OTHER = 2 };

@@ -1,4 +1,4 @@
-#include "popd/io/feedrow.h"
+#include "popd/feed/feedrow.h"
 
 #include "lib/err.h"
 #include "tests/unit/test_popd_fixture.h"

@@ -1,5 +1,5 @@
 /* What is merged on its way to the TUN comes apart into the very packets it was made of; what is not alike or not whole is never merged. */
-#include "popd/io/gro.h"
+#include "popd/port/gro.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#include "popd/io/segment.h"
-#include "popd/io/transport.h"
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "lib/wire/transport.h"
+#include "popd/port/segment.h"
 
 enum { ROOM = 2048, MERGED = 70000 };
 static const struct gro_offer both = { true, true };

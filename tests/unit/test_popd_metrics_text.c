@@ -1,9 +1,9 @@
-#include "popd/io/metrics_text.h"
+#include "popd/observe/metrics_text.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 
-#include "popd/io/metrics_walk.h"
+#include "popd/observe/metrics_walk.h"
 #include "tests/unit/test_popd_fixture.h"
 
 /* ---- a strict reader of the text format 0.0.4, written from its description ---- */

@@ -1,5 +1,5 @@
 /* Headers that are cut anywhere begin nothing; segments fit to the byte or do not come. */
-#include "popd/io/segment.h"
+#include "popd/port/segment.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "popd/io/transport.h"
-#include "popd/wire/be.h"
-#include "popd/wire/csum.h"
-#include "popd/wire/ipv6.h"
+#include "lib/wire/be.h"
+#include "lib/wire/csum.h"
+#include "lib/wire/ipv6.h"
+#include "lib/wire/transport.h"
 
 enum { PAYLOAD = 300, STEP = 100, ROOM = 512 };
 

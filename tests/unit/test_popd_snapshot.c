@@ -1,11 +1,11 @@
 /* The table on disk: what is written is read back, hostile bytes are refused with the table left empty, and the journal
  * ends where it is torn. */
-#include "popd/core/snapshot.h"
+#include "popd/feed/snapshot.h"
 
 #include <time.h>
 
 #include "lib/err.h"
-#include "popd/core/crc32c.h"
+#include "popd/feed/crc32c.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static const struct snapshot_head head = { "demo01", UINT64_C(0x123456789a), NOW };

@@ -1,4 +1,4 @@
-#include "popd/io/startup.h"
+#include "popd/daemon/startup.h"
 
 #include "tests/unit/test_popd_fixture.h"
 

@@ -1,4 +1,4 @@
-#include "popd/io/statbook.h"
+#include "popd/report/statbook.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

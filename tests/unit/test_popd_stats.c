@@ -1,6 +1,6 @@
-#include "popd/io/stats.h"
+#include "popd/report/stats.h"
 
-#include "popd/io/stats_text.h"
+#include "popd/report/stats_text.h"
 #include "tests/unit/test_popd_fixture.h"
 
 enum { DAY = 20780, QUARTER = 41 };

@@ -1,4 +1,4 @@
-#include "popd/io/store.h"
+#include "popd/feed/store.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

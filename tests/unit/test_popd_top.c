@@ -1,4 +1,4 @@
-#include "popd/io/top.h"
+#include "popd/observe/top.h"
 
 #include "lib/err.h"
 #include "tests/unit/test_popd_fixture.h"

@@ -1,5 +1,5 @@
 /* Watched packets from the pipeline to those who watch, without threads: tap.h at one end, trace.h at the other. */
-#include "popd/io/trace.h"
+#include "popd/observe/trace.h"
 
 #include <jansson.h>
 

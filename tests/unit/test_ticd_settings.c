@@ -1,4 +1,4 @@
-#include "ticd/core/settings.h"
+#include "ticd/settings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

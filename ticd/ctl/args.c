@@ -8,7 +8,7 @@
 #include "lib/err.h"
 #include "lib/ip.h"
 #include "lib/num.h"
-#include "ticd/ctl/utf8.h"
+#include "lib/utf8.h"
 
 /* Each reader says whether `text` is of its kind, and may put another spelling of it in `out` (else `text` is the
  * value). */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ticd/ctl/utf8.h"
+#include "lib/utf8.h"
 
 /* A text from outside that is not UTF-8 (a word of the command line, a sentence cut short) with U+FFFD for what is
  * wrong. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "ticd/ctl/utf8.h"
+#include "lib/utf8.h"
 
 enum { ESCAPED = 4 }; /* columns of \xNN */
 

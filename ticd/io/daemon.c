@@ -12,12 +12,12 @@
 #include "lib/log.h"
 #include "lib/version.h"
 #include "ticd/core/session.h"
-#include "ticd/core/settings.h"
 #include "ticd/io/conn.h"
 #include "ticd/io/daily.h"
 #include "ticd/io/listen.h"
 #include "ticd/io/pgstore.h"
 #include "ticd/io/tls.h"
+#include "ticd/settings.h"
 
 enum {
 	OWN_FILES = 64, /* descriptors beside those of connections and database */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
-#include "tests/unit/test_web_fixture.h"
+#include "tests/unit/test_webd_fixture.h"
 
 static struct digest_ctx *digest_of_all;
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/test_web_fixture.h"
+#include "tests/unit/test_webd_fixture.h"
 #include "web/page/html.h"
 #include "web/page/layout.h"
 

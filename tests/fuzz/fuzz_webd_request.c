@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
-#include "tests/unit/test_web_fixture.h"
+#include "tests/unit/test_webd_fixture.h"
 #include "web/page/site.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

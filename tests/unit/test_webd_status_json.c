@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/test_web_fixture.h"
+#include "tests/unit/test_webd_fixture.h"
 
 static json_t *json_of(const struct page_now *now)
 {
