@@ -40,7 +40,7 @@ static enum drop open_ayiya(struct job *job, struct work *w)
 	if (w->ayiya.signature_len != digest_len(alg))
 		return DROP_AYIYA_FORM;
 	w->from = endpoint_pack(job->from, alg == DIGEST_SHA256 ? ENDPOINT_SHA256 : 0);
-	w->who = (const struct ip6 *)(job->data + AYIYA_AT_IDENTITY);
+	w->identity = (const struct ip6 *)(job->data + AYIYA_AT_IDENTITY);
 	return DROP_NONE;
 }
 
@@ -53,7 +53,7 @@ static enum drop open_heartbeat(struct job *job, struct work *w)
 	if (heartbeat_decode(job->data, job->len, &w->beat) != 0)
 		return DROP_BEAT_FORM;
 	w->from = endpoint_pack((struct endpoint4){ job->from.addr, 0 }, 0);
-	w->who = &w->beat.client;
+	w->identity = &w->beat.client;
 	return DROP_NONE;
 }
 
@@ -67,7 +67,7 @@ static enum drop open_proto41(struct job *job, struct work *w)
 	if (!drop)
 		drop = forward_judge_source(w->inner);
 	if (!drop)
-		w->who = (const struct ip6 *)(w->inner + IPV6_AT_SOURCE);
+		w->identity = (const struct ip6 *)(w->inner + IPV6_AT_SOURCE);
 	return drop;
 }
 
@@ -80,12 +80,12 @@ static enum drop open_icmp4(const struct batch *b, struct job *job, struct work 
 		return err == -ERR_FORMAT ? DROP_ICMP4_UNVERIFIED : DROP_OUTER_SHORT;
 	if (ip4_is_martian(job->from.addr))
 		return DROP_OUTER_MARTIAN;
-	if (!complaint_read(&w->icmp4, job->from, b->pop->ipv4, b->p->ayiya_port, &job->complaint))
+	if (!icmp_error_read(&w->icmp4, job->from, b->pop->ipv4, b->p->ayiya_port, &job->icmp_error))
 		return DROP_ICMP4_UNVERIFIED;
 	if (w->icmp4.shows == ICMP4_SHOWS_AYIYA || w->icmp4.shows == ICMP4_SHOWS_INNER)
-		w->who = &w->icmp4.address;
+		w->identity = &w->icmp4.address;
 	else
-		job->event = EVENT_COMPLAINT;
+		job->event = EVENT_ICMP_ERROR;
 	return DROP_NONE;
 }
 
@@ -114,7 +114,7 @@ void arrive_open(struct batch *b)
 		struct work *w = &b->work[i];
 		bool inside = job->source == JOB_FROM_TUN || job->source == JOB_PROBE;
 		w->inner = NULL;
-		w->who = NULL;
+		w->identity = NULL;
 		w->echoes = false;
 		w->claimed_len = 0;
 		w->remarked = false;
@@ -185,7 +185,7 @@ static bool names_tunnel(const struct job *job, const struct work *w)
 	if (w->route.kind != ROUTE_TUNNEL_NET)
 		return false;
 	struct ip6 client = tunnel_client(w->route.conf);
-	return ip6_equal(&client, w->who);
+	return ip6_equal(&client, w->identity);
 }
 
 /* The digest of the secret goes where the signature is: then what is to be hashed lies in one piece. */
@@ -228,7 +228,7 @@ static bool quotes_tunnel(const struct work *w, uint32_t now)
 	if (w->route.kind != ROUTE_TUNNEL_NET || !replay_clock_is_near(w->icmp4.epoch, now))
 		return false;
 	struct ip6 pop = tunnel_pop(w->route.conf);
-	return ip6_equal(&pop, w->who);
+	return ip6_equal(&pop, w->identity);
 }
 
 static void check_icmp4(struct batch *b, size_t i)
@@ -236,7 +236,7 @@ static void check_icmp4(struct batch *b, size_t i)
 	struct job *job = &b->jobs[i];
 	const struct work *w = &b->work[i];
 	enum drop why = quotes_tunnel(w, b->now.wall)
-				? complaint_settle(&job->complaint, w->route.tunnel, w->route.conf, b->now.wall)
+				? icmp_error_settle(&job->icmp_error, w->route.tunnel, w->route.conf, b->now.wall)
 				: DROP_ICMP4_UNVERIFIED;
 
 	/* Whoever makes one up does not choose whose errors it is counted among. */
@@ -252,7 +252,7 @@ void arrive_check(struct batch *b)
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
 		struct work *w = &b->work[i];
-		if (job->drop || !w->who)
+		if (job->drop || !w->identity)
 			continue;
 		if (job->source == JOB_FROM_ICMP4) {
 			check_icmp4(b, i);
@@ -366,7 +366,7 @@ void arrive_accept(struct batch *b)
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
 		struct work *w = &b->work[i];
-		if (job->drop || !w->who || !w->inner)
+		if (job->drop || !w->identity || !w->inner)
 			continue;
 		enum drop drop = take_congestion_mark(job, w);
 		if (drop)

@@ -10,12 +10,12 @@
 
 /* What is known of one job beyond the job itself. */
 struct work {
-	uint8_t *inner;        /* the inner packet; NULL: there is none (yet) */
-	uint32_t inner_len;    /* as ipv6_check has it */
-	bool echoes;           /* the client has asked for an AYIYA echo response */
-	uint64_t from;         /* endpoint word of the outer source; 0: uplink */
-	const struct ip6 *who; /* the address that names the tunnel; NULL: none does */
-	struct route route;    /* of `who`; later of the inner source */
+	uint8_t *inner;             /* the inner packet; NULL: there is none (yet) */
+	uint32_t inner_len;         /* as ipv6_check has it */
+	bool echoes;                /* the client has asked for an AYIYA echo response */
+	uint64_t from;              /* endpoint word of the outer source; 0: uplink */
+	const struct ip6 *identity; /* the address that names the tunnel; NULL: none does */
+	struct route route;         /* of `who`; later of the inner source */
 	union {
 		struct ayiya_view ayiya;
 		struct heartbeat beat;
@@ -32,7 +32,7 @@ struct batch {
 	struct pipeline *p;
 	struct job *jobs;
 	size_t n;
-	struct moment now;
+	struct timestamp now;
 	const struct pop_conf *pop;
 	struct work work[PIPELINE_BATCH];
 	/* Digests asked for and not yet computed; `asker`: the job. A job asks for at most two at a time. */

@@ -105,20 +105,20 @@ void counters_drop(struct counters *c, uint32_t slot, const struct drop_note *no
 	COUNT(own->count);
 }
 
-void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t octets)
+void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t bytes)
 {
 	ADD(c->packets_in, packets);
-	ADD(c->octets_in, octets);
+	ADD(c->bytes_in, bytes);
 	ADD(c->tunnels[slot].packets_in, packets);
-	ADD(c->tunnels[slot].octets_in, octets);
+	ADD(c->tunnels[slot].bytes_in, bytes);
 }
 
-void counters_out(struct counters *c, uint32_t slot, size_t octets)
+void counters_out(struct counters *c, uint32_t slot, size_t bytes)
 {
 	ADD(c->packets_out, 1);
-	ADD(c->octets_out, octets);
+	ADD(c->bytes_out, bytes);
 	ADD(c->tunnels[slot].packets_out, 1);
-	ADD(c->tunnels[slot].octets_out, octets);
+	ADD(c->tunnels[slot].bytes_out, bytes);
 }
 
 void counters_echo_sent(struct counters *c, uint32_t slot)
@@ -196,9 +196,9 @@ void counters_clear_slot(struct counters *c, uint32_t slot)
 	uint32_t at = GET(t->drops);
 
 	SET(t->packets_in, 0);
-	SET(t->octets_in, 0);
+	SET(t->bytes_in, 0);
 	SET(t->packets_out, 0);
-	SET(t->octets_out, 0);
+	SET(t->bytes_out, 0);
 	SET(t->echo_sent, 0);
 	SET(t->echo_received, 0);
 	SET(t->rtt_min_us, 0);

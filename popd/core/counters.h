@@ -1,6 +1,6 @@
 /*
  * One worker's counters: written by that worker alone (relaxed), summed by the control thread. Per tunnel: packets and
- * octets of inner traffic both ways, drops by reason, liveness. Per PoP: the same, plus drops that no tunnel could be
+ * bytes of inner traffic both ways, drops by reason, liveness. Per PoP: the same, plus drops that no tunnel could be
  * named for. Each reason has a record of its last packet, which is written before the packet is counted: who sees the
  * count sees that packet or a later one.
  */
@@ -19,9 +19,9 @@
 
 /* One cache line: what a worker touches for a tunnel's every packet. */
 struct tunnel_counters {
-	_Atomic uint64_t packets_in, octets_in; /* from the client: delivered, or answered by the PoP */
+	_Atomic uint64_t packets_in, bytes_in; /* from the client: delivered, or answered by the PoP */
 	_Atomic uint64_t packets_out,
-		octets_out; /* to the client, answers included; probes and their replies count as echo_* only */
+		bytes_out; /* to the client, answers included; probes and their replies count as echo_* only */
 	_Atomic uint32_t echo_sent, echo_received, rtt_min_us, rtt_max_us; /* rtt_min_us 0: none */
 	_Atomic uint64_t rtt_sum_us;
 	_Atomic uint32_t drops; /* the first of its list in this worker's drops, plus 1; 0: nothing dropped yet */
@@ -44,7 +44,7 @@ enum { COUNTERS_RECORDS = 1 << 16 };
 
 struct counters {
 	struct pop_drops drops[DROP__COUNT]; /* all of the PoP, by reason */
-	_Atomic uint64_t packets_in, octets_in, packets_out, octets_out;
+	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out;
 	_Atomic uint64_t beats;                    /* valid heartbeats and AYIYA no-ops */
 	_Atomic uint64_t moves;                    /* endpoints that moved */
 	_Atomic uint64_t answers, answers_limited; /* ICMPv6 errors sent, and held back by the rate limit */
@@ -68,8 +68,8 @@ void counters_free(struct counters *c);
 
 /* Worker side. Counts what `note` tells of; slot UINT32_MAX: no tunnel is known. */
 void counters_drop(struct counters *c, uint32_t slot, const struct drop_note *note) NONNULL;
-void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t octets) NONNULL;
-void counters_out(struct counters *c, uint32_t slot, size_t octets) NONNULL;
+void counters_in(struct counters *c, uint32_t slot, uint32_t packets, size_t bytes) NONNULL;
+void counters_out(struct counters *c, uint32_t slot, size_t bytes) NONNULL;
 void counters_echo_sent(struct counters *c, uint32_t slot) NONNULL;
 void counters_echo_received(struct counters *c, uint32_t slot, uint32_t rtt_us) NONNULL;
 void counters_beat(struct counters *c) NONNULL;

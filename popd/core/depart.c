@@ -77,20 +77,20 @@ static void hear_probe(struct batch *b, size_t i, const struct verdict *v)
 		batch_drop(b, i, DROP_POP_UNUSED, job->tunnel, job->conf);
 }
 
-/* A super-packet counts as the packets it was. */
+/* A GSO packet counts as the packets it was. */
 static void count_passed(struct batch *b, const struct job *job, uint32_t len)
 {
-	uint32_t packets = super_count(job->super, len);
+	uint32_t packets = gso_segments(job->gso, len);
 
 	if (job->tunnel)
-		counters_in(b->p->counters, job->tunnel->slot, packets, len + (packets - 1) * job->super.header);
+		counters_in(b->p->counters, job->tunnel->slot, packets, len + (packets - 1) * job->gso.header);
 }
 
 void depart_inner(struct batch *b, size_t i, const struct route *destination)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
-	struct crossing x = { w->inner, w->inner_len, b->pop, job->tunnel, job->conf, w->route, *destination };
+	struct transit x = { w->inner, w->inner_len, b->pop, job->tunnel, job->conf, w->route, *destination };
 	struct verdict v;
 
 	forward_decide(b->p, &x, b->now, &v);
@@ -102,7 +102,7 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 		w->inner[IPV6_AT_HOPS]--;
 		count_passed(b, job, w->inner_len);
 		to_uplink(job, w->inner, w->inner_len);
-		job->out[0].super = job->super;
+		job->out[0].gso = job->gso;
 		break;
 	case ACTION_TUNNEL:
 		w->inner[IPV6_AT_HOPS]--;

@@ -144,7 +144,7 @@ static void endpoint_mismatch(const struct drop_note *n, char *out)
 }
 
 /* Who says so, and of packets to where. */
-static void outer_complaint(const struct drop_note *n, char *out)
+static void outer_icmp_error(const struct drop_note *n, char *out)
 {
 	static const char *const says_what[DROP__COUNT] = {
 		[DROP_OUTER_UNREACHABLE] = "says that our packets do not reach the client at",
@@ -263,9 +263,9 @@ static void (*const says[DROP__COUNT])(const struct drop_note *n, char *out) = {
 	[DROP_REPLAY_STALE] = replay_stale,
 	[DROP_REPLAY_MOVE] = replay_move,
 	[DROP_ENDPOINT_MISMATCH] = endpoint_mismatch,
-	[DROP_OUTER_UNREACHABLE] = outer_complaint,
-	[DROP_OUTER_TIME_EXCEEDED] = outer_complaint,
-	[DROP_OUTER_PARAMETER] = outer_complaint,
+	[DROP_OUTER_UNREACHABLE] = outer_icmp_error,
+	[DROP_OUTER_TIME_EXCEEDED] = outer_icmp_error,
+	[DROP_OUTER_PARAMETER] = outer_icmp_error,
 	[DROP_OUTER_TOO_BIG] = outer_too_big,
 	[DROP_INNER_SHORT] = inner_short,
 	[DROP_INNER_VERSION] = inner_version,

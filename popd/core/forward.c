@@ -11,7 +11,7 @@ static bool is_about_destination(enum drop d)
 	       d == DROP_NO_ENDPOINT || d == DROP_TOO_BIG;
 }
 
-static void let_go(const struct crossing *x, struct verdict *v, enum drop why)
+static void let_go(const struct transit *x, struct verdict *v, enum drop why)
 {
 	bool to = x->destination.tunnel && (!x->from || is_about_destination(why));
 
@@ -22,7 +22,7 @@ static void let_go(const struct crossing *x, struct verdict *v, enum drop why)
 }
 
 /* Lets it go with an error from the PoP's end of the tunnel concerned, or from popd itself when none is known. */
-static void refuse(const struct crossing *x, struct verdict *v, enum drop why, struct icmp6_error error)
+static void refuse(const struct transit *x, struct verdict *v, enum drop why, struct icmp6_error error)
 {
 	const struct tunnel_conf *near = x->from ? x->from_conf : x->destination.conf;
 
@@ -32,7 +32,7 @@ static void refuse(const struct crossing *x, struct verdict *v, enum drop why, s
 	v->answer = near ? tunnel_pop(near) : x->pop->own;
 }
 
-static void refuse_unreachable(const struct crossing *x, struct verdict *v, enum drop why, enum icmp6_code code)
+static void refuse_unreachable(const struct transit *x, struct verdict *v, enum drop why, enum icmp6_code code)
 {
 	refuse(x, v, why, (struct icmp6_error){ ICMP6_UNREACHABLE, (uint8_t)code, 0 });
 }
@@ -56,7 +56,7 @@ enum drop forward_judge_source(const uint8_t *packet)
 }
 
 /* BCP 38, both ways. */
-static enum drop judge_owner(const struct crossing *x, const struct ip6 *source)
+static enum drop judge_owner(const struct transit *x, const struct ip6 *source)
 {
 	if (!x->from)
 		return pop_owns(x->pop, source) ? DROP_SPOOFED_FROM_UPLINK : DROP_NONE;
@@ -66,7 +66,7 @@ static enum drop judge_owner(const struct crossing *x, const struct ip6 *source)
 
 /* ---- 3. the PoP itself ---- */
 
-static bool is_for_pop(const struct crossing *x, const struct ip6 *destination)
+static bool is_for_pop(const struct transit *x, const struct ip6 *destination)
 {
 	if (x->destination.kind == ROUTE_TUNNEL_NET) {
 		struct ip6 near = tunnel_pop(x->destination.conf);
@@ -76,8 +76,8 @@ static bool is_for_pop(const struct crossing *x, const struct ip6 *destination)
 	return pop_is(x->pop, destination);
 }
 
-static void hear_echo_reply(const struct pipeline *p, const struct crossing *x, const struct ipv6_upper *u,
-			    struct moment now, struct verdict *v)
+static void hear_echo_reply(const struct pipeline *p, const struct transit *x, const struct ipv6_upper *u,
+			    struct timestamp now, struct verdict *v)
 {
 	struct ip6 source = ipv6_source(x->packet);
 	bool own = x->from && x->destination.tunnel == x->from;
@@ -92,8 +92,8 @@ static void hear_echo_reply(const struct pipeline *p, const struct crossing *x, 
 	}
 }
 
-static void hear_icmp(const struct pipeline *p, const struct crossing *x, const struct ipv6_upper *u,
-		      const struct ip6 *destination, struct moment now, struct verdict *v)
+static void hear_icmp(const struct pipeline *p, const struct transit *x, const struct ipv6_upper *u,
+		      const struct ip6 *destination, struct timestamp now, struct verdict *v)
 {
 	uint8_t type = x->len - u->offset >= ICMP6_HEADER ? x->packet[u->offset] : 0;
 
@@ -111,8 +111,8 @@ static void hear_icmp(const struct pipeline *p, const struct crossing *x, const 
 	}
 }
 
-static void deliver_to_pop(const struct pipeline *p, const struct crossing *x, const struct ip6 *destination,
-			   struct moment now, struct verdict *v)
+static void deliver_to_pop(const struct pipeline *p, const struct transit *x, const struct ip6 *destination,
+			   struct timestamp now, struct verdict *v)
 {
 	struct ipv6_upper u = ipv6_upper(x->packet, x->len);
 
@@ -137,7 +137,7 @@ static void deliver_to_pop(const struct pipeline *p, const struct crossing *x, c
 /* Solicited-node multicast (RFC 4291 2.7.1) is how a client may ask for our end of the tunnel. All else is heard and
  * needs no answer: a link with two configured ends has no listeners to keep account of, and an advertisement in answer
  * to a router solicitation would only make the client number itself from a prefix of which ::2 alone is routed. */
-static void hear_multicast(const struct crossing *x, struct verdict *v)
+static void hear_multicast(const struct transit *x, struct verdict *v)
 {
 	struct ip6 near;
 
@@ -155,7 +155,7 @@ static void hear_multicast(const struct crossing *x, struct verdict *v)
 
 /* ---- 4 and 5. the way on ---- */
 
-static void send_to_uplink(const struct crossing *x, struct verdict *v)
+static void send_to_uplink(const struct transit *x, struct verdict *v)
 {
 	if (x->packet[IPV6_AT_HOPS] <= 1)
 		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ ICMP6_TIME_EXCEEDED, 0, 0 });
@@ -163,7 +163,7 @@ static void send_to_uplink(const struct crossing *x, struct verdict *v)
 		v->action = ACTION_UPLINK;
 }
 
-static void send_to_tunnel(const struct pipeline *p, const struct crossing *x, struct moment now, struct verdict *v)
+static void send_to_tunnel(const struct pipeline *p, const struct transit *x, struct timestamp now, struct verdict *v)
 {
 	struct tunnel *to = x->destination.tunnel;
 	const struct tunnel_conf *c = x->destination.conf;
@@ -192,8 +192,8 @@ static void send_to_tunnel(const struct pipeline *p, const struct crossing *x, s
 	v->to_conf = c;
 }
 
-static void route(const struct pipeline *p, const struct crossing *x, const struct ip6 *destination, struct moment now,
-		  struct verdict *v)
+static void route(const struct pipeline *p, const struct transit *x, const struct ip6 *destination,
+		  struct timestamp now, struct verdict *v)
 {
 	if (x->destination.kind == ROUTE_NONE) {
 		if (pop_owns(x->pop, destination))
@@ -221,7 +221,7 @@ bool forward_is_transit(const struct pop_conf *pop, const uint8_t *packet)
 	       !pop_is(pop, &destination);
 }
 
-void forward_decide(const struct pipeline *p, const struct crossing *x, struct moment now, struct verdict *v)
+void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now, struct verdict *v)
 {
 	struct ip6 source = ipv6_source(x->packet), destination = ipv6_destination(x->packet);
 	enum ipv6_kind to = ipv6_kind(&destination);

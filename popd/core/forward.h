@@ -21,7 +21,7 @@
 #include "popd/core/pipeline.h"
 #include "popd/core/table.h"
 
-struct crossing {
+struct transit {
 	const uint8_t *packet; /* ipv6_check says it is one, */
 	uint32_t len;          /* of this length */
 	const struct pop_conf *pop;
@@ -57,7 +57,7 @@ struct verdict {
 	uint32_t rtt_us, probe; /* ACTION_PROBED */
 };
 
-void forward_decide(const struct pipeline *p, const struct crossing *x, struct moment now, struct verdict *v) NONNULL;
+void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now, struct verdict *v) NONNULL;
 
 /* True when all that forward_decide can say of the packet is that it goes to the uplink or is let go without an answer:
  * its destination is neither ours nor ours to judge, and its hop limit lasts. */

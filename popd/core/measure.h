@@ -14,9 +14,9 @@
 	X(RTT_SUM, "rtt_sum_us", SUM, "microseconds", "all round trips together, for their mean")             \
 	X(RTT_MAX, "rtt_max_us", MOST, "microseconds", "longest round trip of a probe")                       \
 	X(PACKETS_IN, "packets_in", SUM, "packets", "packets from the client, delivered or answered")         \
-	X(OCTETS_IN, "octets_in", SUM, "octets", "octets of the packets from the client")                     \
+	X(BYTES_IN, "bytes_in", SUM, "bytes", "bytes of the packets from the client")                         \
 	X(PACKETS_OUT, "packets_out", SUM, "packets", "packets to the client, answers of the PoP among them") \
-	X(OCTETS_OUT, "octets_out", SUM, "octets", "octets of the packets to the client")                     \
+	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")                         \
 	X(DROPS, "drops", SUM, "packets", "packets dropped, for whatever reason")
 
 /* Of the PoP alone. */

@@ -46,10 +46,10 @@ static void beat_address(const struct about *a, uint64_t out[static 2])
 	out[0] = a->w->beat.address.v;
 }
 
-static void who(const struct about *a, uint64_t out[static 2])
+static void identity(const struct about *a, uint64_t out[static 2])
 {
-	if (a->w->who)
-		put_address(out, a->w->who);
+	if (a->w->identity)
+		put_address(out, a->w->identity);
 }
 
 static void type(const struct about *a, uint64_t out[static 2])
@@ -158,10 +158,10 @@ static void service(const struct about *a, uint64_t out[static 2])
 		out[1] = UINT64_C(1) + be16_load(upper + 2);
 }
 
-static void complaint(const struct about *a, uint64_t out[static 2])
+static void icmp_error(const struct about *a, uint64_t out[static 2])
 {
-	out[0] = a->job->complaint.about;
-	out[1] = a->job->complaint.mtu;
+	out[0] = a->job->icmp_error.about;
+	out[1] = a->job->icmp_error.mtu;
 }
 
 static const struct {
@@ -172,17 +172,17 @@ static const struct {
 	[DROP_AYIYA_OPCODE] = { opcode, false },
 	[DROP_AYIYA_NEXT_HEADER] = { next_header, false },
 	[DROP_BEAT_ADDRESS] = { beat_address, false },
-	[DROP_TUNNEL_UNKNOWN] = { who, false },
+	[DROP_TUNNEL_UNKNOWN] = { identity, false },
 	[DROP_TUNNEL_TYPE] = { type, false },
 	[DROP_TUNNEL_DOWN] = { heard, false },
 	[DROP_CLOCK_SKEW] = { skew, false },
 	[DROP_REPLAY_STALE] = { replay, false },
 	[DROP_REPLAY_MOVE] = { replay, false },
 	[DROP_ENDPOINT_MISMATCH] = { endpoint, false },
-	[DROP_OUTER_UNREACHABLE] = { complaint, false },
-	[DROP_OUTER_TIME_EXCEEDED] = { complaint, false },
-	[DROP_OUTER_PARAMETER] = { complaint, false },
-	[DROP_OUTER_TOO_BIG] = { complaint, false },
+	[DROP_OUTER_UNREACHABLE] = { icmp_error, false },
+	[DROP_OUTER_TIME_EXCEEDED] = { icmp_error, false },
+	[DROP_OUTER_PARAMETER] = { icmp_error, false },
+	[DROP_OUTER_TOO_BIG] = { icmp_error, false },
 	[DROP_INNER_SHORT] = { inner_length, false },
 	[DROP_INNER_VERSION] = { inner_version, false },
 	[DROP_INNER_MARTIAN_SOURCE] = { source, true },

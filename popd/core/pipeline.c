@@ -61,7 +61,7 @@ static void look_up_tunnels(struct batch *b)
 	struct route routes[PIPELINE_BATCH];
 
 	for (size_t i = 0; i < b->n; i++)
-		keys[i] = b->jobs[i].drop ? NULL : b->work[i].who;
+		keys[i] = b->jobs[i].drop ? NULL : b->work[i].identity;
 	table_lookup_batch(b->p->table, keys, b->n, routes);
 	for (size_t i = 0; i < b->n; i++) {
 		b->work[i].route = routes[i];
@@ -128,7 +128,7 @@ static void drop_unsigned(struct batch *b)
 	}
 }
 
-void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment now)
+void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timestamp now)
 {
 	struct batch b;
 
@@ -185,11 +185,11 @@ void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
 	drop_out(p, out, DROP_OUTER_TOO_BIG, len, wall);
 }
 
-void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, const uint8_t *data,
-		       uint32_t len, uint32_t wall)
+void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c, const uint8_t *data,
+			 uint32_t len, uint32_t wall)
 {
 	const struct tunnel_conf *conf = t ? atomic_load(&t->conf) : NULL;
-	enum drop why = conf ? complaint_settle(c, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
+	enum drop why = conf ? icmp_error_settle(c, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
 	bool is_its = why != DROP_ICMP4_UNVERIFIED;
 	struct drop_note note = {
 		.why = why,

@@ -8,7 +8,7 @@
 
 #include "lib/digest.h"
 #include "lib/sha1_many.h"
-#include "popd/core/complaint.h"
+#include "popd/core/icmp_error.h"
 #include "popd/core/counters.h"
 #include "popd/core/drop.h"
 #include "popd/core/limit.h"
@@ -29,15 +29,14 @@ enum job_source {
 /* Several TCP segments of one flow in one packet, as the kernel's receive offload merged them; the checksum is the
  * pseudo-header's alone. Only what goes to the uplink may come so (forward_is_transit): all else has to be seen segment by
  * segment. */
-struct super {
-	uint16_t
-		segment; /* payload bytes of each segment but the last, which may be shorter; 0: it is one plain packet */
+struct gso {
+	uint16_t size;   /* payload bytes of each segment but the last, which may be shorter; 0: one plain packet */
 	uint16_t header; /* bytes before the payload: IPv6 and TCP, no extension headers */
 };
 
-static inline uint32_t super_count(struct super s, uint32_t len)
+static inline uint32_t gso_segments(struct gso s, uint32_t len)
 {
-	return s.segment == 0 || len <= s.header ? 1 : (len - s.header + s.segment - 1u) / s.segment;
+	return s.size == 0 || len <= s.header ? 1 : (len - s.header + s.size - 1u) / s.size;
 }
 
 enum out_kind { OUT_NONE, OUT_TUN, OUT_UDP, OUT_PROTO41 };
@@ -48,13 +47,13 @@ struct out {
 	struct endpoint4 to;   /* OUT_UDP, OUT_PROTO41 */
 	uint8_t tos;           /* outer DSCP and ECN */
 	bool dont_fragment;    /* outer DF */
-	struct super super;    /* OUT_TUN */
+	struct gso gso;        /* OUT_TUN */
 	struct tunnel *tunnel; /* whose traffic it is, for errors of the send; NULL: none */
 };
 
-/* What the control thread may be told of, at most one a job: something for the log, or a complaint that shows no more
- * of its tunnel than the endpoint (pipeline_complain when it is found). */
-enum event { EVENT_NONE, EVENT_ENDPOINT_MOVED, EVENT_TUNNEL_UP, EVENT_COMPLAINT };
+/* What the control thread may be told of, at most one a job: something for the log, or an ICMP error that shows no more
+ * of its tunnel than the endpoint (pipeline_icmp_error when it is found). */
+enum event { EVENT_NONE, EVENT_ENDPOINT_MOVED, EVENT_TUNNEL_UP, EVENT_ICMP_ERROR };
 
 /* The outer DSCP: the inner packet's, or DSCP_FIXED + 0 to 63. */
 enum dscp { DSCP_COPY, DSCP_FIXED, DSCP_LAST = DSCP_FIXED + 63 };
@@ -66,7 +65,7 @@ struct job {
 	uint32_t len;
 	struct endpoint4 from; /* outer source; none for JOB_FROM_TUN */
 	uint8_t outer_tos;     /* as received */
-	struct super super;    /* JOB_FROM_PROTO41 */
+	struct gso gso;        /* JOB_FROM_PROTO41 */
 	struct tunnel *tunnel; /* JOB_PROBE: to; else set on the way: whose packet it is, as far as known */
 	/* on the way */
 	const struct tunnel_conf *conf;
@@ -76,9 +75,9 @@ struct job {
 	const struct tunnel_conf *charged_conf; /* its configuration */
 	struct out out[2];                      /* out[1] only for an AYIYA echo request that also forwards */
 	enum event event;
-	uint64_t old_endpoint;      /* EVENT_ENDPOINT_MOVED: the endpoint word before */
-	struct complaint complaint; /* EVENT_COMPLAINT */
-	uint8_t echo[128];          /* room for the small second answer */
+	uint64_t old_endpoint;        /* EVENT_ENDPOINT_MOVED: the endpoint word before */
+	struct icmp_error icmp_error; /* EVENT_ICMP_ERROR */
+	uint8_t echo[128];            /* room for the small second answer */
 };
 
 struct pipeline {
@@ -94,7 +93,7 @@ struct pipeline {
 };
 
 /* The moment a batch is handled at. */
-struct moment {
+struct timestamp {
 	uint32_t wall;   /* seconds since 1970: protocol stamps */
 	int64_t mono_us; /* microseconds of the monotonic clock: rate limits and round-trip times */
 };
@@ -104,7 +103,7 @@ enum { PIPELINE_BATCH = 64 };
 /* Runs `n` (<= PIPELINE_BATCH) jobs, between table_worker_enter and _leave. Where a client was last heard from within the
  * batch holds for all that goes to it. What has done its work here (a beat, the reply to a probe) ends with DROP_NONE
  * and no output. */
-void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct moment now) NONNULL;
+void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timestamp now) NONNULL;
 
 /* Output could not be sent, `error` (errno) says why: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
 void pipeline_refused(struct pipeline *p, const struct out *out, int error, uint32_t wall) NONNULL;
@@ -116,9 +115,9 @@ void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endp
  * Counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
 void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
 
-/* Settles a complaint about `t` (NULL: no tunnel has that endpoint), between table_worker_enter and _leave. Of its packet
+/* Settles an ICMP error about `t` (NULL: no tunnel has that endpoint), between table_worker_enter and _leave. Of its packet
  * of `len` bytes the first DROP_HEAD are at `data`. */
-void pipeline_complain(struct pipeline *p, struct tunnel *t, const struct complaint *c, const uint8_t *data,
-		       uint32_t len, uint32_t wall) NONNULL_ARGS(1, 3);
+void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c, const uint8_t *data,
+			 uint32_t len, uint32_t wall) NONNULL_ARGS(1, 3);
 
 #endif

@@ -57,13 +57,13 @@ struct tunnel {
 	_Atomic uint32_t heard;  /* wall second of the last valid packet or beat; 0: never */
 	_Atomic uint64_t plain;  /* tunnel_plain of its configuration; 0: free slot */
 	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
-	_Atomic uint32_t held;   /* not 0: its every packet must come by popd, no short cut */
+	_Atomic uint32_t held;   /* not 0: its every packet must come by popd, no fast path */
 	atomic_flag moving;      /* held for the few instructions in which an endpoint moves */
 	_Atomic bool watched;    /* somebody follows its packets (port/tap.h); the control thread's to set */
 	uint32_t slot;           /* own index */
 } CACHE_ALIGNED;
 
-/* All of a configuration that it takes to wrap an ordinary packet in protocol 41, as one word for the short cut in the
+/* All of a configuration that it takes to wrap an ordinary packet in protocol 41, as one word for the fast path in the
  * kernel (popd/fastpath/encap41.h): T-id << 32 | MTU << 16 | TUNNEL_PLAIN_*. 0: disabled, or of a type that is not so easy.
  */
 enum { TUNNEL_PLAIN_STATIC = 1 };

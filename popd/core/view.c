@@ -83,9 +83,9 @@ void view_pop(struct counters *const *workers, size_t n, struct view_pop *out)
 	for (size_t i = 0; i < n; i++) {
 		const struct counters *c = workers[i];
 		out->packets_in += get64(&c->packets_in);
-		out->octets_in += get64(&c->octets_in);
+		out->bytes_in += get64(&c->bytes_in);
 		out->packets_out += get64(&c->packets_out);
-		out->octets_out += get64(&c->octets_out);
+		out->bytes_out += get64(&c->bytes_out);
 		out->beats += get64(&c->beats);
 		out->moves += get64(&c->moves);
 		out->answers += get64(&c->answers);
@@ -108,20 +108,13 @@ uint64_t view_pop_measure(const struct view_pop *v, enum measure m)
 	for (size_t i = 0; i < DROP__COUNT; i++)
 		drops += v->drops[i].count;
 	const uint64_t values[MEASURE__COUNT] = {
-		[MEASURE_SENT] = v->sent,
-		[MEASURE_RECEIVED] = v->received,
-		[MEASURE_RTT_MIN] = v->rtt_min_us,
-		[MEASURE_RTT_SUM] = v->rtt_sum_us,
-		[MEASURE_RTT_MAX] = v->rtt_max_us,
-		[MEASURE_PACKETS_IN] = v->packets_in,
-		[MEASURE_OCTETS_IN] = v->octets_in,
-		[MEASURE_PACKETS_OUT] = v->packets_out,
-		[MEASURE_OCTETS_OUT] = v->octets_out,
-		[MEASURE_DROPS] = drops,
-		[MEASURE_BEATS] = v->beats,
-		[MEASURE_MOVES] = v->moves,
-		[MEASURE_ANSWERS] = v->answers,
-		[MEASURE_ANSWERS_LIMITED] = v->answers_limited,
+		[MEASURE_SENT] = v->sent,           [MEASURE_RECEIVED] = v->received,
+		[MEASURE_RTT_MIN] = v->rtt_min_us,  [MEASURE_RTT_SUM] = v->rtt_sum_us,
+		[MEASURE_RTT_MAX] = v->rtt_max_us,  [MEASURE_PACKETS_IN] = v->packets_in,
+		[MEASURE_BYTES_IN] = v->bytes_in,   [MEASURE_PACKETS_OUT] = v->packets_out,
+		[MEASURE_BYTES_OUT] = v->bytes_out, [MEASURE_DROPS] = drops,
+		[MEASURE_BEATS] = v->beats,         [MEASURE_MOVES] = v->moves,
+		[MEASURE_ANSWERS] = v->answers,     [MEASURE_ANSWERS_LIMITED] = v->answers_limited,
 	};
 
 	return values[m];
@@ -135,9 +128,9 @@ void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struc
 		uint32_t max = get32(&t->rtt_max_us);
 
 		out->packets_in += get64(&t->packets_in);
-		out->octets_in += get64(&t->octets_in);
+		out->bytes_in += get64(&t->bytes_in);
 		out->packets_out += get64(&t->packets_out);
-		out->octets_out += get64(&t->octets_out);
+		out->bytes_out += get64(&t->bytes_out);
 		out->rtt_sum_us += get64(&t->rtt_sum_us);
 		out->sent += get32(&t->echo_sent);
 		out->received += get32(&t->echo_received);
@@ -164,12 +157,12 @@ uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m)
 		return v->rtt_max_us;
 	case MEASURE_PACKETS_IN:
 		return v->packets_in;
-	case MEASURE_OCTETS_IN:
-		return v->octets_in;
+	case MEASURE_BYTES_IN:
+		return v->bytes_in;
 	case MEASURE_PACKETS_OUT:
 		return v->packets_out;
-	case MEASURE_OCTETS_OUT:
-		return v->octets_out;
+	case MEASURE_BYTES_OUT:
+		return v->bytes_out;
 	case MEASURE_DROPS:
 		for (size_t i = 0; i < DROP__COUNT; i++)
 			drops += v->drops[i];
@@ -196,9 +189,9 @@ void view_totals(struct counters *const *workers, size_t n, uint32_t slot, struc
 		const struct tunnel_counters *t = &workers[i]->tunnels[slot];
 
 		out->packets_in += get64(&t->packets_in);
-		out->octets_in += get64(&t->octets_in);
+		out->bytes_in += get64(&t->bytes_in);
 		out->packets_out += get64(&t->packets_out);
-		out->octets_out += get64(&t->octets_out);
+		out->bytes_out += get64(&t->bytes_out);
 		if (get32(&t->drops) != 0)
 			out->drops += all_drops(workers[i], slot);
 	}

@@ -36,7 +36,7 @@ struct view_drop {
 };
 /* The whole PoP. */
 struct view_pop {
-	uint64_t packets_in, octets_in, packets_out, octets_out, beats, moves, answers, answers_limited;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, beats, moves, answers, answers_limited;
 	uint64_t sent, received, rtt_sum_us; /* liveness, tunnels that are gone included */
 	uint32_t rtt_min_us, rtt_max_us;     /* 0: none */
 	struct view_drop drops[DROP__COUNT];
@@ -46,7 +46,7 @@ uint64_t view_pop_measure(const struct view_pop *v, enum measure m) NONNULL;
 
 /* One tunnel. */
 struct view_tunnel {
-	uint64_t packets_in, octets_in, packets_out, octets_out, rtt_sum_us;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, rtt_sum_us;
 	uint32_t sent, received, rtt_min_us, rtt_max_us;
 	uint64_t drops[DROP__COUNT];
 };
@@ -56,7 +56,7 @@ uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m) NONNUL
 
 /* What a tunnel did, in short: cheap enough to ask of every one. */
 struct view_totals {
-	uint64_t packets_in, octets_in, packets_out, octets_out, drops;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, drops;
 };
 void view_totals(struct counters *const *workers, size_t n, uint32_t slot, struct view_totals *out) NONNULL;
 

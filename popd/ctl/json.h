@@ -20,7 +20,7 @@ struct popctl_request {
 	bool all, packet, reset;
 	/* top */
 	bool once;
-	const char *by;              /* "octets", "packets", "drops", or NULL */
+	const char *by;              /* "bytes", "packets", "drops", or NULL */
 	unsigned limit, interval_ms; /* of the tunnels, and between two tables */
 	bool json;
 	const char *pcap; /* a file, "-", or NULL */

@@ -39,7 +39,7 @@ const char *cell_ago(const json_t *o, const char *key, char out[static CELL])
 	return out;
 }
 
-const char *cell_octets(unsigned long long n, char out[static CELL])
+const char *cell_bytes(unsigned long long n, char out[static CELL])
 {
 	static const char *const units[] = { "kB", "MB", "GB", "TB", "PB" };
 	double v = (double)n;

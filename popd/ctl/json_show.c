@@ -28,9 +28,9 @@ static void show_traffic(const json_t *o, FILE *out)
 	char a[CELL], b[CELL];
 
 	line(out, "from clients", "%llu packets, %s", cell_number(o, "packets_in"),
-	     cell_octets(cell_number(o, "octets_in"), a));
+	     cell_bytes(cell_number(o, "bytes_in"), a));
 	line(out, "to clients", "%llu packets, %s", cell_number(o, "packets_out"),
-	     cell_octets(cell_number(o, "octets_out"), b));
+	     cell_bytes(cell_number(o, "bytes_out"), b));
 }
 
 static void show_list(FILE *out, const char *name, const json_t *list)
@@ -49,13 +49,13 @@ static void show_offloads(FILE *out, const json_t *o)
 		line(out, i++ == 0 ? "offloads" : "", "%s %s", name, json_string_value(state));
 }
 
-static void show_short_cut(FILE *out, const json_t *o)
+static void show_fast_path(FILE *out, const json_t *o)
 {
 	char a[CELL];
 
 	if (json_is_object(o))
-		line(out, "short cut", "%llu packets, %s to clients without popd (bpf_encap)",
-		     cell_number(o, "packets_out"), cell_octets(cell_number(o, "octets_out"), a));
+		line(out, "fast path", "%llu packets, %s to clients by the kernel (bpf_encap)",
+		     cell_number(o, "packets_out"), cell_bytes(cell_number(o, "bytes_out"), a));
 }
 
 /* ---- commands ---- */
@@ -111,10 +111,10 @@ static void show_load(const json_t *o, FILE *out)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %lld", len ? ", " : "", name,
 					(long long)json_integer_value(drops));
 	line(out, "overruns", "%s", text);
-	line(out, "latency", "batches: half within %s, 99 %% within %s", bound(latency, "batch_us_half", a),
-	     bound(latency, "batch_us_most", b));
-	line(out, "", "control loop late: half within %s, 99 %% within %s", bound(latency, "control_late_us_half", a),
-	     bound(latency, "control_late_us_most", b));
+	line(out, "latency", "batches: p50 %s, p99 %s", bound(latency, "batch_us_p50", a),
+	     bound(latency, "batch_us_p99", b));
+	line(out, "", "control loop lateness: p50 %s, p99 %s", bound(latency, "control_late_us_p50", a),
+	     bound(latency, "control_late_us_p99", b));
 }
 
 void show_status(const json_t *o, const struct popctl_request *request, FILE *out)
@@ -127,19 +127,19 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	     json_is_false(json_object_get(o, "enabled")) ? ", disabled by the broker" : "");
 	line(out, "popd", "%s, process %llu, %llu workers, up %s", cell_text(o, "version"), cell_number(o, "pid"),
 	     cell_number(o, "workers"), cell_span(cell_number(o, "uptime"), a));
-	line(out, "tunnels", "%llu configured, %llu up, %llu active (room for %llu)",
+	line(out, "tunnels", "%llu configured, %llu up, %llu active (capacity %llu)",
 	     cell_number(tunnels, "configured"), cell_number(tunnels, "up"), cell_number(tunnels, "active"),
-	     cell_number(tunnels, "room"));
+	     cell_number(tunnels, "capacity"));
 	show_list(out, "prefixes", json_object_get(o, "prefixes"));
 	line(out, "interface", "%s, %llu packets lost at its queue", cell_text(o, "tun"), cell_number(o, "tun_drops"));
 	show_load(o, out);
 	show_metrics(o, out);
 	show_offloads(out, o);
-	show_short_cut(out, json_object_get(o, "short_cut"));
+	show_fast_path(out, json_object_get(o, "fast_path"));
 	line(out, "database", "%s, last report %s", cell_text(o, "database"), cell_ago(o, "report_age", a));
 	show_feed(o, out);
 	line(out, "snapshot", "%s, %s", cell_ago(o, "snapshot_age", a),
-	     cell_octets(cell_number(o, "snapshot_octets"), b));
+	     cell_bytes(cell_number(o, "snapshot_bytes"), b));
 	if (cell_number(o, "statistics_waiting") > 0)
 		line(out, "statistics", "%llu entries wait for the database", cell_number(o, "statistics_waiting"));
 	show_traffic(o, out);
@@ -170,8 +170,8 @@ void show_tunnel_list(const json_t *o, const struct popctl_request *request, FIL
 		columns_add(c, cell_text(t, "client"));
 		columns_add(c, cell_text(t, "endpoint"));
 		columns_add(c, cell_ago(t, "heard_age", cell));
-		columns_add(c, cell_octets(cell_number(t, "octets_in"), cell));
-		columns_add(c, cell_octets(cell_number(t, "octets_out"), cell));
+		columns_add(c, cell_bytes(cell_number(t, "bytes_in"), cell));
+		columns_add(c, cell_bytes(cell_number(t, "bytes_out"), cell));
 	}
 	if (json_array_size(list) > 0)
 		columns_print(c, out);

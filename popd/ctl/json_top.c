@@ -29,8 +29,8 @@ static void add_row(struct columns *c, const json_t *t)
 	columns_add(c, cell_rate(t, "packets_in_per_second", cell));
 	columns_add(c, cell_rate(t, "packets_out_per_second", cell));
 	columns_add(c, cell_rate(t, "drops_per_second", cell));
-	columns_add(c, cell_octets(cell_number(t, "octets_in"), cell));
-	columns_add(c, cell_octets(cell_number(t, "octets_out"), cell));
+	columns_add(c, cell_bytes(cell_number(t, "bytes_in"), cell));
+	columns_add(c, cell_bytes(cell_number(t, "bytes_out"), cell));
 	columns_add(c, cell_count(cell_number(t, "drops"), cell));
 }
 

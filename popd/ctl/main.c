@@ -42,7 +42,7 @@ static const struct {
 	[OPTION_PACKET] = { "--packet", NULL, "with the first bytes of the last packet of each kind, as received" },
 	[OPTION_RESET] = { "--reset", NULL, "count drops from now on" },
 	[OPTION_LIMIT] = { "-n", "N", "so many of them, 1 to 200 (default 20)" },
-	[OPTION_BY] = { "--by", "WHAT", "busy in octets (default), packets or drops" },
+	[OPTION_BY] = { "--by", "WHAT", "busy in bytes (default), packets or drops" },
 	[OPTION_INTERVAL] = { "--interval", "S", "seconds from table to table (default 2; with --once 1)" },
 	[OPTION_ONCE] = { "--once", NULL, "one table" },
 	[OPTION_COUNT] = { "-c", "N", "end after N packets" },
@@ -209,7 +209,7 @@ static int take_number(const struct command_line *line, enum option o, unsigned 
 /* What goes with top. 0, or 2 after a sentence. */
 static int take_top(const struct command_line *line, struct popctl_request *request)
 {
-	static const char *const orders[] = { "octets", "packets", "drops" };
+	static const char *const orders[] = { "bytes", "packets", "drops" };
 	bool known = !has(line, OPTION_BY);
 	unsigned seconds;
 
@@ -218,7 +218,7 @@ static int take_top(const struct command_line *line, struct popctl_request *requ
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
 		known |= request->by && strcmp(request->by, orders[i]) == 0;
 	if (!known)
-		return misuse("--by octets, packets or drops, not ", request->by);
+		return misuse("--by bytes, packets or drops, not ", request->by);
 	if (take_number(line, OPTION_LIMIT, TOP_LIMIT, 20, &request->limit) != 0 ||
 	    take_number(line, OPTION_INTERVAL, TOP_INTERVAL, request->once ? 1 : 2, &seconds) != 0)
 		return 2;

@@ -63,8 +63,8 @@ static bool make_table(struct popd *d)
 		return false;
 	d->store = store_create(d->settings->snapshot, d->settings->name, d->table);
 	d->stats = stats_create(table_slots(d->table), STATS_A_SLOT, STATS_DROPS_A_SLOT);
-	d->keeper = d->store ? keeper_create(d->store, wiring_feed_seq, d) : NULL;
-	return d->keeper && d->stats;
+	d->checkpoint = d->store ? checkpoint_create(d->store, wiring_feed_seq, d) : NULL;
+	return d->checkpoint && d->stats;
 }
 
 /* The address is this configuration's, whatever it was when the snapshot was written. */
@@ -236,12 +236,12 @@ static struct pgreport *make_report(struct popd *d)
 
 bool build_database(struct popd *d, uint64_t seq)
 {
-	d->seeker = seeker_create(d->loop, d->table, d->workers[0]);
+	d->endpoint_scan = endpoint_scan_create(d->loop, d->table, d->workers[0]);
 	d->prober = prober_create(d->loop, d->table, d->workers, d->worker_count, &d->settings->expiry);
 	d->pool = make_pool(d);
 	d->feed = d->pool ? make_feed(d, seq) : NULL;
 	d->report = d->feed ? make_report(d) : NULL;
-	if (!d->report || !d->prober || !d->seeker) {
+	if (!d->report || !d->prober || !d->endpoint_scan) {
 		log_error("the database connection cannot be set up: look at conninfo");
 		return false;
 	}
@@ -294,12 +294,12 @@ void build_free(struct popd *d)
 	pgreport_free(d->report);
 	pgfeed_free(d->feed);
 	prober_free(d->prober);
-	seeker_free(d->seeker);
+	endpoint_scan_free(d->endpoint_scan);
 	metrics_free(d->metrics);
 	top_free(d->top);
 	control_free(d->control);
 	link_free(d->link);
-	keeper_free(d->keeper);
+	checkpoint_free(d->checkpoint);
 	store_free(d->store);
 	events_free(d->events);
 	errors_free(d->errors);

@@ -76,7 +76,7 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 	table_reclaim(d->table);
 	if (d->encap)
 		bpf_encap_tick(d->encap, wiring_now(), (uint32_t)d->settings->expiry);
-	keeper_tick(d->keeper);
+	checkpoint_tick(d->checkpoint);
 	trace_tick(d->trace);
 	if (d->top && top_is_idle(d->top, mono_now())) {
 		top_free(d->top);
@@ -108,8 +108,8 @@ static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
 
 	(void)revents;
 	events_drain(d->events, d->workers, d->worker_count);
-	if (d->seeker)
-		seeker_wake(d->seeker);
+	if (d->endpoint_scan)
+		endpoint_scan_wake(d->endpoint_scan);
 	hand_on_packets(d);
 	for (unsigned i = 0; i < d->worker_count; i++) {
 		if (!worker_has_failed(d->workers[i]) || d->failed)
@@ -213,7 +213,7 @@ int daemon_run(struct settings *settings, const char *path)
 		log_info("popd " BROKER_VERSION " of %s: %u workers on %s, %zu tunnels", settings->name,
 			 d->worker_count, settings->tun, table_count(d->table));
 		ev_run(d->loop, 0);
-		keeper_save(d->keeper);
+		checkpoint_save(d->checkpoint);
 		status = d->failed;
 	}
 	build_free(d);

@@ -22,9 +22,9 @@
 #include "popd/daemon/events.h"
 #include "popd/daemon/link.h"
 #include "popd/daemon/prober.h"
-#include "popd/daemon/seeker.h"
+#include "popd/daemon/endpoint_scan.h"
 #include "popd/fastpath/bpf_encap.h"
-#include "popd/feed/keeper.h"
+#include "popd/feed/checkpoint.h"
 #include "popd/feed/pgfeed.h"
 #include "popd/feed/snapshot.h"
 #include "popd/feed/store.h"
@@ -57,14 +57,14 @@ struct popd {
 	struct sha1_set sha1;
 	struct link *link;
 	struct store *store;
-	struct keeper *keeper;
+	struct checkpoint *checkpoint;
 	struct events *events;
 	struct errors *errors;
 	struct trace *trace;
 	struct stats *stats;
 	struct control *control;
 	struct prober *prober;
-	struct seeker *seeker;
+	struct endpoint_scan *endpoint_scan;
 	struct metrics *metrics;
 	struct top *top; /* NULL: nobody has asked of late */
 	struct pgpool *pool;
@@ -89,7 +89,7 @@ bool build_table(struct popd *d, uint64_t *seq) NONNULL MUSTCHECK;
 /* The workers, started; d->wake must be ready for them. */
 bool build_workers(struct popd *d) NONNULL MUSTCHECK;
 bool build_link(struct popd *d) NONNULL MUSTCHECK;
-/* The short cut in the kernel, if it is wanted and can be had; without it popd does as well, only slower. */
+/* The fast path in the kernel, if it is wanted and can be had; without it popd does as well, only slower. */
 void build_encap(struct popd *d) NONNULL;
 /* What keeps watch and tells of it: prober and database, the feed going on after `seq`; then d->view. */
 bool build_database(struct popd *d, uint64_t seq) NONNULL MUSTCHECK;
@@ -116,7 +116,7 @@ struct top *wiring_top(void *ctx);
 void wiring_metrics(void *ctx, struct metrics_pop *out);
 enum control_verdict wiring_control_asked(void *ctx, unsigned client, const char *line, size_t len, char **answer);
 void wiring_control_left(void *ctx, unsigned client);
-void wiring_follow(void *ctx, unsigned client, const struct trace_wish *wish);
+void wiring_follow(void *ctx, unsigned client, const struct trace_filter *filter);
 bool wiring_tell(void *ctx, unsigned client, const char *line, size_t len);
 void wiring_wake(void *ctx); /* in a worker's thread */
 

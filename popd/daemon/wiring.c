@@ -39,14 +39,14 @@ void wiring_pop_changed(void *ctx, const struct pop_conf *pop, bool enabled)
 	if (d->encap)
 		bpf_encap_set_pop(d->encap, pop);
 	d->enabled = enabled;
-	keeper_note_change(d->keeper);
+	checkpoint_note_change(d->checkpoint);
 }
 
 void wiring_table_changed(void *ctx)
 {
 	struct popd *d = ctx;
 
-	keeper_note_change(d->keeper);
+	checkpoint_note_change(d->checkpoint);
 }
 
 void wiring_reload_ended(void *ctx, bool good, const char *outcome)
@@ -185,11 +185,11 @@ void wiring_control_left(void *ctx, unsigned client)
 		trace_end(d->trace, client);
 }
 
-void wiring_follow(void *ctx, unsigned client, const struct trace_wish *wish)
+void wiring_follow(void *ctx, unsigned client, const struct trace_filter *filter)
 {
 	struct popd *d = ctx;
 
-	trace_begin(d->trace, client, wish);
+	trace_begin(d->trace, client, filter);
 }
 
 bool wiring_tell(void *ctx, unsigned client, const char *line, size_t len)

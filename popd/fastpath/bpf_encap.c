@@ -1,7 +1,7 @@
 /*
  * Maps are either memory that both sides have mapped (tunnels, counters, totals, conf: no system call to write or read
  * them) or hashes that only the control thread changes (prefixes, devices). When a hash cannot take what it must hold,
- * the copy is no longer true, and the short cut ends for good: popd does all by itself.
+ * the copy is no longer true, and the fast path ends for good: popd does all by itself.
  */
 #include "popd/fastpath/bpf_encap.h"
 
@@ -38,7 +38,7 @@ SAME(tunnel, path, encap41_tunnel, path);
 SAME(tunnel, plain, encap41_tunnel, plain);
 SAME(tunnel, held, encap41_tunnel, held);
 SAME(tunnel_counters, packets_out, encap41_counters, packets_out);
-SAME(tunnel_counters, octets_out, encap41_counters, octets_out);
+SAME(tunnel_counters, bytes_out, encap41_counters, bytes_out);
 _Static_assert(sizeof(struct tunnel) == sizeof(struct encap41_tunnel), "");
 _Static_assert(sizeof(struct tunnel_counters) == sizeof(struct encap41_counters), "");
 _Static_assert((int)TUNNEL_PLAIN_STATIC == (int)ENCAP41_PLAIN_STATIC && (int)TUNNEL_MTU_MIN == (int)ENCAP41_MTU_MIN &&
@@ -442,10 +442,10 @@ void bpf_encap_sum(struct bpf_encap *e)
 
 	for (size_t i = 0; i < e->processors; i++) {
 		all.packets += totals[i].packets;
-		all.octets += totals[i].octets;
+		all.bytes += totals[i].bytes;
 		all.refused += totals[i].refused;
 	}
 	atomic_store(&e->sums->packets_out, all.packets);
-	atomic_store(&e->sums->octets_out, all.octets);
+	atomic_store(&e->sums->bytes_out, all.bytes);
 	count_refused(e, all.refused);
 }

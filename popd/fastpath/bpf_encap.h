@@ -1,5 +1,5 @@
 /*
- * The short cut in the kernel for protocol-41 encapsulation: a tc-BPF program on the TUN's way out (its head says what
+ * The fast path in the kernel for protocol-41 encapsulation: a tc-BPF program on the TUN's way out (its head says what
  * it does, popd/fastpath/encap41.bpf.c), loaded, fed and shown here. libbpf is named in bpf_encap.c only; bpf_encap_none.c
  * stands in for it in a popd built without.
  *
@@ -10,7 +10,7 @@
  *
  * The same counters: what it forwards stands in counters of its own, like those of a worker (bpf_encap_counters).
  *
- * One tunnel without the short cut: set `held` of struct tunnel (trace.h does, for what is watched). Then its every packet
+ * One tunnel without the fast path: set `held` of struct tunnel (trace.h does, for what is watched). Then its every packet
  * comes by popd from the next on.
  *
  * The program is a clsact filter, which Linux 6.1 has too, and not a link that would end with popd (tcx, Linux 6.6).
@@ -49,10 +49,10 @@ struct tunnel *bpf_encap_tunnels(struct bpf_encap *e) NONNULL;
 struct counters *bpf_encap_counters(struct bpf_encap *e) NONNULL;
 
 /* Tells the program all that is in the table (which lives in our memory) and puts it on the interface; packets take
- * the short cut from the next bpf_encap_tick on. 0; -ERR_SYS after a line in the log: popd does without. */
+ * the fast path from the next bpf_encap_tick on. 0; -ERR_SYS after a line in the log: popd does without. */
 int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, struct ip4 ipv4, enum dscp dscp)
 	NONNULL MUSTCHECK;
-/* No packet takes the short cut any more. */
+/* No packet takes the fast path any more. */
 void bpf_encap_stop(struct bpf_encap *e) NONNULL;
 
 /* The PoP's prefixes have changed. */

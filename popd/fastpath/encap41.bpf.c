@@ -1,5 +1,5 @@
 /*
- * popd's short cut in the kernel: protocol-41 encapsulation on the TUN's way out (clsact egress), for the plain case
+ * popd's fast path in the kernel: protocol-41 encapsulation on the TUN's way out (clsact egress), for the plain case
  * only. What it sends leaves as popd would have sent it. Whatever is not plain passes on into the TUN, and popd decides
  * about it with all its reasons, answers and counters; so this program never needs an opinion about why not.
  *
@@ -101,12 +101,12 @@ enum {
 };
 
 /* The packet as it came, and what is to become of it. */
-struct crossing {
+struct transit {
 	struct encap41_bits source, destination;
 	uint32_t len;     /* of all of it */
 	uint32_t packets; /* it stands for */
 	uint32_t largest; /* of these */
-	uint32_t octets;  /* of all these */
+	uint32_t bytes;   /* of all these */
 	uint8_t tos;      /* of the outer header */
 	uint32_t slot;
 	uint32_t endpoint; /* host order */
@@ -149,7 +149,7 @@ static __always_inline bool has_in_one_piece(struct __sk_buff *skb, const uint32
 	return start_of(skb) + wanted <= end_of(skb) || bpf_skb_pull_data(skb, wanted) == 0;
 }
 
-static __always_inline bool read_packet(struct __sk_buff *skb, struct crossing *x, const struct encap41_conf *c)
+static __always_inline bool read_packet(struct __sk_buff *skb, struct transit *x, const struct encap41_conf *c)
 {
 	if (skb->protocol != bpf_htons(ETH_P_IPV6))
 		return false;
@@ -167,7 +167,7 @@ static __always_inline bool read_packet(struct __sk_buff *skb, struct crossing *
 	x->source = bits_at(packet + 8);
 	x->destination = bits_at(packet + 24);
 	x->packets = 1;
-	x->largest = x->octets = x->len;
+	x->largest = x->bytes = x->len;
 	uint32_t size = skb->gso_size;
 	if (size == 0)
 		return true;
@@ -176,7 +176,7 @@ static __always_inline bool read_packet(struct __sk_buff *skb, struct crossing *
 		return false;
 	x->packets = (x->len - headers + size - 1) / size;
 	x->largest = headers + size;
-	x->octets = x->len + (x->packets - 1) * headers;
+	x->bytes = x->len + (x->packets - 1) * headers;
 	return true;
 }
 
@@ -207,7 +207,7 @@ static __always_inline const struct encap41_place *route(uint32_t rules, struct 
 }
 
 /* True when the tunnel takes the packet at this moment. */
-static __always_inline bool enter(struct crossing *x, const struct encap41_conf *c, const struct encap41_place *place)
+static __always_inline bool enter(struct transit *x, const struct encap41_conf *c, const struct encap41_place *place)
 {
 	uint32_t id = place->id;
 
@@ -228,7 +228,7 @@ static __always_inline bool enter(struct crossing *x, const struct encap41_conf 
 }
 
 /* Where the kernel would send it, if it knows that without asking anyone. */
-static __always_inline bool find_neighbour(struct __sk_buff *skb, struct crossing *x, const struct encap41_conf *c)
+static __always_inline bool find_neighbour(struct __sk_buff *skb, struct transit *x, const struct encap41_conf *c)
 {
 	x->next = (struct bpf_fib_lookup){
 		.family = AF_INET_FAMILY,
@@ -245,7 +245,7 @@ static __always_inline bool find_neighbour(struct __sk_buff *skb, struct crossin
 	return bpf_map_lookup_elem(&devices, &device) != 0;
 }
 
-static __always_inline void write_headers(uint8_t *frame, const struct crossing *x, const struct encap41_conf *c)
+static __always_inline void write_headers(uint8_t *frame, const struct transit *x, const struct encap41_conf *c)
 {
 	struct ethhdr *ethernet = (struct ethhdr *)frame;
 	struct iphdr *ip = (struct iphdr *)(frame + ETH_HLEN);
@@ -287,7 +287,7 @@ static __always_inline bool begin_wrapping(struct __sk_buff *skb)
 	return bpf_skb_adjust_room(skb, ENCAP41_IPV4_HEADER, BPF_ADJ_ROOM_MAC, how) == 0;
 }
 
-static __always_inline bool wrap(struct __sk_buff *skb, const struct crossing *x, const struct encap41_conf *c)
+static __always_inline bool wrap(struct __sk_buff *skb, const struct transit *x, const struct encap41_conf *c)
 {
 	if (bpf_skb_change_head(skb, ETH_HLEN, 0) != 0)
 		return false;
@@ -299,7 +299,7 @@ static __always_inline bool wrap(struct __sk_buff *skb, const struct crossing *x
 }
 
 /* The tunnel's line may be in use on another processor; a processor's own is not. */
-static __always_inline void count(const struct crossing *x, bool sent)
+static __always_inline void count(const struct transit *x, bool sent)
 {
 	uint32_t processor = bpf_get_smp_processor_id();
 	struct encap41_total *all = bpf_map_lookup_elem(&totals, &processor);
@@ -312,9 +312,9 @@ static __always_inline void count(const struct crossing *x, bool sent)
 		return;
 	}
 	__sync_fetch_and_add(&all->packets, x->packets);
-	__sync_fetch_and_add(&all->octets, x->octets);
+	__sync_fetch_and_add(&all->bytes, x->bytes);
 	__sync_fetch_and_add(&one->packets_out, x->packets);
-	__sync_fetch_and_add(&one->octets_out, x->octets);
+	__sync_fetch_and_add(&one->bytes_out, x->bytes);
 }
 
 int encap41(struct __sk_buff *skb);
@@ -323,7 +323,7 @@ SEC("tc")
 int encap41(struct __sk_buff *skb)
 {
 	uint32_t zero = 0;
-	struct crossing x = {};
+	struct transit x = {};
 	const struct encap41_conf *c = bpf_map_lookup_elem(&conf, &zero);
 
 	if (!c || c->ipv4 == 0 || bpf_ktime_get_coarse_ns() > c->lease_ns)

@@ -38,7 +38,7 @@ enum { ENCAP41_PLAIN_STATIC = 1 }; /* its endpoint is configured: it never falls
 /* A line of the counters: struct tunnel_counters of popd/core/counters.h. */
 struct encap41_counters {
 	uint64_t in[2];
-	uint64_t packets_out, octets_out;
+	uint64_t packets_out, bytes_out;
 	uint64_t unused[4];
 };
 
@@ -101,7 +101,7 @@ static inline uint32_t encap41_length_count(uint32_t word)
 
 /* By processor. */
 struct encap41_total {
-	uint64_t packets, octets;
+	uint64_t packets, bytes;
 	uint64_t refused; /* packets lost for want of memory */
 	uint64_t unused[5];
 };

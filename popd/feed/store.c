@@ -48,7 +48,7 @@ struct store {
 	int fd; /* of the journal; -1: not open */
 	uint8_t pending[STORE_PENDING * JOURNAL_RECORD];
 	size_t pending_count;
-	bool behind, complained;
+	bool behind, quoted;
 	bool writing_now;
 	pthread_t thread;
 	struct writing writing;
@@ -328,9 +328,9 @@ void store_append(struct store *s)
 	if (s->pending_count == 0)
 		return;
 	bool good = append(s);
-	if (!good && !s->complained)
+	if (!good && !s->quoted)
 		log_warn("the endpoint journal %s cannot be written", s->journal);
-	s->complained = !good;
+	s->quoted = !good;
 	s->pending_count = 0;
 }
 

@@ -50,12 +50,12 @@ static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
 	value_set(o, "state", json_string(view_state_name(view_state(t, c, now, (uint32_t)v->settings->expiry))));
 	value_set(o, "client", value_address(tunnel_client(c)));
 	value_set(o, "endpoint", value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
-	value_set(o, "heard", value_moment(heard));
+	value_set(o, "heard", value_time(heard));
 	value_set(o, "heard_age", value_age(heard, now));
 	value_set_measure(o, MEASURE_PACKETS_IN, n.packets_in);
-	value_set_measure(o, MEASURE_OCTETS_IN, n.octets_in);
+	value_set_measure(o, MEASURE_BYTES_IN, n.bytes_in);
 	value_set_measure(o, MEASURE_PACKETS_OUT, n.packets_out);
-	value_set_measure(o, MEASURE_OCTETS_OUT, n.octets_out);
+	value_set_measure(o, MEASURE_BYTES_OUT, n.bytes_out);
 	return o;
 }
 
@@ -151,7 +151,7 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 		  c->type == TUNNEL_AYIYA && endpoint
 			  ? json_string(endpoint_flags(endpoint) & ENDPOINT_SHA256 ? "sha256" : "sha1")
 			  : json_null());
-	value_set(o, "newest_epoch", value_moment(atomic_load_explicit(&t->newest, memory_order_relaxed)));
+	value_set(o, "newest_epoch", value_time(atomic_load_explicit(&t->newest, memory_order_relaxed)));
 	value_set(o, "liveness", liveness(&n));
 	value_set(o, "last_drop", last_drop(drops));
 	value_set(o, "drops", drops);
@@ -221,7 +221,7 @@ static json_t *tunnel_errors(const struct control_view *v, uint32_t now, const j
 	errors_of_tunnel(v->errors, t->slot, &errors);
 	o = json_object();
 	value_set(o, "id", value_tunnel(c->id));
-	value_set(o, "since", value_moment(errors.since));
+	value_set(o, "since", value_time(errors.since));
 	value_set(o, "since_age", value_age(errors.since, now));
 	value_set(o, "errors", errors_json_rows(&errors, now, false));
 	return o;
@@ -229,8 +229,8 @@ static json_t *tunnel_errors(const struct control_view *v, uint32_t now, const j
 
 /* ---- following ---- */
 
-/* Adds one tunnel to the wish; or a refusal. */
-static json_t *wish_for(const struct control_view *v, const json_t *what, struct trace_wish *wish)
+/* Adds one tunnel to the filter; or a refusal. */
+static json_t *filter_add(const struct control_view *v, const json_t *what, struct trace_filter *filter)
 {
 	const char *name = json_string_value(what);
 	char why[160] = "which tunnel?";
@@ -239,9 +239,9 @@ static json_t *wish_for(const struct control_view *v, const json_t *what, struct
 
 	if (!c)
 		return refusal(why);
-	if (wish->n == ARRAY_LEN(wish->ids))
+	if (filter->n == ARRAY_LEN(filter->ids))
 		return refusal("too many tunnels to follow; all of them is possible");
-	wish->ids[wish->n++] = c->id;
+	filter->ids[filter->n++] = c->id;
 	return NULL;
 }
 
@@ -249,33 +249,33 @@ static json_t *tunnel_trace(const struct control_view *v, uint32_t now, const js
 {
 	const json_t *what = json_object_get(request, "what"), *snap = json_object_get(request, "snap");
 	json_int_t bytes = json_is_integer(snap) ? json_integer_value(snap) : 0;
-	struct trace_wish wish = { .all = json_is_true(json_object_get(request, "all")),
-				   .snap = bytes <= 0         ? 0
-					   : bytes < TAP_SNAP ? (uint32_t)bytes
-							      : TAP_SNAP };
+	struct trace_filter filter = { .all = json_is_true(json_object_get(request, "all")),
+				       .snap = bytes <= 0         ? 0
+					       : bytes < TAP_SNAP ? (uint32_t)bytes
+								  : TAP_SNAP };
 	char text[IP4_TEXT];
 	json_t *refused = NULL, *o, *list;
 
 	(void)now;
 	if (json_is_array(what))
 		for (size_t i = 0; i < json_array_size(what) && !refused; i++)
-			refused = wish_for(v, json_array_get(what, i), &wish);
-	else if (what || !wish.all)
-		refused = wish_for(v, what, &wish);
-	if (!refused && wish.n == 0 && !wish.all)
+			refused = filter_add(v, json_array_get(what, i), &filter);
+	else if (what || !filter.all)
+		refused = filter_add(v, what, &filter);
+	if (!refused && filter.n == 0 && !filter.all)
 		refused = refusal("which tunnel?");
 	if (refused)
 		return refused;
 	o = json_object();
 	list = json_array();
-	for (size_t i = 0; i < wish.n; i++)
-		(void)json_array_append_new(list, value_tunnel(wish.ids[i]));
+	for (size_t i = 0; i < filter.n; i++)
+		(void)json_array_append_new(list, value_tunnel(filter.ids[i]));
 	value_set(o, "following", list);
-	value_set(o, "all", json_boolean(wish.all));
+	value_set(o, "all", json_boolean(filter.all));
 	value_set(o, "ipv4", json_string(ip4_text(v->settings->ipv4, text)));
 	value_set(o, "ayiya_port", json_integer(v->settings->ayiya_port));
 	value_set(o, "heartbeat_port", json_integer(v->settings->heartbeat_port));
-	v->follow(v->ctx, v->client, &wish);
+	v->follow(v->ctx, v->client, &filter);
 	return o;
 }
 
@@ -291,11 +291,11 @@ static json_t *busiest(const struct control_view *v, uint32_t now, const json_t 
 {
 	const json_t *order = json_object_get(request, "by"), *limit = json_object_get(request, "limit");
 	json_int_t most = limit ? json_integer_value(limit) : TOP_DEFAULT;
-	enum top_by by = TOP_OCTETS;
+	enum top_by by = TOP_BYTES;
 
 	(void)now;
 	if (order && (!json_is_string(order) || top_by_parse(json_string_value(order), &by) != 0))
-		return refusal("tunnels are told by octets, packets or drops");
+		return refusal("tunnels are told by bytes, packets or drops");
 	if (most < 1 || most > TOP_MAX)
 		return refusal("of the busiest tunnels 1 to 200 are told");
 	const struct top *top = v->top(v->ctx);
@@ -317,7 +317,7 @@ static json_t *counters(const struct control_view *v, uint32_t now, const json_t
 	view_pop(v->counters, v->counter_sets, &pop);
 	errors_of_pop(v->errors, &errors);
 	value_set_traffic(o, &pop);
-	value_set(o, "since", value_moment(errors.since));
+	value_set(o, "since", value_time(errors.since));
 	value_set(o, "since_age", value_age(errors.since, now));
 	value_set(o, "drops", errors_json_rows(&errors, now, true));
 	return o;

@@ -7,7 +7,7 @@
  *   {"command": "tunnel show", "what": "T7"}               or any address of a tunnel or of what is routed to it
  *   {"command": "tunnel errors", "what": "T7", "reset": false}
  *   {"command": "counters", "reset": false}
- *   {"command": "top", "by": "octets", "limit": 20}        the busiest tunnels (top_json.h); both may be left out
+ *   {"command": "top", "by": "bytes", "limit": 20}        the busiest tunnels (top_json.h); both may be left out
  *   {"command": "reasons"}
  *   {"command": "tunnel trace", "what": ["T7", "2001:db8::1"], "all": false, "snap": 128}
  *                                                          from then on a line for each packet (trace_json.h), and now
@@ -71,7 +71,7 @@ struct control_view {
 	struct top *(*top)(void *ctx); /* which has just looked; NULL: no memory */
 	unsigned client;               /* who asks */
 	/* Has him told of packets from now on. */
-	void (*follow)(void *ctx, unsigned client, const struct trace_wish *wish);
+	void (*follow)(void *ctx, unsigned client, const struct trace_filter *filter);
 	void (*reload)(void *ctx); /* begins one; its outcome goes to control_json_outcome */
 	void *ctx;
 };

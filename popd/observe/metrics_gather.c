@@ -39,7 +39,7 @@ void metrics_gather(const struct control_view *v, uint32_t now, struct metrics_p
 	out->scalars[METRICS_STARTED] = v->started;
 	out->scalars[METRICS_WORKERS] = v->workers;
 	out->scalars[METRICS_ACTIVE] = out->tunnels.active;
-	out->scalars[METRICS_ROOM] = (uint64_t)v->settings->max_tunnels;
+	out->scalars[METRICS_CAPACITY] = (uint64_t)v->settings->max_tunnels;
 	out->scalars[METRICS_TABLE] = table_memory(v->table);
 	view_pop(v->counters, v->counter_sets, &out->sums);
 	for (enum offload o = 0; o < OFFLOAD__COUNT; o++)

@@ -24,7 +24,7 @@
 	X(ENABLED, "enabled", GAUGE, "1 while the broker has this PoP enabled")                                   \
 	X(WORKERS, "workers", GAUGE, "forwarding threads")                                                        \
 	X(ACTIVE, "tunnels_active", GAUGE, "tunnels that are up and were heard from within five minutes")         \
-	X(ROOM, "tunnels_room", GAUGE, "tunnels that the table has room for")                                     \
+	X(CAPACITY, "tunnels_capacity", GAUGE, "tunnels that fit the table")                                     \
 	X(TABLE, "table_bytes", GAUGE, "memory that the tunnel table has touched")                                \
 	X(DATABASE, "database_up", GAUGE, "1 while the database answers")                                         \
 	X(FEED_SEQUENCE, "feed_sequence", GAUGE, "number of the last change of the broker that is in force here") \

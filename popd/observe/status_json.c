@@ -22,7 +22,7 @@ static json_t *tunnel_numbers(const struct control_view *v, uint32_t now)
 	struct view_tunnels n = view_tunnels(v->table, now, (uint32_t)v->settings->expiry);
 
 	return json_pack("{s:I, s:I, s:I, s:I}", "configured", (json_int_t)n.configured, "up", (json_int_t)n.up,
-			 "active", (json_int_t)n.active, "room", (json_int_t)v->settings->max_tunnels);
+			 "active", (json_int_t)n.active, "capacity", (json_int_t)v->settings->max_tunnels);
 }
 
 static json_t *feed_state(const struct pgfeed_status *f, uint32_t now)
@@ -32,7 +32,7 @@ static json_t *feed_state(const struct pgfeed_status *f, uint32_t now)
 	value_set(o, "loaded", json_boolean(f->loaded));
 	value_set(o, "busy", json_boolean(f->busy));
 	value_set(o, "seq", value_number(f->seq));
-	value_set(o, "loaded_at", value_moment(f->loaded_at));
+	value_set(o, "loaded_at", value_time(f->loaded_at));
 	value_set(o, "loaded_age", value_age(f->loaded_at, now));
 	value_set(o, "load_ms", value_number(f->load_ms));
 	value_set(o, "changes", value_number(f->changes));
@@ -80,15 +80,15 @@ static json_t *latencies(const struct control_facts *f)
 	json_t *o = json_object();
 
 	value_set(o, "batches", value_number(histogram_count(&f->load.us)));
-	value_set(o, "batch_us_half", bound(&f->load.us, 500));
-	value_set(o, "batch_us_most", bound(&f->load.us, 990));
-	value_set(o, "control_late_us_half", bound(&f->late_us, 500));
-	value_set(o, "control_late_us_most", bound(&f->late_us, 990));
+	value_set(o, "batch_us_p50", bound(&f->load.us, 500));
+	value_set(o, "batch_us_p99", bound(&f->load.us, 990));
+	value_set(o, "control_late_us_p50", bound(&f->late_us, 500));
+	value_set(o, "control_late_us_p99", bound(&f->late_us, 990));
 	return o;
 }
 
 /* What did not come by a worker: the kernel's program forwards into a set of counters of its own; null: there is none. */
-static json_t *short_cut(const struct control_view *v)
+static json_t *fast_path(const struct control_view *v)
 {
 	struct view_pop by_kernel;
 
@@ -97,7 +97,7 @@ static json_t *short_cut(const struct control_view *v)
 	json_t *o = json_object();
 	view_pop(v->counters + v->workers, v->counter_sets - v->workers, &by_kernel);
 	value_set_measure(o, MEASURE_PACKETS_OUT, by_kernel.packets_out);
-	value_set_measure(o, MEASURE_OCTETS_OUT, by_kernel.octets_out);
+	value_set_measure(o, MEASURE_BYTES_OUT, by_kernel.bytes_out);
 	return o;
 }
 
@@ -116,7 +116,7 @@ json_t *status_json(const struct control_view *v, uint32_t now)
 	value_set(o, "pop", json_string(v->settings->name));
 	value_set(o, "version", json_string(BROKER_VERSION));
 	value_set(o, "enabled", json_boolean(facts.enabled));
-	value_set(o, "started", value_moment(v->started));
+	value_set(o, "started", value_time(v->started));
 	value_set(o, "uptime", value_age(v->started, now));
 	value_set(o, "pid", value_number((uint64_t)getpid()));
 	value_set(o, "ipv4", json_string(ip4_text(v->settings->ipv4, text)));
@@ -127,19 +127,19 @@ json_t *status_json(const struct control_view *v, uint32_t now)
 	value_set(o, "queue_overruns", queue_overruns(&facts));
 	value_set(o, "latency", latencies(&facts));
 	value_set(o, "offloads", offload_states(v));
-	value_set(o, "short_cut", short_cut(v));
+	value_set(o, "fast_path", fast_path(v));
 	value_set(o, "log_level", json_string(log_level_name(log_get_level())));
 	value_set(o, "prefixes", pop_prefixes(v->table));
 	value_set(o, "tunnels", tunnel_numbers(v, now));
-	value_set(o, "table_octets", value_number(table_memory(v->table)));
+	value_set(o, "table_bytes", value_number(table_memory(v->table)));
 	value_set(o, "database", json_string(facts.database_up ? "up" : "down"));
 	value_set(o, "feed", feed_state(&facts.feed, now));
-	value_set(o, "report_at", value_moment(facts.report_at));
+	value_set(o, "report_at", value_time(facts.report_at));
 	value_set(o, "report_age", value_age(facts.report_at, now));
 	value_set(o, "statistics_waiting", value_number(facts.statistics_waiting));
-	value_set(o, "snapshot_at", value_moment(facts.snapshot_at));
+	value_set(o, "snapshot_at", value_time(facts.snapshot_at));
 	value_set(o, "snapshot_age", value_age(facts.snapshot_at, now));
-	value_set(o, "snapshot_octets", value_number(facts.snapshot_size));
+	value_set(o, "snapshot_bytes", value_number(facts.snapshot_size));
 	value_set_traffic(o, &pop);
 	value_set_measure(o, MEASURE_DROPS, drops);
 	return o;

@@ -28,7 +28,7 @@ struct top {
 	struct heap heaps[TOP_BY__COUNT]; /* sorted after a look */
 };
 
-static const char *const by_names[] = { [TOP_OCTETS] = "octets", [TOP_PACKETS] = "packets", [TOP_DROPS] = "drops" };
+static const char *const by_names[] = { [TOP_BYTES] = "bytes", [TOP_PACKETS] = "packets", [TOP_DROPS] = "drops" };
 _Static_assert(ARRAY_LEN(by_names) == TOP_BY__COUNT, "every order has a name");
 
 const char *top_by_name(enum top_by by)
@@ -52,8 +52,8 @@ int top_by_parse(const char *name, enum top_by *out)
 static double size_of(const struct top_row *r, enum top_by by)
 {
 	switch (by) {
-	case TOP_OCTETS:
-		return r->octets_in + r->octets_out;
+	case TOP_BYTES:
+		return r->bytes_in + r->bytes_out;
 	case TOP_PACKETS:
 		return r->packets_in + r->packets_out;
 	default:
@@ -158,9 +158,9 @@ static void compare(struct top *t, uint32_t slot, uint32_t id, const struct view
 		.id = id,
 		.slot = slot,
 		.packets_in = rate(now->packets_in, then->packets_in, t->window),
-		.octets_in = rate(now->octets_in, then->octets_in, t->window),
+		.bytes_in = rate(now->bytes_in, then->bytes_in, t->window),
 		.packets_out = rate(now->packets_out, then->packets_out, t->window),
-		.octets_out = rate(now->octets_out, then->octets_out, t->window),
+		.bytes_out = rate(now->bytes_out, then->bytes_out, t->window),
 		.drops = rate(now->drops, then->drops, t->window),
 	};
 

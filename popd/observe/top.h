@@ -17,14 +17,14 @@
 
 enum { TOP_MAX = 200, TOP_PERIOD_MS = 500, TOP_KEEP_MS = 60000 };
 
-enum top_by { TOP_OCTETS, TOP_PACKETS, TOP_DROPS, TOP_BY__COUNT };
-const char *top_by_name(enum top_by by); /* "octets", "packets", "drops" */
+enum top_by { TOP_BYTES, TOP_PACKETS, TOP_DROPS, TOP_BY__COUNT };
+const char *top_by_name(enum top_by by); /* "bytes", "packets", "drops" */
 int top_by_parse(const char *name, enum top_by *out) NONNULL MUSTCHECK;
 
 /* A tunnel, with what it did a second. */
 struct top_row {
 	uint32_t id, slot;
-	double packets_in, octets_in, packets_out, octets_out, drops;
+	double packets_in, bytes_in, packets_out, bytes_out, drops;
 };
 
 struct top;

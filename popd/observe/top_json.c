@@ -5,9 +5,9 @@
 #include "popd/core/view.h"
 #include "popd/observe/value_json.h"
 
-static void set_bits(json_t *o, const char *key, double octets)
+static void set_bits(json_t *o, const char *key, double bytes)
 {
-	value_set(o, key, json_integer((json_int_t)(8 * octets)));
+	value_set(o, key, json_integer((json_int_t)(8 * bytes)));
 }
 
 /* To the tenth: it is no more exact than the moments of the looks. */
@@ -29,16 +29,16 @@ static json_t *row_json(const struct top_row *r, struct table *table, struct cou
 	value_set(o, "id", value_tunnel(r->id));
 	value_set(o, "type", json_string(tunnel_type_name((enum tunnel_type)c->type)));
 	value_set(o, "endpoint", value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
-	set_bits(o, "bits_in_per_second", r->octets_in);
-	set_bits(o, "bits_out_per_second", r->octets_out);
+	set_bits(o, "bits_in_per_second", r->bytes_in);
+	set_bits(o, "bits_out_per_second", r->bytes_out);
 	set_rate(o, "packets_in_per_second", r->packets_in);
 	set_rate(o, "packets_out_per_second", r->packets_out);
 	set_rate(o, "drops_per_second", r->drops);
 	view_totals(workers, n, r->slot, &v);
 	value_set_measure(o, MEASURE_PACKETS_IN, v.packets_in);
-	value_set_measure(o, MEASURE_OCTETS_IN, v.octets_in);
+	value_set_measure(o, MEASURE_BYTES_IN, v.bytes_in);
 	value_set_measure(o, MEASURE_PACKETS_OUT, v.packets_out);
-	value_set_measure(o, MEASURE_OCTETS_OUT, v.octets_out);
+	value_set_measure(o, MEASURE_BYTES_OUT, v.bytes_out);
 	value_set_measure(o, MEASURE_DROPS, v.drops);
 	return o;
 }

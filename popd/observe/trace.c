@@ -10,7 +10,7 @@ enum { TRACE_BUDGET = 256 }; /* packets a turn, so that the control thread has t
 
 struct watcher {
 	bool active;
-	struct trace_wish wish;
+	struct trace_filter filter;
 	uint64_t lost; /* lines it has not been told of */
 };
 
@@ -46,10 +46,10 @@ const struct tap_watch *trace_tap_watch(const struct trace *t)
 
 /* ---- who is watched ---- */
 
-static bool has(const struct trace_wish *wish, uint32_t id)
+static bool has(const struct trace_filter *filter, uint32_t id)
 {
-	for (size_t i = 0; i < wish->n; i++)
-		if (wish->ids[i] == id)
+	for (size_t i = 0; i < filter->n; i++)
+		if (filter->ids[i] == id)
 			return true;
 	return false;
 }
@@ -57,12 +57,12 @@ static bool has(const struct trace_wish *wish, uint32_t id)
 static bool is_wanted(const struct trace *t, uint32_t id)
 {
 	for (size_t i = 0; i < TRACE_WATCHERS; i++)
-		if (t->watchers[i].active && has(&t->watchers[i].wish, id))
+		if (t->watchers[i].active && has(&t->watchers[i].filter, id))
 			return true;
 	return false;
 }
 
-/* What is watched takes no short cut. */
+/* What is watched takes no fast path. */
 static void hold(struct tunnel *tunnel, bool held)
 {
 	if ((atomic_load_explicit(&tunnel->held, memory_order_relaxed) != 0) != held)
@@ -70,13 +70,13 @@ static void hold(struct tunnel *tunnel, bool held)
 }
 
 /* The tunnels that a watcher names, as far as they exist: watched, when anybody wants them. */
-static void mark(struct trace *t, const struct trace_wish *wish)
+static void mark(struct trace *t, const struct trace_filter *filter)
 {
-	for (size_t i = 0; i < wish->n; i++) {
-		struct tunnel *tunnel = table_by_id(t->table, wish->ids[i]);
+	for (size_t i = 0; i < filter->n; i++) {
+		struct tunnel *tunnel = table_by_id(t->table, filter->ids[i]);
 		if (!tunnel)
 			continue;
-		bool wanted = is_wanted(t, wish->ids[i]);
+		bool wanted = is_wanted(t, filter->ids[i]);
 		atomic_store_explicit(&tunnel->watched, wanted, memory_order_relaxed);
 		hold(tunnel, wanted || atomic_load_explicit(&t->watch.all, memory_order_relaxed));
 	}
@@ -99,8 +99,8 @@ static void mark_all(struct trace *t)
 	for (size_t i = 0; i < TRACE_WATCHERS; i++) {
 		if (!t->watchers[i].active)
 			continue;
-		mark(t, &t->watchers[i].wish);
-		all |= t->watchers[i].wish.all;
+		mark(t, &t->watchers[i].filter);
+		all |= t->watchers[i].filter.all;
 		watchers++;
 	}
 	atomic_store_explicit(&t->watch.all, all, memory_order_relaxed);
@@ -109,9 +109,9 @@ static void mark_all(struct trace *t)
 	atomic_store_explicit(&t->watch.watchers, watchers, memory_order_relaxed);
 }
 
-void trace_begin(struct trace *t, unsigned watcher, const struct trace_wish *wish)
+void trace_begin(struct trace *t, unsigned watcher, const struct trace_filter *filter)
 {
-	t->watchers[watcher] = (struct watcher){ .active = true, .wish = *wish };
+	t->watchers[watcher] = (struct watcher){ .active = true, .filter = *filter };
 	mark_all(t);
 }
 
@@ -120,7 +120,7 @@ void trace_end(struct trace *t, unsigned watcher)
 	if (!t->watchers[watcher].active)
 		return;
 	t->watchers[watcher].active = false;
-	mark(t, &t->watchers[watcher].wish);
+	mark(t, &t->watchers[watcher].filter);
 	mark_all(t);
 }
 
@@ -141,10 +141,10 @@ static bool tell_lost(struct trace *t, unsigned watcher)
 	return true;
 }
 
-static bool concerns(const struct trace_wish *wish, const struct tap_packet *p)
+static bool concerns(const struct trace_filter *filter, const struct tap_packet *p)
 {
-	return wish->all || has(wish, p->tunnel) || has(wish, p->charged) || has(wish, p->out[0].tunnel) ||
-	       has(wish, p->out[1].tunnel);
+	return filter->all || has(filter, p->tunnel) || has(filter, p->charged) || has(filter, p->out[0].tunnel) ||
+	       has(filter, p->out[1].tunnel);
 }
 
 /* One text for all that want the same of it. */
@@ -155,11 +155,11 @@ static void hand_on(struct trace *t, const struct tap_packet *p)
 
 	for (unsigned i = 0; i < TRACE_WATCHERS; i++) {
 		struct watcher *w = &t->watchers[i];
-		if (!w->active || !concerns(&w->wish, p))
+		if (!w->active || !concerns(&w->filter, p))
 			continue;
-		if (!text || snap != w->wish.snap) {
+		if (!text || snap != w->filter.snap) {
 			free(text);
-			snap = w->wish.snap;
+			snap = w->filter.snap;
 			text = trace_json_packet(p, snap);
 		}
 		if (!text || !tell_lost(t, i) || !t->tell(t->ctx, i, text, strlen(text)))

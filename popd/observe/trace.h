@@ -20,7 +20,7 @@ struct trace;
 
 enum { TRACE_TUNNELS = 64, TRACE_WATCHERS = 64 };
 
-struct trace_wish {
+struct trace_filter {
 	bool all; /* every packet of the PoP, those of no tunnel too */
 	uint32_t ids[TRACE_TUNNELS];
 	size_t n;
@@ -36,7 +36,7 @@ void trace_free(struct trace *t); /* the workers are gone; NULL is fine */
 const struct tap_watch *trace_tap_watch(const struct trace *t) NONNULL;
 
 /* `watcher` (under TRACE_WATCHERS) begins, and ends; ending what never began is fine. */
-void trace_begin(struct trace *t, unsigned watcher, const struct trace_wish *wish) NONNULL;
+void trace_begin(struct trace *t, unsigned watcher, const struct trace_filter *filter) NONNULL;
 void trace_end(struct trace *t, unsigned watcher) NONNULL;
 
 /* Hands on what the `n` workers have told, in the order of time, a bounded number of packets; true: there may be more. */

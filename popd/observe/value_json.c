@@ -9,7 +9,7 @@ json_t *value_number(uint64_t v)
 	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
 }
 
-json_t *value_moment(uint32_t wall)
+json_t *value_time(uint32_t wall)
 {
 	char text[CLOCK_TEXT];
 
@@ -60,9 +60,9 @@ void value_set_measure(json_t *object, enum measure m, uint64_t value)
 void value_set_traffic(json_t *o, const struct view_pop *p)
 {
 	value_set_measure(o, MEASURE_PACKETS_IN, p->packets_in);
-	value_set_measure(o, MEASURE_OCTETS_IN, p->octets_in);
+	value_set_measure(o, MEASURE_BYTES_IN, p->bytes_in);
 	value_set_measure(o, MEASURE_PACKETS_OUT, p->packets_out);
-	value_set_measure(o, MEASURE_OCTETS_OUT, p->octets_out);
+	value_set_measure(o, MEASURE_BYTES_OUT, p->bytes_out);
 	value_set_measure(o, MEASURE_BEATS, p->beats);
 	value_set_measure(o, MEASURE_MOVES, p->moves);
 	value_set_measure(o, MEASURE_ANSWERS, p->answers);

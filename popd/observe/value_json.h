@@ -12,7 +12,7 @@
 
 /* New references. JSON's integers end at INT64_MAX, and so do ours. */
 json_t *value_number(uint64_t v);
-json_t *value_moment(uint32_t wall);            /* null: never */
+json_t *value_time(uint32_t wall);              /* null: never */
 json_t *value_age(uint32_t wall, uint32_t now); /* seconds; null: never */
 json_t *value_endpoint(uint64_t word);          /* null: none */
 json_t *value_tunnel(uint32_t id);              /* "T7"; null: none */

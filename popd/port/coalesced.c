@@ -37,12 +37,12 @@ bool coalesced_begin(struct segments *s, const uint8_t *data, size_t len)
 	return true;
 }
 
-struct super coalesced_super(const struct segments *s)
+struct gso coalesced_gso(const struct segments *s)
 {
-	struct super none = { 0, 0 };
+	struct gso none = { 0, 0 };
 
 	if (!s->tcp || s->transport != IPV6_HEADER || s->payload <= s->step ||
 	    (s->data[s->transport + TCP_AT_FLAGS] & TCP_CWR))
 		return none;
-	return (struct super){ .segment = (uint16_t)s->step, .header = (uint16_t)s->header };
+	return (struct gso){ .size = (uint16_t)s->step, .header = (uint16_t)s->header };
 }

@@ -18,10 +18,10 @@
 
 enum { COALESCED_SEGMENT = 1280 }; /* largest packet that it is cut into, unless the headers alone are longer */
 
-/* What of it may travel on as a super-packet, uncut: several segments of plain TCP without extension headers or a
+/* What of it may travel on as a GSO packet, uncut: several segments of plain TCP without extension headers or a
  * congestion mark that only the first segment may carry (CWR, RFC 3168 6.1.2). `s` as coalesced_begin left it; segment 0:
  * it may not. */
-struct super coalesced_super(const struct segments *s) NONNULL;
+struct gso coalesced_gso(const struct segments *s) NONNULL;
 
 /* True when the packet at `data` is such a one: then take it with segments_next until that says 0. False: the packet is fine as it is (or
  * broken in a way that others judge). */

@@ -35,7 +35,7 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 {
 	const uint8_t *p = out->data;
 
-	if (out->super.segment > 0 || out->len < IPV6_HEADER + UDP_HEADER ||
+	if (out->gso.size > 0 || out->len < IPV6_HEADER + UDP_HEADER ||
 	    be16_load(p + IPV6_AT_LENGTH) != out->len - IPV6_HEADER)
 		return;
 	size_t upper = out->len - IPV6_HEADER, header = 0;
@@ -99,7 +99,7 @@ static bool takes(const struct gro_group *group, const uint8_t *first, const str
 		  const struct out *out)
 {
 	if (group->closed || group->kind == GRO_ALONE || group->kind != more->kind || group->header != more->header ||
-	    more->segment > group->segment || group->octets + more->segment > LARGEST)
+	    more->segment > group->segment || group->bytes + more->segment > LARGEST)
 		return false;
 	if (group->kind == GRO_TCP && more->sequence - more->segment != group->sequence)
 		return false;
@@ -111,7 +111,7 @@ static void append(struct gro *g, struct gro_group *group, uint16_t i, const str
 	g->next[group->last] = i;
 	group->last = i;
 	group->count++;
-	group->octets += more->segment;
+	group->bytes += more->segment;
 	group->sequence = more->sequence;
 	group->closed = more->closed || more->segment < group->segment;
 }
@@ -124,7 +124,7 @@ void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer
 	g->count = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct gro_group alone = {
-			.first = i, .last = i, .count = 1, .kind = GRO_ALONE, .octets = outs[i]->len
+			.first = i, .last = i, .count = 1, .kind = GRO_ALONE, .bytes = outs[i]->len
 		};
 		size_t cell = flow_cell(&flows, outs[i]->tunnel);
 		g->next[i] = GRO_NONE;
@@ -145,7 +145,7 @@ void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer
 void gro_finish(const struct gro_group *group, struct out *const *outs)
 {
 	uint8_t *p = outs[group->first]->data, *transport = p + IPV6_HEADER;
-	size_t upper = group->octets - IPV6_HEADER;
+	size_t upper = group->bytes - IPV6_HEADER;
 	uint8_t *check = transport + (group->kind == GRO_TCP ? TCP_AT_CHECK : UDP_AT_CHECK);
 
 	be16_store(p + IPV6_AT_LENGTH, (uint16_t)upper);

@@ -1,5 +1,5 @@
 /*
- * Receive offload of our own: inner packets on their way to the TUN are merged into super-packets, since the kernel's cost is one traversal a write, whatever
+ * Receive offload of our own: inner packets on their way to the TUN are merged into GSO packets, since the kernel's cost is one traversal a write, whatever
  * the size. What may be merged is what any segmentation gives back bit for bit: consecutive segments of one TCP flow, or datagrams of one UDP flow, of equal
  * size (the last may be shorter), alike in every header bit but the sequence number. Each checksum is verified first: a wrong one is never healed, that packet goes
  * alone and as it is. Packets of one tunnel keep their order, for only its newest group ever grows. Pure.
@@ -27,7 +27,7 @@ struct gro_group {
 	uint16_t header;   /* bytes before the payload */
 	uint16_t segment;  /* payload bytes of each member but the last */
 	uint32_t sequence; /* TCP: the next one */
-	uint32_t octets;   /* the merged packet's */
+	uint32_t bytes;    /* the merged packet's */
 };
 
 struct gro {

@@ -85,13 +85,13 @@ static void fill(struct outer_batch *b, size_t k, struct out *const *outs, size_
 static size_t run_length(struct out *const *outs, size_t n)
 {
 	const struct out *first = outs[0];
-	size_t octets = first->len, count = 1;
+	size_t bytes = first->len, count = 1;
 
 	while (count < n && count < SEGMENTS_MAX && outs[count - 1]->len == first->len &&
 	       outs[count]->len <= first->len && outs[count]->to.addr.v == first->to.addr.v &&
 	       outs[count]->to.port == first->to.port && outs[count]->tos == first->tos &&
-	       octets + outs[count]->len <= MESSAGE_MAX)
-		octets += outs[count++]->len;
+	       bytes + outs[count]->len <= MESSAGE_MAX)
+		bytes += outs[count++]->len;
 	return count;
 }
 

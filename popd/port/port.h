@@ -66,7 +66,7 @@ static inline void job_fill(struct job *job, enum job_source source, uint8_t *da
 	job->len = (uint32_t)len;
 	job->from = from;
 	job->outer_tos = tos;
-	job->super = (struct super){ 0, 0 };
+	job->gso = (struct gso){ 0, 0 };
 	job->tunnel = NULL;
 }
 

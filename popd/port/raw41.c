@@ -59,14 +59,14 @@ static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
 	return false;
 }
 
-static struct super may_stay_whole(const struct raw41_port *r, const uint8_t *inner)
+static struct gso may_stay_whole(const struct raw41_port *r, const uint8_t *inner)
 {
-	static const struct super none;
+	static const struct gso none;
 
 	if (!offload_is_on(r->offloads, OFFLOAD_TUN_TSO) ||
 	    !forward_is_transit(table_pop(r->port.pipeline->table), inner))
 		return none;
-	return coalesced_super(&r->cut);
+	return coalesced_gso(&r->cut);
 }
 
 /* Turns what is left of message `next` into one job, using segment buffer `slot`; false: nothing was left of it. */
@@ -79,13 +79,13 @@ static bool take(struct raw41_port *r, struct job *job, size_t slot)
 	struct endpoint4 from = { outer.source, 0 };
 	uint8_t *inner = message_at(r, r->next) + outer.offset;
 	bool merged = r->cutting || coalesced_begin(&r->cut, inner, outer.len);
-	struct super super = { 0, 0 };
+	struct gso gso = { 0, 0 };
 	if (merged && !r->cutting)
-		super = may_stay_whole(r, inner);
-	if (!merged || super.segment > 0) {
+		gso = may_stay_whole(r, inner);
+	if (!merged || gso.size > 0) {
 		r->next++;
 		job_fill(job, JOB_FROM_PROTO41, inner, outer.len, from, outer.tos);
-		job->super = super;
+		job->gso = gso;
 		return true;
 	}
 	uint8_t *segment = buffers_at(r->segments, slot);

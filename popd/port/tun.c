@@ -1,6 +1,6 @@
 /*
  * Reading: each packet goes with its vnet header into a buffer large enough for any, in one piece, since taking a read apart costs the kernel more than the
- * room costs us. A super-packet is cut into the small buffers of as many jobs as it gives, over as many calls of receive as that takes (`backlog`).
+ * room costs us. A GSO packet is cut into the small buffers of as many jobs as it gives, over as many calls of receive as that takes (`backlog`).
  *
  * Writing: the vnet header goes into the packet's own headroom, so that a packet alone is one piece. A merged one is that piece and the payloads of the
  * others. When the kernel refuses a merged one, its members are put back as they were and written one by one; a kernel that refuses the kind as such
@@ -46,10 +46,10 @@ struct tun_port {
 	struct offloads *offloads;
 	bool vnet;              /* every packet has a vnet header */
 	struct buffers *large;  /* what is read */
-	struct buffers *pieces; /* what super-packets are cut into; NULL without vnet headers */
+	struct buffers *pieces; /* what GSO packets are cut into; NULL without vnet headers */
 	struct segments cut;    /* what is left of one, in its large buffer */
 	bool cutting;
-	uint8_t piece[VNET + PORT_PACKET]; /* of a super-packet that the kernel does not take whole */
+	uint8_t piece[VNET + PORT_PACKET]; /* of a GSO packet that the kernel does not take whole */
 	struct gro gro;
 };
 
@@ -94,7 +94,7 @@ static size_t cut(struct tun_port *t, struct job *jobs, size_t n, size_t max)
 	return n;
 }
 
-/* One packet or super-packet: -1 for nothing there, else the number of bytes without vnet header, *h filled. */
+/* One packet or GSO packet: -1 for nothing there, else the number of bytes without vnet header, *h filled. */
 static ssize_t read_one(struct tun_port *t, uint8_t *data, struct virtio_net_hdr *h)
 {
 	size_t before = t->vnet ? VNET : 0;
@@ -146,8 +146,8 @@ static int write_super(struct tun_port *t, const struct out *out)
 	struct virtio_net_hdr h = {
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 		.gso_type = VIRTIO_NET_HDR_GSO_TCPV6,
-		.hdr_len = out->super.header,
-		.gso_size = out->super.segment,
+		.hdr_len = out->gso.header,
+		.gso_size = out->gso.size,
 		.csum_start = IPV6_HEADER,
 		.csum_offset = TCP_AT_CHECK,
 	};
@@ -221,7 +221,7 @@ static void write_whole(struct tun_port *t, struct out *out, uint32_t now)
 	if (err == 0)
 		return;
 	refused(t, err, OFFLOAD_TUN_TSO);
-	if (!segments_begin(&cut, out->data, out->len, IPV6_HEADER, true, out->super.segment)) {
+	if (!segments_begin(&cut, out->data, out->len, IPV6_HEADER, true, out->gso.size)) {
 		pipeline_refused(t->port.pipeline, out, err, now);
 		return;
 	}
@@ -235,7 +235,7 @@ static void write_group(struct tun_port *t, const struct gro_group *g, struct ou
 	enum offload which = g->kind == GRO_TCP ? OFFLOAD_TUN_TSO : OFFLOAD_TUN_USO;
 	uint8_t header[GRO_HEADER_MAX];
 
-	if (outs[g->first]->super.segment > 0) {
+	if (outs[g->first]->gso.size > 0) {
 		write_whole(t, outs[g->first], now);
 		return;
 	}

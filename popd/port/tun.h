@@ -1,6 +1,6 @@
 /*
  * The TUN back end. The device is persistent (interface, routes and counters outlive popd) and multi-queue, one queue a worker. With the TUN offloads every
- * packet has a vnet header before it, and a read or write may carry a super-packet of up to 64 KiB: read ones are cut (segment.h), those to be written are
+ * packet has a vnet header before it, and a read or write may carry a GSO packet of up to 64 KiB: read ones are cut (segment.h), those to be written are
  * merged (gro.h). Links, addresses and routes are netlink.h's business.
  */
 #ifndef POPD_PORT_TUN_H

@@ -29,12 +29,12 @@
 
 enum { WORKER_BUDGET = 4, ORDER_RING = 4096, EVENT_RING = 4096 };
 
-enum order_kind { ORDER_PROBE, ORDER_EXPIRY, ORDER_COMPLAINT };
+enum order_kind { ORDER_PROBE, ORDER_EXPIRY, ORDER_ICMP_ERROR };
 struct order {
 	enum order_kind kind;
 	struct tunnel *tunnel;
 	uint32_t value; /* sequence, or seconds */
-	struct complaint complaint;
+	struct icmp_error icmp_error;
 };
 
 enum { PORT_TUN, PORT_AYIYA, PORT_HEARTBEAT, PORT_RAW41, PORT_ICMP4, PORT__COUNT };
@@ -48,8 +48,8 @@ struct watched_port {
 	struct worker *worker;
 };
 
-/* A complaint's packet, kept until its tunnel has been found, or others have come in its place. */
-struct complained {
+/* An ICMP error's packet, kept until its tunnel has been found, or others have come in its place. */
+struct quoted {
 	uint32_t ticket, len;
 	uint8_t head[DROP_HEAD];
 };
@@ -66,7 +66,7 @@ struct worker {
 	struct ev_async order;
 	struct watched_port ports[PORT__COUNT];
 	struct pipeline pipeline;
-	struct ring *orders, *events, *complaints;
+	struct ring *orders, *events, *icmp_errors;
 	uint16_t probe_id;
 	void (*wake)(void *ctx);
 	void *wake_ctx;
@@ -76,15 +76,15 @@ struct worker {
 	struct job jobs[PIPELINE_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes;
-	struct complained *complained; /* WORKER_COMPLAINTS of them, by ticket */
-	uint32_t ticket;               /* the last that was given */
+	struct quoted *quoted; /* WORKER_ICMP_ERRORS of them, by ticket */
+	uint32_t ticket;       /* the last that was given */
 	struct tap *tap;
 	struct worker_load load;
 };
 
-static struct moment moment_now(void)
+static struct timestamp timestamp_now(void)
 {
-	return (struct moment){ .wall = (uint32_t)wall_now().s, .mono_us = mono_us_now().us };
+	return (struct timestamp){ .wall = (uint32_t)wall_now().s, .mono_us = mono_us_now().us };
 }
 
 static void post(struct worker *w, struct out *out)
@@ -98,33 +98,33 @@ static void post(struct worker *w, struct out *out)
 }
 
 /* Without room for it nobody will look for its tunnel. */
-static void hand_on_complaint(struct worker *w, const struct job *job, uint32_t now)
+static void hand_on_icmp_error(struct worker *w, const struct job *job, uint32_t now)
 {
-	struct complaint c = job->complaint;
-	struct complained *kept = &w->complained[++w->ticket % WORKER_COMPLAINTS];
+	struct icmp_error c = job->icmp_error;
+	struct quoted *kept = &w->quoted[++w->ticket % WORKER_ICMP_ERRORS];
 
 	c.ticket = kept->ticket = w->ticket;
 	kept->len = job->len;
 	memcpy(kept->head, job->data, job->len < DROP_HEAD ? job->len : DROP_HEAD);
-	if (!ring_push(w->complaints, &c))
-		pipeline_complain(&w->pipeline, NULL, &c, job->data, job->len, now);
+	if (!ring_push(w->icmp_errors, &c))
+		pipeline_icmp_error(&w->pipeline, NULL, &c, job->data, job->len, now);
 }
 
-static void settle_complaint(struct worker *w, const struct order *order)
+static void settle_icmp_error(struct worker *w, const struct order *order)
 {
-	const struct complained *kept = &w->complained[order->complaint.ticket % WORKER_COMPLAINTS];
-	bool there = kept->ticket == order->complaint.ticket;
+	const struct quoted *kept = &w->quoted[order->icmp_error.ticket % WORKER_ICMP_ERRORS];
+	bool there = kept->ticket == order->icmp_error.ticket;
 
-	pipeline_complain(&w->pipeline, order->tunnel, &order->complaint, kept->head, there ? kept->len : 0,
-			  moment_now().wall);
+	pipeline_icmp_error(&w->pipeline, order->tunnel, &order->icmp_error, kept->head, there ? kept->len : 0,
+			    timestamp_now().wall);
 }
 
 static bool tell(struct worker *w, const struct job *job, uint32_t now)
 {
 	if (job->event == EVENT_NONE)
 		return false;
-	if (job->event == EVENT_COMPLAINT) {
-		hand_on_complaint(w, job, now);
+	if (job->event == EVENT_ICMP_ERROR) {
+		hand_on_icmp_error(w, job, now);
 		return true;
 	}
 	struct worker_event e = {
@@ -141,7 +141,7 @@ static bool tell(struct worker *w, const struct job *job, uint32_t now)
 /* Between table_worker_enter and _leave. */
 static void run(struct worker *w, size_t n)
 {
-	struct moment now = moment_now();
+	struct timestamp now = timestamp_now();
 	bool told = false, watched = tap_is_watched(w->tap);
 
 	if (UNLIKELY(watched))
@@ -208,7 +208,8 @@ static void make_probe(struct worker *w, size_t i, const struct order *order)
 	const struct tunnel_conf *c = atomic_load_explicit(&order->tunnel->conf, memory_order_acquire);
 
 	if (c)
-		probe_build(data, c, w->pipeline.probe_key, w->probe_id, (uint16_t)order->value, moment_now().mono_us);
+		probe_build(data, c, w->pipeline.probe_key, w->probe_id, (uint16_t)order->value,
+			    timestamp_now().mono_us);
 	job_fill(&w->jobs[i], JOB_PROBE, data, c ? PROBE_LEN : 0, (struct endpoint4){ { 0 }, 0 }, 0);
 	w->jobs[i].tunnel = order->tunnel;
 }
@@ -231,8 +232,8 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 			w->pipeline.expiry = order.value;
 			continue;
 		}
-		if (order.kind == ORDER_COMPLAINT) {
-			settle_complaint(w, &order);
+		if (order.kind == ORDER_ICMP_ERROR) {
+			settle_icmp_error(w, &order);
 			continue;
 		}
 		make_probe(w, n, &order); /* its tunnel may have been deleted since */
@@ -309,9 +310,9 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->loop = ev_loop_new(EVFLAG_AUTO);
 	w->orders = ring_create(ORDER_RING, sizeof(struct order));
 	w->events = ring_create(EVENT_RING, sizeof(struct worker_event));
-	w->complaints = ring_create(WORKER_COMPLAINTS, sizeof(struct complaint));
+	w->icmp_errors = ring_create(WORKER_ICMP_ERRORS, sizeof(struct icmp_error));
 	w->probes = buffers_create(PIPELINE_BATCH, PROBE_LEN);
-	w->complained = calloc(WORKER_COMPLAINTS, sizeof(*w->complained));
+	w->quoted = calloc(WORKER_ICMP_ERRORS, sizeof(*w->quoted));
 	w->tap = tap_create(conf->watch);
 	w->pipeline.table = conf->table;
 	w->pipeline.counters = counters_create(table_slots(conf->table));
@@ -323,8 +324,8 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.dscp = conf->dscp;
 	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
-	return w->loop && w->orders && w->events && w->complaints && w->complained && w->probes && w->tap && w->pipeline.counters &&
-	       w->pipeline.digest;
+	return w->loop && w->orders && w->events && w->icmp_errors && w->quoted && w->probes && w->tap &&
+	       w->pipeline.counters && w->pipeline.digest;
 }
 
 struct worker *worker_create(const struct worker_conf *conf, char why[static WORKER_WHY])
@@ -381,8 +382,8 @@ void worker_free(struct worker *w)
 		ev_loop_destroy(w->loop);
 	ring_free(w->orders);
 	ring_free(w->events);
-	ring_free(w->complaints);
-	free(w->complained);
+	ring_free(w->icmp_errors);
+	free(w->quoted);
 	buffers_free(w->probes);
 	tap_free(w->tap);
 	counters_free(w->pipeline.counters);
@@ -408,14 +409,14 @@ bool worker_set_expiry(struct worker *w, uint32_t expiry)
 	return give_order(w, (struct order){ .kind = ORDER_EXPIRY, .value = expiry });
 }
 
-bool worker_complain(struct worker *w, struct tunnel *t, const struct complaint *c)
+bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c)
 {
-	return give_order(w, (struct order){ .kind = ORDER_COMPLAINT, .tunnel = t, .complaint = *c });
+	return give_order(w, (struct order){ .kind = ORDER_ICMP_ERROR, .tunnel = t, .icmp_error = *c });
 }
 
-bool worker_next_complaint(struct worker *w, struct complaint *out)
+bool worker_next_icmp_error(struct worker *w, struct icmp_error *out)
 {
-	return ring_pop(w->complaints, out);
+	return ring_pop(w->icmp_errors, out);
 }
 
 bool worker_next_event(struct worker *w, struct worker_event *out)

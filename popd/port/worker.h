@@ -20,7 +20,7 @@
 struct worker;
 struct ev_loop;
 
-enum { WORKER_WHY = 400, WORKER_COMPLAINTS = 256 };
+enum { WORKER_WHY = 400, WORKER_ICMP_ERRORS = 256 };
 
 /* Something the log or the endpoint journal wants to know. */
 struct worker_event {
@@ -48,7 +48,7 @@ struct worker_conf {
 	uint16_t ayiya_port, heartbeat_port;
 	enum dscp dscp;
 	const char *tun;
-	struct offloads *offloads; /* all workers' */
+	struct offloads *offloads;     /* all workers' */
 	const struct tap_watch *watch; /* the same */
 	struct sha1_set sha1;
 	struct limiter *limiter; /* all workers', of ICMPv6 errors */
@@ -73,11 +73,11 @@ void worker_free(struct worker *w); /* stopped; NULL is fine */
 bool worker_probe(struct worker *w, struct tunnel *t, uint16_t sequence) NONNULL;
 /* false: behind; try again. */
 bool worker_set_expiry(struct worker *w, uint32_t expiry) NONNULL MUSTCHECK;
-/* The next complaint that shows only an endpoint, at most WORKER_COMPLAINTS since the last that were taken; false: none
+/* The next ICMP error that shows only an endpoint, at most WORKER_ICMP_ERRORS since the last that were taken; false: none
  * waiting. */
-bool worker_next_complaint(struct worker *w, struct complaint *out) NONNULL;
+bool worker_next_icmp_error(struct worker *w, struct icmp_error *out) NONNULL;
 /* Has the worker settle it with `t`, or (NULL) count that nobody has such an endpoint. false: behind. */
-bool worker_complain(struct worker *w, struct tunnel *t, const struct complaint *c) NONNULL_ARGS(1, 3);
+bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c) NONNULL_ARGS(1, 3);
 /* The next event; false: none waiting. */
 bool worker_next_event(struct worker *w, struct worker_event *out) NONNULL;
 /* True once after events had to be thrown away. */

@@ -14,7 +14,7 @@ enum { SECONDS_A_DAY = 86400 };
 
 /* All workers together. `drops` and drops by reason may come round, as the counters do. */
 struct seen {
-	uint64_t packets_in, octets_in, packets_out, octets_out, rtt_sum_us;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, rtt_sum_us;
 	uint32_t sent, received, drops;
 	uint32_t hint; /* of the slot's entry, not compared */
 };
@@ -83,9 +83,9 @@ static struct seen look(const struct view_tunnel *v)
 {
 	struct seen now = {
 		.packets_in = v->packets_in,
-		.octets_in = v->octets_in,
+		.bytes_in = v->bytes_in,
 		.packets_out = v->packets_out,
-		.octets_out = v->octets_out,
+		.bytes_out = v->bytes_out,
 		.rtt_sum_us = v->rtt_sum_us,
 		.sent = v->sent,
 		.received = v->received,
@@ -116,9 +116,9 @@ static void add_growth(struct statbook_entry *e, const struct seen *now, const s
 		[MEASURE_RECEIVED] = now->received - then->received,
 		[MEASURE_RTT_SUM] = grown(now->rtt_sum_us, then->rtt_sum_us),
 		[MEASURE_PACKETS_IN] = grown(now->packets_in, then->packets_in),
-		[MEASURE_OCTETS_IN] = grown(now->octets_in, then->octets_in),
+		[MEASURE_BYTES_IN] = grown(now->bytes_in, then->bytes_in),
 		[MEASURE_PACKETS_OUT] = grown(now->packets_out, then->packets_out),
-		[MEASURE_OCTETS_OUT] = grown(now->octets_out, then->octets_out),
+		[MEASURE_BYTES_OUT] = grown(now->bytes_out, then->bytes_out),
 		[MEASURE_DROPS] = now->drops - then->drops,
 	};
 	if (growth[MEASURE_RECEIVED] > 0)

@@ -27,8 +27,8 @@ AS $$
 			WHEN (u.type = 'static') <> (u.endpoint IS NOT NULL) THEN 'static tunnels, and only they, have an address'
 			WHEN NOT is_endpoint(u.endpoint) THEN format('%s cannot be the endpoint of a tunnel', u.endpoint)
 			WHEN u.endpoint = p.ipv4 THEN format('%s is the PoP itself', host(u.endpoint))
-			WHEN (u.mtu BETWEEN 1280 AND mtu_most(u.type)) IS NOT TRUE
-				THEN format('the MTU of a tunnel of type %s is 1280 to %s', u.type, mtu_most(u.type))
+			WHEN (u.mtu BETWEEN 1280 AND mtu_max(u.type)) IS NOT TRUE
+				THEN format('the MTU of a tunnel of type %s is 1280 to %s', u.type, mtu_max(u.type))
 			WHEN (u.secret ~ '^[0-9a-f]{32}$') IS NOT TRUE THEN 'a secret is 32 lower-case hexadecimal digits'
 			WHEN u.enabled IS NULL THEN 'a tunnel is up or disabled'
 			END AS fault

@@ -4,7 +4,7 @@
 -- between them count. Without them: quarters of yesterday and today, the last 31 days, all weeks, months and years.
 CREATE FUNCTION api.statistics_roll(owner text, id int, unit text, since date, until date)
 RETURNS TABLE (period text, sent bigint, received bigint, loss_percent numeric, rtt_min_us int, rtt_average_us bigint,
-	rtt_max_us int, packets_in bigint, octets_in bigint, packets_out bigint, octets_out bigint, drops bigint)
+	rtt_max_us int, packets_in bigint, bytes_in bigint, packets_out bigint, bytes_out bigint, drops bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = broker, pg_temp
 AS $$
@@ -22,7 +22,7 @@ BEGIN
 		SELECT %1$s, sum(s.sent)::bigint, sum(s.received)::bigint,
 			CASE WHEN sum(s.sent) > 0 THEN greatest(0, round(100.0 * (sum(s.sent) - sum(s.received)) / sum(s.sent), 1)) END,
 			min(s.rtt_min_us), (sum(s.rtt_sum_us) / nullif(sum(s.received), 0))::bigint, max(s.rtt_max_us),
-			sum(s.packets_in)::bigint, sum(s.octets_in)::bigint, sum(s.packets_out)::bigint, sum(s.octets_out)::bigint,
+			sum(s.packets_in)::bigint, sum(s.bytes_in)::bigint, sum(s.packets_out)::bigint, sum(s.bytes_out)::bigint,
 			sum(s.drops)::bigint
 		FROM %2$I s WHERE s.%3$I = $1 AND %4$s GROUP BY 1 ORDER BY 1
 		$sql$,
@@ -36,7 +36,7 @@ $$;
 
 CREATE FUNCTION api.op_tunnel_statistics(id int, unit text, since date, until date)
 RETURNS TABLE (period text, sent bigint, received bigint, loss_percent numeric, rtt_min_us int, rtt_average_us bigint,
-	rtt_max_us int, packets_in bigint, octets_in bigint, packets_out bigint, octets_out bigint, drops bigint)
+	rtt_max_us int, packets_in bigint, bytes_in bigint, packets_out bigint, bytes_out bigint, drops bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
@@ -51,7 +51,7 @@ $$;
 -- All the PoP's tunnels together, those that are deleted by now among them.
 CREATE FUNCTION api.op_pop_statistics(name text, unit text, since date, until date)
 RETURNS TABLE (period text, sent bigint, received bigint, loss_percent numeric, rtt_min_us int, rtt_average_us bigint,
-	rtt_max_us int, packets_in bigint, octets_in bigint, packets_out bigint, octets_out bigint, drops bigint)
+	rtt_max_us int, packets_in bigint, bytes_in bigint, packets_out bigint, bytes_out bigint, drops bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$

@@ -63,9 +63,9 @@ BEGIN
 	PERFORM endpoint_check(wanted, address, held.pop);
 	SELECT * INTO paid FROM charge(held.account, 'type_change', held.pop, held.id, NULL, NULL,
 		format('from %s to %s', held.type, wanted));
-	UPDATE tunnel t SET type = wanted, endpoint = address, mtu = least(t.mtu, mtu_most(wanted)) WHERE t.id = held.id;
+	UPDATE tunnel t SET type = wanted, endpoint = address, mtu = least(t.mtu, mtu_max(wanted)) WHERE t.id = held.id;
 	RETURN format('T%s is now of type %s%s%s, %s', held.id, wanted, coalesce(' and ends at ' || host(address), ''),
-		CASE WHEN held.mtu > mtu_most(wanted) THEN format(' with an MTU of %s', mtu_most(wanted)) ELSE '' END,
+		CASE WHEN held.mtu > mtu_max(wanted) THEN format(' with an MTU of %s', mtu_max(wanted)) ELSE '' END,
 		price(paid.amount, paid.balance));
 END
 $$;
@@ -87,8 +87,8 @@ BEGIN
 	WHEN 'type' THEN
 		said := api.tunnel_retype(held, $3);
 	WHEN 'mtu' THEN
-		PERFORM demand($3 ~ '^[0-9]{4}$' AND $3::int BETWEEN 1280 AND mtu_most(held.type),
-			'The MTU of a tunnel of type %s is 1280 to %s.', held.type::text, mtu_most(held.type)::text);
+		PERFORM demand($3 ~ '^[0-9]{4}$' AND $3::int BETWEEN 1280 AND mtu_max(held.type),
+			'The MTU of a tunnel of type %s is 1280 to %s.', held.type::text, mtu_max(held.type)::text);
 		UPDATE tunnel SET mtu = $3::int WHERE id = $1;
 		said := format('T%s has an MTU of %s', $1, $3);
 	WHEN 'name' THEN

@@ -7,17 +7,17 @@ SET search_path = broker, pg_temp
 AS $$
 BEGIN
 	EXECUTE format($sql$
-		INSERT INTO %1$I AS d (%2$I, %3$I, sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in, octets_in,
-			packets_out, octets_out, drops)
+		INSERT INTO %1$I AS d (%2$I, %3$I, sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in, bytes_in,
+			packets_out, bytes_out, drops)
 		SELECT u.%2$I, u.%3$I, sum(u.sent), sum(u.received), min(u.rtt_min_us), sum(u.rtt_sum_us), max(u.rtt_max_us),
-			sum(u.packets_in), sum(u.octets_in), sum(u.packets_out), sum(u.octets_out), sum(u.drops)
+			sum(u.packets_in), sum(u.bytes_in), sum(u.packets_out), sum(u.bytes_out), sum(u.drops)
 		FROM unnest($1) u WHERE u.%2$I IS NOT NULL AND u.%3$I IS NOT NULL
 		GROUP BY u.%2$I, u.%3$I ORDER BY u.%2$I, u.%3$I
 		ON CONFLICT (%2$I, %3$I) DO UPDATE SET sent = d.sent + excluded.sent, received = d.received + excluded.received,
 			rtt_min_us = least(d.rtt_min_us, excluded.rtt_min_us), rtt_sum_us = d.rtt_sum_us + excluded.rtt_sum_us,
 			rtt_max_us = greatest(d.rtt_max_us, excluded.rtt_max_us), packets_in = d.packets_in + excluded.packets_in,
-			octets_in = d.octets_in + excluded.octets_in, packets_out = d.packets_out + excluded.packets_out,
-			octets_out = d.octets_out + excluded.octets_out, drops = d.drops + excluded.drops
+			bytes_in = d.bytes_in + excluded.bytes_in, packets_out = d.packets_out + excluded.packets_out,
+			bytes_out = d.bytes_out + excluded.bytes_out, drops = d.drops + excluded.drops
 		$sql$, sums, owner, moment) USING rows;
 END
 $$;
@@ -59,7 +59,7 @@ $$;
 -- the PoP alone. Drops are told once more by reason; tunnel 0 stands for those no tunnel is known for.
 CREATE FUNCTION api.popd_samples(pop text, incarnation text, batch bigint, tunnel int[], day date[], quarter int[],
 	sent int[], received int[], rtt_min_us int[], rtt_sum_us bigint[], rtt_max_us int[], packets_in bigint[],
-	octets_in bigint[], packets_out bigint[], octets_out bigint[], drops bigint[],
+	bytes_in bigint[], packets_out bigint[], bytes_out bigint[], drops bigint[],
 	drop_tunnel int[], drop_day date[], drop_reason text[], drop_packets bigint[])
 RETURNS TABLE (applied boolean)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -87,10 +87,10 @@ BEGIN
 	END IF;
 	rows := ARRAY(SELECT ROW(pop_id, t.id, u.day, CASE WHEN q.at BETWEEN first_at AND last_at THEN q.at END, u.sent, u.received,
 			CASE WHEN u.received > 0 THEN u.rtt_min END, u.rtt_sum, CASE WHEN u.received > 0 THEN u.rtt_max END,
-			u.packets_in, u.octets_in, u.packets_out, u.octets_out, u.drops)::measured
+			u.packets_in, u.bytes_in, u.packets_out, u.bytes_out, u.drops)::measured
 		FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-			AS u (tunnel, day, quarter, sent, received, rtt_min, rtt_sum, rtt_max, packets_in, octets_in,
-				packets_out, octets_out, drops)
+			AS u (tunnel, day, quarter, sent, received, rtt_min, rtt_sum, rtt_max, packets_in, bytes_in,
+				packets_out, bytes_out, drops)
 		CROSS JOIN LATERAL (SELECT (u.day + u.quarter * interval '15 minutes') AT TIME ZONE 'UTC' AS at) q
 		LEFT JOIN tunnel t ON t.id = u.tunnel AND t.pop = pop_id
 		WHERE u.day <= last_day);
@@ -105,8 +105,8 @@ $$;
 
 -- The door of a popd from before there were samples, kept so that schema and PoPs need not be upgraded in one moment.
 CREATE FUNCTION api.popd_statistics(pop text, incarnation text, batch bigint, tunnel int[], day date[], sent int[],
-	received int[], rtt_min_us int[], rtt_sum_us bigint[], rtt_max_us int[], packets_in bigint[], octets_in bigint[],
-	packets_out bigint[], octets_out bigint[], drops bigint[])
+	received int[], rtt_min_us int[], rtt_sum_us bigint[], rtt_max_us int[], packets_in bigint[], bytes_in bigint[],
+	packets_out bigint[], bytes_out bigint[], drops bigint[])
 RETURNS TABLE (applied boolean)
 LANGUAGE sql SECURITY DEFINER
 SET search_path = broker, pg_temp

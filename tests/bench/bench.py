@@ -20,7 +20,7 @@ from rows import BASE, ROWS, World
 FILL = 2048  # packets in popd's queue each time it is let go
 DELIVERED = 0.99  # of what was sent: less is no measurement
 QUIET = 0.5  # load average: above it others take part in what is measured
-LOADED_TUNNELS, LOAD_GOAL, MEMORY_GOAL = 1000000, 10, 600  # seconds, octets a tunnel
+LOADED_TUNNELS, LOAD_GOAL, MEMORY_GOAL = 1000000, 10, 600  # seconds, bytes a tunnel
 IDLE_GOAL = 0.001  # of one processor
 HEADINGS = f"{'row':34} {'goal':>5} {'ns/packet':>9} {'10..90 %':>13} {'packets/s':>10} {'reference':>9} {'ratio':>5} {'delivered':>9}  verdict"
 STREAM_ROWS = [f"{way}-{n}" for way in ("veth-up", "tunnel-up", "tunnel-down") for n in streams.STREAMS]
@@ -80,7 +80,7 @@ class Bench:
         self.facts["load"] = os.getloadavg()[0]
         self.facts["cpus"] = os.cpu_count()
         m = self.facts["machine"]
-        print(f"{self.facts['cpus']} processors, load {self.facts['load']:.1f}; a system call {m['syscall']:.0f} ns, SHA-1 of 1324 octets {m['sha1']:.0f} ns, "
+        print(f"{self.facts['cpus']} processors, load {self.facts['load']:.1f}; a system call {m['syscall']:.0f} ns, SHA-1 of 1324 bytes {m['sha1']:.0f} ns, "
               f"a copy of 64 KiB {m['copy']:.0f} ns")
         if self.facts["load"] > QUIET:
             print("THE MACHINE IS NOT QUIET: times a packet are too high; ratios are worth more")
@@ -105,7 +105,7 @@ class Bench:
     def note_popd(self, popd, world):
         status = popd.status()
         self.facts.setdefault("popd", {k: v for k, v in status.items() if k in ("version", "offloads", "sha1", "hash")})
-        self.facts[f"load of {world.tunnels}"] = {"seconds": popd.load_seconds, "rss": popd.rss(), "table": status["table_octets"]}
+        self.facts[f"load of {world.tunnels}"] = {"seconds": popd.load_seconds, "rss": popd.rss(), "table": status["table_bytes"]}
 
     def run_row(self, popd, reference, row):
         before = popd.status()
@@ -171,7 +171,7 @@ class Bench:
         one, all_ = (self.facts[f"load of {world.tunnels}"] for world in (few, many))
         each = (all_["rss"] - one["rss"]) / LOADED_TUNNELS
         good = all_["seconds"] <= LOAD_GOAL and each <= MEMORY_GOAL
-        self.say("load-1000000", f"from the snapshot in {all_['seconds']:.1f} s (goal {LOAD_GOAL}); {each:.0f} octets of memory a tunnel (goal {MEMORY_GOAL}), "
+        self.say("load-1000000", f"from the snapshot in {all_['seconds']:.1f} s (goal {LOAD_GOAL}); {each:.0f} bytes of memory a tunnel (goal {MEMORY_GOAL}), "
                  f"{all_['table'] / LOADED_TUNNELS:.0f} of them the table's", good)
 
     def run_idle(self):

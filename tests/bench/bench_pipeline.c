@@ -224,7 +224,7 @@ static double measure(const struct row *row, size_t size)
 		}
 		double begin = now_ns();
 		table_worker_enter(pipeline.table, 0);
-		pipeline_run(&pipeline, jobs, PIPELINE_BATCH, (struct moment){ NOW, (int64_t)round });
+		pipeline_run(&pipeline, jobs, PIPELINE_BATCH, (struct timestamp){ NOW, (int64_t)round });
 		table_worker_leave(pipeline.table, 0);
 		took[round] = (now_ns() - begin) / PIPELINE_BATCH;
 		for (size_t i = 0; i < PIPELINE_BATCH; i++)

@@ -38,7 +38,7 @@ void packet_addresses(const struct packet_set *s, uint32_t number, uint8_t sourc
 
 /* ---- one layer each; `out` is where it begins ---- */
 
-/* An inner segment of `count` packets; more than one: a super-packet, whose checksum is the pseudo-header's only. */
+/* An inner segment of `count` packets; more than one: a GSO packet, whose checksum is the pseudo-header's only. */
 static void put_inner(const struct packet_set *s, uint8_t *out, uint32_t number, uint32_t count)
 {
 	uint32_t payload = packet_payload(&s->plan), len = 20 + count * payload;

@@ -60,9 +60,9 @@ class Streams:
         assert "error" not in answer, f"iperf3: {answer['error']}"
         end = answer["end"]
         bits = end["sum_received"]["bits_per_second"]
-        octets = end["sum_received"]["bytes"]
+        bytes = end["sum_received"]["bytes"]
         return {"gbit": bits / 1e9, "popd": (after[0] - before[0]) / took / 1e9, "client": (after[1] - before[1]) / took / 1e9,
-                "popd_gbit_a_core": octets * 8 / (after[0] - before[0]) if after[0] > before[0] else None,
+                "popd_gbit_a_core": bytes * 8 / (after[0] - before[0]) if after[0] > before[0] else None,
                 "retransmits": end["sum_sent"].get("retransmits")}
 
     def times(self, popd):

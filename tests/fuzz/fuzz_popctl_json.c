@@ -49,14 +49,14 @@ char *client_ask(int fd, const char *request, char why[static CLIENT_WHY])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char said[OUTPUT], complained[4096];
+	static char said[OUTPUT], quoted[4096];
 	static FILE *out, *err;
 
 	if (size == 0)
 		return 0;
 	if (!out) {
 		out = fmemopen(said, sizeof(said), "w");
-		err = fmemopen(complained, sizeof(complained), "w");
+		err = fmemopen(quoted, sizeof(quoted), "w");
 		require(out && err);
 	}
 	struct popctl_request request = { .command = asked[(data[0] & 15) % ARRAY_LEN(asked)],

@@ -26,10 +26,10 @@ static struct top *top_of(void *ctx)
 	return ctx;
 }
 
-static void follow(void *ctx, unsigned client, const struct trace_wish *wish)
+static void follow(void *ctx, unsigned client, const struct trace_filter *filter)
 {
 	(void)ctx;
-	if (client != 3 || wish->snap > TAP_SNAP || wish->n > TRACE_TUNNELS || (wish->n == 0 && !wish->all))
+	if (client != 3 || filter->snap > TAP_SNAP || filter->n > TRACE_TUNNELS || (filter->n == 0 && !filter->all))
 		abort();
 }
 

@@ -104,7 +104,7 @@ static void cut_again(const struct gro *g, const struct gro_group *group)
 		memcpy(merged + len, bytes[i] + skip, out[i].len - skip);
 		len += out[i].len - skip;
 	}
-	require(len == group->octets && len == (size_t)IPV6_HEADER + be16_load(merged + IPV6_AT_LENGTH));
+	require(len == group->bytes && len == (size_t)IPV6_HEADER + be16_load(merged + IPV6_AT_LENGTH));
 	require(segments_begin(&s, merged, len, IPV6_HEADER, group->kind == GRO_TCP, group->segment));
 	for (uint16_t i = group->first; i != GRO_NONE; i = g->next[i])
 		require(segments_next(&s, one, sizeof(one)) == out[i].len && memcmp(one, before[i], out[i].len) == 0);

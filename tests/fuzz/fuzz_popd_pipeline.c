@@ -143,9 +143,9 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 	job->len = (uint32_t)len;
 	job->from = (struct endpoint4){ { 0xc0000200u + (header[0] & 15) }, 4000 };
 	job->outer_tos = header[1];
-	job->super = (struct super){ 0, 0 };
+	job->gso = (struct gso){ 0, 0 };
 	if (job->source == JOB_FROM_PROTO41 && header[1] & 128)
-		job->super = (struct super){ (uint16_t)(1 + header[1] * 8), 60 };
+		job->gso = (struct gso){ (uint16_t)(1 + header[1] * 8), 60 };
 	job->tunnel = job->source == JOB_PROBE ? table_by_id(pipeline.table, 1 + header[1] % TUNNELS) : NULL;
 	if (header[0] & 16 && job->source == JOB_FROM_AYIYA)
 		sign_ayiya(job->data, len);
@@ -164,7 +164,7 @@ static void require(bool holds)
 static void check(const struct job *job, size_t len)
 {
 	require((unsigned)job->drop < DROP__COUNT && job->drop != DROP_INTERNAL);
-	require(job->event != EVENT_COMPLAINT || (job->drop == DROP_NONE && job->complaint.about != 0));
+	require(job->event != EVENT_ICMP_ERROR || (job->drop == DROP_NONE && job->icmp_error.about != 0));
 	for (size_t o = 0; o < ARRAY_LEN(job->out); o++) {
 		const struct out *out = &job->out[o];
 		if (out->kind == OUT_NONE)
@@ -176,7 +176,7 @@ static void check(const struct job *job, size_t len)
 			require(out->len >= 40 && out->data[0] >> 4 == 6 &&
 				out->len == 40u + out->data[4] * 256u + out->data[5]);
 		require(job->source != JOB_FROM_ICMP4);
-		require(out->super.segment == 0 || (out->kind == OUT_TUN && out->super.segment == job->super.segment));
+		require(out->gso.size == 0 || (out->kind == OUT_TUN && out->gso.size == job->gso.size));
 		require(out->kind == OUT_TUN || (out->to.addr.v != 0 && (out->kind == OUT_UDP) == (out->to.port != 0)));
 	}
 }
@@ -205,7 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= HEADER + there;
 	}
 	table_worker_enter(pipeline.table, 0);
-	pipeline_run(&pipeline, jobs, n, (struct moment){ NOW, 1000000 });
+	pipeline_run(&pipeline, jobs, n, (struct timestamp){ NOW, 1000000 });
 	table_worker_leave(pipeline.table, 0);
 	for (size_t i = 0; i < n; i++) {
 		check(&jobs[i], lens[i]);

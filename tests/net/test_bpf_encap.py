@@ -1,5 +1,5 @@
 """
-The short cut in the kernel (bpf_encap): what leaves by it is what popd would have sent, and all else comes by popd.
+The fast path in the kernel (bpf_encap): what leaves by it is what popd would have sent, and all else comes by popd.
 
 Every packet is put on the host's wire as a frame, and what comes out is read from the client's wire as frames; packets that popd has
 read are told from those that it has not by the TUN's own counter.
@@ -45,21 +45,21 @@ def net():
         made.remove()
 
 
-def mode(net, short_cut, **more):
-    """Starts popd with the short cut or without."""
+def mode(net, fast_path, **more):
+    """Starts popd with the fast path or without."""
     net.daemon.stop()
-    net.configure(bpf_encap="yes" if short_cut else "no", **more)
+    net.configure(bpf_encap="yes" if fast_path else "no", **more)
     net.dscp = more.get("dscp", "copy")
     net.daemon.start()
     net.loaded()
-    assert net.popctl("status")["offloads"]["bpf_encap"] == ("on" if short_cut else "off")
+    assert net.popctl("status")["offloads"]["bpf_encap"] == ("on" if fast_path else "off")
     until(lambda: net.off.shown()["state"] == "disabled" and net.wide.shown()["mtu"] == 1480, slow(5), "the changed tunnels")
     for address in (CLIENT_IPV4, CLIENT2_IPV4):  # whom the kernel knows, it need not ask for
         assert net.pop.run("ping", "-4", "-n", "-c", "1", "-W", "2", address, check=False).returncode == 0
 
 
 @pytest.fixture
-def short_cut(net):
+def fast_path(net):
     """popd runs with it; started anew only when it does not."""
     if not net.daemon.is_running() or net.popctl("status")["offloads"]["bpf_encap"] != "on" or net.dscp != "copy":
         mode(net, True)
@@ -155,7 +155,7 @@ def ordinary(t, inner_max):
     to = t.client
     yield "echo", echo(HOST, to)
     yield "no payload", ipv6(HOST, to, 59, b"")
-    yield "one octet", ipv6(HOST, to, 253, b"x")
+    yield "one byte", ipv6(HOST, to, 253, b"x")
     yield "as large as may be", ipv6(HOST, to, 253, bytes(inner_max - 40))
     yield "an odd length", ipv6(HOST, to, 253, bytes(777))
     yield "tcp", tcp(HOST, to, b"data" * 100)
@@ -205,7 +205,7 @@ def watch_one(net, host, client, packet):
 
 def counted(net, *tunnels):
     shown = [t.shown() for t in tunnels]
-    return [(s["packets_out"], s["octets_out"]) for s in shown]
+    return [(s["packets_out"], s["bytes_out"]) for s in shown]
 
 
 def grown(after, before):
@@ -223,7 +223,7 @@ def run_all(net, packets):
             seen[what] = (sent, answers)
         after = net.popctl("counters")
         growth = {"tunnels": grown(counted(net, *tunnels), before), "out": after["packets_out"] - pop["packets_out"],
-                  "octets": after["octets_out"] - pop["octets_out"],
+                  "bytes": after["bytes_out"] - pop["bytes_out"],
                   "drops": {d["name"]: d["count"] - drops[d["name"]] for d in after["drops"] if d["count"] != drops[d["name"]]}}
     return seen, read, growth
 
@@ -236,14 +236,14 @@ def test_ordinary_packets_leave_as_popd_sends_them_and_are_counted_the_same(net)
     by_popd, read, growth = run_all(net, packets)
     assert all(len(sent) == 1 and not answers for sent, answers in by_popd.values()), by_popd
     assert all(n >= 1 for n in read.values())
-    assert net.popctl("status")["short_cut"] is None
+    assert net.popctl("status")["fast_path"] is None
     mode(net, True)
     by_kernel, read, same = run_all(net, packets)
     for what, _ in packets:
         assert by_kernel[what] == by_popd[what], what
     assert not any(read.values()), f"popd has read {[w for w, n in read.items() if n]}"
     assert same == growth
-    assert net.popctl("status")["short_cut"] == {"packets_out": len(packets), "octets_out": sum(len(p) for _, p in packets)}
+    assert net.popctl("status")["fast_path"] == {"packets_out": len(packets), "bytes_out": sum(len(p) for _, p in packets)}
     assert growth["tunnels"][0] == (len(packets) // 2, sum(len(p) for what, p in packets if what.startswith(f"{net.static.name} ")))
     # DF above 1280 only, and then with no identification to speak of
     flags = {t.name: {f[0][18] for what, (f, _) in by_kernel.items() if what.startswith(f"{t.name} ")} for t in (net.static, net.wide)}
@@ -263,7 +263,7 @@ def test_whatever_is_not_plain_comes_by_popd_with_the_same_answers_and_reasons(n
 
 
 def mutated(net, n):
-    """Packets of which most are plain and many are not, always the same ones; the last 4 octets number them."""
+    """Packets of which most are plain and many are not, always the same ones; the last 4 bytes number them."""
     dice = random.Random(41)
     inside = [t.client for t in [net.static] * 6 + [net.wide] * 4 + [net.off, net.ayiya]] + [net.static.pop, "2001:db8:2ff:ffff::1", "2001:db8:2ff:7000::2"]
     outside = [HOST] * 8 + ["fd00::1", "2001:db8:fff0::77", "2002:c000:201::1", "2001:db8:fff0::5efe:192.0.2.1", "2001:0:c000:201::1", net.wide.client]
@@ -322,7 +322,7 @@ def test_the_dscp_of_the_configuration_is_set(net, dscp, expected):
     assert read == 0 and sent[0][15] == expected and sent[0][30:32] == bytes([0x6B, 0x90])
 
 
-def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net, short_cut):
+def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net, fast_path):
     asked = net.db.ticctl("subnet", "request", "DEMO", net.static.name)
     net.db.ticctl("request", "approve", asked.split("request ")[1].split()[0].strip(".,:;"))
     until(lambda: len(net.static.shown()["routes"]) == 2, slow(5), "popd to know the subnet")
@@ -335,7 +335,7 @@ def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net, 
             assert destination(sent[0]) == CLIENT_IPV4
 
 
-def test_a_moved_endpoint_is_followed_at_once(net, short_cut):
+def test_a_moved_endpoint_is_followed_at_once(net, fast_path):
     with wires(net) as (host, client):
         for n, address in enumerate((CLIENT_IPV4, CLIENT2_IPV4, CLIENT_IPV4)):
             with udp_socket(net.client, address) as sock:
@@ -343,7 +343,7 @@ def test_a_moved_endpoint_is_followed_at_once(net, short_cut):
             until(lambda: net.beating.shown()["endpoint"] == address, slow(3), "the endpoint to move")
             sent, _, read = watch_one(net, host, client, echo(HOST, net.beating.client))
             assert len(sent) == 1 and read == 0 and destination(sent[0]) == address
-    # a short cut that is on does not bring a silent tunnel up again
+    # a fast path that is on does not bring a silent tunnel up again
     net.db.sql(f"update broker.tunnel set admin_enabled = false where id = {net.beating.number}")
     until(lambda: net.beating.shown()["state"] == "disabled", slow(5), "the tunnel to be disabled")
     with wires(net) as (host, client):
@@ -353,7 +353,7 @@ def test_a_moved_endpoint_is_followed_at_once(net, short_cut):
     until(lambda: net.beating.shown()["state"] != "disabled", slow(5), "the tunnel to be enabled")
 
 
-def test_a_lowered_path_mtu_reaches_the_kernel_and_df_goes(net, short_cut):
+def test_a_lowered_path_mtu_reaches_the_kernel_and_df_goes(net, fast_path):
     large = ipv6(HOST, net.wide.client, 253, bytes(1400 - 40))
     with wires(net) as (host, client):
         sent, _, read = watch_one(net, host, client, large)
@@ -415,7 +415,7 @@ MERGED = {"tcp": (6, 1220, 7, True), "udp": (17, 1232, 5, True), "cut-tcp": (6, 
 
 
 @pytest.mark.parametrize("case", MERGED)
-def test_merged_packets_leave_merged_and_every_segment_is_right(net, short_cut, case):
+def test_merged_packets_leave_merged_and_every_segment_is_right(net, fast_path, case):
     proto, size, segments, whole = MERGED[case]
     merged = Merged(net, proto, size, segments)
     before = counted(net, net.static)
@@ -440,7 +440,7 @@ def test_merged_packets_leave_merged_and_every_segment_is_right(net, short_cut, 
         merged.check_segment(n, frame)
 
 
-def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net, short_cut):
+def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net, fast_path):
     merged = Merged(net, 6, 1221, 3)
     read = read_by_popd(net)
     with wires(net) as (host, client):
@@ -450,7 +450,7 @@ def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net, sh
     until(lambda: any(d["name"] == "too-big" for d in net.static.shown()["drops"]), 2, "popd to say why")
 
 
-def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net, short_cut):
+def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net, fast_path):
     with wires(net) as (host, client):
         net.pop.run("ip", "neigh", "flush", "dev", "p0")
         sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
@@ -459,7 +459,7 @@ def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net, short_cut):
         assert len(sent) == 1 and read == 0
 
 
-def test_a_tunnel_that_is_traced_takes_no_short_cut_until_nobody_watches(net, short_cut):
+def test_a_tunnel_that_is_traced_takes_no_fast_path_until_nobody_watches(net, fast_path):
     watcher = subprocess.Popen([program("popctl"), "--socket", net.socket, "--json", "tunnel", "trace", net.static.name], stdout=subprocess.PIPE, text=True)
     try:
         with wires(net) as (host, client):
@@ -478,7 +478,7 @@ def test_a_tunnel_that_is_traced_takes_no_short_cut_until_nobody_watches(net, sh
         watcher.stdout.close()
 
 
-def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_starts_anew(net, short_cut):
+def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_starts_anew(net, fast_path):
     doomed = net.request("static", CLIENT_IPV4).known()
     with wires(net) as (host, client):
         for _ in range(20):
@@ -499,16 +499,16 @@ def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_st
         assert heir.shown()["packets_out"] == 1
 
 
-def test_statistics_of_the_database_have_its_packets(net, short_cut):
-    def octets():
-        return sum(int(row[0]) for row in net.db.sql(f"select octets_out from broker.tunnel_day where tunnel = {net.static.number}"))
-    before = octets()
+def test_statistics_of_the_database_have_its_packets(net, fast_path):
+    def bytes():
+        return sum(int(row[0]) for row in net.db.sql(f"select bytes_out from broker.tunnel_day where tunnel = {net.static.number}"))
+    before = bytes()
     with wires(net) as (host, client):
         for _ in range(10):
             host.send(frame_to_pop(net, echo(HOST, net.static.client)))
         client.frames(is_proto41, 0.2)
     net.daemon.stop()  # the last statistics are sent then
-    assert octets() - before == 10 * len(echo(HOST, net.static.client))
+    assert bytes() - before == 10 * len(echo(HOST, net.static.client))
 
 
 def filters(net):
@@ -534,7 +534,7 @@ def test_a_killed_popd_forwards_no_longer_than_its_lease_and_the_next_one_takes_
         assert len(sent) == 1 and read == 0
     assert net.daemon.stop() == 0
     assert filters(net) == 0
-    # and what a killed one leaves is swept away by one that wants no short cut
+    # and what a killed one leaves is swept away by one that wants no fast path
     net.daemon.start()
     net.daemon.kill()
     mode(net, False)

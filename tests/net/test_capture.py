@@ -121,7 +121,7 @@ def test_captured_dialogues_without_starttls_run_to_their_end(world, captured):
 
 
 def test_captured_datagrams_are_accepted_with_the_clock_of_the_capture(world, captured):
-    """A popd whose clock stands at the capture's gets the very octets the stock client sent."""
+    """A popd whose clock stands at the capture's gets the very bytes the stock client sent."""
     datagrams = [p for p in captured if IP in p and UDP in p and p[UDP].dport in (5072, 3740)]
     start = int(float(datagrams[0].time))
     assert world.popd.stop() == 0

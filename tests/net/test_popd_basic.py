@@ -177,7 +177,7 @@ def test_coalesced_tcp_in_protocol_41_leaves_as_valid_segments(net, popd):
         merged.close()
         seen.close()
         assert b"".join(got[at] for at in sorted(got)) == data
-        print(f"longest merged packet {longest} octets, {len(got)} segments out of {count}")
+        print(f"longest merged packet {longest} bytes, {len(got)} segments out of {count}")
         assert longest > 1300, "nothing was merged: this proved nothing"
     finally:
         offload(net.pop, "p0", SET_GRO, False)
@@ -525,7 +525,7 @@ def test_ten_thousand_tunnels_load_in_two_seconds_and_cost_less_than_a_kibibyte_
     net.popctl("reload")
     status = net.popctl("status")
     cost = (rss(popd.pid) - before) / 10000
-    print(f"10,000 tunnels: loaded in {status['feed']['load_ms']} ms; {cost:.0f} octets each (RSS {rss(popd.pid) >> 10} KiB)")
+    print(f"10,000 tunnels: loaded in {status['feed']['load_ms']} ms; {cost:.0f} bytes each (RSS {rss(popd.pid) >> 10} KiB)")
     assert status["feed"]["load_ms"] < slow(2) * 1000
     assert cost < 1024 or SANITIZED
     until(lambda: os.stat(f"{net.dir}/snapshot").st_mtime > arrived, slow(5), "a snapshot with all of them")

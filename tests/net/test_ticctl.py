@@ -60,7 +60,7 @@ def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
                       " array['hop-limit', 'tunnel-unknown'], array[5, 6])", user="popd", dbname=broker.dbname)
     weeks = broker.json("tunnel", "statistics", "T1", "--by", "week", "--until", "2025-01-05")
     assert weeks == [{"period": "2025-W01", "sent": 8, "received": 7, "loss_percent": 12.5, "rtt_min_us": 1000, "rtt_average_us": 1429,
-                      "rtt_max_us": 2000, "packets_in": 14, "octets_in": 1400, "packets_out": 16, "octets_out": 1600, "drops": 5}]
+                      "rtt_max_us": 2000, "packets_in": 14, "bytes_in": 1400, "packets_out": 16, "bytes_out": 1600, "drops": 5}]
     periods = {unit: [row["period"] for row in broker.json("pop", "statistics", "demo01", "--by", unit, "--until", "2025-01-31", *more)]
                for unit, *more in (("month",), ("year",), ("day", "--from", "2024-12-01"))}
     assert periods == {"month": ["2024-12", "2025-01"], "year": ["2024", "2025"], "day": ["2024-12-30", "2025-01-05"]}

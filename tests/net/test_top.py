@@ -65,7 +65,7 @@ def once(net, *words):
 def test_rates_are_those_of_the_traffic(net, busy):
     (big, many, _), rates = busy
     told = once(net, "--interval", "2")
-    assert told["by"] == "octets" and 1900 < told["window_ms"] < slow(3000)
+    assert told["by"] == "bytes" and 1900 < told["window_ms"] < slow(3000)
     first, second = told["tunnels"]
     assert first["id"] == big.name and second["id"] == many.name  # the forged ones are nobody's traffic
     for row, tunnel, size in ((first, big, 1248), (second, many, 56)):
@@ -77,7 +77,7 @@ def test_rates_are_those_of_the_traffic(net, busy):
         assert row["packets_in"] <= tunnel.shown()["packets_in"]
 
 
-@pytest.mark.parametrize("by, order", [("octets", (0, 1)), ("packets", (1, 0)), ("drops", (2,))])
+@pytest.mark.parametrize("by, order", [("bytes", (0, 1)), ("packets", (1, 0)), ("drops", (2,))])
 def test_the_order_is_the_one_asked_for(net, busy, by, order):
     tunnels, _ = busy
     told = once(net, "--by", by)
@@ -90,7 +90,7 @@ def test_the_order_is_the_one_asked_for(net, busy, by, order):
 def test_a_table_for_people(net, busy):
     (big, many, _), _ = busy
     lines = net.popctl("top", "--once", text=True).splitlines()
-    assert re.fullmatch(r"the busiest tunnels by octets, in the last \d\.\d s; IN is from the client", lines[0])
+    assert re.fullmatch(r"the busiest tunnels by bytes, in the last \d\.\d s; IN is from the client", lines[0])
     assert lines[1].split() == ["TUNNEL", "TYPE", "ENDPOINT", "IN", "OUT", "PKT/S", "IN", "PKT/S", "OUT", "DROPS/S", "ALL", "IN", "ALL", "OUT", "DROPS"]
     assert [line.split()[0] for line in lines[2:]] == [big.name, many.name]
     assert "\033" not in "".join(lines)

@@ -334,7 +334,7 @@ def test_popd_that_ends_ends_its_watchers(net):
     net.loaded()
 
 
-def test_no_packet_takes_the_short_cut_through_the_kernel_while_it_is_followed(net):
+def test_no_packet_takes_the_fast_path_through_the_kernel_while_it_is_followed(net):
     net.configure(bpf_encap="yes")
     if net.daemon.is_running():
         net.daemon.stop()
@@ -343,7 +343,7 @@ def test_no_packet_takes_the_short_cut_through_the_kernel_while_it_is_followed(n
     net.loaded()
     try:
         if net.popctl("status")["offloads"]["bpf_encap"] != "on":
-            pytest.skip("this kernel or build has no short cut")
+            pytest.skip("this kernel or build has no fast path")
         tunnel = net.request("static", endpoint=CLIENT2_IPV4).known()
         for words in ([tunnel.name], ["--all"]):
             with watching(net, *words) as watcher:

@@ -19,7 +19,7 @@ RETURNS boolean LANGUAGE sql AS $$
 $$;
 SELECT is(pg_temp.batch(1, ARRAY[:t1, :t2], '{2025-01-01,2025-01-01}', '{10,5}', '{9,0}', '{700,NULL}'), true,
 	'a batch is added');
-SELECT results_eq('SELECT sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in, octets_in, packets_out, octets_out, drops FROM broker.tunnel_day ORDER BY tunnel',
+SELECT results_eq('SELECT sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in, bytes_in, packets_out, bytes_out, drops FROM broker.tunnel_day ORDER BY tunnel',
 	$$VALUES (10, 9, 700, 9000::bigint, 1400, 1::bigint, 10::bigint, 2::bigint, 20::bigint, 3::bigint),
 	(5, 0, NULL, 0, NULL, 1, 10, 2, 20, 3)$$, 'column by column');
 SELECT is(pg_temp.batch(1, ARRAY[:t1], '{2025-01-01}', '{10}', '{9}', '{700}'), false, 'the same number again is not');

@@ -116,7 +116,7 @@ SELECT is(pg_temp.told(:t1, 'week', '2024-12-30', '2025-01-06'), '2025-W01 2, 20
 SELECT is((SELECT count(*)::int FROM api.op_tunnel_statistics(:t1, 'quarter', :'day0', :'day0')),
 	(SELECT count(*)::int FROM broker.tunnel_sample WHERE tunnel = :t1 AND pg_temp.day(at) = :'day0'), 'quarters too');
 SET LOCAL TimeZone = 'UTC';
-SELECT results_eq(format('SELECT sent, received, loss_percent, rtt_min_us, rtt_average_us, rtt_max_us, octets_in, packets_out, octets_out, drops FROM api.op_tunnel_statistics(%s, ''year'', ''2024-01-01'', ''2024-12-31'')', :t1),
+SELECT results_eq(format('SELECT sent, received, loss_percent, rtt_min_us, rtt_average_us, rtt_max_us, bytes_in, packets_out, bytes_out, drops FROM api.op_tunnel_statistics(%s, ''year'', ''2024-01-01'', ''2024-12-31'')', :t1),
 	'VALUES (60::bigint, 6::bigint, 90.0, 20, 45::bigint, 140, 60::bigint, 12::bigint, 120::bigint, 18::bigint)', 'each column in its way');
 SELECT is((SELECT loss_percent FROM api.op_tunnel_statistics(:t1, 'day', '2021-01-03', '2021-01-03')), 60.0, 'loss in percent');
 INSERT INTO broker.tunnel_day (tunnel, day, sent, received) VALUES (:t1, '2021-02-01', 1, 2), (:t1, '2021-02-02', 0, 0);
@@ -191,7 +191,7 @@ SELECT is((SELECT count(*)::int FROM broker.tunnel_sample WHERE at < now() - int
 \set list `sed -n 's/^\tX([A-Z_]*, "\([a-z_]*\)".*/\1/p' "$TOP/popd/core/measure.h"`
 CREATE TEMP TABLE measure AS SELECT name, n FROM unnest(string_to_array(:'list', E'\n')) WITH ORDINALITY AS u (name, n) WHERE n <= 10;
 SELECT is((SELECT array_agg(name ORDER BY n) FROM measure),
-	'{sent,received,rtt_min_us,rtt_sum_us,rtt_max_us,packets_in,octets_in,packets_out,octets_out,drops}', 'the list is read');
+	'{sent,received,rtt_min_us,rtt_sum_us,rtt_max_us,packets_in,bytes_in,packets_out,bytes_out,drops}', 'the list is read');
 SELECT is((SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = ('broker.' || v.name)::regclass
 	AND a.attnum > v.keys AND NOT a.attisdropped), (SELECT array_agg(name::name ORDER BY n) FROM measure), v.name || ' has its names')
 FROM (VALUES ('tunnel_day', 2), ('tunnel_sample', 2), ('pop_day', 2), ('pop_sample', 2), ('measured', 4)) v (name, keys);

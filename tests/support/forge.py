@@ -11,7 +11,7 @@ from .world import POP_IPV4  # noqa: E402
 
 
 def echo(source, destination, hop_limit=64, data=b"forged"):
-    """An inner ICMPv6 echo request as octets."""
+    """An inner ICMPv6 echo request as bytes."""
     return bytes(IPv6(src=source, dst=destination, hlim=hop_limit) / ICMPv6EchoRequest(id=77, seq=1, data=data))
 
 

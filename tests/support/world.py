@@ -267,8 +267,8 @@ def ping(space, address, count=1, size=56, timeout=1):
     return f" {count} received" in done.stdout
 
 
-def transfer(sender, receiver, address, octets, during=None, port=7001, seconds=90):
-    """Sends `octets` random octets over TCP from namespace to namespace; `during` is called once a quarter has arrived. Compares checksums."""
+def transfer(sender, receiver, address, bytes, during=None, port=7001, seconds=90):
+    """Sends `bytes` random bytes over TCP from namespace to namespace; `during` is called once a quarter has arrived. Compares checksums."""
     import hashlib
     with receiver.inside():
         listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
@@ -284,7 +284,7 @@ def transfer(sender, receiver, address, octets, during=None, port=7001, seconds=
     sent, got = hashlib.sha256(), hashlib.sha256()
 
     def push():
-        left = octets
+        left = bytes
         with out:
             while left:
                 piece = data[:min(left, len(data))]
@@ -301,9 +301,9 @@ def transfer(sender, receiver, address, octets, during=None, port=7001, seconds=
         while chunk := into.recv(1 << 16):
             got.update(chunk)
             received += len(chunk)
-            if during and received > octets // 4:
+            if during and received > bytes // 4:
                 during()
                 during = None
     thread.join(seconds)
-    assert received == octets and got.digest() == sent.digest(), f"{received} of {octets} octets arrived"
+    assert received == bytes and got.digest() == sent.digest(), f"{received} of {bytes} bytes arrived"
     assert during is None, "the transfer was too short to disturb"

@@ -189,14 +189,14 @@ static void only_several_plain_segments_of_tcp_may_stay_whole(void **state)
 		seal_partly(whole, len, 16, 6);
 		print_message("%s\n", rows[row].name);
 		assert_true(coalesced_begin(&c, whole, len));
-		struct super super = coalesced_super(&c);
-		assert_int_equal(super.segment, rows[row].segment);
-		if (super.segment == 0)
+		struct gso gso = coalesced_gso(&c);
+		assert_int_equal(gso.size, rows[row].segment);
+		if (gso.size == 0)
 			continue;
-		assert_int_equal(super.header, 60 + rows[row].options);
+		assert_int_equal(gso.header, 60 + rows[row].options);
 		while (segments_next(&c, one, sizeof(one)) > 0)
 			n++;
-		assert_int_equal(super_count(super, (uint32_t)len), n);
+		assert_int_equal(gso_segments(gso, (uint32_t)len), n);
 	}
 }
 
@@ -221,12 +221,12 @@ static void datagrams_and_packets_with_extension_headers_never_stay_whole(void *
 		sum = (sum & 0xffff) + (sum >> 16);
 	put16(b + 48 + 16, sum);
 	assert_true(coalesced_begin(&c, b, len + 8));
-	assert_int_equal(coalesced_super(&c).segment, 0);
+	assert_int_equal(coalesced_gso(&c).size, 0);
 	struct packet p = ipv6(CLIENT, HOST, 17, 64, NULL, 1400);
 	put16(p.b + 44, 1400);
 	seal_partly(p.b, p.len, 6, 17);
 	assert_true(coalesced_begin(&c, p.b, p.len));
-	assert_int_equal(coalesced_super(&c).segment, 0);
+	assert_int_equal(coalesced_gso(&c).size, 0);
 }
 
 static void bad_header_lengths_are_left_to_others(void **state)

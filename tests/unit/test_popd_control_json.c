@@ -28,13 +28,13 @@ static void reload(void *ctx)
 	reloads++;
 }
 
-static struct trace_wish followed;
+static struct trace_filter followed;
 
-static void follow(void *ctx, unsigned client, const struct trace_wish *wish)
+static void follow(void *ctx, unsigned client, const struct trace_filter *filter)
 {
 	(void)ctx;
 	assert_int_equal(client, 5);
-	followed = *wish;
+	followed = *filter;
 }
 
 static struct settings settings = {
@@ -141,9 +141,9 @@ static void status_sums_up(void **state)
 	const json_t *latency = json_object_get(o, "latency"), *lost = json_object_get(o, "queue_overruns");
 	assert_true(number(lost, "tun") == 3 && number(lost, "ayiya") == 4);
 	assert_int_equal(number(latency, "batches"), 100);
-	assert_int_equal(number(latency, "batch_us_half"), 16);
-	assert_int_equal(number(latency, "batch_us_most"), 128);
-	assert_true(json_is_null(json_object_get(latency, "control_late_us_most"))); /* more than can be told apart */
+	assert_int_equal(number(latency, "batch_us_p50"), 16);
+	assert_int_equal(number(latency, "batch_us_p99"), 128);
+	assert_true(json_is_null(json_object_get(latency, "control_late_us_p99"))); /* more than can be told apart */
 	assert_string_equal(text(json_object_get(o, "metrics"), "problem"), "[::1]:9641 is taken by another program");
 	const json_t *offloads = json_object_get(o, "offloads");
 	assert_int_equal(json_object_size(offloads), OFFLOAD__COUNT + 1);
@@ -450,12 +450,12 @@ static void the_busiest_tunnels_are_told_in_bits_and_packets_a_second(void **sta
 	assert_int_equal(number(first, "bits_out_per_second"), 9600);
 	assert_int_equal(number(first, "bits_in_per_second"), 0);
 	assert_true(json_real_value(json_object_get(first, "packets_out_per_second")) == 2.);
-	assert_int_equal(number(first, "octets_out"), 1200);
+	assert_int_equal(number(first, "bytes_out"), 1200);
 	json_decref(o);
 	counters_in(p.counters, one, 1, 1000);
 	counters_in(p.counters, three, 1, 10);
 	counters_in(p.counters, three, 1, 10);
-	o = ask(&v, "{\"command\":\"top\",\"by\":\"octets\",\"limit\":1}");
+	o = ask(&v, "{\"command\":\"top\",\"by\":\"bytes\",\"limit\":1}");
 	assert_int_equal(json_array_size(json_object_get(o, "tunnels")), 1);
 	assert_string_equal(text(json_array_get(json_object_get(o, "tunnels"), 0), "id"), "T1");
 	json_decref(o);

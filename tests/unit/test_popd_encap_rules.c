@@ -1,4 +1,4 @@
-/* The short cut in the kernel asks popd's questions in words of its own: it must come to popd's answers. */
+/* The fast path in the kernel asks popd's questions in words of its own: it must come to popd's answers. */
 #include "popd/fastpath/encap_rules.h"
 
 #include "popd/core/encap.h"

@@ -29,7 +29,7 @@ struct pop {
 	struct limiter *limiter;
 	struct digest_ctx *digest;
 	struct pipeline pipeline;
-	struct moment now;
+	struct timestamp now;
 };
 
 static inline struct ip6 addr(const char *text)
@@ -364,7 +364,7 @@ static inline void job_init(struct job *job, enum job_source source, const struc
 	job->len = (uint32_t)p->len;
 	job->from = from;
 	job->outer_tos = tos;
-	job->super = (struct super){ 0, 0 };
+	job->gso = (struct gso){ 0, 0 };
 	job->tunnel = NULL;
 }
 

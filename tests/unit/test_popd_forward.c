@@ -444,20 +444,20 @@ static struct packet any_icmp4(const struct oracle_world *w)
 	return p;
 }
 
-/* The control thread's part, played by the test: each tunnel whose endpoint it is gets the complaint. */
+/* The control thread's part, played by the test: each tunnel whose endpoint it is gets the icmp_error. */
 static void seek(struct pop *p, struct oracle_world *w, const struct job *job, const struct packet *m)
 {
 	enum drop why = o_says(m->b);
 
-	assert_int_equal(job->event, EVENT_COMPLAINT);
+	assert_int_equal(job->event, EVENT_ICMP_ERROR);
 	for (size_t i = 0; i < w->count; i++) {
 		struct oracle_tunnel *o = &w->tunnels[i];
 		struct tunnel *t = table_by_id(p->table, o->id);
 		bool its = o_goes_there(o, m->b + 8);
-		if (complaint_is_about(&job->complaint, t, conf_of_tunnel(t)) != its)
+		if (icmp_error_is_about(&job->icmp_error, t, conf_of_tunnel(t)) != its)
 			fail_msg("packet %lu: about T%u or not", at_packet, o->id);
 		uint64_t before = drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED);
-		pipeline_complain(&p->pipeline, t, &job->complaint, job->data, job->len, NOW);
+		pipeline_icmp_error(&p->pipeline, t, &job->icmp_error, job->data, job->len, NOW);
 		assert_int_equal(drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED), before + 1);
 		if (its)
 			o_settle(w, o, m->b);

@@ -102,7 +102,7 @@ static void plan_and_prove(struct packets *k, struct gro_offer offer)
 			memcpy(k->merged + len, k->outs[i]->data + skip, k->outs[i]->len - skip);
 			len += k->outs[i]->len - skip;
 		}
-		assert_int_equal(len, group->octets);
+		assert_int_equal(len, group->bytes);
 		struct segments s;
 		uint8_t one[ROOM];
 		assert_true(segments_begin(&s, k->merged, len, IPV6_HEADER, group->kind == GRO_TCP, group->segment));
@@ -247,7 +247,7 @@ static void what_came_merged_stays_alone(void **state)
 	k->n = 0;
 	for (uint32_t i = 0; i < 3; i++)
 		add(k, 0, 1000, TCP_ACK, i * 1000, 1000);
-	k->out[1].super = (struct super){ 500, IPV6_HEADER + TCP_HEADER };
+	k->out[1].gso = (struct gso){ 500, IPV6_HEADER + TCP_HEADER };
 	gro_plan(&k->gro, k->outs, k->n, both);
 	assert_int_equal(k->gro.count, 3);
 }

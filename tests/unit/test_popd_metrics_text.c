@@ -155,7 +155,7 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 	p->queues[0] = (struct worker_queue){ "tun", 5 };
 	p->queues[1] = (struct worker_queue){ "ayiya", 6 };
 	p->queue_count = 2;
-	p->sums.octets_in = 77;
+	p->sums.bytes_in = 77;
 	p->sums.rtt_sum_us = 1234567;
 	p->sums.rtt_max_us = 900;
 	p->sums.drops[DROP_HOP_LIMIT].count = 3;
@@ -181,7 +181,7 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 	}
 	static const char *const lines[] = {
 		"popd_info{version=\"1.2\",pop=\"demo01\"} 1\n",
-		"popd_octets_in_total 77\n",
+		"popd_bytes_in_total 77\n",
 		"popd_rtt_sum_seconds_total 1.234567\n",
 		"popd_rtt_max_seconds 0.000900\n",
 		"popd_drops_total{reason=\"hop-limit\"} 3\n",
@@ -309,8 +309,8 @@ static void each_tunnel_has_its_series(void **state)
 		"popd_tunnel_up{tunnel=\"T1\",type=\"ayiya\"} 1\n",
 		"popd_tunnel_up{tunnel=\"T4\",type=\"ayiya\"} 0\n",
 		"popd_tunnel_up{tunnel=\"T6\",type=\"static\"} 1\n",
-		"popd_tunnel_octets_in_total{tunnel=\"T1\"} 1280\n",
-		"popd_tunnel_octets_in_total{tunnel=\"T2\"} 0\n",
+		"popd_tunnel_bytes_in_total{tunnel=\"T1\"} 1280\n",
+		"popd_tunnel_bytes_in_total{tunnel=\"T2\"} 0\n",
 		"popd_tunnel_rtt_max_seconds{tunnel=\"T1\"} 0.001500\n",
 		"popd_tunnel_drops_total{tunnel=\"T1\",reason=\"ayiya-signature\"} 1\n",
 	};

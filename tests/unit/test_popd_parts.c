@@ -144,11 +144,10 @@ static void a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops
 			count_drop(c, DROP_LINK_LOCAL, slot, 1, 1, NOW);
 			assert_int_equal(counters_drops(c, slot, DROP_LINK_LOCAL), 1);
 			counters_clear_slot(c, slot);
-			assert_int_equal(atomic_load(&c->tunnels[slot].packets_in) +
-						 atomic_load(&c->tunnels[slot].octets_in),
-					 0);
+			assert_int_equal(
+				atomic_load(&c->tunnels[slot].packets_in) + atomic_load(&c->tunnels[slot].bytes_in), 0);
 			assert_int_equal(atomic_load(&c->tunnels[slot].packets_out) +
-						 atomic_load(&c->tunnels[slot].octets_out),
+						 atomic_load(&c->tunnels[slot].bytes_out),
 					 0);
 			assert_int_equal(atomic_load(&c->tunnels[slot].echo_sent) +
 						 atomic_load(&c->tunnels[slot].rtt_sum_us),

@@ -295,17 +295,17 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 		struct job job;
 		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_ICMP4, icmp4(3, 4, 1330, &about[i], SHORT), at(ROUTER)),
 				 DROP_NONE);
-		assert_int_equal(job.event, EVENT_COMPLAINT);
-		assert_true(job.complaint.about == places[i] && job.complaint.mtu == 1330 &&
-			    job.complaint.reason == DROP_OUTER_TOO_BIG);
-		assert_true(complaint_is_about(&job.complaint, its, conf_of_tunnel(its)));
-		assert_false(complaint_is_about(&job.complaint, other, conf_of_tunnel(other)));
+		assert_int_equal(job.event, EVENT_ICMP_ERROR);
+		assert_true(job.icmp_error.about == places[i] && job.icmp_error.mtu == 1330 &&
+			    job.icmp_error.reason == DROP_OUTER_TOO_BIG);
+		assert_true(icmp_error_is_about(&job.icmp_error, its, conf_of_tunnel(its)));
+		assert_false(icmp_error_is_about(&job.icmp_error, other, conf_of_tunnel(other)));
 		assert_int_equal(known(&p, ids[i]), 0);
-		pipeline_complain(&p.pipeline, other, &job.complaint, job.data, job.len, NOW);
-		pipeline_complain(&p.pipeline, NULL, &job.complaint, job.data, job.len, NOW);
+		pipeline_icmp_error(&p.pipeline, other, &job.icmp_error, job.data, job.len, NOW);
+		pipeline_icmp_error(&p.pipeline, NULL, &job.icmp_error, job.data, job.len, NOW);
 		assert_int_equal(drops_of(&p, DROP_ICMP4_UNVERIFIED), 2 * (i + 1));
 		assert_int_equal(tunnel_drops_of(&p, ids[1 - i], DROP_ICMP4_UNVERIFIED), 0);
-		pipeline_complain(&p.pipeline, its, &job.complaint, job.data, job.len, NOW);
+		pipeline_icmp_error(&p.pipeline, its, &job.icmp_error, job.data, job.len, NOW);
 		assert_int_equal(tunnel_drops_of(&p, ids[i], DROP_OUTER_TOO_BIG), 1);
 		struct drop_note note = tunnel_last_of(&p, ids[i], DROP_OUTER_TOO_BIG);
 		assert_int_equal(note.len, job.len);
@@ -320,11 +320,11 @@ static void a_tunnel_deleted_meanwhile_is_nobody(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 6);
-	struct complaint c = { DROP_OUTER_TOO_BIG, 1300, atomic_load(&t->endpoint), 0, 0 };
+	struct icmp_error c = { DROP_OUTER_TOO_BIG, 1300, atomic_load(&t->endpoint), 0, 0 };
 
 	(void)state;
 	assert_int_equal(table_delete(p.table, 6), 0);
-	pipeline_complain(&p.pipeline, t, &c, NULL, 0, NOW);
+	pipeline_icmp_error(&p.pipeline, t, &c, NULL, 0, NOW);
 	assert_int_equal(drops_of(&p, DROP_ICMP4_UNVERIFIED), 1);
 	assert_true(atomic_load(&t->path) == 0);
 	pop_end(&p);

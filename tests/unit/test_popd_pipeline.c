@@ -245,8 +245,8 @@ static struct words words_of(struct pop *p, uint32_t id)
 {
 	const struct tunnel *t = table_by_id(p->table, id);
 
-	return (struct words){ atomic_load(&t->endpoint), atomic_load(&t->path), atomic_load(&t->newest),
-			       atomic_load(&t->heard), atomic_load(&t->probe), 0 };
+	return (struct words){ atomic_load(&t->endpoint), atomic_load(&t->path),  atomic_load(&t->newest),
+			       atomic_load(&t->heard),    atomic_load(&t->probe), 0 };
 }
 
 static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters(void **state)
@@ -380,7 +380,7 @@ static void a_batch_does_what_its_packets_do_one_by_one(void **state)
 	for (enum drop d = 0; d < DROP__COUNT; d++)
 		assert_int_equal(drops_of(&p, d), drops_of(&q, d));
 	assert_int_equal(atomic_load(&p.counters->packets_in), atomic_load(&q.counters->packets_in));
-	assert_int_equal(atomic_load(&p.counters->octets_out), atomic_load(&q.counters->octets_out));
+	assert_int_equal(atomic_load(&p.counters->bytes_out), atomic_load(&q.counters->bytes_out));
 	for (size_t i = 0; i < MIX; i++) {
 		job_end(&together[i]);
 		job_end(&alone[i]);
@@ -412,10 +412,10 @@ static void traffic_is_counted_both_ways_and_answers_with_it(void **state)
 	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, ayiya(p.digest, CLIENT1, &to_pop, AYIYA_GOOD), home1()),
 			 DROP_NONE);
 	assert_int_equal(atomic_load(&one->packets_in), 2);
-	assert_int_equal(atomic_load(&one->octets_in), 2 * 104);
+	assert_int_equal(atomic_load(&one->bytes_in), 2 * 104);
 	assert_int_equal(atomic_load(&one->packets_out), 1);
 	assert_int_equal(atomic_load(&three->packets_out), 1);
-	assert_int_equal(atomic_load(&three->octets_out), 104);
+	assert_int_equal(atomic_load(&three->bytes_out), 104);
 	assert_int_equal(atomic_load(&p.counters->packets_in), 2);
 	assert_int_equal(atomic_load(&p.counters->packets_out), 2);
 	pop_end(&p);
@@ -429,17 +429,17 @@ static void a_merged_packet_passes_whole_and_counts_as_the_packets_it_was(void *
 
 	(void)state;
 	job_init(&job, JOB_FROM_PROTO41, &inner, at("203.0.113.3", 0), 0);
-	job.super = (struct super){ 300, 60 };
+	job.gso = (struct gso){ 300, 60 };
 	pop_run(&p, &job, 1);
 	assert_int_equal(job.drop, DROP_NONE);
 	assert_int_equal(job.out[0].kind, OUT_TUN);
 	assert_int_equal(job.out[0].len, inner.len);
-	assert_int_equal(job.out[0].super.segment, 300);
-	assert_int_equal(job.out[0].super.header, 60);
+	assert_int_equal(job.out[0].gso.size, 300);
+	assert_int_equal(job.out[0].gso.header, 60);
 	assert_int_equal(job.out[0].data[7], 63);
 	const struct tunnel_counters *t = &p.counters->tunnels[table_by_id(p.table, 3)->slot];
 	assert_int_equal(atomic_load(&t->packets_in), 4);
-	assert_int_equal(atomic_load(&t->octets_in), 4 * 60 + 1000);
+	assert_int_equal(atomic_load(&t->bytes_in), 4 * 60 + 1000);
 	assert_int_equal(atomic_load(&p.counters->packets_in), 4);
 	job_end(&job);
 	pop_end(&p);

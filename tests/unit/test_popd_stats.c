@@ -50,7 +50,7 @@ static void growth_is_told_once_by_tunnel_and_quarter(void **state)
 	assert_null(stats_batch(s));
 
 	add(&counters_of(&p, 1)->packets_in, 5);
-	add(&counters_of(&p, 1)->octets_in, 500);
+	add(&counters_of(&p, 1)->bytes_in, 500);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
 	add(&counters_of(&p, 1)->packets_in, 2);
 	add(&counters_of(&p, 2)->packets_out, 3);
@@ -64,7 +64,7 @@ static void growth_is_told_once_by_tunnel_and_quarter(void **state)
 	assert_int_equal(b->n, 3);
 	assert_int_equal(b->number, 1);
 	assert_true(b->entries[0].tunnel == 1 && b->entries[0].day == DAY && b->entries[0].quarter == QUARTER);
-	assert_true(value(b, 0, MEASURE_PACKETS_IN) == 7 && value(b, 0, MEASURE_OCTETS_IN) == 500);
+	assert_true(value(b, 0, MEASURE_PACKETS_IN) == 7 && value(b, 0, MEASURE_BYTES_IN) == 500);
 	assert_true(b->entries[1].tunnel == 2 && value(b, 1, MEASURE_PACKETS_OUT) == 3 &&
 		    value(b, 1, MEASURE_DROPS) == 1);
 	assert_true(b->entries[2].tunnel == 1 && b->entries[2].quarter == QUARTER + 1 &&
@@ -234,13 +234,13 @@ static void a_counter_that_begins_anew_is_no_enormous_growth(void **state)
 	struct stats *s = stats_new();
 
 	(void)state;
-	add(&counters_of(&p, 1)->octets_out, 500);
+	add(&counters_of(&p, 1)->bytes_out, 500);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
-	assert_int_equal(value(stats_batch(s), 0, MEASURE_OCTETS_OUT), 500);
+	assert_int_equal(value(stats_batch(s), 0, MEASURE_BYTES_OUT), 500);
 	stats_acknowledge(s);
-	atomic_store(&counters_of(&p, 1)->octets_out, 20);
+	atomic_store(&counters_of(&p, 1)->bytes_out, 20);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
-	assert_int_equal(value(stats_batch(s), 0, MEASURE_OCTETS_OUT), 20);
+	assert_int_equal(value(stats_batch(s), 0, MEASURE_BYTES_OUT), 20);
 	stats_free(s);
 	pop_end(&p);
 }
@@ -289,9 +289,9 @@ static void columns_are_postgresql_arrays(void **state)
 		[STATS_MEASURES + MEASURE_RTT_SUM] = "{200,0}",
 		[STATS_MEASURES + MEASURE_RTT_MAX] = "{300,0}",
 		[STATS_MEASURES + MEASURE_PACKETS_IN] = "{1,0}",
-		[STATS_MEASURES + MEASURE_OCTETS_IN] = "{2,0}",
+		[STATS_MEASURES + MEASURE_BYTES_IN] = "{2,0}",
 		[STATS_MEASURES + MEASURE_PACKETS_OUT] = "{3,0}",
-		[STATS_MEASURES + MEASURE_OCTETS_OUT] = "{4,0}",
+		[STATS_MEASURES + MEASURE_BYTES_OUT] = "{4,0}",
 		[STATS_MEASURES + MEASURE_DROPS] = "{18446744073709551615,0}",
 		[STATS_DROP_TUNNEL] = "{7,0}",
 		[STATS_DROP_DAY] = "{2026-11-23,2026-11-23}",

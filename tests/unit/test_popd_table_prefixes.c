@@ -171,9 +171,9 @@ static void counters_in_borrowed_memory_leave_it(void **state)
 	struct counters *c = counters_create_in(memory, 4);
 	assert_non_null(c);
 	counters_out(c, 2, 100);
-	assert_int_equal(atomic_load(&memory[2].octets_out), 100);
+	assert_int_equal(atomic_load(&memory[2].bytes_out), 100);
 	counters_clear_slot(c, 2);
-	assert_int_equal(atomic_load(&memory[2].octets_out), 0);
+	assert_int_equal(atomic_load(&memory[2].bytes_out), 0);
 	counters_free(c);
 	free(memory);
 }

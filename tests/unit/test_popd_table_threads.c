@@ -86,7 +86,7 @@ static void run_batch(struct reader *r, struct job *jobs, uint8_t (*buffers)[JOB
 					.from = { { 0xc0000201 + (i == 5 ? r->number : 0) }, 4000 } };
 	}
 	table_worker_enter(r->shared->table, r->number);
-	pipeline_run(&r->pipeline, jobs, BATCH, (struct moment){ NOW, round });
+	pipeline_run(&r->pipeline, jobs, BATCH, (struct timestamp){ NOW, round });
 	for (unsigned i = 0; i < BATCH && !r->fault; i++) {
 		r->fault = check_job(&jobs[i], packets[i], i % 2);
 		r->passed += jobs[i].drop == DROP_NONE;

@@ -64,7 +64,7 @@ static void rates_are_growth_over_the_time_between_two_looks(void **state)
 	counters_in(m.counters[0], slot, 1, 1000);
 	look(&m, 10000);
 	assert_int_equal(top_window(m.top), 0);
-	assert_int_equal(top_rows(m.top, TOP_OCTETS, &rows), 0); /* nothing is known of how long that took */
+	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows), 0); /* nothing is known of how long that took */
 	for (int i = 0; i < 4; i++) {
 		counters_in(m.counters[i % 2], slot, 1, 100);
 		counters_out(m.counters[1], slot, 50);
@@ -73,13 +73,13 @@ static void rates_are_growth_over_the_time_between_two_looks(void **state)
 	}
 	look(&m, 12000);
 	assert_int_equal(top_window(m.top), 2000);
-	assert_int_equal(top_rows(m.top, TOP_OCTETS, &rows), 1);
+	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows), 1);
 	assert_int_equal(rows[0].id, 7);
-	assert_true(rows[0].packets_in == 2 && rows[0].octets_in == 200);
-	assert_true(rows[0].packets_out == 2 && rows[0].octets_out == 100);
+	assert_true(rows[0].packets_in == 2 && rows[0].bytes_in == 200);
+	assert_true(rows[0].packets_out == 2 && rows[0].bytes_out == 100);
 	assert_true(rows[0].drops == 4);
 	look(&m, 13000);
-	assert_int_equal(top_rows(m.top, TOP_OCTETS, &rows), 0);
+	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows), 0);
 	assert_int_equal(top_rows(m.top, TOP_DROPS, &rows), 0);
 	many_end(&m);
 }
@@ -88,10 +88,10 @@ static enum top_by sorted_by;
 static int naive_order(const void *a, const void *b)
 {
 	const struct top_row *x = a, *y = b;
-	double p = sorted_by == TOP_OCTETS    ? x->octets_in + x->octets_out
+	double p = sorted_by == TOP_BYTES     ? x->bytes_in + x->bytes_out
 		   : sorted_by == TOP_PACKETS ? x->packets_in + x->packets_out
 					      : x->drops;
-	double q = sorted_by == TOP_OCTETS    ? y->octets_in + y->octets_out
+	double q = sorted_by == TOP_BYTES     ? y->bytes_in + y->bytes_out
 		   : sorted_by == TOP_PACKETS ? y->packets_in + y->packets_out
 					      : y->drops;
 
@@ -118,13 +118,13 @@ static void the_busiest_are_those_that_sorting_all_finds(void **state)
 			if ((unsigned)random() % 1000 >= busy)
 				continue;
 			for (long k = random() % 4; k > 0; k--) {
-				size_t octets = 1 + (size_t)random() % 3; /* many of the same size */
-				counters_in(m.counters[k % 2], slot_of(&m, id), 1, octets);
+				size_t bytes = 1 + (size_t)random() % 3; /* many of the same size */
+				counters_in(m.counters[k % 2], slot_of(&m, id), 1, bytes);
 				r->packets_in++;
-				r->octets_in += (double)octets;
+				r->bytes_in += (double)bytes;
 				counters_out(m.counters[0], slot_of(&m, id), 40);
 				r->packets_out++;
-				r->octets_out += 40;
+				r->bytes_out += 40;
 			}
 			if (random() % 2) {
 				count_drop(m.counters[1], DROP_HOP_LIMIT, slot_of(&m, id), id, 0, NOW);
@@ -136,13 +136,13 @@ static void the_busiest_are_those_that_sorting_all_finds(void **state)
 			qsort(all, MANY, sizeof(all[0]), naive_order);
 			size_t n = top_rows(m.top, sorted_by, &rows), wanted = 0;
 			while (wanted < TOP_MAX &&
-			       (sorted_by == TOP_DROPS ? all[wanted].drops : all[wanted].octets_out) > 0)
+			       (sorted_by == TOP_DROPS ? all[wanted].drops : all[wanted].bytes_out) > 0)
 				wanted++;
 			assert_int_equal(n, wanted);
 			for (size_t i = 0; i < n; i++) {
 				assert_int_equal(rows[i].id, all[i].id);
 				assert_int_equal(rows[i].slot, slot_of(&m, rows[i].id));
-				assert_true(rows[i].octets_in == all[i].octets_in && rows[i].drops == all[i].drops);
+				assert_true(rows[i].bytes_in == all[i].bytes_in && rows[i].drops == all[i].drops);
 			}
 		}
 	}
@@ -209,7 +209,7 @@ static void orders_have_names(void **state)
 		assert_int_equal(by, b);
 	}
 	assert_int_equal(top_by_parse("", &by), -ERR_UNKNOWN);
-	assert_int_equal(top_by_parse("octet", &by), -ERR_UNKNOWN);
+	assert_int_equal(top_by_parse("byte", &by), -ERR_UNKNOWN);
 }
 
 int main(void)

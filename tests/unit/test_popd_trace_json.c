@@ -66,9 +66,9 @@ static void stage_end(struct stage *s)
 
 static void follow(struct stage *s, unsigned watcher, uint32_t id)
 {
-	struct trace_wish wish = { .all = id == 0, .ids = { id }, .n = id != 0, .snap = TAP_SNAP };
+	struct trace_filter filter = { .all = id == 0, .ids = { id }, .n = id != 0, .snap = TAP_SNAP };
 
-	trace_begin(s->trace, watcher, &wish);
+	trace_begin(s->trace, watcher, &filter);
 }
 
 /* As a worker does. */
@@ -301,11 +301,11 @@ static void no_line_has_a_key(void **state)
 static void of_a_long_packet_as_much_is_told_as_was_asked_for(void **state)
 {
 	struct stage s;
-	struct trace_wish wish = { .ids = { 3 }, .n = 1, .snap = 50 };
+	struct trace_filter filter = { .ids = { 3 }, .n = 1, .snap = 50 };
 
 	(void)state;
 	stage_begin(&s);
-	trace_begin(s.trace, 0, &wish);
+	trace_begin(s.trace, 0, &filter);
 	follow(&s, 1, 3);
 	send(&s, JOB_FROM_PROTO41, ipv6(CLIENT3, OUTSIDE, 17, 64, NULL, 1240), at("203.0.113.3", 0));
 	drain(&s);
@@ -432,7 +432,7 @@ static void packets_of_several_workers_are_told_in_the_order_of_time(void **stat
 	stage_end(&s);
 }
 
-/* No short cut through the kernel while anybody watches: tunnel.h. */
+/* No fast path through the kernel while anybody watches: tunnel.h. */
 static void what_is_watched_comes_by_popd(void **state)
 {
 	struct stage s;

@@ -68,12 +68,12 @@ static void what_a_tunnel_did_in_short_is_what_it_did(void **state)
 	count_drop(second, DROP_HOP_LIMIT, slot, 3, 0, NOW);
 	view_tunnel(both, 2, slot, &v);
 	view_totals(both, 2, slot, &t);
-	assert_true(t.packets_in == 4 && t.octets_in == 340 && t.packets_out == 1 && t.octets_out == 77);
+	assert_true(t.packets_in == 4 && t.bytes_in == 340 && t.packets_out == 1 && t.bytes_out == 77);
 	assert_int_equal(t.drops, 3);
 	assert_int_equal(view_tunnel_measure(&v, MEASURE_PACKETS_IN), t.packets_in);
-	assert_int_equal(view_tunnel_measure(&v, MEASURE_OCTETS_IN), t.octets_in);
+	assert_int_equal(view_tunnel_measure(&v, MEASURE_BYTES_IN), t.bytes_in);
 	assert_int_equal(view_tunnel_measure(&v, MEASURE_PACKETS_OUT), t.packets_out);
-	assert_int_equal(view_tunnel_measure(&v, MEASURE_OCTETS_OUT), t.octets_out);
+	assert_int_equal(view_tunnel_measure(&v, MEASURE_BYTES_OUT), t.bytes_out);
 	assert_int_equal(view_tunnel_measure(&v, MEASURE_DROPS), t.drops);
 	counters_free(second);
 	pop_end(&p);

@@ -121,11 +121,11 @@ static const struct param request[] = {
 
 enum { REQUEST_PARAMS = 7, WORDS_MAX = 8 };
 
-/* A whole line: the values of HANDLE --pop N --why --all, or the complaint. NULL values are absent. */
+/* A whole line: the values of HANDLE --pop N --why --all, or the icmp_error. NULL values are absent. */
 static const struct {
 	const char *words[WORDS_MAX];
 	const char *values[5];
-	const char *complaint;
+	const char *icmp_error;
 } lines[] = {
 	{ { "demo", "--pop", "p1" }, { "demo", "p1", NULL, NULL, "false" }, NULL },
 	{ { "--pop", "p1", "demo" }, { "demo", "p1", NULL, NULL, "false" }, NULL },
@@ -160,11 +160,11 @@ static void a_line_gives_values_in_the_order_of_the_parameters(void **state)
 		for (; n < WORDS_MAX && lines[i].words[n]; n++)
 			words[n] = strcpy(text[n], lines[i].words[n]);
 		int err = args_parse(request, words, n, &args, &fault);
-		if ((err != 0) != (lines[i].complaint != NULL))
+		if ((err != 0) != (lines[i].icmp_error != NULL))
 			fail_msg("line %zu: %s", i, err ? fault.text : "was taken");
 		if (err) {
 			assert_int_equal(err, -ERR_FORMAT);
-			assert_string_equal(fault.text, lines[i].complaint);
+			assert_string_equal(fault.text, lines[i].icmp_error);
 			continue;
 		}
 		assert_int_equal(args.n, REQUEST_PARAMS);

@@ -28,7 +28,7 @@ static void put_facts(struct html *h, const struct page_now *now, const struct p
 	html_put(h, " active</dd>\n<dt>Last report</dt><dd>");
 	if (pop->last_report.s) {
 		stamp_put(h, pop->last_report);
-		html_put(h, ", %s ago", span_text(page_moment(now).s - pop->last_report.s, span));
+		html_put(h, ", %s ago", span_text(page_time(now).s - pop->last_report.s, span));
 	} else {
 		html_put(h, "never");
 	}
@@ -40,7 +40,7 @@ static void put_history_row(struct html *h, const struct page_now *now, const st
 {
 	char span[SPAN_TEXT];
 	bool lasts = row->until.s == 0, stale = page_is_stale(now);
-	wall_t end = !lasts ? row->until : stale ? now->view->generated : page_moment(now);
+	wall_t end = !lasts ? row->until : stale ? now->view->generated : page_time(now);
 	html_put(h, "<tr role=\"row\">\n<td role=\"cell\" data-label=\"State\">");
 	layout_put_state(h, row->state, stale && lasts);
 	html_put(h, "</td>\n<td role=\"cell\" data-label=\"From\">");
@@ -98,7 +98,7 @@ void page_pop(struct html *h, const struct page_now *now, const struct pop_view 
 		html_put(h, " since ");
 		stamp_put(h, pop->since);
 		if (!stale)
-			html_put(h, ", for %s", span_text(page_moment(now).s - pop->since.s, span));
+			html_put(h, ", for %s", span_text(page_time(now).s - pop->since.s, span));
 	}
 	html_put(h, "</p>\n<p class=\"asof\">As of ");
 	stamp_put(h, now->view->generated);

@@ -76,7 +76,7 @@ static void put_state_cell(struct html *h, const struct page_now *now, const str
 		html_put(h, "</span>");
 		if (!page_is_stale(now))
 			html_put(h, "<span class=\"sub\">for %s</span>",
-				 span_text(page_moment(now).s - pop->since.s, span));
+				 span_text(page_time(now).s - pop->since.s, span));
 	}
 	html_put(h, "</td>\n");
 }
@@ -87,7 +87,7 @@ static void put_report_cell(struct html *h, const struct page_now *now, const st
 	html_put(h, "<td role=\"cell\" class=\"c-report\" data-label=\"Last report\">");
 	if (pop->last_report.s)
 		html_put(h, "<time datetime=\"%s\">%s ago</time>", wall_text(pop->last_report, machine),
-			 span_text(page_moment(now).s - pop->last_report.s, span));
+			 span_text(page_time(now).s - pop->last_report.s, span));
 	else
 		html_put(h, "never");
 	if (*pop->version)

@@ -72,7 +72,7 @@ static inline bool page_is_stale(const struct page_now *now)
 
 /* "Now" by the database's clock, for "4 seconds ago". While the database answers this is the moment of the view, so
  * that a page stays the same, byte for byte, until there is something new. */
-static inline wall_t page_moment(const struct page_now *now)
+static inline wall_t page_time(const struct page_now *now)
 {
 	return (wall_t){ now->view->generated.s + (now->away || page_is_stale(now) ? now->age : 0) };
 }

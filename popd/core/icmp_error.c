@@ -1,4 +1,4 @@
-#include "popd/core/complaint.h"
+#include "popd/core/icmp_error.h"
 
 #include "lib/wire/ipv4.h"
 #include "popd/core/path.h"
@@ -15,12 +15,12 @@ static enum drop reason_of(const struct icmp4_error *e)
 	}
 }
 
-bool complaint_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own, uint16_t ayiya_port,
-		    struct complaint *out)
+bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own, uint16_t ayiya_port,
+		     struct icmp_error *out)
 {
 	bool is_udp = e->protocol == IPV4_PROTOCOL_UDP;
 
-	*out = (struct complaint){
+	*out = (struct icmp_error){
 		.reason = reason_of(e),
 		.about = endpoint_pack((struct endpoint4){ e->destination, is_udp ? e->destination_port : 0 }, 0),
 		.from = endpoint_pack((struct endpoint4){ from.addr, 0 }, 0),
@@ -31,7 +31,7 @@ bool complaint_read(const struct icmp4_error *e, struct endpoint4 from, struct i
 	       (!is_udp || (e->source_port == ayiya_port && e->destination_port != 0));
 }
 
-bool complaint_is_about(const struct complaint *c, const struct tunnel *t, const struct tunnel_conf *conf)
+bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t, const struct tunnel_conf *conf)
 {
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	bool is_udp = endpoint_of(c->about).port != 0;
@@ -39,9 +39,9 @@ bool complaint_is_about(const struct complaint *c, const struct tunnel *t, const
 	return (conf->type == TUNNEL_AYIYA) == is_udp && (endpoint ^ c->about) >> 16 == 0;
 }
 
-enum drop complaint_settle(const struct complaint *c, struct tunnel *t, const struct tunnel_conf *conf, uint32_t now)
+enum drop icmp_error_settle(const struct icmp_error *c, struct tunnel *t, const struct tunnel_conf *conf, uint32_t now)
 {
-	if (!complaint_is_about(c, t, conf))
+	if (!icmp_error_is_about(c, t, conf))
 		return DROP_ICMP4_UNVERIFIED;
 	if (c->reason == DROP_OUTER_TOO_BIG)
 		path_lower(t, c->about, c->mtu, now);

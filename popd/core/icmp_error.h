@@ -6,12 +6,12 @@
  * minutes. Pure.
  *
  * A quote that reaches far enough names the tunnel: by AYIYA's identity or the inner destination. The shortest does
- * not. For those the control thread looks through the tunnels (daemon/seeker.h), a bounded number of times a second: they
+ * not. For those the control thread looks through the tunnels (daemon/endpoint_scan.h), a bounded number of times a second: they
  * are rare, and an index from endpoint to tunnel would have to be kept right by all workers at every move of every
  * client, for nothing else's sake.
  */
-#ifndef POPD_CORE_COMPLAINT_H
-#define POPD_CORE_COMPLAINT_H
+#ifndef POPD_CORE_ICMP_ERROR_H
+#define POPD_CORE_ICMP_ERROR_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@
 #include "popd/core/drop.h"
 #include "popd/core/tunnel.h"
 
-struct complaint {
+struct icmp_error {
 	enum drop reason; /* DROP_OUTER_* */
 	uint32_t mtu;     /* DROP_OUTER_TOO_BIG: what the path is said to take; else 0 */
 	uint64_t about;   /* endpoint word of where our packet went, without flags; no port: protocol 41 */
@@ -31,15 +31,15 @@ struct complaint {
 };
 
 /* What `e` from `from` says. False: it quotes nothing that would have left `own` (from the AYIYA port). */
-bool complaint_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own, uint16_t ayiya_port,
-		    struct complaint *out) NONNULL MUSTCHECK;
+bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own, uint16_t ayiya_port,
+		     struct icmp_error *out) NONNULL MUSTCHECK;
 
-/* True when packets of the tunnel go where the packet complained of went. */
-bool complaint_is_about(const struct complaint *c, const struct tunnel *t, const struct tunnel_conf *conf) NONNULL;
+/* True when packets of the tunnel go where the packet quoted of went. */
+bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t, const struct tunnel_conf *conf) NONNULL;
 
 /* Acts on it for the tunnel it is about: gives the reason to count it under for that tunnel, having lowered its path
  * MTU for DROP_OUTER_TOO_BIG; or DROP_ICMP4_UNVERIFIED when it is not about it (any more). Any thread. */
-enum drop complaint_settle(const struct complaint *c, struct tunnel *t, const struct tunnel_conf *conf, uint32_t now)
+enum drop icmp_error_settle(const struct icmp_error *c, struct tunnel *t, const struct tunnel_conf *conf, uint32_t now)
 	NONNULL MUSTCHECK;
 
 #endif

@@ -1,4 +1,4 @@
-#include "popd/feed/keeper.h"
+#include "popd/feed/checkpoint.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@ enum {
 	JOURNAL_PERIOD = 10, /* seconds */
 };
 
-struct keeper {
+struct checkpoint {
 	struct store *store;
 	uint64_t (*seq)(void *ctx);
 	void *ctx;
@@ -22,22 +22,22 @@ struct keeper {
 	unsigned seconds;
 };
 
-struct keeper *keeper_create(struct store *store, uint64_t (*seq)(void *ctx), void *ctx)
+struct checkpoint *checkpoint_create(struct store *store, uint64_t (*seq)(void *ctx), void *ctx)
 {
-	struct keeper *k = calloc(1, sizeof(*k));
+	struct checkpoint *k = calloc(1, sizeof(*k));
 
 	if (k)
-		*k = (struct keeper){ .store = store, .seq = seq, .ctx = ctx };
+		*k = (struct checkpoint){ .store = store, .seq = seq, .ctx = ctx };
 	return k;
 }
 
-void keeper_free(struct keeper *k)
+void checkpoint_free(struct checkpoint *k)
 {
 	free(k);
 }
 
 /* The next may be begun when this one's making has been paid for. */
-static void begin_if_wanted(struct keeper *k)
+static void begin_if_wanted(struct checkpoint *k)
 {
 	mono_t now = mono_now();
 	bool stale = store_is_behind(k->store) && mono_since(now, k->last) >= PERIOD_MS;
@@ -51,13 +51,13 @@ static void begin_if_wanted(struct keeper *k)
 	k->earliest.ms = end.ms + SHARE * mono_since(end, now);
 }
 
-void keeper_note_change(struct keeper *k)
+void checkpoint_note_change(struct checkpoint *k)
 {
 	k->due = true;
 	begin_if_wanted(k);
 }
 
-void keeper_tick(struct keeper *k)
+void checkpoint_tick(struct checkpoint *k)
 {
 	if (++k->seconds % JOURNAL_PERIOD == 0) {
 		store_note_changed(k->store);
@@ -66,7 +66,7 @@ void keeper_tick(struct keeper *k)
 	begin_if_wanted(k);
 }
 
-void keeper_save(struct keeper *k)
+void checkpoint_save(struct checkpoint *k)
 {
 	store_note_changed(k->store);
 	store_finish_snapshot(k->store);
