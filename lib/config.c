@@ -74,7 +74,9 @@ static int set_text(const struct config_key *key, const char *value, void *out)
 
 static int set_bool(const char *value, bool *out)
 {
-	static const char *const words[][2] = { { "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" } };
+	static const char *const words[][2] = {
+		{ "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" }
+	};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(words); i++) {
 		if (strcasecmp(value, words[i / 2][i % 2]) == 0) {
@@ -166,10 +168,12 @@ static const char *wanted(const struct config_key *key, char *buf, size_t size)
 	switch (key->type) {
 	case CONFIG_TEXT:
 	case CONFIG_SECRET:
-		snprintf(buf, size, "%lld to %lld characters", (long long)key->min, (long long)key->max);
+		snprintf(buf, size, "%lld to %lld characters", (long long)key->min,
+			 (long long)key->max);
 		return buf;
 	case CONFIG_NUMBER:
-		snprintf(buf, size, "a number from %lld to %lld", (long long)key->min, (long long)key->max);
+		snprintf(buf, size, "a number from %lld to %lld", (long long)key->min,
+			 (long long)key->max);
 		return buf;
 	case CONFIG_BOOL:
 		return "yes or no";
@@ -183,8 +187,8 @@ static const char *wanted(const struct config_key *key, char *buf, size_t size)
 		return "address:port, an IPv6 address in brackets, or off";
 	case CONFIG_CHOICE:
 		for (size_t i = 0; key->choices[i] && used < size; i++)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "one of ",
-						 key->choices[i]);
+			used += (size_t)snprintf(buf + used, size - used, "%s%s",
+						 i ? ", " : "one of ", key->choices[i]);
 		return buf;
 	}
 	return "a value";
@@ -198,13 +202,15 @@ static void set_or_fail(struct load *l, const struct config_key *key, const char
 	if (err == -ERR_NOMEM)
 		fail(l, err, "out of memory");
 	else if (err && key->type == CONFIG_SECRET)
-		fail(l, err, "[%s] %s must be %s", key->section, key->name, wanted(key, buf, sizeof(buf)));
+		fail(l, err, "[%s] %s must be %s", key->section, key->name,
+		     wanted(key, buf, sizeof(buf)));
 	else if (err)
 		fail(l, err, "[%s] %s = %.100s: must be %s", key->section, key->name, value,
 		     wanted(key, buf, sizeof(buf)));
 }
 
-static const struct config_key *find_key(const struct load *l, const char *section, const char *name)
+static const struct config_key *find_key(const struct load *l, const char *section,
+					 const char *name)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		if (strcmp(l->keys[i].section, section) == 0 && strcmp(l->keys[i].name, name) == 0)
@@ -216,7 +222,8 @@ static const struct config_key *find_key(const struct load *l, const char *secti
 static bool has_section(const struct load *l, const char *section, size_t len)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		if (strlen(l->keys[i].section) == len && memcmp(l->keys[i].section, section, len) == 0)
+		if (strlen(l->keys[i].section) == len &&
+		    memcmp(l->keys[i].section, section, len) == 0)
 			return true;
 	}
 	return false;
@@ -303,14 +310,17 @@ static void load_all(struct load *l)
 	}
 	for (size_t i = 0; i < l->n && !l->err; i++) {
 		if (!l->keys[i].def && !l->given[i])
-			fail(l, -ERR_NOT_FOUND, "[%s] %s is missing", l->keys[i].section, l->keys[i].name);
+			fail(l, -ERR_NOT_FOUND, "[%s] %s is missing", l->keys[i].section,
+			     l->keys[i].name);
 	}
 }
 
 int config_read(FILE *file, const char *path, const struct config_key *keys, size_t n, void *out,
 		char error[static CONFIG_ERROR_TEXT])
 {
-	struct load l = { .path = path, .keys = keys, .n = n, .out = out, .file = file, .error = error };
+	struct load l = {
+		.path = path, .keys = keys, .n = n, .out = out, .file = file, .error = error
+	};
 
 	error[0] = '\0';
 	l.given = calloc(n ? n : 1, sizeof(*l.given));
@@ -331,7 +341,8 @@ int config_load(const char *path, const struct config_key *keys, size_t n, void 
 	FILE *file = fopen(path, "re");
 
 	if (!file) {
-		snprintf(error, CONFIG_ERROR_TEXT, "%.255s: cannot be opened: %s", path, strerror(errno));
+		snprintf(error, CONFIG_ERROR_TEXT, "%.255s: cannot be opened: %s", path,
+			 strerror(errno));
 		return -ERR_SYS;
 	}
 	int err = config_read(file, path, keys, n, out, error);
@@ -408,7 +419,8 @@ void config_dump(FILE *f, const struct config_key *keys, size_t n, const void *c
 		fprintf(f, "# %s%s\n", key->help, key->live ? "" : " (restart to change)");
 		if (key->type == CONFIG_SECRET) {
 			const char *const *text = const_field(key, conf);
-			fprintf(f, *text && **text ? "%s = (set)\n" : "# %s = (not set)\n", key->name);
+			fprintf(f, *text && **text ? "%s = (set)\n" : "# %s = (not set)\n",
+				key->name);
 			continue;
 		}
 		fprintf(f, "%s = ", key->name);

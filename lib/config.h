@@ -15,7 +15,7 @@
 #include "lib/cc.h"
 
 enum config_type {
-	CONFIG_TEXT,   /* char *, owned by the struct; min..max bound its length */
+	CONFIG_TEXT, /* char *, owned by the struct; min..max bound its length */
 	CONFIG_SECRET, /* like CONFIG_TEXT, dumped as "(set)" or "(not set)", never quoted in an error: a conninfo, say */
 	CONFIG_NUMBER,        /* int64_t */
 	CONFIG_BOOL,          /* bool: yes/no, true/false, on/off, 1/0 */

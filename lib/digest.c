@@ -47,7 +47,8 @@ struct digest_ctx *digest_ctx_create(void)
 	for (unsigned i = 0; ctx && i < DIGEST__COUNT; i++) {
 		ctx->md[i] = EVP_MD_fetch(NULL, algs[i].name, NULL);
 		ctx->evp[i] = EVP_MD_CTX_new();
-		if (!ctx->md[i] || !ctx->evp[i] || EVP_DigestInit_ex2(ctx->evp[i], ctx->md[i], NULL) != 1) {
+		if (!ctx->md[i] || !ctx->evp[i] ||
+		    EVP_DigestInit_ex2(ctx->evp[i], ctx->md[i], NULL) != 1) {
 			digest_ctx_free(ctx);
 			return NULL;
 		}
@@ -64,7 +65,8 @@ void digest_ctx_free(struct digest_ctx *ctx)
 	free(ctx);
 }
 
-bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts, size_t n, uint8_t *out)
+bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts,
+		  size_t n, uint8_t *out)
 {
 	EVP_MD_CTX *evp = ctx->evp[alg];
 	bool done = EVP_DigestInit_ex2(evp, NULL, NULL) == 1;

@@ -12,7 +12,13 @@
 #include "lib/cc.h"
 
 enum digest_alg { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST__COUNT };
-enum { DIGEST_MD5_LEN = 16, DIGEST_SHA1_LEN = 20, DIGEST_SHA256_LEN = 32, DIGEST_MAX_LEN = 32, DIGEST_MAX_HEX = 65 };
+enum {
+	DIGEST_MD5_LEN = 16,
+	DIGEST_SHA1_LEN = 20,
+	DIGEST_SHA256_LEN = 32,
+	DIGEST_MAX_LEN = 32,
+	DIGEST_MAX_HEX = 65
+};
 
 struct digest_ctx; /* one thread's */
 
@@ -31,9 +37,10 @@ struct digest_part {
 };
 
 /* Writes digest_len(alg) bytes. Cannot fail after digest_init (a failure inside OpenSSL yields false and zeros). */
-bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts, size_t n, uint8_t *out)
-	NONNULL;
-bool digest(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len, uint8_t *out) NONNULL_ARGS(1, 5);
+bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts,
+		  size_t n, uint8_t *out) NONNULL;
+bool digest(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len, uint8_t *out)
+	NONNULL_ARGS(1, 5);
 /* Lower-case hex text with NUL: 2 * digest_len(alg) + 1 bytes. */
 bool digest_hex(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len,
 		char out[static DIGEST_MAX_HEX]) NONNULL_ARGS(1, 5);

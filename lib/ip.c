@@ -48,7 +48,8 @@ int prefix6_parse(const char *text, size_t len, struct prefix6 *out)
 	if (!slash || ip6_parse(text, (size_t)(slash - text), &p.addr) != 0)
 		return -ERR_FORMAT;
 	size_t bits_len = len - (size_t)(slash + 1 - text);
-	if (bits_len > 3 || (bits_len > 1 && slash[1] == '0') || num_parse_u64(slash + 1, bits_len, 0, 128, &bits) != 0)
+	if (bits_len > 3 || (bits_len > 1 && slash[1] == '0') ||
+	    num_parse_u64(slash + 1, bits_len, 0, 128, &bits) != 0)
 		return -ERR_FORMAT;
 	p.len = (uint8_t)bits;
 	struct ip6 masked = ip6_mask(&p.addr, p.len);
@@ -60,7 +61,8 @@ int prefix6_parse(const char *text, size_t len, struct prefix6 *out)
 
 const char *ip4_text(struct ip4 ip, char out[static IP4_TEXT])
 {
-	snprintf(out, IP4_TEXT, "%u.%u.%u.%u", ip.v >> 24, ip.v >> 16 & 0xff, ip.v >> 8 & 0xff, ip.v & 0xff);
+	snprintf(out, IP4_TEXT, "%u.%u.%u.%u", ip.v >> 24, ip.v >> 16 & 0xff, ip.v >> 8 & 0xff,
+		 ip.v & 0xff);
 	return out;
 }
 

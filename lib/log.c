@@ -88,7 +88,8 @@ static bool is_wanted(enum log_level level)
 }
 
 /* `errno_shown` is appended as text unless it is negative. A text too long is cut and says so. */
-static void vlog(enum log_level level, int errno_shown, uint32_t held, const char *fmt, va_list ap) FORMAT(4, 0);
+static void vlog(enum log_level level, int errno_shown, uint32_t held, const char *fmt, va_list ap)
+	FORMAT(4, 0);
 static void vlog(enum log_level level, int errno_shown, uint32_t held, const char *fmt, va_list ap)
 {
 	static const char cut[] = " [...]";
@@ -149,7 +150,8 @@ void log_debug(const char *fmt, ...)
 	LOG_AT(LOG_LEVEL_DEBUG, -1);
 }
 
-void log_limited(struct log_limit *limit, uint32_t burst, uint32_t period, enum log_level level, const char *fmt, ...)
+void log_limited(struct log_limit *limit, uint32_t burst, uint32_t period, enum log_level level,
+		 const char *fmt, ...)
 {
 	if (!is_wanted(level))
 		return;

@@ -11,7 +11,13 @@
 
 #include "lib/cc.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL__COUNT };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL__COUNT
+};
 
 void log_init(const char *program, enum log_level level) NONNULL;
 void log_set_level(enum log_level level);
@@ -20,9 +26,12 @@ enum log_level log_get_level(void);
 int log_level_parse(const char *name, enum log_level *out) NONNULL MUSTCHECK;
 const char *log_level_name(enum log_level level);
 
-void log_error(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2); /* the daemon cannot do its job */
-void log_errno(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2); /* the same, with ": " and the errno text */
-void log_warn(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2);  /* something is wrong, we go on; with errno */
+void log_error(const char *fmt, ...) NONNULL_ARGS(1)
+	FORMAT(1, 2); /* the daemon cannot do its job */
+void log_errno(const char *fmt, ...) NONNULL_ARGS(1)
+	FORMAT(1, 2); /* the same, with ": " and the errno text */
+void log_warn(const char *fmt, ...) NONNULL_ARGS(1)
+	FORMAT(1, 2); /* something is wrong, we go on; with errno */
 void log_warnx(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2); /* the same, without */
 void log_info(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2);
 void log_debug(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2);
@@ -35,7 +44,7 @@ struct log_limit {
 	uint32_t used;
 	uint32_t held;
 };
-void log_limited(struct log_limit *limit, uint32_t burst, uint32_t period, enum log_level level, const char *fmt, ...)
-	NONNULL_ARGS(1, 5) FORMAT(5, 6);
+void log_limited(struct log_limit *limit, uint32_t burst, uint32_t period, enum log_level level,
+		 const char *fmt, ...) NONNULL_ARGS(1, 5) FORMAT(5, 6);
 
 #endif

@@ -8,8 +8,10 @@
 #include "lib/cc.h"
 
 /* 0, -ERR_FORMAT (not a number) or -ERR_RANGE (outside min..max). */
-int num_parse_u64(const char *text, size_t len, uint64_t min, uint64_t max, uint64_t *out) NONNULL MUSTCHECK;
-int num_parse_i64(const char *text, size_t len, int64_t min, int64_t max, int64_t *out) NONNULL MUSTCHECK;
+int num_parse_u64(const char *text, size_t len, uint64_t min, uint64_t max, uint64_t *out)
+	NONNULL MUSTCHECK;
+int num_parse_i64(const char *text, size_t len, int64_t min, int64_t max, int64_t *out)
+	NONNULL MUSTCHECK;
 /* Hexadecimal without a prefix, either case. */
 int num_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *out) NONNULL MUSTCHECK;
 /* The value of one hexadecimal digit of either case; 16: it is none. */

@@ -6,7 +6,9 @@ struct rd rd_init(const void *data, size_t len)
 {
 	static const uint8_t nothing;
 	const uint8_t *start = data ? data : &nothing;
-	return (struct rd){ .pos = start, .end = start + (data ? len : 0), .failed = !data && len > 0 };
+	return (struct rd){ .pos = start,
+			    .end = start + (data ? len : 0),
+			    .failed = !data && len > 0 };
 }
 
 /* The one bounds check: a view of the next `len` bytes, passed over, or NULL and a failed cursor. */

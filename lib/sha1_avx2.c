@@ -15,7 +15,8 @@ typedef __m256i V;
 #define XOR4(x, y, z, w) XOR2(XOR2(x, y), XOR2(z, w))
 #define CHOOSE(b, c, d) XOR2(d, _mm256_and_si256(b, XOR2(c, d)))
 #define PARITY(b, c, d) XOR2(XOR2(b, c), d)
-#define MAJORITY(b, c, d) _mm256_or_si256(_mm256_and_si256(b, c), _mm256_and_si256(d, _mm256_or_si256(b, c)))
+#define MAJORITY(b, c, d) \
+	_mm256_or_si256(_mm256_and_si256(b, c), _mm256_and_si256(d, _mm256_or_si256(b, c)))
 #define SET1(x) _mm256_set1_epi32((int)(x))
 
 /* Rows of 8 words become columns. */
@@ -44,7 +45,8 @@ TARGET static inline void transpose(V r[8])
 /* Half a block (8 words) of every lane; an idle lane reads zeros. Gives the lanes that are busy, all bits set. */
 TARGET static inline V load_half(const struct sha1_lane *lanes, uint32_t n, unsigned half, V w[8])
 {
-	const V swap = _mm256_broadcastsi128_si256(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+	const V swap = _mm256_broadcastsi128_si256(
+		_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
 	uint32_t busy[8];
 
 	for (int l = 0; l < 8; l++) {
@@ -53,7 +55,9 @@ TARGET static inline V load_half(const struct sha1_lane *lanes, uint32_t n, unsi
 		if (busy[l])
 			w[l] = _mm256_shuffle_epi8(
 				_mm256_loadu_si256(
-					(const __m256i *)(const void *)(sha1_lane_block(&lanes[l], n) + 32 * half)),
+					(const __m256i *)(const void *)(sha1_lane_block(&lanes[l],
+											n) +
+									32 * half)),
 				swap);
 	}
 	transpose(w);

@@ -46,10 +46,12 @@ TARGET static inline void transpose(V r[16])
 	}
 }
 
-TARGET void sha1_avx512(const struct sha1_lane lanes[static 16], uint32_t state[static SHA1_WORDS][16])
+TARGET void sha1_avx512(const struct sha1_lane lanes[static 16],
+			uint32_t state[static SHA1_WORDS][16])
 {
 	static const uint32_t h0[SHA1_WORDS] = SHA1_H0;
-	const V swap = _mm512_broadcast_i32x4(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+	const V swap = _mm512_broadcast_i32x4(
+		_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
 	V h[SHA1_WORDS];
 	uint32_t most = 0;
 
@@ -64,7 +66,9 @@ TARGET void sha1_avx512(const struct sha1_lane lanes[static 16], uint32_t state[
 		for (int l = 0; l < 16; l++) {
 			int is_busy = n < lanes[l].blocks;
 			busy |= (__mmask16)(is_busy << l);
-			W[l] = is_busy ? _mm512_shuffle_epi8(_mm512_loadu_si512(sha1_lane_block(&lanes[l], n)), swap)
+			W[l] = is_busy ? _mm512_shuffle_epi8(
+						 _mm512_loadu_si512(sha1_lane_block(&lanes[l], n)),
+						 swap)
 				       : _mm512_setzero_si512();
 		}
 		transpose(W);

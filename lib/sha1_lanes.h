@@ -26,7 +26,8 @@ struct sha1_lane {
 
 static inline const uint8_t *sha1_lane_block(const struct sha1_lane *l, uint32_t i)
 {
-	return i < l->full ? l->data + (uint64_t)i * SHA1_BLOCK : l->tail + (uint64_t)(i - l->full) * SHA1_BLOCK;
+	return i < l->full ? l->data + (uint64_t)i * SHA1_BLOCK
+			   : l->tail + (uint64_t)(i - l->full) * SHA1_BLOCK;
 }
 
 /* `state`: [word][lane], filled with the result. All lanes idle or not of 16, 8 or 2. Only callable where the processor has the instructions. */

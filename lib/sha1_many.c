@@ -35,7 +35,8 @@ bool sha1_engine_is_usable(enum sha1_engine e)
 		/* gcc 12 knows no name for it: CPUID leaf 7, EBX bit 29 (Intel SDM 3A, CPUID). */
 		unsigned eax = 7, ebx, ecx = 0, edx;
 		__asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-		return (ebx >> 29 & 1) && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("ssse3");
+		return (ebx >> 29 & 1) && __builtin_cpu_supports("sse4.1") &&
+		       __builtin_cpu_supports("ssse3");
 	}
 	case SHA1_AVX2:
 		return __builtin_cpu_supports("avx2");
@@ -61,7 +62,8 @@ struct sha1_set sha1_set_choose(enum sha1_engine wanted)
 {
 	struct sha1_set set = { .widest = SHA1_OPENSSL };
 
-	for (enum sha1_engine e = SHA1_OPENSSL; e < SHA1_ENGINE__COUNT && (wanted == SHA1_AUTO || e <= wanted); e++) {
+	for (enum sha1_engine e = SHA1_OPENSSL;
+	     e < SHA1_ENGINE__COUNT && (wanted == SHA1_AUTO || e <= wanted); e++) {
 		set.use[e] = sha1_engine_is_usable(e);
 		if (set.use[e])
 			set.widest = e;
@@ -122,7 +124,8 @@ static void sort_jobs(const struct sha1_job **jobs, size_t n)
 	}
 }
 
-void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n)
+void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs,
+	       size_t n)
 {
 	const struct sha1_job *order[SHA1_MANY_MAX];
 	enum sha1_engine e = set->widest;

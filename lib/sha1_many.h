@@ -40,7 +40,7 @@ bool sha1_engine_is_usable(enum sha1_engine e);
 struct sha1_set sha1_set_choose(enum sha1_engine wanted);
 
 /* Hashes `n` (<= SHA1_MANY_MAX) messages. `ctx`: this thread's, for what OpenSSL has to do. */
-void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs, size_t n)
-	NONNULL_ARGS(1, 2);
+void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs,
+	       size_t n) NONNULL_ARGS(1, 2);
 
 #endif

@@ -21,17 +21,19 @@ TARGET static inline __m128i load(const uint8_t *p)
 }
 
 /* Steps 4g..4g+3. `before`: abcd as it was four steps ago, from which E comes; the first group has E itself. */
-#define GROUP(s, g, before)                                                                                            \
-	do {                                                                                                           \
-		__m128i now = (s)->abcd;                                                                               \
-		if ((g) >= 4)                                                                                          \
-			(s)->w[(g)&3] = _mm_sha1msg2_epu32(                                                            \
-				_mm_xor_si128(_mm_sha1msg1_epu32((s)->w[(g)&3], (s)->w[((g) + 1) & 3]),                \
-					      (s)->w[((g) + 2) & 3]),                                                  \
-				(s)->w[((g) + 3) & 3]);                                                                \
-		__m128i we = (g) == 0 ? _mm_add_epi32((s)->e, (s)->w[0]) : _mm_sha1nexte_epu32(before, (s)->w[(g)&3]); \
-		(s)->abcd = _mm_sha1rnds4_epu32((s)->abcd, we, (g) / 5);                                               \
-		before = now;                                                                                          \
+#define GROUP(s, g, before)                                                                       \
+	do {                                                                                      \
+		__m128i now = (s)->abcd;                                                          \
+		if ((g) >= 4)                                                                     \
+			(s)->w[(g)&3] = _mm_sha1msg2_epu32(                                       \
+				_mm_xor_si128(                                                    \
+					_mm_sha1msg1_epu32((s)->w[(g)&3], (s)->w[((g) + 1) & 3]), \
+					(s)->w[((g) + 2) & 3]),                                   \
+				(s)->w[((g) + 3) & 3]);                                           \
+		__m128i we = (g) == 0 ? _mm_add_epi32((s)->e, (s)->w[0])                          \
+				      : _mm_sha1nexte_epu32(before, (s)->w[(g)&3]);               \
+		(s)->abcd = _mm_sha1rnds4_epu32((s)->abcd, we, (g) / 5);                          \
+		before = now;                                                                     \
 	} while (0)
 
 #define PAIR(g)                        \
@@ -41,7 +43,8 @@ TARGET static inline __m128i load(const uint8_t *p)
 	} while (0)
 
 /* One block of both streams. */
-TARGET static inline void block(struct stream *x, struct stream *y, const uint8_t *px, const uint8_t *py)
+TARGET static inline void block(struct stream *x, struct stream *y, const uint8_t *px,
+				const uint8_t *py)
 {
 	const __m128i x_abcd = x->abcd, x_e = x->e, y_abcd = y->abcd, y_e = y->e;
 	__m128i x_before = x->abcd, y_before = y->abcd;

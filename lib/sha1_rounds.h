@@ -5,9 +5,11 @@
 #ifndef LIB_SHA1_ROUNDS_H
 #define LIB_SHA1_ROUNDS_H
 
-#define SHA1_WORD(i)          \
-	((i) < 16 ? W[(i)&15] \
-		  : (W[(i)&15] = ROL(XOR4(W[((i) + 13) & 15], W[((i) + 8) & 15], W[((i) + 2) & 15], W[(i)&15]), 1)))
+#define SHA1_WORD(i)                                                             \
+	((i) < 16 ? W[(i)&15]                                                    \
+		  : (W[(i)&15] = ROL(XOR4(W[((i) + 13) & 15], W[((i) + 8) & 15], \
+					  W[((i) + 2) & 15], W[(i)&15]),         \
+				     1)))
 
 /* The names turn instead of the values: after five steps everything is back in its place. */
 #define SHA1_STEP(i, F, k, a, b, c, d, e)                                          \

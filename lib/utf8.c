@@ -29,7 +29,8 @@ size_t utf8_decode(const char *text, size_t len, uint32_t *code)
 				return 0;
 			value = value << 6 | ((uint8_t)text[k] & 0x3f);
 		}
-		if (value < forms[i].least || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+		if (value < forms[i].least || value > 0x10ffff ||
+		    (value >= 0xd800 && value < 0xe000))
 			return 0;
 		*code = value;
 		return 1u + forms[i].more;

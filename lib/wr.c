@@ -8,7 +8,10 @@ struct wr wr_init(void *buf, size_t size)
 {
 	static uint8_t nothing;
 	uint8_t *start = buf ? buf : &nothing;
-	return (struct wr){ .base = start, .pos = start, .end = start + (buf ? size : 0), .failed = !buf && size > 0 };
+	return (struct wr){ .base = start,
+			    .pos = start,
+			    .end = start + (buf ? size : 0),
+			    .failed = !buf && size > 0 };
 }
 
 /* The one bounds check: room for `len` bytes, passed over, or NULL and a failed cursor. */

@@ -28,9 +28,12 @@ enum action { RUN, CHECK, DUMP, SHOW_VERSION, SHOW_HELP, MISUSED };
 static enum action parse(int argc, char **argv, const char **path)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, 'k' },
-		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 'k' },
+		{ "dump-config", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	enum action action = RUN;
 	int c;

@@ -12,16 +12,20 @@ static const char *const level_names[] = { "error", "warn", "info", "debug", NUL
 
 #define AT(field) offsetof(struct settings, field)
 static const struct config_key keys[] = {
-	{ "popd", "name", CONFIG_TEXT, AT(name), 2, 32, NULL, NULL, false, "name of the PoP, as in the database" },
+	{ "popd", "name", CONFIG_TEXT, AT(name), 2, 32, NULL, NULL, false,
+	  "name of the PoP, as in the database" },
 	{ "popd", "ipv4", CONFIG_IP4, AT(ipv4), 0, 0, NULL, NULL, false,
 	  "IPv4 address where tunnels end; must be one of this host" },
-	{ "popd", "ayiya_port", CONFIG_NUMBER, AT(ayiya_port), 1, 65535, NULL, "5072", false, "UDP port of AYIYA" },
-	{ "popd", "heartbeat_port", CONFIG_NUMBER, AT(heartbeat_port), 1, 65535, NULL, "3740", false,
-	  "UDP port of heartbeats" },
-	{ "popd", "tun", CONFIG_TEXT, AT(tun), 1, 15, NULL, "sixxs", false, "name of the TUN interface" },
+	{ "popd", "ayiya_port", CONFIG_NUMBER, AT(ayiya_port), 1, 65535, NULL, "5072", false,
+	  "UDP port of AYIYA" },
+	{ "popd", "heartbeat_port", CONFIG_NUMBER, AT(heartbeat_port), 1, 65535, NULL, "3740",
+	  false, "UDP port of heartbeats" },
+	{ "popd", "tun", CONFIG_TEXT, AT(tun), 1, 15, NULL, "sixxs", false,
+	  "name of the TUN interface" },
 	{ "popd", "mtu", CONFIG_NUMBER, AT(tun_mtu), 1280, 1480, NULL, "1480", false,
 	  "MTU of the TUN; no tunnel may have a larger one" },
-	{ "popd", "routes", CONFIG_BOOL, AT(routes), 0, 0, NULL, "yes", false, "route the PoP's prefixes to the TUN" },
+	{ "popd", "routes", CONFIG_BOOL, AT(routes), 0, 0, NULL, "yes", false,
+	  "route the PoP's prefixes to the TUN" },
 	{ "popd", "dscp", CONFIG_TEXT, AT(dscp), 1, 4, NULL, "copy", false,
 	  "DSCP of the IPv4 packets that carry tunnels: copy (of the inner packet), zero, or 0 to 63" },
 	{ "popd", "workers", CONFIG_NUMBER, AT(workers), 0, 64, NULL, "0", false,
@@ -32,19 +36,20 @@ static const struct config_key keys[] = {
 	  "seconds without a valid packet or beat until an AYIYA or heartbeat tunnel is down" },
 	{ "popd", "errors_per_second", CONFIG_NUMBER, AT(errors), 1, 1000000, NULL, "1000", false,
 	  "ICMPv6 errors a second, all tunnels together" },
-	{ "popd", "tunnel_errors_per_second", CONFIG_NUMBER, AT(tunnel_errors), 1, 1000000, NULL, "20", false,
-	  "ICMPv6 errors a second for any one tunnel" },
+	{ "popd", "tunnel_errors_per_second", CONFIG_NUMBER, AT(tunnel_errors), 1, 1000000, NULL,
+	  "20", false, "ICMPv6 errors a second for any one tunnel" },
 	{ "popd", "report_interval", CONFIG_NUMBER, AT(report_interval), 1, 40, NULL, "10", true,
 	  "seconds between reports to the database, which takes a PoP for down after 45 s without one" },
-	{ "popd", "statistics_interval", CONFIG_NUMBER, AT(statistics_interval), 1, 3600, NULL, "60", true,
-	  "seconds between batches of per-tunnel statistics" },
+	{ "popd", "statistics_interval", CONFIG_NUMBER, AT(statistics_interval), 1, 3600, NULL,
+	  "60", true, "seconds between batches of per-tunnel statistics" },
 #define X(e, name, standard, text) \
 	{ "popd", name, CONFIG_BOOL, AT(offloads[OFFLOAD_##e]), 0, 0, NULL, standard, false, text },
 	OFFLOAD_LIST(X)
 #undef X
 		{ "popd", "sha1", CONFIG_CHOICE, AT(sha1), 0, 0, sha1_engine_names, "auto", false,
 		  "widest engine for signatures: auto, openssl, avx2, sha-ni or avx512" },
-	{ "popd", "snapshot", CONFIG_TEXT, AT(snapshot), 1, 4000, NULL, "/var/lib/popd/snapshot", false,
+	{ "popd", "snapshot", CONFIG_TEXT, AT(snapshot), 1, 4000, NULL, "/var/lib/popd/snapshot",
+	  false,
 	  "file to start from when the database is away; the endpoint journal lies beside it" },
 	{ "popd", "control", CONFIG_TEXT, AT(control), 1, 107, NULL, "/run/popd/popd.sock", false,
 	  "unix socket for popctl" },
@@ -54,9 +59,10 @@ static const struct config_key keys[] = {
 	  "list of loaded kernel modules, read once at start to find another owner of protocol 41" },
 	{ "popd", "log_level", CONFIG_CHOICE, AT(log_level), 0, 0, level_names, "info", true,
 	  "error, warn, info or debug" },
-	{ "database", "conninfo", CONFIG_SECRET, AT(conninfo), 1, 4000, NULL, NULL, false, "libpq connection string" },
-	{ "database", "connect_timeout", CONFIG_NUMBER, AT(connect_timeout), 1, 300, NULL, "5", false,
-	  "seconds until a connection attempt is given up" },
+	{ "database", "conninfo", CONFIG_SECRET, AT(conninfo), 1, 4000, NULL, NULL, false,
+	  "libpq connection string" },
+	{ "database", "connect_timeout", CONFIG_NUMBER, AT(connect_timeout), 1, 300, NULL, "5",
+	  false, "seconds until a connection attempt is given up" },
 	{ "database", "query_timeout", CONFIG_NUMBER, AT(query_timeout), 1, 300, NULL, "10", false,
 	  "seconds until an unanswered statement is given up" },
 };
@@ -129,7 +135,8 @@ static const void *field(const struct settings *s, const struct config_key *key)
 	return (const char *)s + key->offset;
 }
 
-static bool is_same(const struct config_key *key, const struct settings *a, const struct settings *b)
+static bool is_same(const struct config_key *key, const struct settings *a,
+		    const struct settings *b)
 {
 	switch (key->type) {
 	case CONFIG_TEXT:
@@ -158,7 +165,8 @@ void settings_take_live(struct settings *s, const struct settings *fresh)
 		if (keys[i].live)
 			take(&keys[i], s, fresh);
 		else if (!is_same(&keys[i], s, fresh))
-			log_warnx("%s has changed in the configuration; it takes a restart", keys[i].name);
+			log_warnx("%s has changed in the configuration; it takes a restart",
+				  keys[i].name);
 	}
 }
 

@@ -45,7 +45,8 @@ struct settings {
 
 /* 0, or a negative enum err with "<path>:<line>: <reason>" in `error`. `out` need not be initialised; free it with
  * settings_free only after success. */
-int settings_load(const char *path, struct settings *out, char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
+int settings_load(const char *path, struct settings *out, char error[static CONFIG_ERROR_TEXT])
+	NONNULL MUSTCHECK;
 void settings_dump(FILE *f, const struct settings *s) NONNULL;
 void settings_free(struct settings *s) NONNULL;
 

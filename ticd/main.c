@@ -11,13 +11,14 @@
 
 enum { EXIT_USAGE = 2 };
 
-static const char usage[] = "usage: ticd -c FILE [--check-config | --dump-config]\n"
-			    "  -c, --config FILE   the configuration\n"
-			    "      --check-config  say whether it is right, and end\n"
-			    "      --dump-config   print every setting in force, and end\n"
-			    "      --version       print the version, and end\n"
-			    "  -h, --help          print this, and end\n"
-			    "Runs in the foreground and logs to standard error. SIGHUP reloads, SIGTERM stops.\n";
+static const char usage[] =
+	"usage: ticd -c FILE [--check-config | --dump-config]\n"
+	"  -c, --config FILE   the configuration\n"
+	"      --check-config  say whether it is right, and end\n"
+	"      --dump-config   print every setting in force, and end\n"
+	"      --version       print the version, and end\n"
+	"  -h, --help          print this, and end\n"
+	"Runs in the foreground and logs to standard error. SIGHUP reloads, SIGTERM stops.\n";
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_DUMP, ACTION_VERSION, ACTION_HELP, ACTION_USAGE };
 
@@ -29,9 +30,12 @@ struct options {
 static struct options parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, 'k' },
-		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 'k' },
+		{ "dump-config", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	static const enum action actions[] = { ['k'] = ACTION_CHECK,
 					       ['d'] = ACTION_DUMP,

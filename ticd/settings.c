@@ -18,30 +18,32 @@ static const struct config_key keys[] = {
 	  "base URL of the web site, for the sentences that point to it" },
 	{ "ticd", "log_level", CONFIG_CHOICE, AT(log_level), 0, 0, log_levels, "info", true,
 	  "error, warn, info or debug" },
-	{ "database", "conninfo", CONFIG_SECRET, AT(conninfo), 1, 2000, NULL, "dbname=broker user=ticd", false,
-	  "how to reach PostgreSQL (libpq)" },
-	{ "database", "connections", CONFIG_NUMBER, AT(db_connections), 1, 64, NULL, "4", false, "connections to it" },
+	{ "database", "conninfo", CONFIG_SECRET, AT(conninfo), 1, 2000, NULL,
+	  "dbname=broker user=ticd", false, "how to reach PostgreSQL (libpq)" },
+	{ "database", "connections", CONFIG_NUMBER, AT(db_connections), 1, 64, NULL, "4", false,
+	  "connections to it" },
 	{ "database", "query_timeout", CONFIG_NUMBER, AT(query_timeout), 1, 60, NULL, "5", false,
 	  "seconds until a client is told that it is away" },
-	{ "database", "connect_timeout", CONFIG_NUMBER, AT(connect_timeout), 1, 60, NULL, "5", false,
-	  "seconds a new connection may take" },
+	{ "database", "connect_timeout", CONFIG_NUMBER, AT(connect_timeout), 1, 60, NULL, "5",
+	  false, "seconds a new connection may take" },
 	{ "tls", "certificate", CONFIG_TEXT, AT(certificate), 0, 1000, NULL, "", true,
 	  "PEM file with the certificate and its chain; empty: no TLS" },
-	{ "tls", "key", CONFIG_TEXT, AT(key), 0, 1000, NULL, "", true, "PEM file with the private key" },
+	{ "tls", "key", CONFIG_TEXT, AT(key), 0, 1000, NULL, "", true,
+	  "PEM file with the private key" },
 	{ "tls", "old_versions", CONFIG_BOOL, AT(old_versions), 0, 0, NULL, "no", true,
 	  "allow TLS 1.0 and 1.1, for old routers" },
 	{ "limits", "connections", CONFIG_NUMBER, AT(connections), 1, 1000000, NULL, "10000", true,
 	  "connections at a time" },
-	{ "limits", "connections_per_address", CONFIG_NUMBER, AT(connections_per_address), 1, 1000000, NULL, "50", true,
-	  "from one IPv4 address or one IPv6 /64" },
+	{ "limits", "connections_per_address", CONFIG_NUMBER, AT(connections_per_address), 1,
+	  1000000, NULL, "50", true, "from one IPv4 address or one IPv6 /64" },
 	{ "limits", "login_timeout", CONFIG_NUMBER, AT(login_timeout), 1, 3600, NULL, "60", true,
 	  "seconds from connecting to being logged in" },
 	{ "limits", "idle_timeout", CONFIG_NUMBER, AT(idle_timeout), 1, 86400, NULL, "300", true,
 	  "seconds without a word from the client" },
 	{ "limits", "write_timeout", CONFIG_NUMBER, AT(write_timeout), 1, 3600, NULL, "30", true,
 	  "seconds a client may refuse to take an answer" },
-	{ "limits", "logins_per_hour", CONFIG_NUMBER, AT(logins_per_hour), 0, 1000000, NULL, "5", true,
-	  "full logins an hour for one user name; 0: any number" },
+	{ "limits", "logins_per_hour", CONFIG_NUMBER, AT(logins_per_hour), 0, 1000000, NULL, "5",
+	  true, "full logins an hour for one user name; 0: any number" },
 	{ "isk", "daily", CONFIG_BOOL, AT(daily), 0, 0, NULL, "yes", true,
 	  "run the daily ISK job (any number of servers may)" },
 };
@@ -68,7 +70,8 @@ struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_
 	}
 	if ((settings->certificate[0] == '\0') != (settings->key[0] == '\0')) {
 		snprintf(error, CONFIG_ERROR_TEXT,
-			 "%s: [tls] certificate and key belong together, one of them is missing", path);
+			 "%s: [tls] certificate and key belong together, one of them is missing",
+			 path);
 		settings_free(settings);
 		return NULL;
 	}
@@ -89,14 +92,16 @@ void settings_dump(FILE *f, const struct settings *settings)
 	config_dump(f, keys, ARRAY_LEN(keys), settings);
 }
 
-static bool is_same(const struct config_key *key, const struct settings *a, const struct settings *b)
+static bool is_same(const struct config_key *key, const struct settings *a,
+		    const struct settings *b)
 {
 	const char *in_a = (const char *)a + key->offset, *in_b = (const char *)b + key->offset;
 
 	switch (key->type) {
 	case CONFIG_TEXT:
 	case CONFIG_SECRET:
-		return strcmp(*(char *const *)(const void *)in_a, *(char *const *)(const void *)in_b) == 0;
+		return strcmp(*(char *const *)(const void *)in_a,
+			      *(char *const *)(const void *)in_b) == 0;
 	case CONFIG_NUMBER:
 	case CONFIG_CHOICE:
 		return memcmp(in_a, in_b, sizeof(int64_t)) == 0;
@@ -116,7 +121,8 @@ static bool is_same(const struct config_key *key, const struct settings *a, cons
 	return false;
 }
 
-void settings_differences(const struct settings *now, const struct settings *wanted, void (*told)(const char *key))
+void settings_differences(const struct settings *now, const struct settings *wanted,
+			  void (*told)(const char *key))
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		char name[64];

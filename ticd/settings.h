@@ -22,18 +22,20 @@ struct settings {
 	char *certificate, *key; /* "" for none */
 	bool old_versions;
 	/* [limits] */
-	int64_t connections, connections_per_address, login_timeout, idle_timeout, write_timeout, logins_per_hour;
+	int64_t connections, connections_per_address, login_timeout, idle_timeout, write_timeout,
+		logins_per_hour;
 	/* [isk] */
 	bool daily;
 };
 
 /* Reads the file into a new struct; NULL with "<file>:<line>: <reason>" in `error`. Free with settings_free. */
-struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
+struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_TEXT])
+	NONNULL MUSTCHECK;
 void settings_free(struct settings *settings); /* NULL is fine */
 void settings_dump(FILE *f, const struct settings *settings) NONNULL;
 
 /* Calls `told` with "<section>.<name>" for each setting that differs and takes effect only at the next start. */
-void settings_differences(const struct settings *now, const struct settings *wanted, void (*told)(const char *key))
-	NONNULL;
+void settings_differences(const struct settings *now, const struct settings *wanted,
+			  void (*told)(const char *key)) NONNULL;
 
 #endif

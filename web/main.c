@@ -48,9 +48,12 @@ enum mode { MODE_SERVE, MODE_CHECK, MODE_DUMP, MODE_DONE, MODE_USAGE };
 static enum mode parse_arguments(int argc, char **argv, const char **config)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, 'k' },
-		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 'k' },
+		{ "dump-config", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	enum mode mode = MODE_SERVE;
 	for (int opt; (opt = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
@@ -80,7 +83,9 @@ static enum mode parse_arguments(int argc, char **argv, const char **config)
 static void answer(void *ctx, const char *method, const char *path, struct answer *out)
 {
 	struct webd *w = ctx;
-	const struct site site = { .title = w->settings.title, .url = w->settings.url, .style_url = w->style_url };
+	const struct site site = { .title = w->settings.title,
+				   .url = w->settings.url,
+				   .style_url = w->style_url };
 	struct page_now now = { .site = &site, .now = wall_now() };
 	/* A health check or a style sheet is not a visitor. */
 	if (strcmp(path, "/") == 0 || strncmp(path, "/pops", 5) == 0)
@@ -125,7 +130,8 @@ static void raise_file_limit(int64_t connections)
 	rlim_t want = (rlim_t)connections + FILES_BESIDE;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
 		return;
-	limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= want ? want : limit.rlim_max;
+	limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= want ? want
+										   : limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
 		log_warnx("only %llu files may be open, too few for %lld connections",
 			  (unsigned long long)limit.rlim_cur, (long long)connections);
@@ -161,7 +167,8 @@ static int serve(struct webd *w)
 		log_error("the conninfo in %s cannot be used", w->config);
 		goto out;
 	}
-	log_info("webd " BROKER_VERSION " serves %s on port %u", w->settings.url, w->settings.listen.port);
+	log_info("webd " BROKER_VERSION " serves %s on port %u", w->settings.url,
+		 w->settings.listen.port);
 	ev_run(loop, 0);
 	status = EXIT_SUCCESS;
 out:

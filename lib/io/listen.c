@@ -20,7 +20,8 @@ static socklen_t address_fill(const struct config_listen *at, union address *out
 	if (at->is_ip6) {
 		out->ip6.sin6_family = AF_INET6;
 		out->ip6.sin6_port = htons(at->port);
-		return inet_pton(AF_INET6, at->host, &out->ip6.sin6_addr) == 1 ? sizeof(out->ip6) : 0;
+		return inet_pton(AF_INET6, at->host, &out->ip6.sin6_addr) == 1 ? sizeof(out->ip6)
+									       : 0;
 	}
 	out->ip4.sin_family = AF_INET;
 	out->ip4.sin_port = htons(at->port);
@@ -45,10 +46,13 @@ static void explain(const struct config_listen *at, char *why)
 		snprintf(why, LISTEN_WHY, "%s is not an address of this machine", at->host);
 		break;
 	case EACCES:
-		snprintf(why, LISTEN_WHY, "port %u needs a privilege (CAP_NET_BIND_SERVICE) that is missing", at->port);
+		snprintf(why, LISTEN_WHY,
+			 "port %u needs a privilege (CAP_NET_BIND_SERVICE) that is missing",
+			 at->port);
 		break;
 	default:
-		snprintf(why, LISTEN_WHY, "cannot listen on %s: %s", listen_text(at, text), strerror(errno));
+		snprintf(why, LISTEN_WHY, "cannot listen on %s: %s", listen_text(at, text),
+			 strerror(errno));
 	}
 }
 
@@ -65,8 +69,8 @@ int listen_open(const struct config_listen *at, int backlog, char why[static LIS
 	int v6only = 0;
 	if (at->is_ip6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) != 0)
 		goto failed;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address.any, len) != 0 ||
-	    listen(fd, backlog) != 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(fd, &address.any, len) != 0 || listen(fd, backlog) != 0)
 		goto failed;
 	return fd;
 

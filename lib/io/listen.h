@@ -8,7 +8,8 @@
 enum { LISTEN_WHY = 200, LISTEN_TEXT = 56 };
 
 /* Non-blocking, closed on exec; [::] takes IPv4 too. -1: `why` says so in a sentence. */
-int listen_open(const struct config_listen *at, int backlog, char why[static LISTEN_WHY]) NONNULL MUSTCHECK;
+int listen_open(const struct config_listen *at, int backlog, char why[static LISTEN_WHY])
+	NONNULL MUSTCHECK;
 
 /* "192.0.2.1:80" or "[2001:db8::1]:80", into the caller's buffer, which is returned. */
 const char *listen_text(const struct config_listen *at, char out[static LISTEN_TEXT]) NONNULL;

@@ -76,8 +76,8 @@ static void lose_broken(struct pgconn *c)
  */
 static void watch(struct pgconn *c, int events)
 {
-	if (ev_is_active(&c->io) && c->io.fd == PQsocket(c->pg) && (c->io.events & (EV_READ | EV_WRITE)) == events &&
-	    c->state != PGCONN_CONNECTING)
+	if (ev_is_active(&c->io) && c->io.fd == PQsocket(c->pg) &&
+	    (c->io.events & (EV_READ | EV_WRITE)) == events && c->state != PGCONN_CONNECTING)
 		return;
 	ev_io_stop(c->loop, &c->io);
 	ev_io_set(&c->io, PQsocket(c->pg), events);
@@ -161,7 +161,8 @@ static void execute(struct pgconn *c)
 	char name[16];
 
 	c->state = PGCONN_EXECUTING;
-	if (!PQsendQueryPrepared(c->pg, stmt_name(c, name, sizeof(name)), (int)c->n_params, c->params, NULL, NULL, 0) ||
+	if (!PQsendQueryPrepared(c->pg, stmt_name(c, name, sizeof(name)), (int)c->n_params,
+				 c->params, NULL, NULL, 0) ||
 	    !flush(c))
 		lose_broken(c);
 }
@@ -171,11 +172,13 @@ static void prepare(struct pgconn *c)
 	char name[16];
 
 	c->state = PGCONN_PREPARING;
-	if (!PQsendPrepare(c->pg, stmt_name(c, name, sizeof(name)), c->stmt.sql, 0, NULL) || !flush(c))
+	if (!PQsendPrepare(c->pg, stmt_name(c, name, sizeof(name)), c->stmt.sql, 0, NULL) ||
+	    !flush(c))
 		lose_broken(c);
 }
 
-void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params, double timeout)
+void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params,
+		 double timeout)
 {
 	c->stmt = stmt;
 	c->n_params = n;
@@ -262,8 +265,8 @@ static bool keep_result(struct pgconn *c, PGresult *res)
 
 static bool is_waiting(const struct pgconn *c)
 {
-	return c->state == PGCONN_SETUP || c->state == PGCONN_PREPARING || c->state == PGCONN_EXECUTING ||
-	       c->state == PGCONN_PINGING;
+	return c->state == PGCONN_SETUP || c->state == PGCONN_PREPARING ||
+	       c->state == PGCONN_EXECUTING || c->state == PGCONN_PINGING;
 }
 
 static void take_notifications(struct pgconn *c)

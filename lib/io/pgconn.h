@@ -34,8 +34,9 @@ enum pgconn_state {
 
 /* Called from the loop, and `lost` also from inside pgconn_open and pgconn_send. The callee may send or close. */
 struct pgconn_events {
-	void (*ready)(struct pgconn *c);                           /* idle for the first time */
-	void (*answered)(struct pgconn *c, struct pg_result *res); /* idle again; the callee takes `res` */
+	void (*ready)(struct pgconn *c); /* idle for the first time */
+	void (*answered)(struct pgconn *c,
+			 struct pg_result *res); /* idle again; the callee takes `res` */
 	/* Closed; -ERR_TIMEOUT or -ERR_AWAY. */
 	void (*lost)(struct pgconn *c, enum pgconn_state was, int err, const char *why);
 	void (*notified)(struct pgconn *c, const char *payload); /* may be NULL */
@@ -53,7 +54,7 @@ struct pgconn {
 	const struct pgconn_events *events;
 	const char *setup;      /* SQL run after each connect; may be several statements */
 	double connect_timeout; /* seconds, setup included */
-	double ping_interval;   /* seconds of idleness after which the server is asked for a sign of life; 0: never */
+	double ping_interval; /* seconds of idleness after which the server is asked for a sign of life; 0: never */
 
 	/* The rest is pgconn.c's. */
 	enum pgconn_state state;
@@ -76,8 +77,8 @@ void pgconn_open(struct pgconn *c) NONNULL;
 
 /* From IDLE: runs one statement; `params` must live until its answer. After `timeout` seconds the connection is
  * lost. */
-void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params, double timeout)
-	NONNULL_ARGS(1);
+void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params,
+		 double timeout) NONNULL_ARGS(1);
 
 /* The server it is connected to will not do (it became a standby, say): the next connection begins with another
  * host. */

@@ -9,7 +9,8 @@
 struct pginfo {
 	char *conninfo;
 	char *application;
-	char *host, *hostaddr, *port; /* comma lists of the same length, or NULL where the conninfo has none */
+	char *host, *hostaddr,
+		*port; /* comma lists of the same length, or NULL where the conninfo has none */
 	unsigned turn;
 };
 
@@ -27,7 +28,8 @@ struct pginfo *pginfo_create(const char *conninfo, const char *application)
 	/* libpq's words on what is wrong quote the conninfo, so they are not for the log. */
 	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
 	if (!options) {
-		log_error("the database conninfo does not parse (see the PostgreSQL manual, \"Connection Strings\")");
+		log_error(
+			"the database conninfo does not parse (see the PostgreSQL manual, \"Connection Strings\")");
 		return NULL;
 	}
 	struct pginfo *info = calloc(1, sizeof(*info));
@@ -94,13 +96,18 @@ struct pg_conn *pginfo_connect(const struct pginfo *info, unsigned *turn)
 	 * what must hold. No GSS encryption by default, since libpq would ask the Kerberos server for it with blocking
 	 * calls.
 	 */
-	const char *keywords[12] = { "gssencmode",       "keepalives_idle",           "keepalives_interval",
-				     "keepalives_count", "fallback_application_name", "dbname",
-				     "client_encoding" };
-	const char *values[12] = { "disable", "30", "10", "3", info->application, info->conninfo, "UTF8" };
+	const char *keywords[12] = {
+		"gssencmode",       "keepalives_idle",           "keepalives_interval",
+		"keepalives_count", "fallback_application_name", "dbname",
+		"client_encoding"
+	};
+	const char *values[12] = { "disable",         "30",           "10",  "3",
+				   info->application, info->conninfo, "UTF8" };
 	const struct {
 		const char *keyword, *value;
-	} lists[] = { { "host", info->host }, { "hostaddr", info->hostaddr }, { "port", info->port } };
+	} lists[] = { { "host", info->host },
+		      { "hostaddr", info->hostaddr },
+		      { "port", info->port } };
 	size_t n = 7;
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {

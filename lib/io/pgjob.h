@@ -36,8 +36,8 @@ void pgjob_free(struct pgjob *job); /* with its result; NULL is fine */
 
 void pgjob_append(struct pgjob_list *list, struct pgjob *job) NONNULL;
 void pgjob_put_back(struct pgjob_list *list, struct pgjob *job) NONNULL; /* to the head */
-struct pgjob *pgjob_take(struct pgjob_list *list) NONNULL;               /* from the head; NULL: empty */
-bool pgjob_forget(struct pgjob_list *list, uint64_t id) NONNULL;         /* true: it was there */
+struct pgjob *pgjob_take(struct pgjob_list *list) NONNULL;       /* from the head; NULL: empty */
+bool pgjob_forget(struct pgjob_list *list, uint64_t id) NONNULL; /* true: it was there */
 void pgjob_free_all(struct pgjob_list *list) NONNULL;
 
 #endif

@@ -31,8 +31,10 @@
 #include "lib/log.h"
 
 enum {
-	PATIENCE_MS = 500,  /* how long a statement waits for a connection to a server that was away a moment ago */
-	ASK_PAUSE_MS = 250, /* what a fresh statement may shorten the pause between two attempts to */
+	PATIENCE_MS =
+		500, /* how long a statement waits for a connection to a server that was away a moment ago */
+	ASK_PAUSE_MS =
+		250, /* what a fresh statement may shorten the pause between two attempts to */
 	MESSAGE_MAX = 1024,
 };
 
@@ -83,7 +85,8 @@ static void answer(struct pgpool *pool, struct pgjob *job, int err, struct pg_re
 /* Connections: counted by what they are good for. */
 static bool is_live(const struct pgconn *c)
 {
-	return c->state == PGCONN_IDLE || c->state == PGCONN_PREPARING || c->state == PGCONN_EXECUTING;
+	return c->state == PGCONN_IDLE || c->state == PGCONN_PREPARING ||
+	       c->state == PGCONN_EXECUTING;
 }
 
 static size_t count_live(const struct pgpool *pool)
@@ -98,7 +101,8 @@ static size_t count_connecting(const struct pgpool *pool)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < pool->n_slots; i++)
-		n += pool->slots[i].conn.state == PGCONN_CONNECTING || pool->slots[i].conn.state == PGCONN_SETUP;
+		n += pool->slots[i].conn.state == PGCONN_CONNECTING ||
+		     pool->slots[i].conn.state == PGCONN_SETUP;
 	return n;
 }
 
@@ -119,15 +123,16 @@ static void on_ready(struct pgconn *c)
 	pump(pool);
 }
 
-static void log_error_answer(struct pgpool *pool, const struct pgjob *job, int err, const struct pg_result *res)
+static void log_error_answer(struct pgpool *pool, const struct pgjob *job, int err,
+			     const struct pg_result *res)
 {
 	char message[256];
 
 	if (err == 0 || err == -ERR_REFUSED)
 		return;
 	pgres_message(res, message, sizeof(message));
-	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN, "database: %s %s, in: %.100s", pgres_sqlstate(res),
-		    message, job->stmt.sql);
+	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN, "database: %s %s, in: %.100s",
+		    pgres_sqlstate(res), message, job->stmt.sql);
 }
 
 static void on_answered(struct pgconn *c, struct pg_result *res)
@@ -152,7 +157,8 @@ static void on_answered(struct pgconn *c, struct pg_result *res)
 		if (err == -ERR_AWAY) {
 			pgconn_shun_host(c);
 			pgconn_close(c);
-			pgserver_lost(&pool->server, count_live(pool), mono_now().ms, "the server refuses statements");
+			pgserver_lost(&pool->server, count_live(pool), mono_now().ms,
+				      "the server refuses statements");
 		}
 	}
 	pump(pool);
@@ -178,12 +184,14 @@ static const struct pgconn_events events = { on_ready, on_answered, on_lost, NUL
 /* Known to be away or suspected of it, and no connection is left that could prove otherwise. */
 static bool is_doubtful(const struct pgpool *pool)
 {
-	return (pool->server.state == PGSERVER_SHAKY || pool->server.state == PGSERVER_AWAY) && count_live(pool) == 0;
+	return (pool->server.state == PGSERVER_SHAKY || pool->server.state == PGSERVER_AWAY) &&
+	       count_live(pool) == 0;
 }
 
 static int64_t waiting_limit(const struct pgpool *pool, const struct pgjob *job)
 {
-	int64_t from = job->submitted > pool->server.doubt_since ? job->submitted : pool->server.doubt_since;
+	int64_t from = job->submitted > pool->server.doubt_since ? job->submitted
+								 : pool->server.doubt_since;
 	int64_t patience = from + PATIENCE_MS;
 	return is_doubtful(pool) && patience < job->deadline ? patience : job->deadline;
 }
@@ -203,7 +211,8 @@ static void dispatch(struct pgpool *pool, int64_t now)
 	while (pool->waiting.head && (slot = find_slot(pool, PGCONN_IDLE))) {
 		struct pgjob *job = pgjob_take(&pool->waiting);
 		slot->job = job;
-		pgconn_send(&slot->conn, job->stmt, job->n, job->params, (double)(job->deadline - now) / 1000.);
+		pgconn_send(&slot->conn, job->stmt, job->n, job->params,
+			    (double)(job->deadline - now) / 1000.);
 	}
 }
 
@@ -214,7 +223,8 @@ static size_t count_wanted(const struct pgpool *pool, int64_t now)
 
 	if (is_doubtful(pool)) {
 		bool is_time = now >= pool->server.retry_at;
-		bool is_asked = pool->waiting.len > 0 && now - pool->server.last_attempt >= ASK_PAUSE_MS;
+		bool is_asked = pool->waiting.len > 0 &&
+				now - pool->server.last_attempt >= ASK_PAUSE_MS;
 		return connecting == 0 && (is_time || is_asked) ? 1 : 0;
 	}
 	if (now < pool->server.retry_at || pool->waiting.len <= connecting)
@@ -237,7 +247,8 @@ static void open_connections(struct pgpool *pool, int64_t now)
 
 static void give_up_if_away(struct pgpool *pool)
 {
-	if (pool->server.state != PGSERVER_AWAY || count_live(pool) > 0 || count_connecting(pool) > 0)
+	if (pool->server.state != PGSERVER_AWAY || count_live(pool) > 0 ||
+	    count_connecting(pool) > 0)
 		return;
 	for (struct pgjob *job; (job = pgjob_take(&pool->waiting));)
 		answer(pool, job, -ERR_AWAY, NULL);
@@ -258,7 +269,8 @@ static void arm_timer(struct pgpool *pool, int64_t now)
 
 	if (pool->waiting.head)
 		next = waiting_limit(pool, pool->waiting.head);
-	if (may_open && pool->server.retry_at > now && count_connecting(pool) == 0 && pool->server.retry_at < next)
+	if (may_open && pool->server.retry_at > now && count_connecting(pool) == 0 &&
+	    pool->server.retry_at < next)
 		next = pool->server.retry_at;
 	if (next == INT64_MAX)
 		ev_timer_stop(pool->loop, &pool->timer);
@@ -450,8 +462,8 @@ static bool number_statement(struct pgpool *pool, const char *sql, unsigned *num
 	return true;
 }
 
-uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params, pgpool_done *done,
-		      void *ctx)
+uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params,
+		      pgpool_done *done, void *ctx)
 {
 	unsigned number;
 	struct pgjob *job = pgjob_create(n, params);

@@ -41,7 +41,8 @@ struct pg_answer {
 	int err;
 	const struct pgres *res; /* when err is 0, else NULL */
 	const char *sqlstate;    /* five characters or "" */
-	const char *message;     /* one line, never NULL; only for err -ERR_REFUSED may it be shown to a user */
+	const char *
+		message; /* one line, never NULL; only for err -ERR_REFUSED may it be shown to a user */
 };
 typedef void pgpool_done(void *ctx, const struct pg_answer *answer);
 
@@ -71,8 +72,8 @@ void pgpool_free(struct pgpool *pool);
 /* Queues one statement: `sql` must be a string literal (kept by address and text), `params` are copied (NULL entries
  * are SQL NULL). `done` is called exactly once from the loop, never from inside this call; it may queue again.
  * Returns an id > 0 for pgpool_forget, or 0 without memory: then nothing was queued and `done` will not be called. */
-uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params, pgpool_done *done,
-		      void *ctx) NONNULL_ARGS(1, 2, 5);
+uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params,
+		      pgpool_done *done, void *ctx) NONNULL_ARGS(1, 2, 5);
 
 /* The owner of `ctx` goes away: the statement still runs to its end, its answer is dropped. Unknown ids are fine. */
 void pgpool_forget(struct pgpool *pool, uint64_t id) NONNULL;

@@ -19,7 +19,8 @@ size_t pgres_cols(const struct pgres *res)
 
 const char *pgres_text(const struct pgres *res, size_t row, size_t col)
 {
-	if (row >= pgres_rows(res) || col >= pgres_cols(res) || PQgetisnull(res->pg, (int)row, (int)col))
+	if (row >= pgres_rows(res) || col >= pgres_cols(res) ||
+	    PQgetisnull(res->pg, (int)row, (int)col))
 		return NULL;
 	return PQgetvalue(res->pg, (int)row, (int)col);
 }
@@ -62,8 +63,8 @@ static const struct {
 	{ "08", ERR_AWAY },       /* connection exception */
 	{ "25006", ERR_AWAY },    /* read-only: this server became a standby */
 	{ "53", ERR_AWAY },       /* out of connections, memory, disk */
-	{ "40", ERR_BUSY },       /* deadlock, serialization failure: rolled back, may be tried again */
-	{ "55P03", ERR_BUSY },    /* lock not available */
+	{ "40", ERR_BUSY }, /* deadlock, serialization failure: rolled back, may be tried again */
+	{ "55P03", ERR_BUSY }, /* lock not available */
 	{ "", ERR_FORMAT },
 };
 
@@ -118,7 +119,8 @@ void pgres_one_line(const char *text, char *out, size_t size)
 		else if (used > 0 && out[used - 1] != ' ')
 			out[used++] = ' ';
 	}
-	while (used > 0 && (out[used - 1] == ' ' || (*text && ((unsigned char)out[used - 1] & 0xc0) == 0x80)))
+	while (used > 0 &&
+	       (out[used - 1] == ' ' || (*text && ((unsigned char)out[used - 1] & 0xc0) == 0x80)))
 		used--;
 	if (*text && used > 0 && (unsigned char)out[used - 1] >= 0xc0)
 		used--;

@@ -57,7 +57,8 @@ void pgserver_failed(struct pgserver *s, size_t live, int64_t now, const char *w
 	s->failures++;
 	s->retry_at = now + pgserver_pause_ms(s->failures);
 	if (live > 0) {
-		log_limited(&s->limit, 5, 10, LOG_LEVEL_WARN, "database: one more connection failed: %s", why);
+		log_limited(&s->limit, 5, 10, LOG_LEVEL_WARN,
+			    "database: one more connection failed: %s", why);
 		return;
 	}
 	if (s->state != PGSERVER_AWAY)

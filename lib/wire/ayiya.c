@@ -30,11 +30,13 @@ int ayiya_decode(const uint8_t *data, size_t len, struct ayiya_view *out)
 
 enum digest_alg ayiya_digest(unsigned hash)
 {
-	return hash == AYIYA_HASH_SHA1 ? DIGEST_SHA1 : hash == AYIYA_HASH_SHA256 ? DIGEST_SHA256 : DIGEST__COUNT;
+	return hash == AYIYA_HASH_SHA1     ? DIGEST_SHA1
+	       : hash == AYIYA_HASH_SHA256 ? DIGEST_SHA256
+					   : DIGEST__COUNT;
 }
 
-void ayiya_encode(uint8_t *out, bool sha256, enum ayiya_opcode opcode, uint8_t next_header, uint32_t epoch,
-		  const struct ip6 *identity, const uint8_t *key)
+void ayiya_encode(uint8_t *out, bool sha256, enum ayiya_opcode opcode, uint8_t next_header,
+		  uint32_t epoch, const struct ip6 *identity, const uint8_t *key)
 {
 	out[0] = AYIYA_IDENTITY_16_INTEGER;
 	out[1] = sha256 ? SHA256_WORDS << 4 | AYIYA_HASH_SHA256 : SHA1_WORDS << 4 | AYIYA_HASH_SHA1;

@@ -74,7 +74,7 @@ static inline size_t ayiya_header_len(bool sha256)
 }
 
 /* Writes a header of ayiya_header_len(sha256) bytes with `key`, the digest of the secret, where the signature goes. */
-void ayiya_encode(uint8_t *out, bool sha256, enum ayiya_opcode opcode, uint8_t next_header, uint32_t epoch,
-		  const struct ip6 *identity, const uint8_t *key) NONNULL;
+void ayiya_encode(uint8_t *out, bool sha256, enum ayiya_opcode opcode, uint8_t next_header,
+		  uint32_t epoch, const struct ip6 *identity, const uint8_t *key) NONNULL;
 
 #endif

@@ -40,7 +40,8 @@ int heartbeat_decode(const uint8_t *data, size_t len, struct heartbeat *out)
 		return -ERR_FORMAT;
 	struct rd r = rd_init(data, without_ending(data, len));
 	bool opens = is_word(next_word(&r), "HEARTBEAT") && is_word(next_word(&r), "TUNNEL");
-	struct word client = next_word(&r), address = next_word(&r), seconds = next_word(&r), digits = next_word(&r);
+	struct word client = next_word(&r), address = next_word(&r), seconds = next_word(&r),
+		    digits = next_word(&r);
 	if (!opens || digits.len == 0 || !rd_end(&r))
 		return -ERR_FORMAT;
 	out->address.v = 0;

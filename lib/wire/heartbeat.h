@@ -25,7 +25,8 @@ struct heartbeat {
 	struct ip4 address; /* 0: "sender" */
 	uint32_t epoch;
 	uint8_t digest[DIGEST_MD5_LEN];
-	uint32_t signed_len; /* bytes of the line up to the digits: what is hashed, followed by the secret */
+	uint32_t
+		signed_len; /* bytes of the line up to the digits: what is hashed, followed by the secret */
 };
 
 /* 0, or -ERR_FORMAT. */

@@ -19,15 +19,20 @@
 #include "lib/cc.h"
 #include "lib/ip.h"
 
-enum icmp4_type { ICMP4_UNREACHABLE = 3, ICMP4_SOURCE_QUENCH = 4, ICMP4_TIME_EXCEEDED = 11, ICMP4_PARAMETER = 12 };
+enum icmp4_type {
+	ICMP4_UNREACHABLE = 3,
+	ICMP4_SOURCE_QUENCH = 4,
+	ICMP4_TIME_EXCEEDED = 11,
+	ICMP4_PARAMETER = 12
+};
 enum { ICMP4_FRAGMENTATION_NEEDED = 4, ICMP4_HEADER = 8 };
 
 /* How much of our packet a quote shows. */
 enum icmp4_shows {
 	ICMP4_SHOWS_ADDRESSES, /* nothing beyond the IPv4 header that tells anything */
-	ICMP4_SHOWS_PORTS,     /* UDP: the ports, but not all of the AYIYA header up to the identity */
-	ICMP4_SHOWS_AYIYA,     /* the ports, epoch and identity */
-	ICMP4_SHOWS_INNER,     /* protocol 41: the whole inner IPv6 header */
+	ICMP4_SHOWS_PORTS, /* UDP: the ports, but not all of the AYIYA header up to the identity */
+	ICMP4_SHOWS_AYIYA, /* the ports, epoch and identity */
+	ICMP4_SHOWS_INNER, /* protocol 41: the whole inner IPv6 header */
 };
 
 struct icmp4_error {

@@ -27,15 +27,18 @@ static void seal(uint8_t *header, uint32_t total)
 	uint8_t *icmp = header + IPV6_HEADER;
 
 	be16_store(icmp + ICMP6_AT_CSUM, 0);
-	be16_store(icmp + ICMP6_AT_CSUM, csum_upper(header, IPV6_NEXT_ICMP, icmp, total - IPV6_HEADER));
+	be16_store(icmp + ICMP6_AT_CSUM,
+		   csum_upper(header, IPV6_NEXT_ICMP, icmp, total - IPV6_HEADER));
 }
 
-uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e, const struct ip6 *source,
-			   uint32_t *len)
+uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e,
+			   const struct ip6 *source, uint32_t *len)
 {
 	uint8_t *out = packet - ICMP6_ERROR_HEADROOM, *icmp = out + IPV6_HEADER;
 	struct ip6 to = ipv6_source(packet);
-	uint32_t quoted = total <= IPV6_MIN_MTU - ICMP6_ERROR_HEADROOM ? total : IPV6_MIN_MTU - ICMP6_ERROR_HEADROOM;
+	uint32_t quoted = total <= IPV6_MIN_MTU - ICMP6_ERROR_HEADROOM
+				  ? total
+				  : IPV6_MIN_MTU - ICMP6_ERROR_HEADROOM;
 
 	ipv6_write(out, ICMP6_HEADER + quoted, IPV6_NEXT_ICMP, IPV6_HOPS, source, &to);
 	icmp[0] = e.type;
@@ -59,7 +62,8 @@ static uint8_t *turn_header(uint8_t *packet, uint32_t upper, uint32_t payload, u
 
 uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint32_t *len)
 {
-	uint8_t *out = turn_header(packet, upper, total - upper, IPV6_HOPS), *icmp = out + IPV6_HEADER;
+	uint8_t *out = turn_header(packet, upper, total - upper, IPV6_HOPS),
+		*icmp = out + IPV6_HEADER;
 	uint16_t old = be16_load(icmp), csum = be16_load(icmp + ICMP6_AT_CSUM);
 
 	/* The pseudo-header's sum is the same both ways, so the type is all that changes. */
@@ -89,8 +93,9 @@ bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct i
 	struct ip6 source = ipv6_source(packet);
 
 	return upper->offset == IPV6_HEADER && upper->next == IPV6_NEXT_ICMP &&
-	       total - IPV6_HEADER >= ICMP6_NEIGHBOUR && icmp[0] == ICMP6_SOLICITATION && icmp[1] == 0 &&
-	       packet[IPV6_AT_HOPS] == 255 && memcmp(icmp + ICMP6_AT_TARGET, target->b, sizeof(target->b)) == 0 &&
+	       total - IPV6_HEADER >= ICMP6_NEIGHBOUR && icmp[0] == ICMP6_SOLICITATION &&
+	       icmp[1] == 0 && packet[IPV6_AT_HOPS] == 255 &&
+	       memcmp(icmp + ICMP6_AT_TARGET, target->b, sizeof(target->b)) == 0 &&
 	       ipv6_kind(&source) == IPV6_GLOBAL &&
 	       has_whole_options(icmp + ICMP6_NEIGHBOUR, total - IPV6_HEADER - ICMP6_NEIGHBOUR) &&
 	       csum_upper(packet, IPV6_NEXT_ICMP, icmp, total - IPV6_HEADER) == 0;

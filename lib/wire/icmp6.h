@@ -42,7 +42,8 @@ enum {
 
 struct icmp6_error {
 	uint8_t type, code;
-	uint32_t detail; /* ICMP6_TOO_BIG: the MTU; ICMP6_PARAMETER: where in the packet the fault is; else 0 */
+	uint32_t
+		detail; /* ICMP6_TOO_BIG: the MTU; ICMP6_PARAMETER: where in the packet the fault is; else 0 */
 };
 
 /* False for a packet that RFC 4443 2.4 (e) forbids any error about: an ICMPv6 error or redirect, or what may be one (a
@@ -52,8 +53,8 @@ bool icmp6_may_answer(const uint8_t *packet, uint32_t total) NONNULL;
 
 /* Puts the error before the packet, whose beginning it quotes: writes ICMP6_ERROR_HEADROOM bytes in front of `packet`
  * and returns where it begins. */
-uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e, const struct ip6 *source,
-			   uint32_t *len) NONNULL;
+uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e,
+			   const struct ip6 *source, uint32_t *len) NONNULL;
 
 /* Turns the echo request at `upper` (8 bytes of it are there) into its reply. Extension headers are left out; returns
  * where the reply begins. A wrong checksum stays wrong, so that it is the asker who finds out. */
@@ -63,6 +64,7 @@ uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint3
 bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct ipv6_upper *upper,
 			   const struct ip6 *target) NONNULL;
 /* Turns it into the advertisement that `target` is here (RFC 4213 3.8: no link-layer addresses on a tunnel). */
-uint8_t *icmp6_advertisement_build(uint8_t *packet, const struct ip6 *target, uint32_t *len) NONNULL;
+uint8_t *icmp6_advertisement_build(uint8_t *packet, const struct ip6 *target, uint32_t *len)
+	NONNULL;
 
 #endif

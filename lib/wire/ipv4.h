@@ -24,7 +24,8 @@ struct ipv4_view {
 	uint8_t protocol;
 	bool is_fragment; /* any but a whole packet */
 	uint32_t offset;  /* of the payload */
-	uint32_t len;     /* of the payload, as the header says it; what the buffer holds beyond it is padding */
+	uint32_t
+		len; /* of the payload, as the header says it; what the buffer holds beyond it is padding */
 };
 
 /* 0; -ERR_TRUNCATED: shorter than a header, or than the header says; -ERR_FORMAT: not IPv4. */

@@ -12,8 +12,8 @@ int ipv6_check(const uint8_t *packet, size_t len, uint32_t *total)
 	return *total <= len ? 0 : -ERR_TRUNCATED;
 }
 
-void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, uint8_t hops, const struct ip6 *source,
-		const struct ip6 *destination)
+void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, uint8_t hops,
+		const struct ip6 *source, const struct ip6 *destination)
 {
 	be32_store(out, UINT32_C(6) << 28);
 	be16_store(out + IPV6_AT_LENGTH, (uint16_t)payload);
@@ -46,8 +46,8 @@ struct ipv6_upper ipv6_upper(const uint8_t *packet, uint32_t total)
 		case IPV6_NEXT_ROUTING:
 		case IPV6_NEXT_OPTIONS:
 			size = (p[1] + 1u) * 8;
-			if (u.next == IPV6_NEXT_ROUTING && p[SEGMENTS_LEFT] != 0 && size <= left && !u.is_fragment &&
-			    u.routing == 0)
+			if (u.next == IPV6_NEXT_ROUTING && p[SEGMENTS_LEFT] != 0 && size <= left &&
+			    !u.is_fragment && u.routing == 0)
 				u.routing = u.offset;
 			break;
 		case IPV6_NEXT_AUTH:
@@ -107,5 +107,6 @@ bool ipv6_embeds(const struct ip6 *ip, struct ip4 v4)
 		return be32_load(b + 2) == v4.v;
 	if (be32_load(b) == 0x20010000 && (be32_load(b + 4) == v4.v || be32_load(b + 12) == ~v4.v))
 		return true;
-	return (be32_load(b + 8) & ~UINT32_C(0x02000000)) == 0x00005efe && be32_load(b + 12) == v4.v;
+	return (be32_load(b + 8) & ~UINT32_C(0x02000000)) == 0x00005efe &&
+	       be32_load(b + 12) == v4.v;
 }

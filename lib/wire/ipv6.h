@@ -62,27 +62,27 @@ static inline void ipv6_set_traffic_class(uint8_t *p, uint8_t v)
 }
 
 /* Writes a header: no traffic class, no flow label. */
-void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, uint8_t hops, const struct ip6 *source,
-		const struct ip6 *destination) NONNULL;
+void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, uint8_t hops,
+		const struct ip6 *source, const struct ip6 *destination) NONNULL;
 
 /* What comes after the extension headers. */
 struct ipv6_upper {
-	uint8_t next;    /* its protocol; of an extension header that is cut short or unknown: that */
+	uint8_t next; /* its protocol; of an extension header that is cut short or unknown: that */
 	uint32_t offset; /* where it begins; may be the packet's end */
 	uint32_t
 		routing; /* where a routing header stands that has segments left, but for one inside a part of a packet; 0: none */
 	bool is_fragment; /* a fragment header was passed, and the packet is not all of the fragments there are */
-	bool is_later;    /* not the first fragment: at `offset` is something from its middle */
+	bool is_later; /* not the first fragment: at `offset` is something from its middle */
 };
 struct ipv6_upper ipv6_upper(const uint8_t *packet, uint32_t total) NONNULL;
 
 enum ipv6_kind {
-	IPV6_GLOBAL,         /* everything else, unique local addresses too */
-	IPV6_UNSPECIFIED,    /* :: */
-	IPV6_LOOPBACK,       /* ::1 */
-	IPV6_V4,             /* ::ffff:0:0/96 and ::/96: IPv4 in disguise, which is not for the wire */
-	IPV6_LINK_LOCAL,     /* fe80::/10 */
-	IPV6_SITE_LOCAL,     /* fec0::/10, deprecated by RFC 3879 */
+	IPV6_GLOBAL,      /* everything else, unique local addresses too */
+	IPV6_UNSPECIFIED, /* :: */
+	IPV6_LOOPBACK,    /* ::1 */
+	IPV6_V4,          /* ::ffff:0:0/96 and ::/96: IPv4 in disguise, which is not for the wire */
+	IPV6_LINK_LOCAL,  /* fe80::/10 */
+	IPV6_SITE_LOCAL,  /* fec0::/10, deprecated by RFC 3879 */
 	IPV6_MULTICAST_LINK, /* multicast that stays on the link or the interface */
 	IPV6_MULTICAST,      /* any other */
 };

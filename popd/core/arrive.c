@@ -80,7 +80,8 @@ static enum drop open_icmp4(const struct batch *b, struct job *job, struct work 
 		return err == -ERR_FORMAT ? DROP_ICMP4_UNVERIFIED : DROP_OUTER_SHORT;
 	if (ip4_is_martian(job->from.addr))
 		return DROP_OUTER_MARTIAN;
-	if (!icmp_error_read(&w->icmp4, job->from, b->pop->ipv4, b->p->ayiya_port, &job->icmp_error))
+	if (!icmp_error_read(&w->icmp4, job->from, b->pop->ipv4, b->p->ayiya_port,
+			     &job->icmp_error))
 		return DROP_ICMP4_UNVERIFIED;
 	if (w->icmp4.shows == ICMP4_SHOWS_AYIYA || w->icmp4.shows == ICMP4_SHOWS_INNER)
 		w->identity = &w->icmp4.address;
@@ -153,7 +154,8 @@ static enum drop check_heartbeat(const struct job *job, const struct work *w, ui
 	return replay_clock_is_near(w->beat.epoch, now) ? DROP_NONE : DROP_CLOCK_SKEW;
 }
 
-static enum drop check_proto41(const struct job *job, const struct work *w, uint32_t now, uint32_t expiry)
+static enum drop check_proto41(const struct job *job, const struct work *w, uint32_t now,
+			       uint32_t expiry)
 {
 	const struct tunnel_conf *c = w->route.conf;
 	const struct tunnel *t = w->route.tunnel;
@@ -165,7 +167,8 @@ static enum drop check_proto41(const struct job *job, const struct work *w, uint
 	if (c->type == TUNNEL_HEARTBEAT && !tunnel_is_up(t, c, now, expiry))
 		return DROP_TUNNEL_DOWN;
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
-	return endpoint_of(endpoint).addr.v == job->from.addr.v ? DROP_NONE : DROP_ENDPOINT_MISMATCH;
+	return endpoint_of(endpoint).addr.v == job->from.addr.v ? DROP_NONE
+								: DROP_ENDPOINT_MISMATCH;
 }
 
 static enum drop check(const struct job *job, const struct work *w, const struct batch *b)
@@ -199,9 +202,12 @@ static void ask_ayiya(struct batch *b, size_t i)
 	w->claimed_at = AYIYA_AT_SIGNATURE;
 	w->claimed_len = w->ayiya.signature_len;
 	memcpy(w->claimed, signature, w->claimed_len);
-	memcpy(signature, alg == DIGEST_SHA256 ? w->route.conf->key_sha256 : w->route.conf->key_sha1,
+	memcpy(signature,
+	       alg == DIGEST_SHA256 ? w->route.conf->key_sha256 : w->route.conf->key_sha1,
 	       w->ayiya.signature_len);
-	*batch_item(b, i) = (struct auth_item){ .alg = alg, .data = job->data, .len = job->len, .out = w->computed };
+	*batch_item(b, i) = (struct auth_item){
+		.alg = alg, .data = job->data, .len = job->len, .out = w->computed
+	};
 }
 
 /* The secret goes where the digits are, which are as many as it can be long. */
@@ -215,9 +221,10 @@ static void ask_heartbeat(struct batch *b, size_t i)
 	w->claimed_len = 2 * sizeof(w->beat.digest);
 	memcpy(w->claimed, job->data + w->claimed_at, w->claimed_len);
 	memcpy(job->data + w->beat.signed_len, w->route.conf->secret, len);
-	*batch_item(b, i) = (struct auth_item){
-		.alg = DIGEST_MD5, .data = job->data, .len = w->beat.signed_len + (uint32_t)len, .out = w->computed
-	};
+	*batch_item(b, i) = (struct auth_item){ .alg = DIGEST_MD5,
+						.data = job->data,
+						.len = w->beat.signed_len + (uint32_t)len,
+						.out = w->computed };
 }
 
 /* AYIYA packets of ours carry the tunnel's ::1; the inner destination of the others is any that is routed to it. */
@@ -236,7 +243,8 @@ static void check_icmp4(struct batch *b, size_t i)
 	struct job *job = &b->jobs[i];
 	const struct work *w = &b->work[i];
 	enum drop why = quotes_tunnel(w, b->now.wall)
-				? icmp_error_settle(&job->icmp_error, w->route.tunnel, w->route.conf, b->now.wall)
+				? icmp_error_settle(&job->icmp_error, w->route.tunnel,
+						    w->route.conf, b->now.wall)
 				: DROP_ICMP4_UNVERIFIED;
 
 	/* Whoever makes one up does not choose whose errors it is counted among. */
@@ -276,23 +284,27 @@ void arrive_check(struct batch *b)
 
 /* ---- accept ---- */
 
-static enum drop judge_digest(const struct auth_item *item, const struct job *job, const struct work *w)
+static enum drop judge_digest(const struct auth_item *item, const struct job *job,
+			      const struct work *w)
 {
 	if (!item->done)
 		return DROP_INTERNAL;
 	const uint8_t *claimed = job->source == JOB_FROM_HEARTBEAT ? w->beat.digest : w->claimed;
 	/* No secret is no proof, though its digest is easy to come by. */
-	if (job->conf->secret[0] != '\0' && digest_equal(claimed, w->computed, digest_len(item->alg)))
+	if (job->conf->secret[0] != '\0' &&
+	    digest_equal(claimed, w->computed, digest_len(item->alg)))
 		return DROP_NONE;
 	return job->source == JOB_FROM_AYIYA ? DROP_AYIYA_SIGNATURE : DROP_BEAT_SIGNATURE;
 }
 
 /* Authentic: whoever sent it is the tunnel's client, if it is no replay. */
-static enum drop accept_client(struct batch *b, struct job *job, const struct work *w, uint32_t epoch)
+static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
+			       uint32_t epoch)
 {
 	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->p->expiry);
 	uint64_t before;
-	enum drop drop = replay_accept(job->tunnel, job->conf, w->from, epoch, b->now.wall, &before);
+	enum drop drop = replay_accept(job->tunnel, job->conf, w->from, epoch, b->now.wall,
+				       &before);
 
 	if (drop)
 		return drop;
@@ -314,13 +326,15 @@ static enum drop unwrap_ayiya(struct batch *b, struct job *job, struct work *w)
 	w->echoes = opcode == AYIYA_ECHO_REQUEST || opcode == AYIYA_ECHO_REQUEST_FORWARD;
 	if ((opcode == AYIYA_FORWARD || opcode == AYIYA_ECHO_REQUEST_FORWARD) &&
 	    w->ayiya.next_header == AYIYA_NEXT_IPV6)
-		return take_inner(w, job->data + w->ayiya.header_len, job->len - w->ayiya.header_len);
+		return take_inner(w, job->data + w->ayiya.header_len,
+				  job->len - w->ayiya.header_len);
 	if (!w->echoes)
 		counters_beat(b->p->counters);
 	return DROP_NONE;
 }
 
-static enum drop accept_signed(struct batch *b, const struct auth_item *item, struct job *job, struct work *w)
+static enum drop accept_signed(struct batch *b, const struct auth_item *item, struct job *job,
+			       struct work *w)
 {
 	enum drop drop = judge_digest(item, job, w);
 

@@ -6,7 +6,8 @@ static void one(struct digest_ctx *ctx, struct auth_item *item)
 }
 
 /* SHA-1, which is what nearly every client signs with, goes through the lanes; the rest one by one. */
-void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items, size_t n)
+void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items,
+	      size_t n)
 {
 	struct sha1_job jobs[SHA1_MANY_MAX];
 	size_t waiting = 0;
@@ -16,7 +17,9 @@ void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_i
 			one(ctx, &items[i]);
 			continue;
 		}
-		jobs[waiting++] = (struct sha1_job){ .data = items[i].data, .len = items[i].len, .out = items[i].out };
+		jobs[waiting++] = (struct sha1_job){ .data = items[i].data,
+						     .len = items[i].len,
+						     .out = items[i].out };
 		items[i].done = true;
 		if (waiting == SHA1_MANY_MAX) {
 			sha1_many(sha1, ctx, jobs, waiting);

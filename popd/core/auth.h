@@ -18,9 +18,11 @@ struct auth_item {
 	bool done; /* out: false when there was no digest to be had (then `out` holds zeros, which prove nothing) */
 	uint32_t len;
 	const uint8_t *data; /* one piece */
-	uint8_t *out;        /* digest_len(alg) bytes; may lie inside this item's own data, but not inside another's */
+	uint8_t *
+		out; /* digest_len(alg) bytes; may lie inside this item's own data, but not inside another's */
 };
 
-void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items, size_t n) NONNULL;
+void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items,
+	      size_t n) NONNULL;
 
 #endif

@@ -21,10 +21,11 @@ struct work {
 		struct heartbeat beat;
 		struct icmp4_error icmp4;
 	};
-	uint8_t claimed[DIGEST_MAX_LEN];  /* the signature as it came, where now the key is: */
-	uint32_t claimed_at, claimed_len; /* that place in the job's data; no length: nothing is replaced */
-	bool remarked;                    /* the inner traffic class was changed; */
-	uint8_t class;                    /* it was this */
+	uint8_t claimed[DIGEST_MAX_LEN]; /* the signature as it came, where now the key is: */
+	uint32_t claimed_at,
+		claimed_len; /* that place in the job's data; no length: nothing is replaced */
+	bool remarked;       /* the inner traffic class was changed; */
+	uint8_t class;       /* it was this */
 	uint8_t computed[DIGEST_MAX_LEN]; /* what it should be */
 };
 
@@ -42,8 +43,8 @@ struct batch {
 };
 
 /* Ends a job's way: sets its reason and counts it, for tunnel `t` (NULL: none). */
-void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c)
-	NONNULL_ARGS(1);
+void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t,
+		const struct tunnel_conf *c) NONNULL_ARGS(1);
 
 static inline struct auth_item *batch_item(struct batch *b, size_t i)
 {
@@ -54,8 +55,8 @@ static inline struct auth_item *batch_item(struct batch *b, size_t i)
 /* ---- note.c ---- */
 
 /* What is to be kept of job i, which goes for `why`. Key material is in no note, whoever put it into the packet. */
-void note_take(const struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c,
-	       struct drop_note *out) NONNULL_ARGS(1, 6);
+void note_take(const struct batch *b, size_t i, enum drop why, const struct tunnel *t,
+	       const struct tunnel_conf *c, struct drop_note *out) NONNULL_ARGS(1, 6);
 /* The same, of a packet that has been built over and so is not what was received: its length alone. */
 void note_take_length(const struct batch *b, size_t i, enum drop why, const struct tunnel_conf *c,
 		      struct drop_note *out) NONNULL_ARGS(1, 5);

@@ -9,8 +9,9 @@ _Static_assert(sizeof(struct tunnel_counters) == 64, "one cache line a tunnel");
 
 /* One writer: no read-modify-write instruction is needed, a reader on another core sees the old value or the new one.
  * */
-#define ADD(field, n)                                                                               \
-	atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), \
+#define ADD(field, n)                                                                     \
+	atomic_store_explicit(&(field),                                                   \
+			      atomic_load_explicit(&(field), memory_order_relaxed) + (n), \
 			      memory_order_relaxed)
 #define SET(field, v) atomic_store_explicit(&(field), (v), memory_order_relaxed)
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
@@ -87,8 +88,9 @@ static struct drop_record *record_of(struct counters *c, struct tunnel_drops *d)
 }
 
 /* One more, for whoever sees it to find the record as new. */
-#define COUNT(field) \
-	atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + 1, memory_order_release)
+#define COUNT(field)                                                                              \
+	atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + 1, \
+			      memory_order_release)
 
 void counters_drop(struct counters *c, uint32_t slot, const struct drop_note *note)
 {

@@ -19,12 +19,14 @@
 
 /* One cache line: what a worker touches for a tunnel's every packet. */
 struct tunnel_counters {
-	_Atomic uint64_t packets_in, bytes_in; /* from the client: delivered, or answered by the PoP */
+	_Atomic uint64_t packets_in,
+		bytes_in; /* from the client: delivered, or answered by the PoP */
 	_Atomic uint64_t packets_out,
 		bytes_out; /* to the client, answers included; probes and their replies count as echo_* only */
 	_Atomic uint32_t echo_sent, echo_received, rtt_min_us, rtt_max_us; /* rtt_min_us 0: none */
 	_Atomic uint64_t rtt_sum_us;
-	_Atomic uint32_t drops; /* the first of its list in this worker's drops, plus 1; 0: nothing dropped yet */
+	_Atomic uint32_t
+		drops; /* the first of its list in this worker's drops, plus 1; 0: nothing dropped yet */
 } CACHE_ALIGNED;
 
 /* A tunnel's drops for one reason, apart, since most tunnels know few reasons. Read them by counters_drops. */
@@ -45,15 +47,17 @@ enum { COUNTERS_RECORDS = 1 << 16 };
 struct counters {
 	struct pop_drops drops[DROP__COUNT]; /* all of the PoP, by reason */
 	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out;
-	_Atomic uint64_t beats;                    /* valid heartbeats and AYIYA no-ops */
-	_Atomic uint64_t moves;                    /* endpoints that moved */
-	_Atomic uint64_t answers, answers_limited; /* ICMPv6 errors sent, and held back by the rate limit */
+	_Atomic uint64_t beats; /* valid heartbeats and AYIYA no-ops */
+	_Atomic uint64_t moves; /* endpoints that moved */
+	_Atomic uint64_t answers,
+		answers_limited; /* ICMPv6 errors sent, and held back by the rate limit */
 	/* all tunnels' liveness, those that are gone included; rtt_min_us 0: none */
 	_Atomic uint64_t echo_sent, echo_received, rtt_sum_us;
 	_Atomic uint32_t rtt_min_us, rtt_max_us;
-	struct tunnel_counters *tunnels;   /* by slot; mapped, touched when used */
-	struct tunnel_drops *tunnel_drops; /* given out in order of first need; a slot keeps its own */
-	struct drop_record *records;       /* the same */
+	struct tunnel_counters *tunnels; /* by slot; mapped, touched when used */
+	struct tunnel_drops
+		*tunnel_drops;       /* given out in order of first need; a slot keeps its own */
+	struct drop_record *records; /* the same */
 	uint32_t drops_used, records_used; /* the worker's own */
 	size_t record_room;
 	size_t slots;
@@ -79,8 +83,10 @@ void counters_answer(struct counters *c, bool sent) NONNULL; /* false: held back
 /* Any thread: what this worker dropped of a slot for one reason; added to `sum` for each; and the record of the last one,
  * NULL: none was ever given. */
 uint32_t counters_drops(const struct counters *c, uint32_t slot, enum drop why) NONNULL;
-void counters_add_drops(const struct counters *c, uint32_t slot, uint64_t sum[static DROP__COUNT]) NONNULL;
-const struct drop_record *counters_record(const struct counters *c, uint32_t slot, enum drop why) NONNULL;
+void counters_add_drops(const struct counters *c, uint32_t slot, uint64_t sum[static DROP__COUNT])
+	NONNULL;
+const struct drop_record *counters_record(const struct counters *c, uint32_t slot, enum drop why)
+	NONNULL;
 
 /* A slot's tunnel is gone: control thread, after no worker can touch it any more (table_on_free says when). */
 void counters_clear_slot(struct counters *c, uint32_t slot) NONNULL;

@@ -10,15 +10,18 @@
 
 static void to_uplink(struct job *job, uint8_t *packet, uint32_t len)
 {
-	job->out[0] = (struct out){ .kind = OUT_TUN, .data = packet, .len = len, .tunnel = job->tunnel };
+	job->out[0] = (struct out){
+		.kind = OUT_TUN, .data = packet, .len = len, .tunnel = job->tunnel
+	};
 }
 
-static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		      uint8_t *packet, uint32_t len)
+static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct tunnel_conf *c,
+		      uint64_t endpoint, uint8_t *packet, uint32_t len)
 {
 	struct auth_item sign;
 
-	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->p->dscp, b->now.wall))
+	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->p->dscp,
+			 b->now.wall))
 		*batch_item(b, i) = sign;
 }
 
@@ -61,8 +64,9 @@ static void send_answer(struct batch *b, size_t i, const struct verdict *v)
 {
 	struct work *w = &b->work[i];
 	uint32_t len;
-	uint8_t *answer = v->action == ACTION_ECHO ? icmp6_echo_build(w->inner, w->inner_len, v->upper, &len)
-						   : icmp6_advertisement_build(w->inner, &v->answer, &len);
+	uint8_t *answer = v->action == ACTION_ECHO
+				  ? icmp6_echo_build(w->inner, w->inner_len, v->upper, &len)
+				  : icmp6_advertisement_build(w->inner, &v->answer, &len);
 
 	send_back(b, i, answer, len);
 }
@@ -83,14 +87,16 @@ static void count_passed(struct batch *b, const struct job *job, uint32_t len)
 	uint32_t packets = gso_segments(job->gso, len);
 
 	if (job->tunnel)
-		counters_in(b->p->counters, job->tunnel->slot, packets, len + (packets - 1) * job->gso.header);
+		counters_in(b->p->counters, job->tunnel->slot, packets,
+			    len + (packets - 1) * job->gso.header);
 }
 
 void depart_inner(struct batch *b, size_t i, const struct route *destination)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
-	struct transit x = { w->inner, w->inner_len, b->pop, job->tunnel, job->conf, w->route, *destination };
+	struct transit x = { w->inner,  w->inner_len, b->pop,      job->tunnel,
+			     job->conf, w->route,     *destination };
 	struct verdict v;
 
 	forward_decide(b->p, &x, b->now, &v);
@@ -137,7 +143,8 @@ void depart_probe(struct batch *b, size_t i)
 		return;
 	}
 	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
-	if (!c->enabled || endpoint == 0 || !tunnel_is_up(job->tunnel, c, b->now.wall, b->p->expiry)) {
+	if (!c->enabled || endpoint == 0 ||
+	    !tunnel_is_up(job->tunnel, c, b->now.wall, b->p->expiry)) {
 		batch_drop(b, i,
 			   !c->enabled     ? DROP_TUNNEL_DISABLED
 			   : endpoint == 0 ? DROP_NO_ENDPOINT
@@ -157,7 +164,8 @@ void depart_echo(struct batch *b, size_t i)
 	uint8_t *payload = forwards ? job->echo + AYIYA_HEADER_MAX : job->data + asked->header_len;
 	uint32_t len = forwards ? 0 : job->len - asked->header_len;
 
-	encap_ayiya(&job->out[forwards], batch_item(b, i), job->tunnel, job->conf, b->work[i].from, AYIYA_ECHO_RESPONSE,
-		    forwards ? AYIYA_NEXT_NONE : asked->next_header, payload, len, b->now.wall);
+	encap_ayiya(&job->out[forwards], batch_item(b, i), job->tunnel, job->conf, b->work[i].from,
+		    AYIYA_ECHO_RESPONSE, forwards ? AYIYA_NEXT_NONE : asked->next_header, payload,
+		    len, b->now.wall);
 	job->out[forwards].tos = encap_tos(0, b->p->dscp);
 }

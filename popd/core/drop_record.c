@@ -74,7 +74,8 @@ static void unpack(const uint64_t words[static DROP_RECORD_WORDS], struct drop_n
 	out->peer = words[AT_PEER];
 	out->detail[0] = words[AT_DETAIL];
 	out->detail[1] = words[AT_DETAIL + 1];
-	memcpy(out->head, &words[AT_HEAD], out->head_len); /* what lies beyond is of packets before */
+	memcpy(out->head, &words[AT_HEAD],
+	       out->head_len); /* what lies beyond is of packets before */
 }
 
 enum drop_record_state drop_record_read(const struct drop_record *r, struct drop_note *out)

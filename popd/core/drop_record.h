@@ -20,13 +20,13 @@ enum { DROP_HEAD = 128 }; /* so many bytes of the packet are kept */
 
 struct drop_note {
 	enum drop why;
-	uint8_t source;     /* enum job_source: what the bytes are; of a refused one, by which way it was to leave */
-	bool refused;       /* the kernel did not take it: these are the bytes that were to leave, `peer` is where to */
-	uint32_t time;      /* wall second */
-	uint32_t tunnel;    /* T-id, 0: none known */
-	uint32_t len;       /* of the whole packet */
-	uint8_t head_len;   /* bytes of `head` */
-	uint64_t peer;      /* endpoint word of the outer source; 0: none (uplink, or popd itself) */
+	uint8_t source; /* enum job_source: what the bytes are; of a refused one, by which way it was to leave */
+	bool refused; /* the kernel did not take it: these are the bytes that were to leave, `peer` is where to */
+	uint32_t time;    /* wall second */
+	uint32_t tunnel;  /* T-id, 0: none known */
+	uint32_t len;     /* of the whole packet */
+	uint8_t head_len; /* bytes of `head` */
+	uint64_t peer;    /* endpoint word of the outer source; 0: none (uplink, or popd itself) */
 	uint64_t detail[2]; /* what drop_say knows how to read for this reason */
 	union {
 		uint8_t head[DROP_HEAD];
@@ -60,6 +60,7 @@ enum drop_record_state {
 	DROP_RECORD_BUSY, /* its writer is at it: try again */
 };
 /* Any thread. */
-enum drop_record_state drop_record_read(const struct drop_record *r, struct drop_note *out) NONNULL MUSTCHECK;
+enum drop_record_state drop_record_read(const struct drop_record *r, struct drop_note *out)
+	NONNULL MUSTCHECK;
 
 #endif

@@ -25,46 +25,57 @@ static const char *place(uint64_t endpoint, char out[static ENDPOINT4_TEXT])
 
 static void outer_short(const struct drop_note *n, char *out)
 {
-	snprintf(out, DROP_SAY, "the packet ends before its tunnel header does: %" PRIu32 " bytes", n->len);
+	snprintf(out, DROP_SAY, "the packet ends before its tunnel header does: %" PRIu32 " bytes",
+		 n->len);
 }
 
 static void outer_martian(const struct drop_note *n, char *out)
 {
 	char text[ENDPOINT4_TEXT];
 
-	snprintf(out, DROP_SAY, "the outer IPv4 source %s cannot be an endpoint", place(n->peer, text));
+	snprintf(out, DROP_SAY, "the outer IPv4 source %s cannot be an endpoint",
+		 place(n->peer, text));
 }
 
 static void ayiya_form(const struct drop_note *n, char *out)
 {
 	if (n->head_len < 4)
 		return;
-	snprintf(out, DROP_SAY,
-		 "begins with %02x %02x %02x %02x: not the AYIYA header of a 16-byte identity with a shared secret",
-		 n->head[0], n->head[1], n->head[2], n->head[3]);
+	snprintf(
+		out, DROP_SAY,
+		"begins with %02x %02x %02x %02x: not the AYIYA header of a 16-byte identity with a shared secret",
+		n->head[0], n->head[1], n->head[2], n->head[3]);
 }
 
 static void ayiya_method(const struct drop_note *n, char *out)
 {
-	static const char *const names[] = { [AYIYA_HASH_MD5] = " (MD5)", [AYIYA_HASH_UMAC] = " (UMAC)" };
-	const char *name = n->detail[0] < ARRAY_LEN(names) && names[n->detail[0]] ? names[n->detail[0]] : "";
+	static const char *const names[] = {
+		[AYIYA_HASH_MD5] = " (MD5)", [AYIYA_HASH_UMAC] = " (UMAC)"
+	};
+	const char *name = n->detail[0] < ARRAY_LEN(names) && names[n->detail[0]]
+				   ? names[n->detail[0]]
+				   : "";
 
 	if (n->detail[1] != AYIYA_AUTH_SECRET)
-		snprintf(out, DROP_SAY, "signed by authentication method %" PRIu64 ", not by a shared secret",
+		snprintf(out, DROP_SAY,
+			 "signed by authentication method %" PRIu64 ", not by a shared secret",
 			 n->detail[1]);
 	else
-		snprintf(out, DROP_SAY, "signed with hash method %" PRIu64 "%s, which is not served here", n->detail[0],
-			 name);
+		snprintf(out, DROP_SAY,
+			 "signed with hash method %" PRIu64 "%s, which is not served here",
+			 n->detail[0], name);
 }
 
 static void ayiya_opcode(const struct drop_note *n, char *out)
 {
-	snprintf(out, DROP_SAY, "AYIYA opcode %" PRIu64 ", which a client has no use for", n->detail[0]);
+	snprintf(out, DROP_SAY, "AYIYA opcode %" PRIu64 ", which a client has no use for",
+		 n->detail[0]);
 }
 
 static void ayiya_next_header(const struct drop_note *n, char *out)
 {
-	snprintf(out, DROP_SAY, "the payload is of protocol %" PRIu64 ", neither IPv6 (41) nor nothing (59)",
+	snprintf(out, DROP_SAY,
+		 "the payload is of protocol %" PRIu64 ", neither IPv6 (41) nor nothing (59)",
 		 n->detail[0]);
 }
 
@@ -78,7 +89,8 @@ static void beat_address(const struct drop_note *n, char *out)
 	char named[IP4_TEXT], from[IP4_TEXT];
 
 	snprintf(out, DROP_SAY, "the heartbeat names %s but came from %s",
-		 ip4_text((struct ip4){ (uint32_t)n->detail[0] }, named), ip4_text(endpoint_of(n->peer).addr, from));
+		 ip4_text((struct ip4){ (uint32_t)n->detail[0] }, named),
+		 ip4_text(endpoint_of(n->peer).addr, from));
 }
 
 static void tunnel_unknown(const struct drop_note *n, char *out)
@@ -86,9 +98,11 @@ static void tunnel_unknown(const struct drop_note *n, char *out)
 	char text[IP6_TEXT];
 
 	if (n->source == JOB_FROM_PROTO41)
-		snprintf(out, DROP_SAY, "no tunnel on this PoP has the inner source %s", address(n, text));
+		snprintf(out, DROP_SAY, "no tunnel on this PoP has the inner source %s",
+			 address(n, text));
 	else if (n->source != JOB_PROBE)
-		snprintf(out, DROP_SAY, "no tunnel on this PoP has %s as its client", address(n, text));
+		snprintf(out, DROP_SAY, "no tunnel on this PoP has %s as its client",
+			 address(n, text));
 }
 
 static void tunnel_type(const struct drop_note *n, char *out)
@@ -96,7 +110,8 @@ static void tunnel_type(const struct drop_note *n, char *out)
 	static const char *const came[] = { [JOB_FROM_AYIYA] = "an AYIYA packet",
 					    [JOB_FROM_HEARTBEAT] = "a heartbeat",
 					    [JOB_FROM_PROTO41] = "a protocol-41 packet" };
-	const char *what = n->source < ARRAY_LEN(came) && came[n->source] ? came[n->source] : "a packet";
+	const char *what = n->source < ARRAY_LEN(came) && came[n->source] ? came[n->source]
+									  : "a packet";
 
 	snprintf(out, DROP_SAY, "%s, but the tunnel's type is %s", what,
 		 tunnel_type_name((enum tunnel_type)n->detail[0]));
@@ -105,9 +120,12 @@ static void tunnel_type(const struct drop_note *n, char *out)
 static void tunnel_down(const struct drop_note *n, char *out)
 {
 	if (n->detail[0] == 0)
-		snprintf(out, DROP_SAY, "the tunnel is down: nothing valid was ever heard from its client");
+		snprintf(out, DROP_SAY,
+			 "the tunnel is down: nothing valid was ever heard from its client");
 	else if (n->detail[0] <= n->time)
-		snprintf(out, DROP_SAY, "the tunnel is down: nothing valid heard from its client for %" PRIu64 " s",
+		snprintf(out, DROP_SAY,
+			 "the tunnel is down: nothing valid heard from its client for %" PRIu64
+			 " s",
 			 n->time - n->detail[0]);
 }
 
@@ -124,14 +142,16 @@ static void replay_stale(const struct drop_note *n, char *out)
 	int64_t s = (int64_t)n->detail[1];
 
 	if (s > 0)
-		snprintf(out, DROP_SAY, "%" PRId64 " s older than what the tunnel has already sent", s);
+		snprintf(out, DROP_SAY, "%" PRId64 " s older than what the tunnel has already sent",
+			 s);
 }
 
 static void replay_move(const struct drop_note *n, char *out)
 {
 	char from[ENDPOINT4_TEXT], endpoint[ENDPOINT4_TEXT];
 
-	snprintf(out, DROP_SAY, "from %s, the tunnel's endpoint is %s; not newer than the newest packet: a replay",
+	snprintf(out, DROP_SAY,
+		 "from %s, the tunnel's endpoint is %s; not newer than the newest packet: a replay",
 		 place(n->peer, from), place(n->detail[0], endpoint));
 }
 
@@ -139,8 +159,8 @@ static void endpoint_mismatch(const struct drop_note *n, char *out)
 {
 	char from[ENDPOINT4_TEXT], endpoint[ENDPOINT4_TEXT];
 
-	snprintf(out, DROP_SAY, "protocol 41 from %s, the tunnel's endpoint is %s", place(n->peer, from),
-		 place(n->detail[0], endpoint));
+	snprintf(out, DROP_SAY, "protocol 41 from %s, the tunnel's endpoint is %s",
+		 place(n->peer, from), place(n->detail[0], endpoint));
 }
 
 /* Who says so, and of packets to where. */
@@ -154,7 +174,8 @@ static void outer_icmp_error(const struct drop_note *n, char *out)
 	};
 	char from[ENDPOINT4_TEXT], about[ENDPOINT4_TEXT];
 
-	snprintf(out, DROP_SAY, "%s %s %s", place(n->peer, from), says_what[n->why], place(n->detail[0], about));
+	snprintf(out, DROP_SAY, "%s %s %s", place(n->peer, from), says_what[n->why],
+		 place(n->detail[0], about));
 }
 
 static void outer_too_big(const struct drop_note *n, char *out)
@@ -162,32 +183,38 @@ static void outer_too_big(const struct drop_note *n, char *out)
 	char from[ENDPOINT4_TEXT], about[ENDPOINT4_TEXT];
 
 	if (n->refused)
-		snprintf(out, DROP_SAY, "our own link takes no IPv4 packet of %" PRIu64 " bytes to %s", n->detail[0],
-			 place(n->peer, about));
+		snprintf(out, DROP_SAY,
+			 "our own link takes no IPv4 packet of %" PRIu64 " bytes to %s",
+			 n->detail[0], place(n->peer, about));
 	else
-		snprintf(out, DROP_SAY, "%s says that the path to %s takes IPv4 packets of at most %" PRIu64 " bytes",
+		snprintf(out, DROP_SAY,
+			 "%s says that the path to %s takes IPv4 packets of at most %" PRIu64
+			 " bytes",
 			 place(n->peer, from), place(n->detail[0], about), n->detail[1]);
 }
 
 static void inner_short(const struct drop_note *n, char *out)
 {
 	if (n->detail[1] == 0)
-		snprintf(out, DROP_SAY, "the inner packet has %" PRIu64 " bytes, less than an IPv6 header",
+		snprintf(out, DROP_SAY,
+			 "the inner packet has %" PRIu64 " bytes, less than an IPv6 header",
 			 n->detail[0]);
 	else
-		snprintf(out, DROP_SAY, "the inner packet has %" PRIu64 " bytes, its IPv6 header says %" PRIu64,
+		snprintf(out, DROP_SAY,
+			 "the inner packet has %" PRIu64 " bytes, its IPv6 header says %" PRIu64,
 			 n->detail[0], n->detail[1]);
 }
 
 static void inner_version(const struct drop_note *n, char *out)
 {
-	snprintf(out, DROP_SAY, "the inner packet is of IP version %" PRIu64 ", not 6", n->detail[0]);
+	snprintf(out, DROP_SAY, "the inner packet is of IP version %" PRIu64 ", not 6",
+		 n->detail[0]);
 }
 
 static void too_big(const struct drop_note *n, char *out)
 {
-	snprintf(out, DROP_SAY, "larger than the tunnel's MTU of %" PRIu64 ": %" PRIu64 " bytes", n->detail[1],
-		 n->detail[0]);
+	snprintf(out, DROP_SAY, "larger than the tunnel's MTU of %" PRIu64 ": %" PRIu64 " bytes",
+		 n->detail[1], n->detail[0]);
 }
 
 /* "UDP port 5", "ICMPv6 type 129", "protocol 89" */
@@ -198,7 +225,8 @@ static const char *service(const struct drop_note *n, char out[static 40])
 	if (n->detail[1] > 0 && n->detail[0] == IPV6_NEXT_ICMP)
 		snprintf(out, 40, "ICMPv6 type %" PRIu64, value);
 	else if (n->detail[1] > 0)
-		snprintf(out, 40, "%s port %" PRIu64, n->detail[0] == IPV6_NEXT_TCP ? "TCP" : "UDP", value);
+		snprintf(out, 40, "%s port %" PRIu64, n->detail[0] == IPV6_NEXT_TCP ? "TCP" : "UDP",
+			 value);
 	else
 		snprintf(out, 40, "protocol %" PRIu64, n->detail[0]);
 	return out;
@@ -208,14 +236,16 @@ static void not_for_pop(const struct drop_note *n, char *out)
 {
 	char text[40];
 
-	snprintf(out, DROP_SAY, "to the PoP's own address, which offers no such service: %s", service(n, text));
+	snprintf(out, DROP_SAY, "to the PoP's own address, which offers no such service: %s",
+		 service(n, text));
 }
 
 static void pop_unused(const struct drop_note *n, char *out)
 {
 	char text[40];
 
-	snprintf(out, DROP_SAY, "to the PoP's own address, heard and needing no answer: %s", service(n, text));
+	snprintf(out, DROP_SAY, "to the PoP's own address, heard and needing no answer: %s",
+		 service(n, text));
 }
 
 static void kernel_refused(const struct drop_note *n, char *out)
@@ -225,7 +255,8 @@ static void kernel_refused(const struct drop_note *n, char *out)
 
 	snprintf(out, DROP_SAY, "the kernel did not take %s%s: %s",
 		 n->why == DROP_TUN_REFUSED ? "the packet on the TUN" : "the outer packet to ",
-		 n->why == DROP_TUN_REFUSED ? "" : place(n->peer, to), why ? why : "no reason given");
+		 n->why == DROP_TUN_REFUSED ? "" : place(n->peer, to),
+		 why ? why : "no reason given");
 }
 
 /* The general sentence, and the address that it is about. */
@@ -242,9 +273,10 @@ static void link_local(const struct drop_note *n, char *out)
 
 	with_address(n, out);
 	if (n->source == JOB_FROM_TUN)
-		snprintf(out, DROP_SAY,
-			 "from the uplink with a link-local source: whoever sends it has no global IPv6 address; to %s",
-			 address(n, text));
+		snprintf(
+			out, DROP_SAY,
+			"from the uplink with a link-local source: whoever sends it has no global IPv6 address; to %s",
+			address(n, text));
 }
 
 static void (*const says[DROP__COUNT])(const struct drop_note *n, char *out) = {

@@ -22,7 +22,8 @@ static void let_go(const struct transit *x, struct verdict *v, enum drop why)
 }
 
 /* Lets it go with an error from the PoP's end of the tunnel concerned, or from popd itself when none is known. */
-static void refuse(const struct transit *x, struct verdict *v, enum drop why, struct icmp6_error error)
+static void refuse(const struct transit *x, struct verdict *v, enum drop why,
+		   struct icmp6_error error)
 {
 	const struct tunnel_conf *near = x->from ? x->from_conf : x->destination.conf;
 
@@ -32,7 +33,8 @@ static void refuse(const struct transit *x, struct verdict *v, enum drop why, st
 	v->answer = near ? tunnel_pop(near) : x->pop->own;
 }
 
-static void refuse_unreachable(const struct transit *x, struct verdict *v, enum drop why, enum icmp6_code code)
+static void refuse_unreachable(const struct transit *x, struct verdict *v, enum drop why,
+			       enum icmp6_code code)
 {
 	refuse(x, v, why, (struct icmp6_error){ ICMP6_UNREACHABLE, (uint8_t)code, 0 });
 }
@@ -49,7 +51,8 @@ enum drop forward_judge_source(const uint8_t *packet)
 	case IPV6_LINK_LOCAL:
 		return DROP_LINK_LOCAL;
 	case IPV6_UNSPECIFIED: /* duplicate address detection, multicast listener reports */
-		return ipv6_kind(&destination) == IPV6_MULTICAST_LINK ? DROP_LINK_LOCAL : DROP_INNER_MARTIAN_SOURCE;
+		return ipv6_kind(&destination) == IPV6_MULTICAST_LINK ? DROP_LINK_LOCAL
+								      : DROP_INNER_MARTIAN_SOURCE;
 	default:
 		return DROP_INNER_MARTIAN_SOURCE;
 	}
@@ -61,7 +64,8 @@ static enum drop judge_owner(const struct transit *x, const struct ip6 *source)
 	if (!x->from)
 		return pop_owns(x->pop, source) ? DROP_SPOOFED_FROM_UPLINK : DROP_NONE;
 	struct ip6 near = tunnel_pop(x->from_conf);
-	return x->source.tunnel == x->from && !ip6_equal(source, &near) ? DROP_NONE : DROP_SPOOFED_FROM_TUNNEL;
+	return x->source.tunnel == x->from && !ip6_equal(source, &near) ? DROP_NONE
+									: DROP_SPOOFED_FROM_TUNNEL;
 }
 
 /* ---- 3. the PoP itself ---- */
@@ -76,8 +80,8 @@ static bool is_for_pop(const struct transit *x, const struct ip6 *destination)
 	return pop_is(x->pop, destination);
 }
 
-static void hear_echo_reply(const struct pipeline *p, const struct transit *x, const struct ipv6_upper *u,
-			    struct timestamp now, struct verdict *v)
+static void hear_echo_reply(const struct pipeline *p, const struct transit *x,
+			    const struct ipv6_upper *u, struct timestamp now, struct verdict *v)
 {
 	struct ip6 source = ipv6_source(x->packet);
 	bool own = x->from && x->destination.tunnel == x->from;
@@ -85,8 +89,8 @@ static void hear_echo_reply(const struct pipeline *p, const struct transit *x, c
 
 	let_go(x, v, DROP_POP_UNUSED);
 	if (own && ip6_equal(&source, &client) &&
-	    probe_is_answer(x->packet + u->offset, x->len - u->offset, x->from_conf, p->probe_key, now.mono_us,
-			    &v->rtt_us, &v->probe)) {
+	    probe_is_answer(x->packet + u->offset, x->len - u->offset, x->from_conf, p->probe_key,
+			    now.mono_us, &v->rtt_us, &v->probe)) {
 		v->action = ACTION_PROBED;
 		v->drop = DROP_NONE;
 	}
@@ -111,13 +115,14 @@ static void hear_icmp(const struct pipeline *p, const struct transit *x, const s
 	}
 }
 
-static void deliver_to_pop(const struct pipeline *p, const struct transit *x, const struct ip6 *destination,
-			   struct timestamp now, struct verdict *v)
+static void deliver_to_pop(const struct pipeline *p, const struct transit *x,
+			   const struct ip6 *destination, struct timestamp now, struct verdict *v)
 {
 	struct ipv6_upper u = ipv6_upper(x->packet, x->len);
 
 	if (u.routing) { /* nobody routes by way of us (RFC 8200 4.4, RFC 5095): the type is at fault */
-		refuse(x, v, DROP_NOT_FOR_POP, (struct icmp6_error){ ICMP6_PARAMETER, 0, u.routing + 2 });
+		refuse(x, v, DROP_NOT_FOR_POP,
+		       (struct icmp6_error){ ICMP6_PARAMETER, 0, u.routing + 2 });
 		v->answer = *destination;
 	} else if (u.is_fragment) {
 		/* No packet is put together here. To answer each fragment of an echo request by one of the reply would need
@@ -163,7 +168,8 @@ static void send_to_uplink(const struct transit *x, struct verdict *v)
 		v->action = ACTION_UPLINK;
 }
 
-static void send_to_tunnel(const struct pipeline *p, const struct transit *x, struct timestamp now, struct verdict *v)
+static void send_to_tunnel(const struct pipeline *p, const struct transit *x, struct timestamp now,
+			   struct verdict *v)
 {
 	struct tunnel *to = x->destination.tunnel;
 	const struct tunnel_conf *c = x->destination.conf;
@@ -174,7 +180,8 @@ static void send_to_tunnel(const struct pipeline *p, const struct transit *x, st
 	}
 	v->endpoint = atomic_load_explicit(&to->endpoint, memory_order_relaxed);
 	if (v->endpoint == 0 || !tunnel_is_up(to, c, now.wall, p->expiry)) {
-		refuse_unreachable(x, v, c->type == TUNNEL_STATIC ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN,
+		refuse_unreachable(x, v,
+				   c->type == TUNNEL_STATIC ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN,
 				   ICMP6_NO_ROUTE);
 		return;
 	}
@@ -201,7 +208,8 @@ static void route(const struct pipeline *p, const struct transit *x, const struc
 		else if (x->from)
 			send_to_uplink(x, v);
 		else
-			let_go(x, v, DROP_INNER_MARTIAN_DEST); /* routed to us, not ours: it would come back at once */
+			let_go(x, v,
+			       DROP_INNER_MARTIAN_DEST); /* routed to us, not ours: it would come back at once */
 		return;
 	}
 	struct ip6 client = tunnel_client(x->destination.conf);
@@ -217,11 +225,12 @@ bool forward_is_transit(const struct pop_conf *pop, const uint8_t *packet)
 {
 	struct ip6 destination = ipv6_destination(packet);
 
-	return packet[IPV6_AT_HOPS] > 1 && ipv6_kind(&destination) == IPV6_GLOBAL && !pop_owns(pop, &destination) &&
-	       !pop_is(pop, &destination);
+	return packet[IPV6_AT_HOPS] > 1 && ipv6_kind(&destination) == IPV6_GLOBAL &&
+	       !pop_owns(pop, &destination) && !pop_is(pop, &destination);
 }
 
-void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now, struct verdict *v)
+void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now,
+		    struct verdict *v)
 {
 	struct ip6 source = ipv6_source(x->packet), destination = ipv6_destination(x->packet);
 	enum ipv6_kind to = ipv6_kind(&destination);
@@ -230,7 +239,8 @@ void forward_decide(const struct pipeline *p, const struct transit *x, struct ti
 	*v = (struct verdict){ .action = ACTION_NONE };
 	if (fault == DROP_NONE)
 		fault = judge_owner(x, &source);
-	if (fault == DROP_NONE && (ipv6_embeds(&source, x->pop->ipv4) || ipv6_embeds(&destination, x->pop->ipv4)))
+	if (fault == DROP_NONE &&
+	    (ipv6_embeds(&source, x->pop->ipv4) || ipv6_embeds(&destination, x->pop->ipv4)))
 		fault = DROP_TUNNEL_LOOP;
 	if (fault != DROP_NONE)
 		let_go(x, v, fault);

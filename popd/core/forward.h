@@ -57,7 +57,8 @@ struct verdict {
 	uint32_t rtt_us, probe; /* ACTION_PROBED */
 };
 
-void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now, struct verdict *v) NONNULL;
+void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now,
+		    struct verdict *v) NONNULL;
 
 /* True when all that forward_decide can say of the packet is that it goes to the uplink or is let go without an answer:
  * its destination is neither ours nor ours to judge, and its hop limit lasts. */

@@ -56,11 +56,13 @@ static bool has_room(struct grace *g)
 	return true;
 }
 
-void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner, void *what)
+void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner,
+		  void *what)
 {
 	if (has_room(g)) {
 		uint64_t epoch = atomic_fetch_add(&g->epoch, 1);
-		g->list[(g->first + g->count++) % g->size] = (struct retired){ epoch, release, owner, what };
+		g->list[(g->first + g->count++) % g->size] = (struct retired){ epoch, release,
+									       owner, what };
 		return;
 	}
 	grace_wait(g);

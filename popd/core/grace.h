@@ -49,8 +49,8 @@ static inline void grace_leave(struct grace *g, unsigned worker)
 
 /* Calls release(owner, what) once no worker can use it any more. When there is no memory to remember it by, waits for
  * that moment. */
-void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner, void *what)
-	NONNULL_ARGS(1, 2);
+void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner,
+		  void *what) NONNULL_ARGS(1, 2);
 /* Releases what can be. */
 void grace_reclaim(struct grace *g) NONNULL;
 /* Waits until no worker sees what was unpublished before; batches are short, so this is a moment. Releases nothing. */

@@ -10,7 +10,8 @@ static size_t bucket_of(uint64_t value)
 /* One writer: no read-modify-write instruction is needed. */
 static void add(_Atomic uint64_t *to, uint64_t n)
 {
-	atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n,
+			      memory_order_relaxed);
 }
 
 void histogram_add(struct histogram *h, uint64_t value)

@@ -11,18 +11,20 @@ static enum drop reason_of(const struct icmp4_error *e)
 	case ICMP4_PARAMETER:
 		return DROP_OUTER_PARAMETER;
 	default:
-		return e->code == ICMP4_FRAGMENTATION_NEEDED ? DROP_OUTER_TOO_BIG : DROP_OUTER_UNREACHABLE;
+		return e->code == ICMP4_FRAGMENTATION_NEEDED ? DROP_OUTER_TOO_BIG
+							     : DROP_OUTER_UNREACHABLE;
 	}
 }
 
-bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own, uint16_t ayiya_port,
-		     struct icmp_error *out)
+bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own,
+		     uint16_t ayiya_port, struct icmp_error *out)
 {
 	bool is_udp = e->protocol == IPV4_PROTOCOL_UDP;
 
 	*out = (struct icmp_error){
 		.reason = reason_of(e),
-		.about = endpoint_pack((struct endpoint4){ e->destination, is_udp ? e->destination_port : 0 }, 0),
+		.about = endpoint_pack(
+			(struct endpoint4){ e->destination, is_udp ? e->destination_port : 0 }, 0),
 		.from = endpoint_pack((struct endpoint4){ from.addr, 0 }, 0),
 	};
 	if (out->reason == DROP_OUTER_TOO_BIG)
@@ -31,7 +33,8 @@ bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct 
 	       (!is_udp || (e->source_port == ayiya_port && e->destination_port != 0));
 }
 
-bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t, const struct tunnel_conf *conf)
+bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t,
+			 const struct tunnel_conf *conf)
 {
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	bool is_udp = endpoint_of(c->about).port != 0;
@@ -39,7 +42,8 @@ bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t, con
 	return (conf->type == TUNNEL_AYIYA) == is_udp && (endpoint ^ c->about) >> 16 == 0;
 }
 
-enum drop icmp_error_settle(const struct icmp_error *c, struct tunnel *t, const struct tunnel_conf *conf, uint32_t now)
+enum drop icmp_error_settle(const struct icmp_error *c, struct tunnel *t,
+			    const struct tunnel_conf *conf, uint32_t now)
 {
 	if (!icmp_error_is_about(c, t, conf))
 		return DROP_ICMP4_UNVERIFIED;

@@ -25,21 +25,23 @@
 struct icmp_error {
 	enum drop reason; /* DROP_OUTER_* */
 	uint32_t mtu;     /* DROP_OUTER_TOO_BIG: what the path is said to take; else 0 */
-	uint64_t about;   /* endpoint word of where our packet went, without flags; no port: protocol 41 */
-	uint64_t from;    /* endpoint word of who says so */
-	uint32_t ticket;  /* by which whoever hands it on finds its packet again (worker.c) */
+	uint64_t
+		about; /* endpoint word of where our packet went, without flags; no port: protocol 41 */
+	uint64_t from;   /* endpoint word of who says so */
+	uint32_t ticket; /* by which whoever hands it on finds its packet again (worker.c) */
 };
 
 /* What `e` from `from` says. False: it quotes nothing that would have left `own` (from the AYIYA port). */
-bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own, uint16_t ayiya_port,
-		     struct icmp_error *out) NONNULL MUSTCHECK;
+bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct ip4 own,
+		     uint16_t ayiya_port, struct icmp_error *out) NONNULL MUSTCHECK;
 
 /* True when packets of the tunnel go where the packet quoted of went. */
-bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t, const struct tunnel_conf *conf) NONNULL;
+bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t,
+			 const struct tunnel_conf *conf) NONNULL;
 
 /* Acts on it for the tunnel it is about: gives the reason to count it under for that tunnel, having lowered its path
  * MTU for DROP_OUTER_TOO_BIG; or DROP_ICMP4_UNVERIFIED when it is not about it (any more). Any thread. */
-enum drop icmp_error_settle(const struct icmp_error *c, struct tunnel *t, const struct tunnel_conf *conf, uint32_t now)
-	NONNULL MUSTCHECK;
+enum drop icmp_error_settle(const struct icmp_error *c, struct tunnel *t,
+			    const struct tunnel_conf *conf, uint32_t now) NONNULL MUSTCHECK;
 
 #endif

@@ -51,7 +51,9 @@ static bool take(_Atomic int64_t *bucket, int64_t step, int64_t now)
 
 bool limiter_take(struct limiter *l, uint32_t slot, int64_t mono_us)
 {
-	_Atomic int64_t *bucket = slot == UINT32_MAX ? NULL : &l->tunnels[slot * UINT32_C(2654435761) >> 20];
+	_Atomic int64_t *bucket = slot == UINT32_MAX
+					  ? NULL
+					  : &l->tunnels[slot * UINT32_C(2654435761) >> 20];
 
 	if (bucket && !take(bucket, l->tunnel_interval, mono_us))
 		return false;

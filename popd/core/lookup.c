@@ -35,16 +35,19 @@ int conf_place(const struct tunnel_conf *c, struct prefix_bits bits, unsigned le
 
 /* The word usually says where the prefix stands. When it does not, either only the tag agrees, or a change is being
  * published this moment. */
-static int place_of(const struct tunnel_conf *c, uint32_t place, struct prefix_bits bits, unsigned len)
+static int place_of(const struct tunnel_conf *c, uint32_t place, struct prefix_bits bits,
+		    unsigned len)
 {
 	if (place == 0 ? len == 64 && bits.high == prefix_bits_of(&c->net).high
-		       : place <= c->route_count && conf_compare(&c->routes[place - 1], bits, len) == 0)
+		       : place <= c->route_count &&
+				 conf_compare(&c->routes[place - 1], bits, len) == 0)
 		return (int)place;
 	return conf_place(c, bits, len);
 }
 
 /* What a word leads to, if it leads to that prefix. */
-static bool follow(const struct table *t, uint64_t word, struct prefix_bits cut, unsigned len, struct route *out)
+static bool follow(const struct table *t, uint64_t word, struct prefix_bits cut, unsigned len,
+		   struct route *out)
 {
 	struct tunnel *tunnel = &t->tunnels[prefix_word_slot(word)];
 	const struct tunnel_conf *c = tunnel_conf_now(tunnel);
@@ -103,13 +106,15 @@ struct route table_lookup(const struct table *t, const struct ip6 *ip)
 enum { LOOKUP_BATCH = 64 };
 
 /* The first word that may lead to `ip`, by the longest length that has one; 0: none, so there is no route. */
-static uint64_t first_word(const struct table *t, const struct prefix_array *a, const struct prefix_lengths *lengths,
-			   const struct ip6 *ip, unsigned *len)
+static uint64_t first_word(const struct table *t, const struct prefix_array *a,
+			   const struct prefix_lengths *lengths, const struct ip6 *ip,
+			   unsigned *len)
 {
 	struct prefix_bits bits = prefix_bits_of(ip);
 
 	for (unsigned i = 0; i < lengths->count; i++) {
-		uint64_t hash = prefixes_hash(&t->prefixes, prefix_bits_cut(bits, lengths->len[i]), lengths->len[i]),
+		uint64_t hash = prefixes_hash(&t->prefixes, prefix_bits_cut(bits, lengths->len[i]),
+					      lengths->len[i]),
 			 at = hash;
 		uint64_t word = next_word(a, hash, &at);
 		if (word != 0) {
@@ -121,7 +126,8 @@ static uint64_t first_word(const struct table *t, const struct prefix_array *a, 
 }
 
 /* Four passes, each of which only asks memory for what the next will read: hash words, tunnels, configurations. */
-static void lookup_some(const struct table *t, const struct ip6 *const *ip, size_t n, struct route *out)
+static void lookup_some(const struct table *t, const struct ip6 *const *ip, size_t n,
+			struct route *out)
 {
 	const struct prefix_lengths *lengths = atomic_load(&t->prefixes.lengths);
 	const struct prefix_array *a = atomic_load(&t->prefixes.array);
@@ -133,9 +139,11 @@ static void lookup_some(const struct table *t, const struct ip6 *const *ip, size
 			continue;
 		struct prefix_bits bits = prefix_bits_of(ip[i]);
 		for (unsigned l = 0; l < lengths->count; l++)
-			__builtin_prefetch(&a->words[prefixes_hash(&t->prefixes, prefix_bits_cut(bits, lengths->len[l]),
-								   lengths->len[l]) &
-						     a->mask]);
+			__builtin_prefetch(
+				&a->words[prefixes_hash(&t->prefixes,
+							prefix_bits_cut(bits, lengths->len[l]),
+							lengths->len[l]) &
+					  a->mask]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		words[i] = ip[i] ? first_word(t, a, lengths, ip[i], &lens[i]) : 0;
@@ -143,8 +151,8 @@ static void lookup_some(const struct table *t, const struct ip6 *const *ip, size
 			__builtin_prefetch(&t->tunnels[prefix_word_slot(words[i])]);
 	}
 	for (size_t i = 0; i < n; i++) {
-		const struct tunnel_conf *c = words[i] ? tunnel_conf_now(&t->tunnels[prefix_word_slot(words[i])])
-						       : NULL;
+		const struct tunnel_conf *c =
+			words[i] ? tunnel_conf_now(&t->tunnels[prefix_word_slot(words[i])]) : NULL;
 		if (c) {
 			__builtin_prefetch(c);
 			__builtin_prefetch((const uint8_t *)c + 64);
@@ -154,12 +162,14 @@ static void lookup_some(const struct table *t, const struct ip6 *const *ip, size
 	for (size_t i = 0; i < n; i++) {
 		out[i] = (struct route){ .kind = ROUTE_NONE };
 		if (words[i] != 0 &&
-		    !follow(t, words[i], prefix_bits_cut(prefix_bits_of(ip[i]), lens[i]), lens[i], &out[i]))
+		    !follow(t, words[i], prefix_bits_cut(prefix_bits_of(ip[i]), lens[i]), lens[i],
+			    &out[i]))
 			out[i] = table_lookup(t, ip[i]);
 	}
 }
 
-void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n, struct route *out)
+void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n,
+			struct route *out)
 {
 	for (size_t i = 0; i < n; i += LOOKUP_BATCH)
 		lookup_some(t, ip + i, n - i < LOOKUP_BATCH ? n - i : LOOKUP_BATCH, out + i);

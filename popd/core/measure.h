@@ -7,16 +7,18 @@
 #define POPD_CORE_MEASURE_H
 
 /* Of each tunnel. Traffic is of inner packets; probes and their answers count as sent and received only. */
-#define MEASURE_TUNNEL_LIST(X)                                                                                \
-	X(SENT, "sent", SUM, "packets", "probes sent to the client")                                          \
-	X(RECEIVED, "received", SUM, "packets", "probes that the client answered")                            \
-	X(RTT_MIN, "rtt_min_us", LEAST, "microseconds", "shortest round trip of a probe")                     \
-	X(RTT_SUM, "rtt_sum_us", SUM, "microseconds", "all round trips together, for their mean")             \
-	X(RTT_MAX, "rtt_max_us", MOST, "microseconds", "longest round trip of a probe")                       \
-	X(PACKETS_IN, "packets_in", SUM, "packets", "packets from the client, delivered or answered")         \
-	X(BYTES_IN, "bytes_in", SUM, "bytes", "bytes of the packets from the client")                         \
-	X(PACKETS_OUT, "packets_out", SUM, "packets", "packets to the client, answers of the PoP among them") \
-	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")                         \
+#define MEASURE_TUNNEL_LIST(X)                                                                    \
+	X(SENT, "sent", SUM, "packets", "probes sent to the client")                              \
+	X(RECEIVED, "received", SUM, "packets", "probes that the client answered")                \
+	X(RTT_MIN, "rtt_min_us", LEAST, "microseconds", "shortest round trip of a probe")         \
+	X(RTT_SUM, "rtt_sum_us", SUM, "microseconds", "all round trips together, for their mean") \
+	X(RTT_MAX, "rtt_max_us", MOST, "microseconds", "longest round trip of a probe")           \
+	X(PACKETS_IN, "packets_in", SUM, "packets",                                               \
+	  "packets from the client, delivered or answered")                                       \
+	X(BYTES_IN, "bytes_in", SUM, "bytes", "bytes of the packets from the client")             \
+	X(PACKETS_OUT, "packets_out", SUM, "packets",                                             \
+	  "packets to the client, answers of the PoP among them")                                 \
+	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")             \
 	X(DROPS, "drops", SUM, "packets", "packets dropped, for whatever reason")
 
 /* Of the PoP alone. */
@@ -24,7 +26,8 @@
 	X(BEATS, "beats", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
 	X(MOVES, "moves", SUM, "events", "endpoints of tunnels that moved")    \
 	X(ANSWERS, "answers", SUM, "packets", "ICMPv6 errors sent")            \
-	X(ANSWERS_LIMITED, "answers_limited", SUM, "packets", "ICMPv6 errors that the rate limit held back")
+	X(ANSWERS_LIMITED, "answers_limited", SUM, "packets",                  \
+	  "ICMPv6 errors that the rate limit held back")
 
 enum measure {
 #define X(e, name, how, unit, text) MEASURE_##e,

@@ -75,7 +75,9 @@ static void skew(const struct about *a, uint64_t out[static 2])
 static void replay(const struct about *a, uint64_t out[static 2])
 {
 	out[0] = a->t ? atomic_load_explicit(&a->t->endpoint, memory_order_relaxed) : 0;
-	out[1] = a->t ? (uint64_t)((int64_t)atomic_load_explicit(&a->t->newest, memory_order_relaxed) - epoch_of(a))
+	out[1] = a->t ? (uint64_t)((int64_t)atomic_load_explicit(&a->t->newest,
+								 memory_order_relaxed) -
+				   epoch_of(a))
 		      : 0;
 }
 
@@ -138,7 +140,8 @@ static void too_big(const struct about *a, uint64_t out[static 2])
 {
 	out[0] = a->w->inner_len;
 	if (a->t && a->c)
-		out[1] = encap_mtu(a->t, a->c, atomic_load_explicit(&a->t->endpoint, memory_order_relaxed),
+		out[1] = encap_mtu(a->t, a->c,
+				   atomic_load_explicit(&a->t->endpoint, memory_order_relaxed),
 				   a->b->now.wall);
 }
 
@@ -249,8 +252,8 @@ void note_take_length(const struct batch *b, size_t i, enum drop why, const stru
 	out->detail[0] = out->detail[1] = 0;
 }
 
-void note_take(const struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c,
-	       struct drop_note *out)
+void note_take(const struct batch *b, size_t i, enum drop why, const struct tunnel *t,
+	       const struct tunnel_conf *c, struct drop_note *out)
 {
 	struct about a = { b, &b->jobs[i], &b->work[i], t, c };
 

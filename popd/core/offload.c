@@ -9,9 +9,10 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(list) == OFFLOAD__COUNT, "every offload has a row");
 
-static const char *const state_names[] = {
-	[OFFLOAD_OFF] = "off", [OFFLOAD_ON] = "on", [OFFLOAD_MISSING] = "missing", [OFFLOAD_REFUSED] = "refused"
-};
+static const char *const state_names[] = { [OFFLOAD_OFF] = "off",
+					   [OFFLOAD_ON] = "on",
+					   [OFFLOAD_MISSING] = "missing",
+					   [OFFLOAD_REFUSED] = "refused" };
 _Static_assert(ARRAY_LEN(state_names) == OFFLOAD_STATE__COUNT, "every state has a name");
 
 const char *offload_name(enum offload o)

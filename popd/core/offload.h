@@ -11,13 +11,19 @@
 #include "lib/cc.h"
 
 /* X(enumerator, name in configuration and status, default, what it does) */
-#define OFFLOAD_LIST(X)                                                                                       \
-	X(TUN_TSO, "tun_tso", "yes", "TCP segments cross the TUN merged, both ways (vnet header, TSO)")       \
-	X(TUN_USO, "tun_uso", "yes", "UDP datagrams cross the TUN merged, both ways (USO, Linux 6.2)")        \
-	X(UDP_GRO, "udp_gro", "yes", "AYIYA packets of one client are received merged (UDP_GRO, Linux 5.0)")  \
-	X(UDP_GSO, "udp_gso", "yes", "AYIYA packets to one client are sent merged (UDP_SEGMENT, Linux 4.18)") \
-	X(TUN_STEER, "tun_steer", "yes", "with several workers, all packets to one /64 go to one of them")    \
-	X(BPF_ENCAP, "bpf_encap", "no", "protocol-41 packets to clients leave by a program in the kernel (Linux 5.11)")
+#define OFFLOAD_LIST(X)                                                            \
+	X(TUN_TSO, "tun_tso", "yes",                                               \
+	  "TCP segments cross the TUN merged, both ways (vnet header, TSO)")       \
+	X(TUN_USO, "tun_uso", "yes",                                               \
+	  "UDP datagrams cross the TUN merged, both ways (USO, Linux 6.2)")        \
+	X(UDP_GRO, "udp_gro", "yes",                                               \
+	  "AYIYA packets of one client are received merged (UDP_GRO, Linux 5.0)")  \
+	X(UDP_GSO, "udp_gso", "yes",                                               \
+	  "AYIYA packets to one client are sent merged (UDP_SEGMENT, Linux 4.18)") \
+	X(TUN_STEER, "tun_steer", "yes",                                           \
+	  "with several workers, all packets to one /64 go to one of them")        \
+	X(BPF_ENCAP, "bpf_encap", "no",                                            \
+	  "protocol-41 packets to clients leave by a program in the kernel (Linux 5.11)")
 
 enum offload {
 #define X(e, name, standard, text) OFFLOAD_##e,

@@ -8,6 +8,7 @@
 
 /* `count` items of `size` bytes. NULL: no memory, or the product overflows. */
 void *pages_alloc(size_t count, size_t size) MUSTCHECK;
-void pages_free(void *p, size_t count, size_t size); /* with what they were asked for; NULL is fine */
+void pages_free(void *p, size_t count,
+		size_t size); /* with what they were asked for; NULL is fine */
 
 #endif

@@ -11,7 +11,10 @@
 #include "lib/cc.h"
 #include "popd/core/tunnel.h"
 
-enum { PATH_LIFE = 600 /* seconds */, PATH_MTU_MIN = 68 /* every IPv4 path takes so much (RFC 791) */ };
+enum {
+	PATH_LIFE = 600 /* seconds */,
+	PATH_MTU_MIN = 68 /* every IPv4 path takes so much (RFC 791) */
+};
 
 /* The path word: MTU and the wall second it was learnt at. */
 static inline uint64_t path_pack(uint32_t mtu, uint32_t since)

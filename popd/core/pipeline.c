@@ -21,9 +21,11 @@
 _Static_assert(PIPELINE_BATCH <= UINT8_MAX, "batch.asker holds a job's index");
 _Static_assert(JOB_HEADROOM >= ICMP6_ERROR_HEADROOM + AYIYA_HEADER_MAX,
 	       "an error about a packet from the uplink, wrapped for a tunnel, fits before it");
-_Static_assert(sizeof(((struct job *)NULL)->echo) >= AYIYA_HEADER_MAX, "the second answer is a header");
+_Static_assert(sizeof(((struct job *)NULL)->echo) >= AYIYA_HEADER_MAX,
+	       "the second answer is a header");
 
-void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t, const struct tunnel_conf *c)
+void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t,
+		const struct tunnel_conf *c)
 {
 	struct drop_note note;
 
@@ -78,8 +80,9 @@ static void look_up_inner(struct batch *b, struct route *destinations)
 	for (size_t i = 0; i < b->n; i++) {
 		const uint8_t *inner = b->jobs[i].drop ? NULL : b->work[i].inner;
 		bool crosses = inner && b->jobs[i].source != JOB_PROBE;
-		keys[i] = crosses && b->jobs[i].source == JOB_FROM_AYIYA ? (const struct ip6 *)(inner + IPV6_AT_SOURCE)
-									 : NULL;
+		keys[i] = crosses && b->jobs[i].source == JOB_FROM_AYIYA
+				  ? (const struct ip6 *)(inner + IPV6_AT_SOURCE)
+				  : NULL;
 		keys[b->n + i] = crosses ? (const struct ip6 *)(inner + IPV6_AT_DESTINATION) : NULL;
 	}
 	table_lookup_batch(b->p->table, keys, 2 * b->n, routes);
@@ -150,11 +153,12 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timesta
 }
 
 /* What is kept of a packet that was to leave. */
-static void drop_out(struct pipeline *p, const struct out *out, enum drop why, uint64_t detail, uint32_t wall)
+static void drop_out(struct pipeline *p, const struct out *out, enum drop why, uint64_t detail,
+		     uint32_t wall)
 {
-	static const uint8_t source_of[] = {
-		[OUT_TUN] = JOB_FROM_TUN, [OUT_UDP] = JOB_FROM_AYIYA, [OUT_PROTO41] = JOB_FROM_PROTO41
-	};
+	static const uint8_t source_of[] = { [OUT_TUN] = JOB_FROM_TUN,
+					     [OUT_UDP] = JOB_FROM_AYIYA,
+					     [OUT_PROTO41] = JOB_FROM_PROTO41 };
 	const struct tunnel_conf *c = out->tunnel ? atomic_load(&out->tunnel->conf) : NULL;
 	struct drop_note note = {
 		.why = why,
@@ -173,7 +177,8 @@ static void drop_out(struct pipeline *p, const struct out *out, enum drop why, u
 
 void pipeline_refused(struct pipeline *p, const struct out *out, int error, uint32_t wall)
 {
-	drop_out(p, out, out->kind == OUT_TUN ? DROP_TUN_REFUSED : DROP_SEND_REFUSED, (uint64_t)error, wall);
+	drop_out(p, out, out->kind == OUT_TUN ? DROP_TUN_REFUSED : DROP_SEND_REFUSED,
+		 (uint64_t)error, wall);
 }
 
 void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
@@ -185,8 +190,8 @@ void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
 	drop_out(p, out, DROP_OUTER_TOO_BIG, len, wall);
 }
 
-void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c, const uint8_t *data,
-			 uint32_t len, uint32_t wall)
+void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c,
+			 const uint8_t *data, uint32_t len, uint32_t wall)
 {
 	const struct tunnel_conf *conf = t ? atomic_load(&t->conf) : NULL;
 	enum drop why = conf ? icmp_error_settle(c, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
@@ -205,8 +210,8 @@ void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp
 	counters_drop(p->counters, is_its ? t->slot : UINT32_MAX, &note);
 }
 
-void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from, const uint8_t *data,
-			 uint32_t len, uint32_t wall)
+void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from,
+			 const uint8_t *data, uint32_t len, uint32_t wall)
 {
 	struct drop_note note = {
 		.why = DROP_OUTER_SHORT,

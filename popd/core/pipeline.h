@@ -22,15 +22,16 @@ enum job_source {
 	JOB_FROM_AYIYA,     /* `data` is the UDP payload */
 	JOB_FROM_HEARTBEAT, /* the same */
 	JOB_FROM_PROTO41,   /* `data` is what follows the IPv4 header */
-	JOB_PROBE,          /* made by ourselves: an inner packet to send into `tunnel` (liveness) */
-	JOB_FROM_ICMP4,     /* `data` is an ICMPv4 error without its IPv4 header, `from` (no port) who sent it */
+	JOB_PROBE, /* made by ourselves: an inner packet to send into `tunnel` (liveness) */
+	JOB_FROM_ICMP4, /* `data` is an ICMPv4 error without its IPv4 header, `from` (no port) who sent it */
 };
 
 /* Several TCP segments of one flow in one packet, as the kernel's receive offload merged them; the checksum is the
  * pseudo-header's alone. Only what goes to the uplink may come so (forward_is_transit): all else has to be seen segment by
  * segment. */
 struct gso {
-	uint16_t size;   /* payload bytes of each segment but the last, which may be shorter; 0: one plain packet */
+	uint16_t
+		size; /* payload bytes of each segment but the last, which may be shorter; 0: one plain packet */
 	uint16_t header; /* bytes before the payload: IPv6 and TCP, no extension headers */
 };
 
@@ -66,14 +67,16 @@ struct job {
 	struct endpoint4 from; /* outer source; none for JOB_FROM_TUN */
 	uint8_t outer_tos;     /* as received */
 	struct gso gso;        /* JOB_FROM_PROTO41 */
-	struct tunnel *tunnel; /* JOB_PROBE: to; else set on the way: whose packet it is, as far as known */
+	struct tunnel *
+		tunnel; /* JOB_PROBE: to; else set on the way: whose packet it is, as far as known */
 	/* on the way */
 	const struct tunnel_conf *conf;
 	/* out */
-	enum drop drop; /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
-	const struct tunnel *charged;           /* with a drop: whose it is; NULL: the PoP's alone */
+	enum drop
+		drop; /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
+	const struct tunnel *charged; /* with a drop: whose it is; NULL: the PoP's alone */
 	const struct tunnel_conf *charged_conf; /* its configuration */
-	struct out out[2];                      /* out[1] only for an AYIYA echo request that also forwards */
+	struct out out[2]; /* out[1] only for an AYIYA echo request that also forwards */
 	enum event event;
 	uint64_t old_endpoint;        /* EVENT_ENDPOINT_MOVED: the endpoint word before */
 	struct icmp_error icmp_error; /* EVENT_ICMP_ERROR */
@@ -86,10 +89,10 @@ struct pipeline {
 	struct limiter *limiter;   /* all workers' budget of ICMPv6 errors */
 	struct digest_ctx *digest; /* this thread's */
 	struct sha1_set sha1;      /* engines for the signatures of a batch */
-	uint32_t expiry;           /* seconds without a valid packet until a dynamic tunnel is down */
-	uint8_t probe_key[16];     /* random, the same for all workers and for probe_build */
-	uint16_t ayiya_port;       /* ours: where AYIYA packets leave from */
-	enum dscp dscp;            /* of what goes into tunnels */
+	uint32_t expiry;       /* seconds without a valid packet until a dynamic tunnel is down */
+	uint8_t probe_key[16]; /* random, the same for all workers and for probe_build */
+	uint16_t ayiya_port;   /* ours: where AYIYA packets leave from */
+	enum dscp dscp;        /* of what goes into tunnels */
 };
 
 /* The moment a batch is handled at. */
@@ -108,8 +111,8 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timesta
 /* Output could not be sent, `error` (errno) says why: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
 void pipeline_refused(struct pipeline *p, const struct out *out, int error, uint32_t wall) NONNULL;
 /* What came could not be made a job of: counts it (DROP_OUTER_SHORT). */
-void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from, const uint8_t *data,
-			 uint32_t len, uint32_t wall) NONNULL;
+void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from,
+			 const uint8_t *data, uint32_t len, uint32_t wall) NONNULL;
 
 /* An outer packet that may not be fragmented is too large for our own link: the first router to say so is the kernel.
  * Counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
@@ -117,7 +120,7 @@ void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall) 
 
 /* Settles an ICMP error about `t` (NULL: no tunnel has that endpoint), between table_worker_enter and _leave. Of its packet
  * of `len` bytes the first DROP_HEAD are at `data`. */
-void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c, const uint8_t *data,
-			 uint32_t len, uint32_t wall) NONNULL_ARGS(1, 3);
+void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c,
+			 const uint8_t *data, uint32_t len, uint32_t wall) NONNULL_ARGS(1, 3);
 
 #endif

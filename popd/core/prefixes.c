@@ -32,17 +32,20 @@ static void lengths_release(void *owner, void *what)
 }
 
 int prefixes_init(struct prefixes *p, struct grace *grace, const uint8_t seed[static 16],
-		  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place), const void *arg)
+		  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place),
+		  const void *arg)
 {
 	static const uint64_t odd[4] = { UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xc2b2ae3d27d4eb4f),
-					 UINT64_C(0x165667b19e3779f9), UINT64_C(0x27d4eb2f165667c5) };
+					 UINT64_C(0x165667b19e3779f9),
+					 UINT64_C(0x27d4eb2f165667c5) };
 	uint64_t half[2];
 
 	*p = (struct prefixes){ .grace = grace, .prefix_of = prefix_of, .arg = arg };
 	memcpy(half, seed, sizeof(half));
 	/* No seed may make a factor of the multiplications zero, or share one between the two. */
 	for (size_t i = 0; i < ARRAY_LEN(p->key); i++)
-		p->key[i] = prefixes_mix(half[i % 2] ^ odd[i], half[1 - i % 2] ^ odd[3 - i]) | UINT64_C(1) << (8 + i);
+		p->key[i] = prefixes_mix(half[i % 2] ^ odd[i], half[1 - i % 2] ^ odd[3 - i]) |
+			    UINT64_C(1) << (8 + i);
 	struct prefix_lengths *lengths = calloc(1, sizeof(*lengths));
 	struct prefix_array *array = array_create(SIZE_MIN);
 	if (!lengths || !array) {
@@ -68,7 +71,8 @@ static uint64_t hash_of(const struct prefixes *p, const struct prefix6 *prefix)
 
 static uint64_t word_of(uint64_t hash, uint32_t slot, uint32_t place)
 {
-	return hash >> PREFIX_TAG_SHIFT << PREFIX_TAG_SHIFT | (uint64_t)place << PREFIX_PLACE_SHIFT | (slot + 1);
+	return hash >> PREFIX_TAG_SHIFT << PREFIX_TAG_SHIFT |
+	       (uint64_t)place << PREFIX_PLACE_SHIFT | (slot + 1);
 }
 
 static void array_put(struct prefix_array *a, uint64_t hash, uint64_t word)
@@ -95,7 +99,8 @@ static int rebuild(struct prefixes *p, size_t n)
 		uint64_t word = atomic_load_explicit(&old->words[i], memory_order_relaxed);
 		if ((word & 0xfffffff) == 0)
 			continue;
-		struct prefix6 prefix = p->prefix_of(p->arg, prefix_word_slot(word), prefix_word_place(word));
+		struct prefix6 prefix = p->prefix_of(p->arg, prefix_word_slot(word),
+						     prefix_word_place(word));
 		array_put(new, hash_of(p, &prefix), word);
 	}
 	p->used = p->count;
@@ -179,10 +184,12 @@ void prefixes_move(struct prefixes *p, const struct prefix_place *old, uint32_t 
 	_Atomic uint64_t *word = find(p, old);
 
 	if (word)
-		atomic_store_explicit(word, word_of(hash_of(p, &old->prefix), old->slot, place), memory_order_relaxed);
+		atomic_store_explicit(word, word_of(hash_of(p, &old->prefix), old->slot, place),
+				      memory_order_relaxed);
 }
 
 size_t prefixes_memory(const struct prefixes *p)
 {
-	return sizeof(struct prefix_lengths) + (atomic_load(&p->array)->mask + 1) * sizeof(uint64_t);
+	return sizeof(struct prefix_lengths) +
+	       (atomic_load(&p->array)->mask + 1) * sizeof(uint64_t);
 }

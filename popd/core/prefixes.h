@@ -57,8 +57,8 @@ struct prefix_place {
 
 /* `prefix_of` gives the prefix of a live word, for a rebuild. 0 or -ERR_NOMEM. */
 int prefixes_init(struct prefixes *p, struct grace *grace, const uint8_t seed[static 16],
-		  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place), const void *arg)
-	NONNULL MUSTCHECK;
+		  struct prefix6 (*prefix_of)(const void *arg, uint32_t slot, uint32_t place),
+		  const void *arg) NONNULL MUSTCHECK;
 void prefixes_free(struct prefixes *p) NONNULL;
 
 /* Control thread. Makes room for `n` more; all that is in must stand where it says. 0 or -ERR_NOMEM. */
@@ -111,7 +111,8 @@ static inline uint64_t prefixes_hash(const struct prefixes *p, struct prefix_bit
 }
 
 enum { PREFIX_TAG_SHIFT = 44, PREFIX_PLACE_SHIFT = 28 };
-#define PREFIX_GONE (UINT64_C(0xffff) << PREFIX_PLACE_SHIFT) /* slot + 1 is 0, which no live word has */
+#define PREFIX_GONE \
+	(UINT64_C(0xffff) << PREFIX_PLACE_SHIFT) /* slot + 1 is 0, which no live word has */
 
 static inline uint32_t prefix_word_slot(uint64_t word)
 {

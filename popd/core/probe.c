@@ -11,10 +11,11 @@
  *  0 when it was sent, microseconds     8 tunnel id     12 identifier, sequence     16 check value over bytes 0 to 15
  */
 enum { STAMP = 0, TUNNEL = 8, ECHO = 12, CHECK = 16, DATA = 24 };
-_Static_assert(PROBE_LEN == IPV6_HEADER + ICMP6_HEADER + DATA, "the header says how long a probe is");
+_Static_assert(PROBE_LEN == IPV6_HEADER + ICMP6_HEADER + DATA,
+	       "the header says how long a probe is");
 
-void probe_build(uint8_t out[static PROBE_LEN], const struct tunnel_conf *c, const uint8_t key[static 16], uint16_t id,
-		 uint16_t sequence, int64_t mono_us)
+void probe_build(uint8_t out[static PROBE_LEN], const struct tunnel_conf *c,
+		 const uint8_t key[static 16], uint16_t id, uint16_t sequence, int64_t mono_us)
 {
 	struct ip6 from = tunnel_pop(c), to = tunnel_client(c);
 	uint8_t *icmp = out + IPV6_HEADER, *data = icmp + ICMP6_HEADER;
@@ -28,15 +29,18 @@ void probe_build(uint8_t out[static PROBE_LEN], const struct tunnel_conf *c, con
 	be32_store(data + TUNNEL, c->id);
 	memcpy(data + ECHO, icmp + 4, 4);
 	be64_store(data + CHECK, siphash(key, data, CHECK));
-	be16_store(icmp + ICMP6_AT_CSUM, csum_upper(out, IPV6_NEXT_ICMP, icmp, PROBE_LEN - IPV6_HEADER));
+	be16_store(icmp + ICMP6_AT_CSUM,
+		   csum_upper(out, IPV6_NEXT_ICMP, icmp, PROBE_LEN - IPV6_HEADER));
 }
 
-bool probe_is_answer(const uint8_t *echo, size_t len, const struct tunnel_conf *c, const uint8_t key[static 16],
-		     int64_t mono_us, uint32_t *rtt_us, uint32_t *word)
+bool probe_is_answer(const uint8_t *echo, size_t len, const struct tunnel_conf *c,
+		     const uint8_t key[static 16], int64_t mono_us, uint32_t *rtt_us,
+		     uint32_t *word)
 {
 	const uint8_t *data = echo + ICMP6_HEADER;
 
-	if (len != ICMP6_HEADER + DATA || be32_load(data + TUNNEL) != c->id || memcmp(data + ECHO, echo + 4, 4) != 0 ||
+	if (len != ICMP6_HEADER + DATA || be32_load(data + TUNNEL) != c->id ||
+	    memcmp(data + ECHO, echo + 4, 4) != 0 ||
 	    be64_load(data + CHECK) != siphash(key, data, CHECK))
 		return false;
 	/* The clocks of two workers may be read in the other order than the packet went. */
@@ -53,8 +57,8 @@ bool probe_is_new(struct tunnel *t, uint32_t word)
 	uint32_t last = atomic_load_explicit(&t->probe, memory_order_relaxed);
 
 	while (last == 0 || (int16_t)(uint16_t)(word - last) > 0)
-		if (atomic_compare_exchange_weak_explicit(&t->probe, &last, word, memory_order_relaxed,
-							  memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(
+			    &t->probe, &last, word, memory_order_relaxed, memory_order_relaxed))
 			return true;
 	return false;
 }

@@ -14,14 +14,16 @@ static bool advance(struct tunnel *t, uint32_t epoch, uint32_t now)
 {
 	uint32_t newest = atomic_load_explicit(&t->newest, memory_order_relaxed);
 
-	while ((newest > now && newest - now > 2 * REPLAY_CLOCK_SKEW ? now - REPLAY_REORDER : newest) < epoch)
-		if (atomic_compare_exchange_weak_explicit(&t->newest, &newest, epoch, memory_order_relaxed,
-							  memory_order_relaxed))
+	while ((newest > now && newest - now > 2 * REPLAY_CLOCK_SKEW ? now - REPLAY_REORDER
+								     : newest) < epoch)
+		if (atomic_compare_exchange_weak_explicit(
+			    &t->newest, &newest, epoch, memory_order_relaxed, memory_order_relaxed))
 			return true;
 	return false;
 }
 
-static enum drop stay(struct tunnel *t, uint64_t before, uint64_t from, uint32_t epoch, uint32_t now)
+static enum drop stay(struct tunnel *t, uint64_t before, uint64_t from, uint32_t epoch,
+		      uint32_t now)
 {
 	uint32_t newest = atomic_load_explicit(&t->newest, memory_order_relaxed);
 	uint32_t limit = newest < now ? newest : now;
@@ -32,15 +34,15 @@ static enum drop stay(struct tunnel *t, uint64_t before, uint64_t from, uint32_t
 	/* Only the flags differ. When another worker is quicker, its packet decides; an older packet decides nothing.
 	 * */
 	if (before != from && epoch >= newest)
-		(void)atomic_compare_exchange_strong_explicit(&t->endpoint, &before, from, memory_order_relaxed,
-							      memory_order_relaxed);
+		(void)atomic_compare_exchange_strong_explicit(
+			&t->endpoint, &before, from, memory_order_relaxed, memory_order_relaxed);
 	return DROP_NONE;
 }
 
 /* Holds the lock, so that two packets from two new places move the endpoint one after the other, and a change of the
  * configuration is not undone. */
-static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t from, uint32_t epoch, uint32_t now,
-		      uint64_t *before)
+static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t from, uint32_t epoch,
+		      uint32_t now, uint64_t *before)
 {
 	enum drop drop = DROP_NONE;
 
@@ -61,8 +63,8 @@ static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t fr
 	return drop;
 }
 
-enum drop replay_accept(struct tunnel *t, const struct tunnel_conf *c, uint64_t from, uint32_t epoch, uint32_t now,
-			uint64_t *before)
+enum drop replay_accept(struct tunnel *t, const struct tunnel_conf *c, uint64_t from,
+			uint32_t epoch, uint32_t now, uint64_t *before)
 {
 	*before = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	enum drop drop = is_same_place(*before, from) ? stay(t, *before, from, epoch, now)

@@ -31,7 +31,7 @@ static inline bool replay_clock_is_near(uint32_t epoch, uint32_t now)
 /* Takes a valid packet or beat of `epoch` from `from` (an endpoint word, flags included): DROP_NONE, and the tunnel's
  * endpoint, newest and heard are as it says; or DROP_REPLAY_*, or (the tunnel was changed this moment)
  * DROP_TUNNEL_UNKNOWN or _TYPE, and nothing has changed. `*before`: the endpoint word before. */
-enum drop replay_accept(struct tunnel *t, const struct tunnel_conf *c, uint64_t from, uint32_t epoch, uint32_t now,
-			uint64_t *before) NONNULL MUSTCHECK;
+enum drop replay_accept(struct tunnel *t, const struct tunnel_conf *c, uint64_t from,
+			uint32_t epoch, uint32_t now, uint64_t *before) NONNULL MUSTCHECK;
 
 #endif

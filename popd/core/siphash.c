@@ -42,8 +42,10 @@ uint64_t siphash(const uint8_t key[static 16], const void *data, size_t len)
 	uint64_t k[2], word, last = (uint64_t)len << 56;
 
 	memcpy(k, key, sizeof(k));
-	struct state s = { { k[0] ^ UINT64_C(0x736f6d6570736575), k[1] ^ UINT64_C(0x646f72616e646f6d),
-			     k[0] ^ UINT64_C(0x6c7967656e657261), k[1] ^ UINT64_C(0x7465646279746573) } };
+	struct state s = {
+		{ k[0] ^ UINT64_C(0x736f6d6570736575), k[1] ^ UINT64_C(0x646f72616e646f6d),
+		  k[0] ^ UINT64_C(0x6c7967656e657261), k[1] ^ UINT64_C(0x7465646279746573) }
+	};
 	for (; len >= 8; p += 8, len -= 8) {
 		memcpy(&word, p, sizeof(word));
 		take(&s, word);

@@ -56,7 +56,8 @@ struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed
 	return table_create_in(NULL, capacity, workers, seed);
 }
 
-struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned workers, const uint8_t seed[static 16])
+struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned workers,
+			      const uint8_t seed[static 16])
 {
 	struct table *t = pages_alloc(1, sizeof(*t));
 
@@ -208,7 +209,9 @@ static int compare_routes(const void *a, const void *b)
 static void canonicalise(struct tunnel_conf *c)
 {
 	c->net = ip6_mask(&c->net, net_len);
-	c->mtu = c->mtu < TUNNEL_MTU_MIN ? TUNNEL_MTU_MIN : c->mtu > TUNNEL_MTU_MAX ? TUNNEL_MTU_MAX : c->mtu;
+	c->mtu = c->mtu < TUNNEL_MTU_MIN   ? TUNNEL_MTU_MIN
+		 : c->mtu > TUNNEL_MTU_MAX ? TUNNEL_MTU_MAX
+					   : c->mtu;
 	for (size_t i = 0; i < c->route_count; i++) {
 		if (c->routes[i].len > 128)
 			c->routes[i].len = 128;
@@ -219,7 +222,8 @@ static void canonicalise(struct tunnel_conf *c)
 }
 
 /* True when no prefix of `c` stands in it twice or is that of a tunnel other than `self`. */
-static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c, const struct tunnel *self)
+static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c,
+			     const struct tunnel *self)
 {
 	for (uint32_t i = 0; i <= c->route_count; i++) {
 		struct prefix6 p = prefix_at(c, i);
@@ -232,7 +236,8 @@ static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c,
 	return true;
 }
 
-static void tell_prefix(struct table *t, const struct prefix_place *p, uint32_t id, enum table_prefix_change change)
+static void tell_prefix(struct table *t, const struct prefix_place *p, uint32_t id,
+			enum table_prefix_change change)
 {
 	struct table_prefix told = { p->prefix, p->slot, id, p->place == 0 };
 
@@ -241,7 +246,9 @@ static void tell_prefix(struct table *t, const struct prefix_place *p, uint32_t 
 }
 
 void table_on_prefix(struct table *t,
-		     void (*fn)(void *arg, const struct table_prefix *p, enum table_prefix_change change), void *arg)
+		     void (*fn)(void *arg, const struct table_prefix *p,
+				enum table_prefix_change change),
+		     void *arg)
 {
 	t->on_prefix = fn;
 	t->on_prefix_arg = arg;
@@ -255,8 +262,8 @@ void table_on_prefix(struct table *t,
 }
 
 /* Takes the words of all prefixes that `c` has and `other` has not out of the hash; at most the first `n` places. */
-static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *other,
-			 uint32_t n)
+static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c,
+			 const struct tunnel_conf *other, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct prefix_place p = { prefix_at(c, i), slot, i };
@@ -267,7 +274,8 @@ static void words_remove(struct table *t, uint32_t slot, const struct tunnel_con
 	}
 }
 
-static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *old)
+static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c,
+		     const struct tunnel_conf *old)
 {
 	if (prefixes_reserve(&t->prefixes, c->route_count + 1u) != 0)
 		return -ERR_NOMEM;
@@ -286,7 +294,8 @@ static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c
 
 /* Words of prefixes that both have but that stand elsewhere now; until then readers find them by a search of the
  * routes. */
-static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf *c, const struct tunnel_conf *old)
+static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf *c,
+		       const struct tunnel_conf *old)
 {
 	for (uint32_t i = 0; i <= old->route_count; i++) {
 		struct prefix_place p = { prefix_at(old, i), slot, i };
@@ -403,6 +412,6 @@ struct tunnel *table_slot(struct table *t, size_t slot)
 
 size_t table_memory(const struct table *t)
 {
-	return sizeof(*t) + t->high * sizeof(*t->tunnels) + t->conf_size + t->ids_size * sizeof(*t->ids) +
-	       prefixes_memory(&t->prefixes);
+	return sizeof(*t) + t->high * sizeof(*t->tunnels) + t->conf_size +
+	       t->ids_size * sizeof(*t->ids) + prefixes_memory(&t->prefixes);
 }

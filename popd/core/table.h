@@ -21,14 +21,16 @@ struct pop_conf {
 	struct ip4 ipv4; /* outer source of all we send */
 	struct ip6 own;  /* <first tunnel prefix>:ffff::1, popd itself */
 	size_t prefix_count;
-	struct prefix6 prefixes[TABLE_POP_PREFIXES]; /* all tunnel and subnet prefixes: what is ours */
+	struct prefix6
+		prefixes[TABLE_POP_PREFIXES]; /* all tunnel and subnet prefixes: what is ours */
 	size_t tunnel_prefix_count; /* the first so many are tunnel prefixes: each one's :ffff::1 is popd */
 };
 
 /* NULL: no memory. The hash is keyed with `seed` (random: identities come from attackers). */
 struct table *table_create(size_t capacity, unsigned workers, const uint8_t seed[static 16]);
 /* The same with its tunnels in memory of the caller's: zeroed, for `capacity` of them, and there as long as the table. */
-struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned workers, const uint8_t seed[static 16]);
+struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned workers,
+			      const uint8_t seed[static 16]);
 void table_free(struct table *t);
 
 /* ---- control thread ---- */
@@ -53,10 +55,12 @@ struct tunnel *table_slot(struct table *t, size_t slot) NONNULL;
 
 /* What a snapshot or the journal knew of a tunnel's client, before it is heard from again: 0 or -ERR_NOT_FOUND. A
  * static tunnel keeps its configured endpoint, and nothing replaces what is newer. */
-int table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard) NONNULL;
+int table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard)
+	NONNULL;
 /* `fn` is told (by table_set and table_reclaim, on the control thread) of each slot whose tunnel is gone and that no
  * worker uses any more. */
-void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg) NONNULL_ARGS(1);
+void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg)
+	NONNULL_ARGS(1);
 
 /* A prefix that leads to a tunnel. */
 struct table_prefix {
@@ -67,12 +71,13 @@ struct table_prefix {
 enum table_prefix_change {
 	PREFIX_ADDED,   /* packets will find its tunnel by it in a moment */
 	PREFIX_REMOVED, /* they do not any more; its slot is still nobody else's */
-	PREFIX_TURNED,  /* what was the tunnel's own /64 is a routed one now, or the other way round */
+	PREFIX_TURNED, /* what was the tunnel's own /64 is a routed one now, or the other way round */
 };
 /* `fn` is told that each prefix there is has been added, now, and from then on of every change. NULL: nobody is. */
 void table_on_prefix(struct table *t,
-		     void (*fn)(void *arg, const struct table_prefix *p, enum table_prefix_change change), void *arg)
-	NONNULL_ARGS(1);
+		     void (*fn)(void *arg, const struct table_prefix *p,
+				enum table_prefix_change change),
+		     void *arg) NONNULL_ARGS(1);
 /* Bytes the table has touched, for the status. */
 size_t table_memory(const struct table *t) NONNULL;
 
@@ -94,7 +99,8 @@ struct route {
 struct route table_lookup(const struct table *t, const struct ip6 *ip) NONNULL;
 /* The same for many: all that memory has to fetch is under way before the first is waited for. `ip`s may be NULL:
  * ROUTE_NONE. */
-void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n, struct route *out) NONNULL;
+void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n,
+			struct route *out) NONNULL;
 /* True when `ip` is in one of the PoP's prefixes. */
 bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;
 /* True when `ip` is popd itself: <a tunnel prefix>:ffff::1. */

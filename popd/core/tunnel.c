@@ -25,7 +25,8 @@ struct tunnel_conf *tunnel_conf_create(size_t routes)
 	return c;
 }
 
-int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest_ctx, const char *secret, size_t len)
+int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest_ctx, const char *secret,
+			   size_t len)
 {
 	if (len > TUNNEL_SECRET_LEN)
 		return -ERR_RANGE;
@@ -90,7 +91,8 @@ uint64_t tunnel_plain(const struct tunnel_conf *c)
 {
 	if (!c->enabled || c->type == TUNNEL_AYIYA)
 		return 0;
-	return (uint64_t)c->id << 32 | (uint64_t)c->mtu << 16 | (c->type == TUNNEL_STATIC ? TUNNEL_PLAIN_STATIC : 0);
+	return (uint64_t)c->id << 32 | (uint64_t)c->mtu << 16 |
+	       (c->type == TUNNEL_STATIC ? TUNNEL_PLAIN_STATIC : 0);
 }
 
 /* What the plain word allows must be true of the endpoint as well, so it is gone while both change. */
@@ -119,13 +121,15 @@ bool tunnel_can_have(const struct tunnel_conf *c, uint64_t endpoint)
 				       : e.port == 0 && endpoint_flags(endpoint) == 0;
 }
 
-void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t newest, uint32_t heard)
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
+		    uint32_t newest, uint32_t heard)
 {
 	tunnel_lock(t);
 	if (c->type == TUNNEL_STATIC) {
 		if (heard > atomic_load_explicit(&t->heard, memory_order_relaxed))
 			atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
-	} else if (tunnel_can_have(c, endpoint) && newest >= atomic_load_explicit(&t->newest, memory_order_relaxed)) {
+	} else if (tunnel_can_have(c, endpoint) &&
+		   newest >= atomic_load_explicit(&t->newest, memory_order_relaxed)) {
 		set_client(t, endpoint, newest, heard);
 	}
 	tunnel_unlock(t);
@@ -138,7 +142,8 @@ void tunnel_forget(struct tunnel *t)
 	atomic_store_explicit(&t->watched, false, memory_order_relaxed);
 }
 
-bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry)
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+		  uint32_t expiry)
 {
 	if (!c->enabled || atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
 		return false;

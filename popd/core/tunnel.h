@@ -17,7 +17,12 @@
 struct digest_ctx;
 
 enum tunnel_type { TUNNEL_AYIYA, TUNNEL_HEARTBEAT, TUNNEL_STATIC, TUNNEL_TYPE__COUNT };
-enum { TUNNEL_SECRET_LEN = 32, TUNNEL_MTU_MIN = 1280, TUNNEL_MTU_MAX = 1480, TUNNEL_ROUTES_MAX = 60000 };
+enum {
+	TUNNEL_SECRET_LEN = 32,
+	TUNNEL_MTU_MIN = 1280,
+	TUNNEL_MTU_MAX = 1480,
+	TUNNEL_ROUTES_MAX = 60000
+};
 
 /* What the broker configured. Keys are derived once at load, so that no packet costs more than its own hash. */
 struct tunnel_conf {
@@ -35,7 +40,9 @@ struct tunnel_conf {
 };
 
 /* The endpoint word: address, port and what goes with them, written and read as one. 0: none. */
-enum { ENDPOINT_SHA256 = 1 }; /* flag: the last valid packet was signed with SHA-256, answer in kind */
+enum {
+	ENDPOINT_SHA256 = 1
+}; /* flag: the last valid packet was signed with SHA-256, answer in kind */
 static inline uint64_t endpoint_pack(struct endpoint4 e, unsigned flags)
 {
 	return (uint64_t)e.addr.v << 32 | (uint64_t)e.port << 16 | (flags & 0xffff);
@@ -52,15 +59,17 @@ static inline unsigned endpoint_flags(uint64_t word)
 struct tunnel {
 	_Atomic(const struct tunnel_conf *) conf; /* NULL: free slot */
 	_Atomic uint64_t endpoint;                /* the endpoint word */
-	_Atomic uint64_t path;   /* the path word (path.h): outer path MTU learnt from ICMPv4; 0: none */
+	_Atomic uint64_t
+		path; /* the path word (path.h): outer path MTU learnt from ICMPv4; 0: none */
 	_Atomic uint32_t newest; /* newest accepted epoch (replay.h); 0: none yet */
 	_Atomic uint32_t heard;  /* wall second of the last valid packet or beat; 0: never */
 	_Atomic uint64_t plain;  /* tunnel_plain of its configuration; 0: free slot */
 	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
 	_Atomic uint32_t held;   /* not 0: its every packet must come by popd, no fast path */
 	atomic_flag moving;      /* held for the few instructions in which an endpoint moves */
-	_Atomic bool watched;    /* somebody follows its packets (port/tap.h); the control thread's to set */
-	uint32_t slot;           /* own index */
+	_Atomic bool
+		watched; /* somebody follows its packets (port/tap.h); the control thread's to set */
+	uint32_t slot;   /* own index */
 } CACHE_ALIGNED;
 
 /* All of a configuration that it takes to wrap an ordinary packet in protocol 41, as one word for the fast path in the
@@ -74,8 +83,8 @@ uint64_t tunnel_plain(const struct tunnel_conf *c) NONNULL;
 struct tunnel_conf *tunnel_conf_create(size_t routes);
 /* Sets the secret and the keys that come of it. 0; -ERR_RANGE: longer than TUNNEL_SECRET_LEN; -ERR_SYS: no digest to be
  * had. */
-int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, const char *secret, size_t len)
-	NONNULL MUSTCHECK;
+int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, const char *secret,
+			   size_t len) NONNULL MUSTCHECK;
 
 /* Writes zeros over the secret, or a key that comes of it, where `len` bytes of a packet that is to be shown begin with
  * it or with a good part of it. */
@@ -87,9 +96,10 @@ struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
 
 /* For the table, on the control thread: a change of configuration (`old` NULL: the tunnel is new), with all that
  * depends on it; what a snapshot knew; a slot that is free again. */
-void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old) NONNULL_ARGS(1, 2);
-void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint, uint32_t newest, uint32_t heard)
-	NONNULL;
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
+	NONNULL_ARGS(1, 2);
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
+		    uint32_t newest, uint32_t heard) NONNULL;
 void tunnel_forget(struct tunnel *t) NONNULL;
 /* True when a tunnel like `c` may have this endpoint word. */
 bool tunnel_can_have(const struct tunnel_conf *c, uint64_t endpoint) NONNULL;
@@ -115,7 +125,8 @@ static inline void tunnel_heard(struct tunnel *t, uint32_t now)
 
 /* Up: enabled, has an endpoint, and (but for static ones) heard from within `expiry` seconds of `now` (wall
  * seconds). */
-bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry) NONNULL;
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+		  uint32_t expiry) NONNULL;
 
 const char *tunnel_type_name(enum tunnel_type t); /* "ayiya", "heartbeat", "static" */
 int tunnel_type_parse(const char *name, enum tunnel_type *out) NONNULL MUSTCHECK;

@@ -17,7 +17,9 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-static const char *const state_names[] = { [VIEW_UP] = "up", [VIEW_DOWN] = "down", [VIEW_DISABLED] = "disabled" };
+static const char *const state_names[] = {
+	[VIEW_UP] = "up", [VIEW_DOWN] = "down", [VIEW_DISABLED] = "disabled"
+};
 _Static_assert(ARRAY_LEN(state_names) == VIEW_STATE__COUNT, "every state has a name");
 
 const char *view_state_name(enum view_state s)
@@ -25,7 +27,8 @@ const char *view_state_name(enum view_state s)
 	return s < VIEW_STATE__COUNT ? state_names[s] : "?";
 }
 
-enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry)
+enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+			   uint32_t expiry)
 {
 	if (!c->enabled)
 		return VIEW_DISABLED;
@@ -39,7 +42,8 @@ struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
 
 	for (size_t i = 0; i < slots && left > 0; i++) {
 		const struct tunnel *tunnel = table_slot(t, i);
-		const struct tunnel_conf *c = atomic_load_explicit(&tunnel->conf, memory_order_relaxed);
+		const struct tunnel_conf *c = atomic_load_explicit(&tunnel->conf,
+								   memory_order_relaxed);
 		if (!c)
 			continue;
 		left--;

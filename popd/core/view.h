@@ -15,11 +15,14 @@
 #include "popd/core/measure.h"
 #include "popd/core/table.h"
 
-enum { VIEW_ACTIVE = 300 }; /* a tunnel is active when it is up and was heard from within so many seconds */
+enum {
+	VIEW_ACTIVE = 300
+}; /* a tunnel is active when it is up and was heard from within so many seconds */
 
 enum view_state { VIEW_UP, VIEW_DOWN, VIEW_DISABLED, VIEW_STATE__COUNT };
 const char *view_state_name(enum view_state s); /* "up", "down", "disabled" */
-enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now, uint32_t expiry) NONNULL;
+enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+			   uint32_t expiry) NONNULL;
 
 struct view_tunnels {
 	uint32_t configured, up, active;
@@ -36,7 +39,8 @@ struct view_drop {
 };
 /* The whole PoP. */
 struct view_pop {
-	uint64_t packets_in, bytes_in, packets_out, bytes_out, beats, moves, answers, answers_limited;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, beats, moves, answers,
+		answers_limited;
 	uint64_t sent, received, rtt_sum_us; /* liveness, tunnels that are gone included */
 	uint32_t rtt_min_us, rtt_max_us;     /* 0: none */
 	struct view_drop drops[DROP__COUNT];
@@ -50,7 +54,8 @@ struct view_tunnel {
 	uint32_t sent, received, rtt_min_us, rtt_max_us;
 	uint64_t drops[DROP__COUNT];
 };
-void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out) NONNULL;
+void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out)
+	NONNULL;
 /* `m` is of MEASURE_TUNNEL_LIST. */
 uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m) NONNULL;
 
@@ -58,7 +63,8 @@ uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m) NONNUL
 struct view_totals {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, drops;
 };
-void view_totals(struct counters *const *workers, size_t n, uint32_t slot, struct view_totals *out) NONNULL;
+void view_totals(struct counters *const *workers, size_t n, uint32_t slot, struct view_totals *out)
+	NONNULL;
 
 /* A worker's batches, or those of several. */
 struct view_load {

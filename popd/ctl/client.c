@@ -17,7 +17,8 @@ int client_connect(const char *path, char why[static CLIENT_WHY])
 	struct timeval patience = { .tv_sec = PATIENCE };
 
 	if (strlen(path) >= sizeof(at.sun_path)) {
-		snprintf(why, CLIENT_WHY, "the path of the control socket is too long: %.150s", path);
+		snprintf(why, CLIENT_WHY, "the path of the control socket is too long: %.150s",
+			 path);
 		return -1;
 	}
 	memcpy(at.sun_path, path, strlen(path));
@@ -27,10 +28,13 @@ int client_connect(const char *path, char why[static CLIENT_WHY])
 		return fd;
 	}
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		snprintf(why, CLIENT_WHY, "popd does not run here: nobody answers on %s (another one: --socket PATH)",
-			 path);
+		snprintf(
+			why, CLIENT_WHY,
+			"popd does not run here: nobody answers on %s (another one: --socket PATH)",
+			path);
 	else
-		snprintf(why, CLIENT_WHY, "popd cannot be reached on %s: %s", path, strerror(errno));
+		snprintf(why, CLIENT_WHY, "popd cannot be reached on %s: %s", path,
+			 strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -80,11 +84,14 @@ char *client_ask(int fd, const char *request, char why[static CLIENT_WHY])
 			continue;
 		if (n <= 0) {
 			if (n == 0)
-				snprintf(why, CLIENT_WHY, "popd has closed the connection without an answer");
+				snprintf(why, CLIENT_WHY,
+					 "popd has closed the connection without an answer");
 			else if (errno == EAGAIN || errno == EWOULDBLOCK)
-				snprintf(why, CLIENT_WHY, "popd gave no answer within %d s", PATIENCE);
+				snprintf(why, CLIENT_WHY, "popd gave no answer within %d s",
+					 PATIENCE);
 			else
-				snprintf(why, CLIENT_WHY, "no answer from popd: %s", strerror(errno));
+				snprintf(why, CLIENT_WHY, "no answer from popd: %s",
+					 strerror(errno));
 			break;
 		}
 		len += (size_t)n;

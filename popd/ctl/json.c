@@ -107,7 +107,8 @@ int popctl_run(int fd, const struct popctl_request *r, FILE *out, FILE *err)
 	json_t *request = json_pack("{s:s}", "command", r->command);
 
 	if (r->argument)
-		(void)json_object_set_new(request, log ? "level" : "what", json_string(r->argument));
+		(void)json_object_set_new(request, log ? "level" : "what",
+					  json_string(r->argument));
 	if (list)
 		(void)json_object_set_new(request, "all", json_boolean(r->all));
 	if (r->reset)

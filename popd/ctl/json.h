@@ -13,8 +13,8 @@ enum { POPCTL_ARGUMENTS = 16 };
 
 /* A command with its words, as checked by main.c. */
 struct popctl_request {
-	const char *command;          /* as the control socket knows it: "status", "tunnel list", ... */
-	const char *argument;         /* tunnel or level, or NULL */
+	const char *command;  /* as the control socket knows it: "status", "tunnel list", ... */
+	const char *argument; /* tunnel or level, or NULL */
 	const char *const *arguments; /* all of them, */
 	size_t n;                     /* so many */
 	bool all, packet, reset;

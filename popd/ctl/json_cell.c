@@ -35,7 +35,8 @@ const char *cell_ago(const json_t *o, const char *key, char out[static CELL])
 	if (!json_is_integer(age))
 		snprintf(out, CELL, "never");
 	else
-		snprintf(out, CELL, "%.80s ago", cell_span((unsigned long long)json_integer_value(age), text));
+		snprintf(out, CELL, "%.80s ago",
+			 cell_span((unsigned long long)json_integer_value(age), text));
 	return out;
 }
 

@@ -15,9 +15,11 @@ unsigned long long cell_number(const json_t *o, const char *key);
 const char *cell_span(unsigned long long seconds, char out[static CELL])
 	NONNULL; /* "8 s", "12 min", "3 h 05 min", "4 d 7 h" */
 const char *cell_ago(const json_t *o, const char *key, char out[static CELL]) NONNULL_ARGS(2, 3);
-const char *cell_bytes(unsigned long long n, char out[static CELL]) NONNULL; /* "900 B", "12.3 MB" */
+const char *cell_bytes(unsigned long long n, char out[static CELL])
+	NONNULL; /* "900 B", "12.3 MB" */
 const char *cell_count(unsigned long long n, char out[static CELL]) NONNULL;
-const char *cell_bits(unsigned long long n, char out[static CELL]) NONNULL; /* a second: "12.3 Mbit/s" */
+const char *cell_bits(unsigned long long n, char out[static CELL])
+	NONNULL; /* a second: "12.3 Mbit/s" */
 const char *cell_rate(const json_t *o, const char *key, char out[static CELL]) NONNULL_ARGS(2, 3);
 
 #endif

@@ -53,7 +53,8 @@ static uint16_t port_of(const json_t *o, const char *key)
 int packet_show_begin(struct packet_show *s, const char *answer, FILE *err)
 {
 	json_t *o = json_loads(answer, 0, NULL), *list = json_object_get(o, "following");
-	const char *refused = json_string_value(json_object_get(o, "error")), *ipv4 = text_of(o, "ipv4");
+	const char *refused = json_string_value(json_object_get(o, "error")),
+		   *ipv4 = text_of(o, "ipv4");
 	bool good = !refused && json_is_array(list) && ip4_parse(ipv4, strlen(ipv4), &s->ipv4) == 0;
 
 	s->ayiya_port = port_of(o, "ayiya_port");
@@ -66,7 +67,9 @@ int packet_show_begin(struct packet_show *s, const char *answer, FILE *err)
 			const char *name = json_string_value(json_array_get(list, i));
 			fprintf(err, " %s", name ? name : "?");
 		}
-		fputs(json_is_true(json_object_get(o, "all")) ? " all packets; Ctrl-C ends\n" : "; Ctrl-C ends\n", err);
+		fputs(json_is_true(json_object_get(o, "all")) ? " all packets; Ctrl-C ends\n"
+							      : "; Ctrl-C ends\n",
+		      err);
 	}
 	if (good && (s->form == FORM_OUTER || s->form == FORM_INNER))
 		pcap_begin(s->out, s->form == FORM_OUTER ? PCAP_IPV4 : PCAP_IPV6);
@@ -83,7 +86,8 @@ static const char *time_text(int64_t wall_us, char out[static TIME_TEXT])
 
 	if (!gmtime_r(&seconds, &tm))
 		memset(&tm, 0, sizeof(tm));
-	snprintf(out, TIME_TEXT, "%02d:%02d:%02d.%06d", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_us % 1000000));
+	snprintf(out, TIME_TEXT, "%02d:%02d:%02d.%06d", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 (int)(wall_us % 1000000));
 	return out;
 }
 
@@ -108,7 +112,8 @@ static void print_out(const json_t *out, FILE *f)
 
 	if (json_is_true(json_object_get(out, "answer")))
 		fprintf(f, "answered with %s",
-			take_bytes(out, "kind", &b) ? packet_text(b.kind, b.data, b.len, text) : "?");
+			take_bytes(out, "kind", &b) ? packet_text(b.kind, b.data, b.len, text)
+						    : "?");
 	else if (uplink)
 		fputs("to the uplink", f);
 	else
@@ -136,9 +141,10 @@ static void show_text(struct packet_show *s, const json_t *o, const struct bytes
 	const char *source = text_of(o, "source"), *from = text_of(o, "from");
 	bool outer = strcmp(source, "tun") != 0 && strcmp(source, "probe") != 0;
 
-	fprintf(s->out, "%s %s %s%s%s: %s, %zu bytes: ", time_text(json_integer_value(json_object_get(o, "at")), at),
-		tunnel_of(o), outer ? source : "", outer ? " " : "", from, packet_text(b->kind, b->data, b->len, text),
-		b->whole);
+	fprintf(s->out, "%s %s %s%s%s: %s, %zu bytes: ",
+		time_text(json_integer_value(json_object_get(o, "at")), at), tunnel_of(o),
+		outer ? source : "", outer ? " " : "", from,
+		packet_text(b->kind, b->data, b->len, text), b->whole);
 	print_verdict(o, s->out);
 	fputc('\n', s->out);
 	s->shown++;
@@ -155,19 +161,22 @@ static struct endpoint4 endpoint(const char *text)
 
 	if (ip4_parse(text, len, &e.addr) != 0)
 		return e;
-	if (text[len] == ':' && num_parse_u64(text + len + 1, strlen(text + len + 1), 0, UINT16_MAX, &port) == 0)
+	if (text[len] == ':' &&
+	    num_parse_u64(text + len + 1, strlen(text + len + 1), 0, UINT16_MAX, &port) == 0)
 		e.port = (uint16_t)port;
 	return e;
 }
 
-static void write_outer(struct packet_show *s, int64_t at, const json_t *o, const struct bytes *b, bool leaves)
+static void write_outer(struct packet_show *s, int64_t at, const json_t *o, const struct bytes *b,
+			bool leaves)
 {
 	static const uint8_t protocols[] = { [PACKET_AYIYA] = IPV4_PROTOCOL_UDP,
 					     [PACKET_HEARTBEAT] = IPV4_PROTOCOL_UDP,
 					     [PACKET_PROTO41] = IPV4_PROTOCOL_IPV6,
 					     [PACKET_ICMP4] = IPV4_PROTOCOL_ICMP,
 					     [PACKET_OTHER] = 0 };
-	struct endpoint4 pop = { s->ipv4, b->kind == PACKET_HEARTBEAT ? s->heartbeat_port : s->ayiya_port };
+	struct endpoint4 pop = { s->ipv4,
+				 b->kind == PACKET_HEARTBEAT ? s->heartbeat_port : s->ayiya_port };
 	struct endpoint4 peer = endpoint(text_of(o, leaves ? "to" : "from"));
 	struct pcap_outer outer = {
 		.from = leaves ? pop : peer,
@@ -248,7 +257,8 @@ int packet_show_line(struct packet_show *s, const char *line, FILE *err)
 
 	if (json_is_integer(lost))
 		fprintf(err,
-			"popctl: %" JSON_INTEGER_FORMAT " packets were lost: they came faster than they were read\n",
+			"popctl: %" JSON_INTEGER_FORMAT
+			" packets were lost: they came faster than they were read\n",
 			json_integer_value(lost));
 	else
 		status = show_packet(s, o, line);

@@ -66,13 +66,15 @@ static void show_feed(const json_t *o, FILE *out)
 	char age[CELL];
 
 	if (json_is_true(json_object_get(feed, "loaded")))
-		line(out, "feed", "change %llu, all loaded %s in %llu ms, %llu changes since", cell_number(feed, "seq"),
-		     cell_ago(feed, "loaded_age", age), cell_number(feed, "load_ms"), cell_number(feed, "changes"));
+		line(out, "feed", "change %llu, all loaded %s in %llu ms, %llu changes since",
+		     cell_number(feed, "seq"), cell_ago(feed, "loaded_age", age),
+		     cell_number(feed, "load_ms"), cell_number(feed, "changes"));
 	else
 		line(out, "feed", "not loaded yet; tunnels are those of the snapshot, change %llu",
 		     cell_number(feed, "seq"));
 	if (cell_number(feed, "bad_rows") > 0)
-		line(out, "", "%llu bad rows passed over: see the log", cell_number(feed, "bad_rows"));
+		line(out, "", "%llu bad rows passed over: see the log",
+		     cell_number(feed, "bad_rows"));
 }
 
 static void show_metrics(const json_t *o, FILE *out)
@@ -107,14 +109,16 @@ static void show_load(const json_t *o, FILE *out)
 	char text[CELL] = "", a[CELL], b[CELL];
 	size_t len = 0;
 
-	json_object_foreach((json_t *)json_object_get(o, "queue_overruns"), name, drops) if (len < sizeof(text))
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %lld", len ? ", " : "", name,
+	json_object_foreach((json_t *)json_object_get(o, "queue_overruns"), name,
+			    drops) if (len < sizeof(text))
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %lld",
+					len ? ", " : "", name,
 					(long long)json_integer_value(drops));
 	line(out, "overruns", "%s", text);
 	line(out, "latency", "batches: p50 %s, p99 %s", bound(latency, "batch_us_p50", a),
 	     bound(latency, "batch_us_p99", b));
-	line(out, "", "control loop lateness: p50 %s, p99 %s", bound(latency, "control_late_us_p50", a),
-	     bound(latency, "control_late_us_p99", b));
+	line(out, "", "control loop lateness: p50 %s, p99 %s",
+	     bound(latency, "control_late_us_p50", a), bound(latency, "control_late_us_p99", b));
 }
 
 void show_status(const json_t *o, const struct popctl_request *request, FILE *out)
@@ -125,23 +129,27 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	(void)request;
 	line(out, "PoP", "%s at %s%s", cell_text(o, "pop"), cell_text(o, "ipv4"),
 	     json_is_false(json_object_get(o, "enabled")) ? ", disabled by the broker" : "");
-	line(out, "popd", "%s, process %llu, %llu workers, up %s", cell_text(o, "version"), cell_number(o, "pid"),
-	     cell_number(o, "workers"), cell_span(cell_number(o, "uptime"), a));
+	line(out, "popd", "%s, process %llu, %llu workers, up %s", cell_text(o, "version"),
+	     cell_number(o, "pid"), cell_number(o, "workers"),
+	     cell_span(cell_number(o, "uptime"), a));
 	line(out, "tunnels", "%llu configured, %llu up, %llu active (capacity %llu)",
-	     cell_number(tunnels, "configured"), cell_number(tunnels, "up"), cell_number(tunnels, "active"),
-	     cell_number(tunnels, "capacity"));
+	     cell_number(tunnels, "configured"), cell_number(tunnels, "up"),
+	     cell_number(tunnels, "active"), cell_number(tunnels, "capacity"));
 	show_list(out, "prefixes", json_object_get(o, "prefixes"));
-	line(out, "interface", "%s, %llu packets lost at its queue", cell_text(o, "tun"), cell_number(o, "tun_drops"));
+	line(out, "interface", "%s, %llu packets lost at its queue", cell_text(o, "tun"),
+	     cell_number(o, "tun_drops"));
 	show_load(o, out);
 	show_metrics(o, out);
 	show_offloads(out, o);
 	show_fast_path(out, json_object_get(o, "fast_path"));
-	line(out, "database", "%s, last report %s", cell_text(o, "database"), cell_ago(o, "report_age", a));
+	line(out, "database", "%s, last report %s", cell_text(o, "database"),
+	     cell_ago(o, "report_age", a));
 	show_feed(o, out);
 	line(out, "snapshot", "%s, %s", cell_ago(o, "snapshot_age", a),
 	     cell_bytes(cell_number(o, "snapshot_bytes"), b));
 	if (cell_number(o, "statistics_waiting") > 0)
-		line(out, "statistics", "%llu entries wait for the database", cell_number(o, "statistics_waiting"));
+		line(out, "statistics", "%llu entries wait for the database",
+		     cell_number(o, "statistics_waiting"));
 	show_traffic(o, out);
 	line(out, "beats", "%llu", cell_number(o, "beats"));
 	line(out, "moves", "%llu", cell_number(o, "moves"));
@@ -153,7 +161,8 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 
 void show_tunnel_list(const json_t *o, const struct popctl_request *request, FILE *out)
 {
-	static const char *const heads[] = { "TUNNEL", "TYPE", "STATE", "CLIENT", "ENDPOINT", "HEARD", "IN", "OUT" };
+	static const char *const heads[] = { "TUNNEL",   "TYPE",  "STATE", "CLIENT",
+					     "ENDPOINT", "HEARD", "IN",    "OUT" };
 	const json_t *list = json_object_get(o, "tunnels");
 	struct columns *c = columns_create(ARRAY_LEN(heads), "00000111");
 	char cell[CELL];
@@ -177,8 +186,11 @@ void show_tunnel_list(const json_t *o, const struct popctl_request *request, FIL
 		columns_print(c, out);
 	columns_free(c);
 	if (!request->all)
-		fprintf(out, "%zu of %llu tunnels are up%s\n", json_array_size(list), cell_number(o, "configured"),
-			json_array_size(list) < cell_number(o, "configured") ? " (--all shows the others too)" : "");
+		fprintf(out, "%zu of %llu tunnels are up%s\n", json_array_size(list),
+			cell_number(o, "configured"),
+			json_array_size(list) < cell_number(o, "configured")
+				? " (--all shows the others too)"
+				: "");
 }
 
 static void show_tunnel_drops(const json_t *o, FILE *out)
@@ -198,8 +210,8 @@ static void show_tunnel_drops(const json_t *o, FILE *out)
 		columns_print(c, out);
 	columns_free(c);
 	if (json_is_object(last))
-		line(out, "last drop", "%s, %s, from %s", cell_text(last, "name"), cell_ago(last, "age", cell),
-		     cell_text(last, "from"));
+		line(out, "last drop", "%s, %s, from %s", cell_text(last, "name"),
+		     cell_ago(last, "age", cell), cell_text(last, "from"));
 }
 
 void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *out)
@@ -208,22 +220,26 @@ void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *ou
 	char cell[CELL];
 
 	(void)request;
-	line(out, "tunnel", "%s, %s, %s", cell_text(o, "id"), cell_text(o, "type"), cell_text(o, "state"));
+	line(out, "tunnel", "%s, %s, %s", cell_text(o, "id"), cell_text(o, "type"),
+	     cell_text(o, "state"));
 	line(out, "client", "%s", cell_text(o, "client"));
 	line(out, "PoP", "%s", cell_text(o, "pop"));
 	show_list(out, "routed", json_object_get(o, "routes"));
 	line(out, "MTU", "%llu", cell_number(o, "mtu"));
 	if (json_is_integer(json_object_get(o, "path_mtu")))
-		line(out, "path MTU", "%llu, learnt %s: packets of at most %llu go through", cell_number(o, "path_mtu"),
-		     cell_ago(o, "path_mtu_age", cell), cell_number(o, "effective_mtu"));
+		line(out, "path MTU", "%llu, learnt %s: packets of at most %llu go through",
+		     cell_number(o, "path_mtu"), cell_ago(o, "path_mtu_age", cell),
+		     cell_number(o, "effective_mtu"));
 	line(out, "endpoint", "%s%s%s", cell_text(o, "endpoint"),
 	     json_is_string(json_object_get(o, "signature")) ? ", signs with " : "",
 	     json_is_string(json_object_get(o, "signature")) ? cell_text(o, "signature") : "");
 	line(out, "heard", "%s", cell_ago(o, "heard_age", cell));
 	if (json_is_integer(json_object_get(alive, "rtt_avg_us")))
-		line(out, "pings", "%llu sent, %llu answered, %.1f / %.1f / %.1f ms (least, mean, most)",
+		line(out, "pings",
+		     "%llu sent, %llu answered, %.1f / %.1f / %.1f ms (least, mean, most)",
 		     cell_number(alive, "sent"), cell_number(alive, "received"),
-		     (double)cell_number(alive, "rtt_min_us") / 1000, (double)cell_number(alive, "rtt_avg_us") / 1000,
+		     (double)cell_number(alive, "rtt_min_us") / 1000,
+		     (double)cell_number(alive, "rtt_avg_us") / 1000,
 		     (double)cell_number(alive, "rtt_max_us") / 1000);
 	else
 		line(out, "pings", "%llu sent, none answered", cell_number(alive, "sent"));
@@ -235,7 +251,8 @@ void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *ou
 
 static const char *peer_of(const json_t *row)
 {
-	return json_is_string(json_object_get(row, "to")) ? cell_text(row, "to") : cell_text(row, "from");
+	return json_is_string(json_object_get(row, "to")) ? cell_text(row, "to")
+							  : cell_text(row, "from");
 }
 
 static void show_packet(const json_t *row, FILE *out)
@@ -247,9 +264,11 @@ static void show_packet(const json_t *row, FILE *out)
 
 	if (!hex || len > sizeof(bytes) || hex_decode(hex, 2 * len, bytes, len) != 0)
 		return;
-	fprintf(out, "\n%s, %s, %s %s, %s, %llu bytes%s\n", cell_text(row, "name"), cell_ago(row, "age", age),
-		json_is_string(json_object_get(row, "to")) ? "to" : "from", peer_of(row), cell_text(row, "source"),
-		cell_number(row, "length"), len < cell_number(row, "length") ? ", of which the first" : "");
+	fprintf(out, "\n%s, %s, %s %s, %s, %llu bytes%s\n", cell_text(row, "name"),
+		cell_ago(row, "age", age),
+		json_is_string(json_object_get(row, "to")) ? "to" : "from", peer_of(row),
+		cell_text(row, "source"), cell_number(row, "length"),
+		len < cell_number(row, "length") ? ", of which the first" : "");
 	dump_bytes(bytes, len, out);
 }
 

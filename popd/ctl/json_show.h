@@ -9,7 +9,8 @@
 #include "popd/ctl/json.h"
 
 void show_status(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
-void show_tunnel_list(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
+void show_tunnel_list(const json_t *answer, const struct popctl_request *request, FILE *out)
+	NONNULL;
 void show_tunnel(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
 void show_errors(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;
 void show_counters(const json_t *answer, const struct popctl_request *request, FILE *out) NONNULL;

@@ -14,7 +14,8 @@
 static const char clear_screen[] = "\033[H\033[J";
 
 static const char *const heads[] = {
-	"TUNNEL", "TYPE", "ENDPOINT", "IN", "OUT", "PKT/S IN", "PKT/S OUT", "DROPS/S", "ALL IN", "ALL OUT", "DROPS",
+	"TUNNEL",    "TYPE",    "ENDPOINT", "IN",      "OUT",   "PKT/S IN",
+	"PKT/S OUT", "DROPS/S", "ALL IN",   "ALL OUT", "DROPS",
 };
 
 static void add_row(struct columns *c, const json_t *t)
@@ -45,8 +46,8 @@ static void show_table(const json_t *o, FILE *out)
 		columns_add(c, heads[i]);
 	for (size_t i = 0; i < json_array_size(list); i++)
 		add_row(c, json_array_get(list, i));
-	fprintf(out, "the busiest tunnels by %s, in the last %.1f s; IN is from the client\n", cell_text(o, "by"),
-		(double)cell_number(o, "window_ms") / 1000);
+	fprintf(out, "the busiest tunnels by %s, in the last %.1f s; IN is from the client\n",
+		cell_text(o, "by"), (double)cell_number(o, "window_ms") / 1000);
 	if (json_array_size(list) > 0)
 		columns_print(c, out);
 	else
@@ -58,7 +59,9 @@ static void show_table(const json_t *o, FILE *out)
 static bool show(const json_t *answer, const struct popctl_request *r, bool is_terminal, FILE *out)
 {
 	if (r->json) {
-		(void)json_dumpf(answer, out, JSON_REAL_PRECISION(9) | (r->once ? JSON_INDENT(2) : JSON_COMPACT));
+		(void)json_dumpf(answer, out,
+				 JSON_REAL_PRECISION(9) |
+					 (r->once ? JSON_INDENT(2) : JSON_COMPACT));
 		fputc('\n', out);
 	} else {
 		if (is_terminal && !r->once)
@@ -79,7 +82,8 @@ static void wait_for(unsigned ms)
 
 int popctl_top(int fd, const struct popctl_request *r, FILE *out, FILE *err)
 {
-	json_t *request = json_pack("{s:s, s:i}", "command", "top", "limit", (int)r->limit), *answer;
+	json_t *request = json_pack("{s:s, s:i}", "command", "top", "limit", (int)r->limit),
+	       *answer;
 	bool is_terminal = isatty(fileno(out)) == 1, first = true, done = false;
 
 	if (r->by)

@@ -27,7 +27,8 @@ static char *request_text(const struct popctl_request *r, enum packet_form form)
 		(void)json_array_append_new(list, json_string(r->arguments[i]));
 	(void)json_object_set_new(o, "what", list);
 	(void)json_object_set_new(o, "all", json_boolean(r->all));
-	(void)json_object_set_new(o, "snap", json_integer(form == FORM_TEXT ? SNAP_HEADERS : SNAP_ALL));
+	(void)json_object_set_new(o, "snap",
+				  json_integer(form == FORM_TEXT ? SNAP_HEADERS : SNAP_ALL));
 	char *text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	return text;
@@ -58,7 +59,8 @@ static int follow(struct stream *stream, struct packet_show *show, FILE *err)
 	return !line && why[0] ? 1 : 0;
 }
 
-static int ask_and_follow(int fd, const struct popctl_request *r, struct packet_show *show, FILE *err)
+static int ask_and_follow(int fd, const struct popctl_request *r, struct packet_show *show,
+			  FILE *err)
 {
 	char why[CLIENT_WHY], *request = request_text(r, show->form);
 	struct stream *stream = request ? stream_open(fd) : NULL;

@@ -39,16 +39,20 @@ static const struct {
 	const char *help;
 } options[] = {
 	[OPTION_ALL] = { "--all", NULL, "all there are" },
-	[OPTION_PACKET] = { "--packet", NULL, "with the first bytes of the last packet of each kind, as received" },
+	[OPTION_PACKET] = { "--packet", NULL,
+			    "with the first bytes of the last packet of each kind, as received" },
 	[OPTION_RESET] = { "--reset", NULL, "count drops from now on" },
 	[OPTION_LIMIT] = { "-n", "N", "so many of them, 1 to 200 (default 20)" },
 	[OPTION_BY] = { "--by", "WHAT", "busy in bytes (default), packets or drops" },
-	[OPTION_INTERVAL] = { "--interval", "S", "seconds from table to table (default 2; with --once 1)" },
+	[OPTION_INTERVAL] = { "--interval", "S",
+			      "seconds from table to table (default 2; with --once 1)" },
 	[OPTION_ONCE] = { "--once", NULL, "one table" },
 	[OPTION_COUNT] = { "-c", "N", "end after N packets" },
 	[OPTION_PCAP] = { "--pcap", "FILE", "write them to a capture file; -: to standard output" },
-	[OPTION_OUTER] = { "--outer", NULL, "in the file: IPv4 packets, as between client and PoP" },
-	[OPTION_INNER] = { "--inner", NULL, "in the file: IPv6 packets, as within the tunnel (the default)" },
+	[OPTION_OUTER] = { "--outer", NULL,
+			   "in the file: IPv4 packets, as between client and PoP" },
+	[OPTION_INNER] = { "--inner", NULL,
+			   "in the file: IPv6 packets, as within the tunnel (the default)" },
 };
 _Static_assert(ARRAY_LEN(options) == OPTION__COUNT, "every option has a row");
 
@@ -60,7 +64,10 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ { "status", NULL }, NULL, 0, "the PoP, its tunnels and how it stands with the database" },
-	{ { "tunnel", "list" }, NULL, BIT(ALL), "one line for each tunnel that is up; --all: for each there is" },
+	{ { "tunnel", "list" },
+	  NULL,
+	  BIT(ALL),
+	  "one line for each tunnel that is up; --all: for each there is" },
 	{ { "tunnel", "show" },
 	  "T-ID|ADDRESS",
 	  0,
@@ -77,12 +84,18 @@ static const struct {
 	  NULL,
 	  BIT(PACKET) | BIT(RESET),
 	  "what came and went, and what was dropped for which reason" },
-	{ { "reasons", NULL }, NULL, 0, "every reason a packet may be dropped for, and what it means" },
+	{ { "reasons", NULL },
+	  NULL,
+	  0,
+	  "every reason a packet may be dropped for, and what it means" },
 	{ { "top", NULL },
 	  NULL,
 	  BIT(LIMIT) | BIT(BY) | BIT(INTERVAL) | BIT(ONCE),
 	  "the busiest tunnels, until interrupted" },
-	{ { "reload", NULL }, NULL, 0, "read the configuration and all tunnels again, and say how that went" },
+	{ { "reload", NULL },
+	  NULL,
+	  0,
+	  "read the configuration and all tunnels again, and say how that went" },
 	{ { "log", NULL }, "LEVEL", 0, "log what is as grave as error, warn, info or debug" },
 };
 
@@ -93,17 +106,22 @@ static void print_help(FILE *f)
 	      f);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		char left[64];
-		snprintf(left, sizeof(left), "%s%s%s%s%s", commands[i].words[0], commands[i].words[1] ? " " : "",
-			 commands[i].words[1] ? commands[i].words[1] : "", commands[i].argument ? " " : "",
+		snprintf(left, sizeof(left), "%s%s%s%s%s", commands[i].words[0],
+			 commands[i].words[1] ? " " : "",
+			 commands[i].words[1] ? commands[i].words[1] : "",
+			 commands[i].argument ? " " : "",
 			 commands[i].argument ? commands[i].argument : "");
 		fprintf(f, "  %-28s %s\n", left, commands[i].help);
 		for (size_t o = 0; o < OPTION__COUNT; o++)
 			if (commands[i].options & (1u << o))
-				fprintf(f, "    %s%s%-*s %s\n", options[o].name, options[o].value ? " " : "",
-					26 - (int)strlen(options[o].name) - (options[o].value != NULL),
+				fprintf(f, "    %s%s%-*s %s\n", options[o].name,
+					options[o].value ? " " : "",
+					26 - (int)strlen(options[o].name) -
+						(options[o].value != NULL),
 					options[o].value ? options[o].value : "", options[o].help);
 	}
-	fputs("\n  --socket PATH                popd's control socket (default: $POPCTL_SOCKET or " DEFAULT_SOCKET ")\n"
+	fputs("\n  --socket PATH                popd's control socket (default: $POPCTL_SOCKET or " DEFAULT_SOCKET
+	      ")\n"
 	      "  --json                       answer as JSON\n\n"
 	      "Exit status: 0 done, 1 refused or no popd there, 2 called wrongly.\n",
 	      f);
@@ -130,7 +148,8 @@ static int take_option(int argc, char **argv, int *i, struct command_line *line)
 	for (size_t o = 0; o < OPTION__COUNT; o++) {
 		size_t len = strlen(options[o].name);
 		const char *word = argv[*i];
-		if (strncmp(word, options[o].name, len) != 0 || (word[len] != '\0' && word[len] != '='))
+		if (strncmp(word, options[o].name, len) != 0 ||
+		    (word[len] != '\0' && word[len] != '='))
 			continue;
 		if ((word[len] == '=') > (options[o].value != NULL))
 			return misuse("has no value: ", options[o].name);
@@ -181,7 +200,8 @@ static int check_options(const struct command_line *line, unsigned allowed, cons
 {
 	for (size_t o = 0; o < OPTION__COUNT; o++)
 		if (line->options & ~allowed & (1u << o)) {
-			fprintf(stderr, "popctl: %s does not go with %s\ntry: popctl --help\n", options[o].name, name);
+			fprintf(stderr, "popctl: %s does not go with %s\ntry: popctl --help\n",
+				options[o].name, name);
 			return 2;
 		}
 	return 0;
@@ -193,13 +213,15 @@ static bool has(const struct command_line *line, enum option o)
 }
 
 /* An option that is a number from 1 to `max`, `def` without it. 0, or 2 after a sentence. */
-static int take_number(const struct command_line *line, enum option o, unsigned max, unsigned def, unsigned *out)
+static int take_number(const struct command_line *line, enum option o, unsigned max, unsigned def,
+		       unsigned *out)
 {
 	const char *text = line->values[o];
 	uint64_t v = def;
 
 	if (has(line, o) && num_parse_u64(text, strlen(text), 1, max, &v) != 0) {
-		fprintf(stderr, "popctl: %s %s: must be a number from 1 to %u\n", options[o].name, text, max);
+		fprintf(stderr, "popctl: %s %s: must be a number from 1 to %u\n", options[o].name,
+			text, max);
 		return 2;
 	}
 	*out = (unsigned)v;
@@ -254,12 +276,15 @@ static int find(const struct command_line *line, struct popctl_request *request)
 			continue;
 		/* some take several arguments, or none when it is all that is meant */
 		bool many = commands[i].argument && strstr(commands[i].argument, "...");
-		size_t least = words + (commands[i].argument != NULL && !(many && has(line, OPTION_ALL)));
-		size_t most = many ? words + POPCTL_ARGUMENTS : words + (commands[i].argument != NULL);
+		size_t least = words +
+			       (commands[i].argument != NULL && !(many && has(line, OPTION_ALL)));
+		size_t most = many ? words + POPCTL_ARGUMENTS
+				   : words + (commands[i].argument != NULL);
 		snprintf(name, sizeof(name), "%s%s%s", commands[i].words[0], words == 2 ? " " : "",
 			 words == 2 ? commands[i].words[1] : "");
 		if (line->n < least)
-			return misuse(name, commands[i].argument[0] == 'L' ? " needs a level" : " needs a tunnel");
+			return misuse(name, commands[i].argument[0] == 'L' ? " needs a level"
+									   : " needs a tunnel");
 		if (line->n > most)
 			return misuse("too many words: ", line->words[line->n - 1]);
 		if (check_options(line, commands[i].options, name) != 0)
@@ -277,7 +302,8 @@ static int find(const struct command_line *line, struct popctl_request *request)
 		int status = take_top(line, request);
 		return status != 0 ? status : take_trace(line, request);
 	}
-	return misuse(line->n ? "unknown command: " : "which command?", line->n ? line->words[0] : NULL);
+	return misuse(line->n ? "unknown command: " : "which command?",
+		      line->n ? line->words[0] : NULL);
 }
 
 int main(int argc, char **argv)
@@ -296,8 +322,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "popctl: %s\n", why);
 		return 1;
 	}
-	status = strcmp(request.command, "tunnel trace") == 0 ? popctl_trace(fd, &request, stdout, stderr)
-							      : popctl_run(fd, &request, stdout, stderr);
+	status = strcmp(request.command, "tunnel trace") == 0
+			 ? popctl_trace(fd, &request, stdout, stderr)
+			 : popctl_run(fd, &request, stdout, stderr);
 	close(fd);
 	if (fflush(stdout) != 0)
 		status = 1;

@@ -25,7 +25,8 @@ enum packet_kind packet_kind_of(const char *name)
 	return PACKET_OTHER;
 }
 
-const uint8_t *packet_inner(enum packet_kind kind, const uint8_t *data, size_t len, size_t *inner_len)
+const uint8_t *packet_inner(enum packet_kind kind, const uint8_t *data, size_t len,
+			    size_t *inner_len)
 {
 	struct ayiya_view ayiya;
 	size_t at = 0;
@@ -82,7 +83,8 @@ static void icmp6_text(const uint8_t *icmp, size_t len, char *out, size_t size)
 		snprintf(out, size, "ICMPv6 packet too big, MTU %u", be32_load(icmp + 4));
 		return;
 	}
-	if (icmp[0] == ICMP6_UNREACHABLE && icmp[1] < ARRAY_LEN(unreachable_names) && unreachable_names[icmp[1]]) {
+	if (icmp[0] == ICMP6_UNREACHABLE && icmp[1] < ARRAY_LEN(unreachable_names) &&
+	    unreachable_names[icmp[1]]) {
 		snprintf(out, size, "ICMPv6 %s", unreachable_names[icmp[1]]);
 		return;
 	}
@@ -117,7 +119,8 @@ static void inner_text(const uint8_t *packet, size_t len, char *out)
 	char from[IP6_TEXT], to[IP6_TEXT], upper[80];
 
 	upper_text(packet, len, upper, sizeof(upper));
-	snprintf(out, PACKET_TEXT, "%s > %s %s", ip6_text(&source, from), ip6_text(&destination, to), upper);
+	snprintf(out, PACKET_TEXT, "%s > %s %s", ip6_text(&source, from),
+		 ip6_text(&destination, to), upper);
 }
 
 /* ---- outer ---- */
@@ -145,7 +148,8 @@ static void ayiya_text(const uint8_t *data, size_t len, char *out)
 		snprintf(out, PACKET_TEXT, "AYIYA opcode %u", view.opcode);
 }
 
-const char *packet_text(enum packet_kind kind, const uint8_t *data, size_t len, char out[static PACKET_TEXT])
+const char *packet_text(enum packet_kind kind, const uint8_t *data, size_t len,
+			char out[static PACKET_TEXT])
 {
 	size_t inner_len;
 	const uint8_t *inner = packet_inner(kind, data, len, &inner_len);
@@ -157,6 +161,7 @@ const char *packet_text(enum packet_kind kind, const uint8_t *data, size_t len, 
 	else if (kind == PACKET_ICMP4 && len >= 2)
 		snprintf(out, PACKET_TEXT, "ICMPv4 type %u code %u", data[0], data[1]);
 	else
-		snprintf(out, PACKET_TEXT, "%s", kind == PACKET_HEARTBEAT ? "heartbeat" : "no IPv6 packet");
+		snprintf(out, PACKET_TEXT, "%s",
+			 kind == PACKET_HEARTBEAT ? "heartbeat" : "no IPv6 packet");
 	return out;
 }

@@ -10,14 +10,23 @@
 enum { PACKET_TEXT = 200 };
 
 /* How popd spells what the bytes of a packet are. */
-enum packet_kind { PACKET_INNER, PACKET_AYIYA, PACKET_HEARTBEAT, PACKET_PROTO41, PACKET_ICMP4, PACKET_OTHER };
+enum packet_kind {
+	PACKET_INNER,
+	PACKET_AYIYA,
+	PACKET_HEARTBEAT,
+	PACKET_PROTO41,
+	PACKET_ICMP4,
+	PACKET_OTHER
+};
 /* Of "tun", "probe", "ayiya", "udp" (what leaves as AYIYA), "heartbeat", "proto41" and "icmp4". */
 enum packet_kind packet_kind_of(const char *name) NONNULL;
 
 /* The inner IPv6 packet within; NULL: there is none. */
-const uint8_t *packet_inner(enum packet_kind kind, const uint8_t *data, size_t len, size_t *inner_len) NONNULL;
+const uint8_t *packet_inner(enum packet_kind kind, const uint8_t *data, size_t len,
+			    size_t *inner_len) NONNULL;
 
 /* Into `out`, which is returned. */
-const char *packet_text(enum packet_kind kind, const uint8_t *data, size_t len, char out[static PACKET_TEXT]) NONNULL;
+const char *packet_text(enum packet_kind kind, const uint8_t *data, size_t len,
+			char out[static PACKET_TEXT]) NONNULL;
 
 #endif

@@ -22,7 +22,9 @@ _Static_assert(sizeof(struct packet_head) == 16, "as the file has it");
 
 void pcap_begin(FILE *f, uint32_t linktype)
 {
-	struct file_head h = { .magic = 0xa1b2c3d4, .major = 2, .minor = 4, .snap = SNAP, .linktype = linktype };
+	struct file_head h = {
+		.magic = 0xa1b2c3d4, .major = 2, .minor = 4, .snap = SNAP, .linktype = linktype
+	};
 
 	fwrite(&h, sizeof(h), 1, f);
 }
@@ -60,8 +62,8 @@ static void write_ipv4(uint8_t h[static IPV4_HEADER], const struct pcap_outer *o
 }
 
 /* Of a packet that is not there whole the checksum cannot be known: none, which IPv4 allows. */
-static void write_udp(uint8_t h[static UDP_HEADER], const struct pcap_outer *o, const uint8_t *data, size_t len,
-		      size_t whole)
+static void write_udp(uint8_t h[static UDP_HEADER], const struct pcap_outer *o, const uint8_t *data,
+		      size_t len, size_t whole)
 {
 	uint8_t pseudo[12] = { 0 };
 
@@ -75,16 +77,19 @@ static void write_udp(uint8_t h[static UDP_HEADER], const struct pcap_outer *o, 
 	be32_store(pseudo + 4, o->to.addr.v);
 	pseudo[9] = IPV4_PROTOCOL_UDP;
 	be16_store(pseudo + 10, (uint16_t)(UDP_HEADER + whole));
-	uint16_t sum = csum_fold(csum_add(csum_add(csum_add(0, pseudo, sizeof(pseudo)), h, UDP_HEADER), data, len));
+	uint16_t sum = csum_fold(
+		csum_add(csum_add(csum_add(0, pseudo, sizeof(pseudo)), h, UDP_HEADER), data, len));
 	be16_store(h + 6, sum == 0 ? 0xffff : sum);
 }
 
-void pcap_outer(FILE *f, int64_t wall_us, const struct pcap_outer *o, const uint8_t *data, size_t len, size_t whole)
+void pcap_outer(FILE *f, int64_t wall_us, const struct pcap_outer *o, const uint8_t *data,
+		size_t len, size_t whole)
 {
 	uint8_t headers[HEADERS_MAX];
 	size_t header = IPV4_HEADER + (o->protocol == IPV4_PROTOCOL_UDP ? UDP_HEADER : 0);
 
-	if (whole > IPV4_LONGEST - header) /* merged of several, longer than any of them can have been */
+	if (whole >
+	    IPV4_LONGEST - header) /* merged of several, longer than any of them can have been */
 		whole = IPV4_LONGEST - header;
 	if (len > whole)
 		len = whole;

@@ -28,7 +28,7 @@ void pcap_begin(FILE *f, uint32_t linktype) NONNULL;
 /* A packet of `whole` bytes, of which there are `len`. */
 void pcap_inner(FILE *f, int64_t wall_us, const uint8_t *data, size_t len, size_t whole) NONNULL;
 /* The same, of an outer one's payload. */
-void pcap_outer(FILE *f, int64_t wall_us, const struct pcap_outer *o, const uint8_t *data, size_t len, size_t whole)
-	NONNULL;
+void pcap_outer(FILE *f, int64_t wall_us, const struct pcap_outer *o, const uint8_t *data,
+		size_t len, size_t whole) NONNULL;
 
 #endif

@@ -26,8 +26,8 @@ bool build_may_start(struct popd *d)
 		log_error("%s", why);
 		return false;
 	}
-	d->control = control_create(d->loop, d->settings->control, wiring_control_asked, wiring_control_left, d,
-				    control_why);
+	d->control = control_create(d->loop, d->settings->control, wiring_control_asked,
+				    wiring_control_left, d, control_why);
 	if (!d->control) {
 		log_error("%s", control_why);
 		return false;
@@ -43,7 +43,8 @@ bool build_may_start(struct popd *d)
 static void choose_offloads(struct popd *d)
 {
 	for (enum offload o = 0; o < OFFLOAD__COUNT; o++)
-		atomic_init(&d->offloads.state[o], d->settings->offloads[o] ? OFFLOAD_ON : OFFLOAD_OFF);
+		atomic_init(&d->offloads.state[o],
+			    d->settings->offloads[o] ? OFFLOAD_ON : OFFLOAD_OFF);
 	d->sha1 = sha1_set_choose((enum sha1_engine)d->settings->sha1);
 }
 
@@ -58,7 +59,9 @@ static bool make_table(struct popd *d)
 		d->encap = bpf_encap_create(slots, &d->offloads);
 	struct tunnel *memory = d->encap ? bpf_encap_tunnels(d->encap) : NULL;
 	d->digest = digest_ctx_create();
-	d->table = random_bytes(seed, sizeof(seed)) ? table_create_in(memory, slots, d->worker_count, seed) : NULL;
+	d->table = random_bytes(seed, sizeof(seed))
+			   ? table_create_in(memory, slots, d->worker_count, seed)
+			   : NULL;
 	if (!d->digest || !d->table)
 		return false;
 	d->store = store_create(d->settings->snapshot, d->settings->name, d->table);
@@ -173,7 +176,8 @@ void build_encap(struct popd *d)
 	if (!d->encap) {
 		bpf_encap_clear(s->tun);
 	} else if (link_look_up_ipv4(d->link) != 0) {
-		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP), s->tun);
+		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP),
+			 s->tun);
 		offload_lost(&d->offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING);
 	} else if (bpf_encap_start(d->encap, d->table, s->tun, s->ipv4, settings_dscp(s)) == 0) {
 		bpf_encap_tick(d->encap, wiring_now(), (uint32_t)s->expiry);
@@ -185,15 +189,16 @@ static struct pgpool *make_pool(struct popd *d)
 	const struct settings *s = d->settings;
 
 	snprintf(d->channel, sizeof(d->channel), "feed_%s", s->name);
-	return pgpool_create(d->loop, &(struct pgpool_conf){ .conninfo = s->conninfo,
-							     .application = "popd",
-							     .connections = DATABASE_CONNECTIONS,
-							     .queue_max = DATABASE_QUEUE,
-							     .connect_timeout = (double)s->connect_timeout,
-							     .query_timeout = (double)s->query_timeout,
-							     .listen = d->channel,
-							     .notify = wiring_notified,
-							     .notify_ctx = d });
+	return pgpool_create(d->loop,
+			     &(struct pgpool_conf){ .conninfo = s->conninfo,
+						    .application = "popd",
+						    .connections = DATABASE_CONNECTIONS,
+						    .queue_max = DATABASE_QUEUE,
+						    .connect_timeout = (double)s->connect_timeout,
+						    .query_timeout = (double)s->query_timeout,
+						    .listen = d->channel,
+						    .notify = wiring_notified,
+						    .notify_ctx = d });
 }
 
 static struct pgfeed *make_feed(struct popd *d, uint64_t seq)
@@ -237,7 +242,8 @@ static struct pgreport *make_report(struct popd *d)
 bool build_database(struct popd *d, uint64_t seq)
 {
 	d->endpoint_scan = endpoint_scan_create(d->loop, d->table, d->workers[0]);
-	d->prober = prober_create(d->loop, d->table, d->workers, d->worker_count, &d->settings->expiry);
+	d->prober = prober_create(d->loop, d->table, d->workers, d->worker_count,
+				  &d->settings->expiry);
 	d->pool = make_pool(d);
 	d->feed = d->pool ? make_feed(d, seq) : NULL;
 	d->report = d->feed ? make_report(d) : NULL;

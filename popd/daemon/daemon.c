@@ -36,7 +36,8 @@ static void reload_settings(struct popd *d)
 	log_set_level((enum log_level)d->settings->log_level);
 	for (unsigned i = 0; i < d->worker_count; i++)
 		if (!worker_set_expiry(d->workers[i], (uint32_t)d->settings->expiry))
-			log_warnx("worker %u was too busy to hear of the new expiry; reload again", i);
+			log_warnx("worker %u was too busy to hear of the new expiry; reload again",
+				  i);
 	pgreport_set_intervals(d->report, (double)d->settings->report_interval,
 			       (double)d->settings->statistics_interval);
 	metrics_listen(d->metrics);
@@ -86,7 +87,8 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 	if (++d->seconds % COLLECT_PERIOD == 0 || quarter_ends)
 		wiring_collect_statistics(d);
 	if (d->encap && d->seconds % COLLECT_PERIOD == 0 && link_look_up_ipv4(d->link) != 0)
-		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP), d->settings->tun);
+		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP),
+			 d->settings->tun);
 }
 
 /* What the workers tell of watched packets; the loop comes round again when there is more of it than a turn may take. */
@@ -114,8 +116,9 @@ static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
 	for (unsigned i = 0; i < d->worker_count; i++) {
 		if (!worker_has_failed(d->workers[i]) || d->failed)
 			continue;
-		log_error("the interface %s has vanished under popd, which ends so that it can be started anew",
-			  d->settings->tun);
+		log_error(
+			"the interface %s has vanished under popd, which ends so that it can be started anew",
+			d->settings->tun);
 		d->failed = true;
 		ev_break(loop, EVBREAK_ALL);
 	}
@@ -210,8 +213,8 @@ int daemon_run(struct settings *settings, const char *path)
 	d->enabled = true;
 	d->worker_count = settings_worker_count(settings, TABLE_WORKERS);
 	if (start(d)) {
-		log_info("popd " BROKER_VERSION " of %s: %u workers on %s, %zu tunnels", settings->name,
-			 d->worker_count, settings->tun, table_count(d->table));
+		log_info("popd " BROKER_VERSION " of %s: %u workers on %s, %zu tunnels",
+			 settings->name, d->worker_count, settings->tun, table_count(d->table));
 		ev_run(d->loop, 0);
 		checkpoint_save(d->checkpoint);
 		status = d->failed;

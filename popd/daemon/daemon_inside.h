@@ -114,7 +114,8 @@ void wiring_control_facts(void *ctx, struct control_facts *out);
 void wiring_load(void *ctx, unsigned worker, struct view_load *out);
 struct top *wiring_top(void *ctx);
 void wiring_metrics(void *ctx, struct metrics_pop *out);
-enum control_verdict wiring_control_asked(void *ctx, unsigned client, const char *line, size_t len, char **answer);
+enum control_verdict wiring_control_asked(void *ctx, unsigned client, const char *line, size_t len,
+					  char **answer);
 void wiring_control_left(void *ctx, unsigned client);
 void wiring_follow(void *ctx, unsigned client, const struct trace_filter *filter);
 bool wiring_tell(void *ctx, unsigned client, const char *line, size_t len);

@@ -29,7 +29,8 @@ static int by_endpoint(const void *a, const void *b)
 {
 	const struct question *x = a, *y = b;
 
-	return (x->icmp_error.about > y->icmp_error.about) - (x->icmp_error.about < y->icmp_error.about);
+	return (x->icmp_error.about > y->icmp_error.about) -
+	       (x->icmp_error.about < y->icmp_error.about);
 }
 
 /* The first question about an endpoint word that is not less. */
@@ -55,7 +56,8 @@ static void ask(struct endpoint_scan *s, struct tunnel *t)
 	if (!c || endpoint == 0)
 		return;
 	uint64_t about = endpoint_pack(endpoint_of(endpoint), 0);
-	for (size_t i = first_from(s, about); i < s->n && s->questions[i].icmp_error.about == about; i++) {
+	for (size_t i = first_from(s, about); i < s->n && s->questions[i].icmp_error.about == about;
+	     i++) {
 		struct question *q = &s->questions[i];
 		/* A worker that is behind has better things to do; whoever quoted will do so again. */
 		if (q->answers < ANSWERS && icmp_error_is_about(&q->icmp_error, t, c) &&
@@ -71,7 +73,8 @@ static void take_turn(struct ev_loop *loop, struct ev_timer *timer, int revents)
 
 	(void)revents;
 	s->n = 0;
-	while (s->n < QUESTIONS && worker_next_icmp_error(s->worker, &s->questions[s->n].icmp_error))
+	while (s->n < QUESTIONS &&
+	       worker_next_icmp_error(s->worker, &s->questions[s->n].icmp_error))
 		s->questions[s->n++].answers = 0;
 	qsort(s->questions, s->n, sizeof(s->questions[0]), by_endpoint);
 	for (size_t i = 0; i < slots && s->n > 0; i++)
@@ -83,7 +86,8 @@ static void take_turn(struct ev_loop *loop, struct ev_timer *timer, int revents)
 		ev_timer_stop(loop, timer);
 }
 
-struct endpoint_scan *endpoint_scan_create(struct ev_loop *loop, struct table *t, struct worker *worker)
+struct endpoint_scan *endpoint_scan_create(struct ev_loop *loop, struct table *t,
+					   struct worker *worker)
 {
 	struct endpoint_scan *s = calloc(1, sizeof(*s));
 

@@ -15,7 +15,8 @@ struct table;
 struct worker;
 
 /* `worker`: the one that receives ICMPv4; it outlives this. NULL: no memory. */
-struct endpoint_scan *endpoint_scan_create(struct ev_loop *loop, struct table *t, struct worker *worker) NONNULL;
+struct endpoint_scan *endpoint_scan_create(struct ev_loop *loop, struct table *t,
+					   struct worker *worker) NONNULL;
 void endpoint_scan_free(struct endpoint_scan *s); /* NULL is fine */
 
 /* There may be ICMP errors waiting. */

@@ -46,7 +46,8 @@ void events_free(struct events *e)
 
 static void tell(struct events *e, const struct worker_event *event)
 {
-	const struct tunnel_conf *c = atomic_load_explicit(&event->tunnel->conf, memory_order_relaxed);
+	const struct tunnel_conf *c = atomic_load_explicit(&event->tunnel->conf,
+							   memory_order_relaxed);
 	uint32_t now = (uint32_t)wall_now().s, *told = &e->told[event->tunnel->slot];
 	char at[ENDPOINT4_TEXT], was[ENDPOINT4_TEXT];
 
@@ -55,10 +56,12 @@ static void tell(struct events *e, const struct worker_event *event)
 	*told = now;
 	endpoint4_text(endpoint_of(event->endpoint), at);
 	if (event->kind == EVENT_ENDPOINT_MOVED && event->old_endpoint != 0)
-		log_limited(&e->limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_INFO, "T%" PRIu32 " has moved to %s from %s",
-			    c->id, at, endpoint4_text(endpoint_of(event->old_endpoint), was));
+		log_limited(&e->limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_INFO,
+			    "T%" PRIu32 " has moved to %s from %s", c->id, at,
+			    endpoint4_text(endpoint_of(event->old_endpoint), was));
 	else
-		log_limited(&e->limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_INFO, "T%" PRIu32 " is up at %s", c->id, at);
+		log_limited(&e->limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_INFO,
+			    "T%" PRIu32 " is up at %s", c->id, at);
 }
 
 void events_drain(struct events *e, struct worker *const *workers, unsigned n)

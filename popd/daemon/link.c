@@ -26,7 +26,8 @@ struct link *link_create(const struct settings *s)
 	}
 	l->settings = s;
 	l->netlink = netlink_create();
-	if (l->netlink && netlink_link_up(l->netlink, s->tun, (uint32_t)s->tun_mtu, QUEUE_LENGTH) == 0)
+	if (l->netlink &&
+	    netlink_link_up(l->netlink, s->tun, (uint32_t)s->tun_mtu, QUEUE_LENGTH) == 0)
 		return l;
 	log_errno("the interface %s cannot be brought up", s->tun);
 	link_free(l);
@@ -71,7 +72,8 @@ static bool forwards_ipv4(const char *tun)
 
 int link_look_up_ipv4(struct link *l)
 {
-	return forwards_ipv4(l->settings->tun) ? 0 : netlink_forward_ipv4(l->netlink, l->settings->tun);
+	return forwards_ipv4(l->settings->tun) ? 0
+					       : netlink_forward_ipv4(l->netlink, l->settings->tun);
 }
 
 uint64_t link_queue_drops(struct link *l)

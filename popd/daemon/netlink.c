@@ -103,9 +103,10 @@ int netlink_link_up(struct netlink *nl, const char *interface, uint32_t mtu, uin
 		return err;
 	m = begin(nl, RTM_NEWLINK, NLM_F_ACK);
 	info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
-	*info = (struct ifinfomsg){
-		.ifi_family = AF_UNSPEC, .ifi_index = (int)index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP
-	};
+	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC,
+				    .ifi_index = (int)index,
+				    .ifi_flags = IFF_UP,
+				    .ifi_change = IFF_UP };
 	return talk(nl, m, NULL, NULL);
 }
 
@@ -114,7 +115,8 @@ int netlink_forward_ipv4(struct netlink *nl, const char *interface)
 	struct nlmsghdr *m = begin(nl, RTM_NEWLINK, NLM_F_ACK);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
 
-	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(interface) };
+	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC,
+				    .ifi_index = (int)if_nametoindex(interface) };
 	if (info->ifi_index == 0)
 		return -ERR_SYS;
 	struct nlattr *families = mnl_attr_nest_start(m, IFLA_AF_SPEC);
@@ -127,8 +129,8 @@ int netlink_forward_ipv4(struct netlink *nl, const char *interface)
 	return talk(nl, m, NULL, NULL);
 }
 
-static struct nlmsghdr *route_message(struct netlink *nl, uint16_t type, uint16_t flags, unsigned index,
-				      const struct prefix6 *p)
+static struct nlmsghdr *route_message(struct netlink *nl, uint16_t type, uint16_t flags,
+				      unsigned index, const struct prefix6 *p)
 {
 	struct nlmsghdr *m = begin(nl, type, NLM_F_ACK | flags);
 	struct rtmsg *r = mnl_nlmsg_put_extra_header(m, sizeof(*r));
@@ -177,7 +179,8 @@ static int note_route(const struct nlmsghdr *m, void *ctx)
 	const struct rtmsg *r = mnl_nlmsg_get_payload(m);
 	struct route_seen seen = { .prefix.len = r->rtm_dst_len };
 
-	if (r->rtm_family != AF_INET6 || r->rtm_protocol != NETLINK_ROUTE_PROTOCOL || r->rtm_table != RT_TABLE_MAIN)
+	if (r->rtm_family != AF_INET6 || r->rtm_protocol != NETLINK_ROUTE_PROTOCOL ||
+	    r->rtm_table != RT_TABLE_MAIN)
 		return MNL_CB_OK;
 	if (mnl_attr_parse(m, sizeof(*r), note_route_attribute, &seen) != MNL_CB_OK)
 		return MNL_CB_OK;
@@ -204,8 +207,8 @@ static bool is_among(const struct prefix6 *p, const struct prefix6 *list, size_t
 	return false;
 }
 
-int netlink_set_routes(struct netlink *nl, const char *interface, const struct prefix6 *prefixes, size_t n,
-		       struct netlink_change *change)
+int netlink_set_routes(struct netlink *nl, const char *interface, const struct prefix6 *prefixes,
+		       size_t n, struct netlink_change *change)
 {
 	struct present present = { .index = if_nametoindex(interface) };
 	int saved = 0;
@@ -218,8 +221,9 @@ int netlink_set_routes(struct netlink *nl, const char *interface, const struct p
 			continue;
 		/* CREATE without EXCL or REPLACE: a route of the operator's to the same prefix is left alone,
 		 * whatever its metric. */
-		if (talk(nl, route_message(nl, RTM_NEWROUTE, NLM_F_CREATE, present.index, &prefixes[i]), NULL, NULL) ==
-		    0)
+		if (talk(nl,
+			 route_message(nl, RTM_NEWROUTE, NLM_F_CREATE, present.index, &prefixes[i]),
+			 NULL, NULL) == 0)
 			change->added++;
 		else if (errno != EEXIST)
 			saved = errno;
@@ -227,7 +231,8 @@ int netlink_set_routes(struct netlink *nl, const char *interface, const struct p
 	for (size_t i = 0; i < present.n; i++) {
 		if (is_among(&present.routes[i], prefixes, n))
 			continue;
-		if (talk(nl, route_message(nl, RTM_DELROUTE, 0, present.index, &present.routes[i]), NULL, NULL) == 0)
+		if (talk(nl, route_message(nl, RTM_DELROUTE, 0, present.index, &present.routes[i]),
+			 NULL, NULL) == 0)
 			change->removed++;
 		else if (errno != ESRCH)
 			saved = errno;
@@ -260,7 +265,8 @@ uint64_t netlink_queue_drops(struct netlink *nl, const char *interface)
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
 	uint64_t drops = 0;
 
-	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(interface) };
+	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC,
+				    .ifi_index = (int)if_nametoindex(interface) };
 	if (info->ifi_index == 0 || talk(nl, m, note_link, &drops) != 0)
 		return 0;
 	return drops;

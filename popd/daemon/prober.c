@@ -65,14 +65,16 @@ static void ticked(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	p->now = (p->now + 1) % TICKS;
 }
 
-struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worker *const *workers, unsigned n,
-			     const int64_t *expiry)
+struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worker *const *workers,
+			     unsigned n, const int64_t *expiry)
 {
 	struct prober *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
-	*p = (struct prober){ .loop = loop, .table = t, .workers = workers, .n = n, .expiry = expiry };
+	*p = (struct prober){
+		.loop = loop, .table = t, .workers = workers, .n = n, .expiry = expiry
+	};
 	ev_timer_init(&p->tick, ticked, 1., 1.);
 	ev_timer_start(loop, &p->tick);
 	return p;

@@ -15,8 +15,8 @@ struct prober;
 struct worker;
 
 /* `workers` is an array of `n`, the caller's, that outlives it; `expiry` is read each time. NULL: no memory. */
-struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worker *const *workers, unsigned n,
-			     const int64_t *expiry) NONNULL;
+struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worker *const *workers,
+			     unsigned n, const int64_t *expiry) NONNULL;
 void prober_free(struct prober *p); /* NULL is fine */
 
 #endif

@@ -43,7 +43,8 @@ static int check_tun(char *why)
 
 	if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
 		return refuse(
-			why, "this machine has no /dev/net/tun: the kernel's tun module must be loaded (modprobe tun)");
+			why,
+			"this machine has no /dev/net/tun: the kernel's tun module must be loaded (modprobe tun)");
 	if (fd < 0)
 		return refuse(why, "/dev/net/tun cannot be opened: %s", strerror(errno));
 	close(fd);
@@ -59,10 +60,14 @@ static int check_proto41(const char *path, char *why)
 	size_t size = 0;
 
 	if (access("/proc/sys/net/ipv4/conf/sit0", F_OK) == 0)
-		return refuse(why, "the kernel's sit driver is active (there is a sit0 interface): %s", advice);
+		return refuse(why,
+			      "the kernel's sit driver is active (there is a sit0 interface): %s",
+			      advice);
 	FILE *f = fopen(path, "re");
 	if (!f)
-		return errno == ENOENT ? 0 : refuse(why, "%s cannot be read: %s", path, strerror(errno));
+		return errno == ENOENT
+			       ? 0
+			       : refuse(why, "%s cannot be read: %s", path, strerror(errno));
 	ssize_t len = getdelim(&text, &size, '\0', f);
 	fclose(f);
 	const char *owner = len > 0 ? startup_find_proto41_owner(text) : NULL;
@@ -103,18 +108,20 @@ static int check_port(struct ip4 ip, int64_t port, const char *what, char *why)
 	if (err == EADDRNOTAVAIL)
 		return refuse(why, "ipv4 = %s is not an address of this host", ip4_text(ip, text));
 	if (err == EADDRINUSE)
-		return refuse(why, "UDP port %d (%s) of %s is taken by another program", (int)port, what,
-			      ip4_text(ip, text));
+		return refuse(why, "UDP port %d (%s) of %s is taken by another program", (int)port,
+			      what, ip4_text(ip, text));
 	if (err)
-		return refuse(why, "UDP port %d of %s cannot be used: %s", (int)port, ip4_text(ip, text),
-			      strerror(err));
+		return refuse(why, "UDP port %d of %s cannot be used: %s", (int)port,
+			      ip4_text(ip, text), strerror(err));
 	return 0;
 }
 
 int startup_check_machine(const struct settings *s, char why[static STARTUP_WHY])
 {
 	if (!has_capability(CAP_NET_ADMIN) || !has_capability(CAP_NET_RAW))
-		return refuse(why, "popd must run as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW");
+		return refuse(
+			why,
+			"popd must run as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW");
 	int err = check_tun(why);
 	return err ? err : check_proto41(s->modules, why);
 }

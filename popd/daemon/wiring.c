@@ -92,8 +92,9 @@ void wiring_report_answered(void *ctx, bool enabled, uint64_t seq)
 	struct popd *d = ctx;
 
 	if (enabled != d->enabled)
-		log_info(enabled ? "the broker has enabled this PoP"
-				 : "the broker has disabled this PoP; its tunnels keep working as long as popd runs");
+		log_info(
+			enabled ? "the broker has enabled this PoP"
+				: "the broker has disabled this PoP; its tunnels keep working as long as popd runs");
 	d->enabled = enabled;
 	pgfeed_heard_seq(d->feed, seq);
 }
@@ -118,7 +119,8 @@ static void add_queues(const struct worker *w, struct control_facts *out)
 		while (k < out->queue_count && strcmp(out->queues[k].name, queues[i].name) != 0)
 			k++;
 		if (k == out->queue_count)
-			out->queues[out->queue_count++] = (struct worker_queue){ queues[i].name, 0 };
+			out->queues[out->queue_count++] = (struct worker_queue){ queues[i].name,
+										 0 };
 		out->queues[k].drops += queues[i].drops;
 	}
 }
@@ -166,7 +168,8 @@ void wiring_control_facts(void *ctx, struct control_facts *out)
 		add_queues(d->workers[i], out);
 }
 
-enum control_verdict wiring_control_asked(void *ctx, unsigned client, const char *line, size_t len, char **answer)
+enum control_verdict wiring_control_asked(void *ctx, unsigned client, const char *line, size_t len,
+					  char **answer)
 {
 	struct popd *d = ctx;
 

@@ -28,9 +28,10 @@
 #include "popd/fastpath/encap41.h"
 #include "popd/fastpath/encap_rules.h"
 
-#define SAME(ours, field, theirs, member)                                                                       \
-	_Static_assert(offsetof(struct ours, field) == offsetof(struct theirs, member) &&                       \
-			       sizeof(((struct ours *)NULL)->field) == sizeof(((struct theirs *)NULL)->member), \
+#define SAME(ours, field, theirs, member)                                                 \
+	_Static_assert(offsetof(struct ours, field) == offsetof(struct theirs, member) && \
+			       sizeof(((struct ours *)NULL)->field) ==                    \
+				       sizeof(((struct theirs *)NULL)->member),           \
 		       "the kernel's side sees " #theirs " as it is")
 SAME(tunnel, endpoint, encap41_tunnel, endpoint);
 SAME(tunnel, heard, encap41_tunnel, heard);
@@ -41,12 +42,14 @@ SAME(tunnel_counters, packets_out, encap41_counters, packets_out);
 SAME(tunnel_counters, bytes_out, encap41_counters, bytes_out);
 _Static_assert(sizeof(struct tunnel) == sizeof(struct encap41_tunnel), "");
 _Static_assert(sizeof(struct tunnel_counters) == sizeof(struct encap41_counters), "");
-_Static_assert((int)TUNNEL_PLAIN_STATIC == (int)ENCAP41_PLAIN_STATIC && (int)TUNNEL_MTU_MIN == (int)ENCAP41_MTU_MIN &&
+_Static_assert((int)TUNNEL_PLAIN_STATIC == (int)ENCAP41_PLAIN_STATIC &&
+		       (int)TUNNEL_MTU_MIN == (int)ENCAP41_MTU_MIN &&
 		       (int)PATH_LIFE == (int)ENCAP41_PATH_LIFE,
 	       "");
 
 enum {
-	PREFIXES_A_TUNNEL = 4,   /* that there is room for: its own, its routed one, a subnet, one in hand; */
+	PREFIXES_A_TUNNEL =
+		4, /* that there is room for: its own, its routed one, a subnet, one in hand; */
 	PREFIXES_MORE = 1 << 16, /* and so many in all, for those with more */
 	BATCH = 1024,
 	DEVICES_PERIOD = 10, /* seconds between looks at the interfaces */
@@ -127,13 +130,15 @@ static void publish_rules(struct bpf_encap *e)
 {
 	uint32_t next = !encap41_set(conf_of(e)->rules);
 	struct encap41_own *own = (struct encap41_own *)e->own.memory + next * ENCAP41_OWN;
-	struct encap41_length *lengths = (struct encap41_length *)e->lengths.memory + next * ENCAP41_LENGTHS;
+	struct encap41_length *lengths = (struct encap41_length *)e->lengths.memory +
+					 next * ENCAP41_LENGTHS;
 	struct encap_rules r;
 
 	encap_rules_build(&r, &e->lengths_used, &e->pop);
 	memcpy(own, r.own, r.own_count * sizeof(r.own[0]));
 	memcpy(lengths, r.lengths, r.length_count * sizeof(r.lengths[0]));
-	atomic_store((_Atomic uint32_t *)&conf_of(e)->rules, encap41_rules_word(next, r.own_count, r.length_count));
+	atomic_store((_Atomic uint32_t *)&conf_of(e)->rules,
+		     encap41_rules_word(next, r.own_count, r.length_count));
 }
 
 void bpf_encap_set_pop(struct bpf_encap *e, const struct pop_conf *pop)
@@ -224,7 +229,8 @@ static void note_devices(struct bpf_encap *e)
 	if (getifaddrs(&all) != 0)
 		return;
 	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-		const struct sockaddr_ll *link = (const struct sockaddr_ll *)(const void *)i->ifa_addr;
+		const struct sockaddr_ll *link = (const struct sockaddr_ll *)(const void *)
+							 i->ifa_addr;
 		if (!link || link->sll_family != AF_PACKET || link->sll_hatype != ARPHRD_ETHER)
 			continue;
 		uint32_t index = (uint32_t)link->sll_ifindex;
@@ -288,20 +294,23 @@ static bool size_map(struct bpf_encap *e, const char *name, size_t entries)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(e->object, name);
 
-	return map && entries <= UINT32_MAX && bpf_map__set_max_entries(map, (uint32_t)entries) == 0;
+	return map && entries <= UINT32_MAX &&
+	       bpf_map__set_max_entries(map, (uint32_t)entries) == 0;
 }
 
 static bool load(struct bpf_encap *e, size_t slots)
 {
 	int processors = libbpf_num_possible_cpus();
 
-	e->object = bpf_object__open_mem(encap41_object, (size_t)(encap41_object_end - encap41_object), NULL);
+	e->object = bpf_object__open_mem(encap41_object,
+					 (size_t)(encap41_object_end - encap41_object), NULL);
 	if (!e->object || processors < 1)
 		return false;
 	e->processors = (size_t)processors;
 	return size_map(e, "tunnels", slots) && size_map(e, "counters", slots) &&
 	       size_map(e, "totals", e->processors) &&
-	       size_map(e, "prefixes", slots * PREFIXES_A_TUNNEL + PREFIXES_MORE) && bpf_object__load(e->object) == 0;
+	       size_map(e, "prefixes", slots * PREFIXES_A_TUNNEL + PREFIXES_MORE) &&
+	       bpf_object__load(e->object) == 0;
 }
 
 static bool map_memory(struct bpf_encap *e, const char *name, size_t size, struct mapped *m)
@@ -309,7 +318,8 @@ static bool map_memory(struct bpf_encap *e, const char *name, size_t size, struc
 	int fd = bpf_object__find_map_fd_by_name(e->object, name);
 
 	m->size = size;
-	m->memory = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	m->memory = fd < 0 ? MAP_FAILED
+			   : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return m->memory != MAP_FAILED;
 }
 
@@ -318,8 +328,11 @@ static bool map_all(struct bpf_encap *e, size_t slots)
 	e->prefixes = bpf_object__find_map_fd_by_name(e->object, "prefixes");
 	e->devices = bpf_object__find_map_fd_by_name(e->object, "devices");
 	return map_memory(e, "conf", sizeof(struct encap41_conf), &e->conf) &&
-	       map_memory(e, "own", ENCAP41_SETS * ENCAP41_OWN * sizeof(struct encap41_own), &e->own) &&
-	       map_memory(e, "lengths", ENCAP41_SETS * ENCAP41_LENGTHS * sizeof(struct encap41_length), &e->lengths) &&
+	       map_memory(e, "own", ENCAP41_SETS * ENCAP41_OWN * sizeof(struct encap41_own),
+			  &e->own) &&
+	       map_memory(e, "lengths",
+			  ENCAP41_SETS * ENCAP41_LENGTHS * sizeof(struct encap41_length),
+			  &e->lengths) &&
 	       map_memory(e, "tunnels", slots * sizeof(struct tunnel), &e->tunnels) &&
 	       map_memory(e, "counters", slots * sizeof(struct tunnel_counters), &e->counters) &&
 	       map_memory(e, "totals", e->processors * sizeof(struct encap41_total), &e->totals);
@@ -340,7 +353,8 @@ struct bpf_encap *bpf_encap_create(size_t slots, struct offloads *offloads)
 			return e;
 	}
 	if (offload_lost(offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING))
-		log_warn("the kernel does not take the program for %s", offload_name(OFFLOAD_BPF_ENCAP));
+		log_warn("the kernel does not take the program for %s",
+			 offload_name(OFFLOAD_BPF_ENCAP));
 	bpf_encap_free(e);
 	return NULL;
 }
@@ -380,7 +394,8 @@ struct counters *bpf_encap_counters(struct bpf_encap *e)
 
 /* ---- running ---- */
 
-int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, struct ip4 ipv4, enum dscp dscp)
+int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, struct ip4 ipv4,
+		    enum dscp dscp)
 {
 	int interface = (int)if_nametoindex(tun);
 
@@ -429,7 +444,9 @@ void bpf_encap_tick(struct bpf_encap *e, uint32_t now, uint32_t expiry)
 /* Of what the program had no memory for nothing is known but the number. */
 static void count_refused(struct bpf_encap *e, uint64_t refused)
 {
-	struct drop_note note = { .why = DROP_SEND_REFUSED, .refused = true, .time = (uint32_t)wall_now().s };
+	struct drop_note note = { .why = DROP_SEND_REFUSED,
+				  .refused = true,
+				  .time = (uint32_t)wall_now().s };
 
 	for (; e->refused < refused; e->refused++)
 		counters_drop(e->sums, UINT32_MAX, &note);

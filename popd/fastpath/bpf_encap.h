@@ -50,8 +50,8 @@ struct counters *bpf_encap_counters(struct bpf_encap *e) NONNULL;
 
 /* Tells the program all that is in the table (which lives in our memory) and puts it on the interface; packets take
  * the fast path from the next bpf_encap_tick on. 0; -ERR_SYS after a line in the log: popd does without. */
-int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, struct ip4 ipv4, enum dscp dscp)
-	NONNULL MUSTCHECK;
+int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, struct ip4 ipv4,
+		    enum dscp dscp) NONNULL MUSTCHECK;
 /* No packet takes the fast path any more. */
 void bpf_encap_stop(struct bpf_encap *e) NONNULL;
 

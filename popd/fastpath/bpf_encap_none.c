@@ -7,7 +7,8 @@
 struct bpf_encap *bpf_encap_create(size_t slots, struct offloads *offloads)
 {
 	(void)slots;
-	log_warnx("this popd was built without BPF: %s is missing", offload_name(OFFLOAD_BPF_ENCAP));
+	log_warnx("this popd was built without BPF: %s is missing",
+		  offload_name(OFFLOAD_BPF_ENCAP));
 	offload_lost(offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING);
 	return NULL;
 }
@@ -31,7 +32,8 @@ struct counters *bpf_encap_counters(struct bpf_encap *e)
 	return NULL;
 }
 
-int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, struct ip4 ipv4, enum dscp dscp)
+int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, struct ip4 ipv4,
+		    enum dscp dscp)
 {
 	(void)e;
 	(void)table;

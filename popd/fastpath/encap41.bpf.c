@@ -149,11 +149,13 @@ static __always_inline bool has_in_one_piece(struct __sk_buff *skb, const uint32
 	return start_of(skb) + wanted <= end_of(skb) || bpf_skb_pull_data(skb, wanted) == 0;
 }
 
-static __always_inline bool read_packet(struct __sk_buff *skb, struct transit *x, const struct encap41_conf *c)
+static __always_inline bool read_packet(struct __sk_buff *skb, struct transit *x,
+					const struct encap41_conf *c)
 {
 	if (skb->protocol != bpf_htons(ETH_P_IPV6))
 		return false;
-	if (skb->gso_size ? !has_in_one_piece(skb, IPV6_HEADER + TCP_HEADER) : !has_in_one_piece(skb, IPV6_HEADER))
+	if (skb->gso_size ? !has_in_one_piece(skb, IPV6_HEADER + TCP_HEADER)
+			  : !has_in_one_piece(skb, IPV6_HEADER))
 		return false;
 	const uint8_t *packet = start_of(skb), *end = end_of(skb);
 	if (packet + IPV6_HEADER > end)
@@ -198,7 +200,8 @@ static __always_inline const struct encap41_place *route(uint32_t rules, struct 
 		const struct encap41_length *l = bpf_map_lookup_elem(&lengths, &at);
 		if (!l)
 			break;
-		struct encap41_key key = { to.high & l->mask.high, to.low & l->mask.low, l->len, 0 };
+		struct encap41_key key = { to.high & l->mask.high, to.low & l->mask.low, l->len,
+					   0 };
 		const struct encap41_place *place = bpf_map_lookup_elem(&prefixes, &key);
 		if (place)
 			return place;
@@ -207,7 +210,8 @@ static __always_inline const struct encap41_place *route(uint32_t rules, struct 
 }
 
 /* True when the tunnel takes the packet at this moment. */
-static __always_inline bool enter(struct transit *x, const struct encap41_conf *c, const struct encap41_place *place)
+static __always_inline bool enter(struct transit *x, const struct encap41_conf *c,
+				  const struct encap41_place *place)
 {
 	uint32_t id = place->id;
 
@@ -228,7 +232,8 @@ static __always_inline bool enter(struct transit *x, const struct encap41_conf *
 }
 
 /* Where the kernel would send it, if it knows that without asking anyone. */
-static __always_inline bool find_neighbour(struct __sk_buff *skb, struct transit *x, const struct encap41_conf *c)
+static __always_inline bool find_neighbour(struct __sk_buff *skb, struct transit *x,
+					   const struct encap41_conf *c)
 {
 	x->next = (struct bpf_fib_lookup){
 		.family = AF_INET_FAMILY,
@@ -245,7 +250,8 @@ static __always_inline bool find_neighbour(struct __sk_buff *skb, struct transit
 	return bpf_map_lookup_elem(&devices, &device) != 0;
 }
 
-static __always_inline void write_headers(uint8_t *frame, const struct transit *x, const struct encap41_conf *c)
+static __always_inline void write_headers(uint8_t *frame, const struct transit *x,
+					  const struct encap41_conf *c)
 {
 	struct ethhdr *ethernet = (struct ethhdr *)frame;
 	struct iphdr *ip = (struct iphdr *)(frame + ETH_HLEN);
@@ -287,7 +293,8 @@ static __always_inline bool begin_wrapping(struct __sk_buff *skb)
 	return bpf_skb_adjust_room(skb, ENCAP41_IPV4_HEADER, BPF_ADJ_ROOM_MAC, how) == 0;
 }
 
-static __always_inline bool wrap(struct __sk_buff *skb, const struct transit *x, const struct encap41_conf *c)
+static __always_inline bool wrap(struct __sk_buff *skb, const struct transit *x,
+				 const struct encap41_conf *c)
 {
 	if (bpf_skb_change_head(skb, ETH_HLEN, 0) != 0)
 		return false;
@@ -331,8 +338,8 @@ int encap41(struct __sk_buff *skb)
 	uint32_t rules = c->rules;
 	if (!read_packet(skb, &x, c))
 		return TC_ACT_OK;
-	if (!encap41_is_plain_address(x.source, c->ipv4) || !encap41_is_plain_address(x.destination, c->ipv4) ||
-	    is_ours(rules, x.source))
+	if (!encap41_is_plain_address(x.source, c->ipv4) ||
+	    !encap41_is_plain_address(x.destination, c->ipv4) || is_ours(rules, x.source))
 		return TC_ACT_OK;
 	/* <tunnel prefix>:ffff::1 is popd itself, whatever is routed there. */
 	if ((uint16_t)x.destination.high == 0xffff && x.destination.low == 1)

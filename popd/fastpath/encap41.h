@@ -25,10 +25,12 @@ enum {
 struct encap41_tunnel {
 	uint64_t conf;
 	uint64_t endpoint; /* IPv4 address in the upper half */
-	uint64_t path; /* the path word of popd/core/path.h: MTU in the upper half, the second it is of in the lower */
+	uint64_t
+		path; /* the path word of popd/core/path.h: MTU in the upper half, the second it is of in the lower */
 	uint32_t newest;
 	uint32_t heard;
-	uint64_t plain; /* tunnel_plain of tunnel.h: T-id << 32 | MTU << 16 | flags; 0: popd alone knows what to do */
+	uint64_t
+		plain; /* tunnel_plain of tunnel.h: T-id << 32 | MTU << 16 | flags; 0: popd alone knows what to do */
 	uint32_t probe;
 	uint32_t held;
 	uint8_t unused[16];
@@ -70,7 +72,8 @@ struct encap41_own {
 	struct encap41_bits value, mask;
 };
 struct encap41_conf {
-	uint64_t lease_ns; /* CLOCK_MONOTONIC: after that the program leaves everything to popd, which may be dead */
+	uint64_t
+		lease_ns; /* CLOCK_MONOTONIC: after that the program leaves everything to popd, which may be dead */
 	uint32_t now;      /* wall seconds, as of the last renewal of the lease */
 	uint32_t expiry;   /* seconds */
 	uint32_t ipv4;     /* of the PoP, host order; 0: nothing is known yet */
@@ -111,7 +114,8 @@ struct encap41_total {
 /* A global unicast address (IPV6_GLOBAL of lib/wire/ipv6.h) that does not embed `v4` (ipv6_embeds). */
 static inline bool encap41_is_plain_address(struct encap41_bits a, uint32_t v4)
 {
-	uint32_t first = (uint32_t)(a.high >> 32), last = (uint32_t)a.low, third = (uint32_t)(a.low >> 32);
+	uint32_t first = (uint32_t)(a.high >> 32), last = (uint32_t)a.low,
+		 third = (uint32_t)(a.low >> 32);
 
 	if (first >= 0xfe800000)
 		return false; /* link-local, site-local, multicast */
@@ -124,7 +128,8 @@ static inline bool encap41_is_plain_address(struct encap41_bits a, uint32_t v4)
 	return (third & ~UINT32_C(0x02000000)) != 0x00005efe || last != v4;
 }
 
-static inline bool encap41_is_in(struct encap41_bits a, struct encap41_bits value, struct encap41_bits mask)
+static inline bool encap41_is_in(struct encap41_bits a, struct encap41_bits value,
+				 struct encap41_bits mask)
 {
 	return (((a.high & mask.high) ^ value.high) | ((a.low & mask.low) ^ value.low)) == 0;
 }
@@ -138,7 +143,8 @@ static inline bool encap41_is_up(uint64_t plain, uint32_t heard, uint32_t now, u
 /* encap_mtu of a protocol-41 tunnel. */
 static inline uint32_t encap41_mtu(uint64_t plain, uint64_t path, uint32_t now)
 {
-	uint32_t mtu = (uint32_t)(plain >> 16) & 0xffff, path_mtu = (uint32_t)(path >> 32), since = (uint32_t)path;
+	uint32_t mtu = (uint32_t)(plain >> 16) & 0xffff, path_mtu = (uint32_t)(path >> 32),
+		 since = (uint32_t)path;
 	uint32_t age = now >= since ? now - since : since - now;
 
 	if (path_mtu != 0 && age < ENCAP41_PATH_LIFE && path_mtu < mtu + ENCAP41_IPV4_HEADER)

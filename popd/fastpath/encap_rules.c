@@ -2,7 +2,8 @@
 
 #include "popd/core/prefixes.h"
 
-_Static_assert((int)ENCAP41_OWN >= (int)TABLE_POP_PREFIXES, "every prefix of the PoP has its place");
+_Static_assert((int)ENCAP41_OWN >= (int)TABLE_POP_PREFIXES,
+	       "every prefix of the PoP has its place");
 _Static_assert((int)ENCAP41_LENGTHS == (int)PREFIXES_LENGTHS, "every prefix length has its place");
 
 bool encap_lengths_note(struct encap_lengths *l, uint8_t len, enum table_prefix_change change)
@@ -33,7 +34,8 @@ static struct encap41_bits cut(const struct prefix6 *p)
 	return bits_of(prefix_bits_cut(prefix_bits_of(&p->addr), p->len));
 }
 
-void encap_rules_build(struct encap_rules *out, const struct encap_lengths *l, const struct pop_conf *pop)
+void encap_rules_build(struct encap_rules *out, const struct encap_lengths *l,
+		       const struct pop_conf *pop)
 {
 	size_t own = pop ? pop->prefix_count : 0;
 	uint32_t n = 0;

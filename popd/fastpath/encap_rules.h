@@ -18,7 +18,8 @@ struct encap_lengths {
 };
 
 /* A prefix of that length has changed; true: the list of lengths in use is another one now. */
-bool encap_lengths_note(struct encap_lengths *l, uint8_t len, enum table_prefix_change change) NONNULL;
+bool encap_lengths_note(struct encap_lengths *l, uint8_t len, enum table_prefix_change change)
+	NONNULL;
 
 struct encap_rules {
 	uint32_t own_count, length_count;
@@ -27,8 +28,8 @@ struct encap_rules {
 };
 
 /* Fills `out` from both; `pop` NULL: the PoP has no prefixes. */
-void encap_rules_build(struct encap_rules *out, const struct encap_lengths *l, const struct pop_conf *pop)
-	NONNULL_ARGS(1, 2);
+void encap_rules_build(struct encap_rules *out, const struct encap_lengths *l,
+		       const struct pop_conf *pop) NONNULL_ARGS(1, 2);
 
 /* How a prefix is looked up, and what is found. */
 struct encap41_key encap_key(const struct prefix6 *p) NONNULL;

@@ -13,7 +13,8 @@ struct checkpoint;
 struct store;
 
 /* `seq` tells up to which change of the feed the table is. NULL: no memory. */
-struct checkpoint *checkpoint_create(struct store *store, uint64_t (*seq)(void *ctx), void *ctx) NONNULL_ARGS(1, 2);
+struct checkpoint *checkpoint_create(struct store *store, uint64_t (*seq)(void *ctx), void *ctx)
+	NONNULL_ARGS(1, 2);
 void checkpoint_free(struct checkpoint *k); /* NULL is fine */
 
 /* The configuration has changed: call it once for all that came together. */

@@ -53,7 +53,8 @@ static int parse_endpoint(const struct feedrow_tunnel *row, struct tunnel_conf *
 }
 
 /* Static tunnels have a secret too (it logs in by TIC) but never use it here. */
-static int parse_secret(const struct feedrow_tunnel *row, struct tunnel_conf *c, struct digest_ctx *digest, char *why)
+static int parse_secret(const struct feedrow_tunnel *row, struct tunnel_conf *c,
+			struct digest_ctx *digest, char *why)
 {
 	size_t len = row->secret ? strlen(row->secret) : 0;
 
@@ -66,7 +67,8 @@ static int parse_secret(const struct feedrow_tunnel *row, struct tunnel_conf *c,
 		       : wrong(why, "no keys can be made of the secret");
 }
 
-static int parse_fields(const struct feedrow_tunnel *row, struct tunnel_conf *c, struct digest_ctx *digest, char *why)
+static int parse_fields(const struct feedrow_tunnel *row, struct tunnel_conf *c,
+			struct digest_ctx *digest, char *why)
 {
 	enum tunnel_type type;
 	struct prefix6 net;
@@ -75,10 +77,12 @@ static int parse_fields(const struct feedrow_tunnel *row, struct tunnel_conf *c,
 	if (!row->type || tunnel_type_parse(row->type, &type) != 0)
 		return wrong(why, "unknown type");
 	c->type = (uint8_t)type;
-	if (!row->prefix || prefix6_parse(row->prefix, strlen(row->prefix), &net) != 0 || net.len != 64)
+	if (!row->prefix || prefix6_parse(row->prefix, strlen(row->prefix), &net) != 0 ||
+	    net.len != 64)
 		return wrong(why, "the prefix is not a /64");
 	c->net = net.addr;
-	if (!row->mtu || num_parse_u64(row->mtu, strlen(row->mtu), TUNNEL_MTU_MIN, TUNNEL_MTU_MAX, &mtu) != 0)
+	if (!row->mtu ||
+	    num_parse_u64(row->mtu, strlen(row->mtu), TUNNEL_MTU_MIN, TUNNEL_MTU_MAX, &mtu) != 0)
 		return wrong(why, "the MTU is not one of %d to %d", TUNNEL_MTU_MIN, TUNNEL_MTU_MAX);
 	c->mtu = (uint16_t)mtu;
 	if (!row->enabled || (strcmp(row->enabled, "t") != 0 && strcmp(row->enabled, "f") != 0))
@@ -92,7 +96,8 @@ static int parse_fields(const struct feedrow_tunnel *row, struct tunnel_conf *c,
 	return err;
 }
 
-struct tunnel_conf *feedrow_parse_tunnel(const struct feedrow_tunnel *row, struct digest_ctx *digest, uint32_t *id,
+struct tunnel_conf *feedrow_parse_tunnel(const struct feedrow_tunnel *row,
+					 struct digest_ctx *digest, uint32_t *id,
 					 char why[static FEEDROW_WHY])
 {
 	size_t routes = row->routes ? count_items(row->routes) : 0;
@@ -129,7 +134,8 @@ static struct ip6 own_address(const struct prefix6 *tunnels)
 	return ip;
 }
 
-int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out, char why[static FEEDROW_WHY])
+int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out,
+		      char why[static FEEDROW_WHY])
 {
 	const char *tunnels = row->tunnel_prefixes ? row->tunnel_prefixes : "",
 		   *subnets = row->subnet_prefixes ? row->subnet_prefixes : "";
@@ -142,7 +148,8 @@ int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out, char 
 		return wrong(why, "no tunnel prefix");
 	if (n > TABLE_POP_PREFIXES || m > TABLE_POP_PREFIXES - n)
 		return wrong(why, "more than %d prefixes", TABLE_POP_PREFIXES);
-	if (parse_prefixes(tunnels, out->prefixes, n) != 0 || parse_prefixes(subnets, out->prefixes + n, m) != 0)
+	if (parse_prefixes(tunnels, out->prefixes, n) != 0 ||
+	    parse_prefixes(subnets, out->prefixes + n, m) != 0)
 		return wrong(why, "a prefix list is not a comma list of prefixes");
 	for (size_t i = 0; i < n; i++)
 		if (out->prefixes[i].len > 48)

@@ -19,7 +19,8 @@ struct feedrow_tunnel {
 };
 
 /* A malloc'ed configuration, or NULL with `why`; *id is the tunnel's id as far as it could be read, else 0. */
-struct tunnel_conf *feedrow_parse_tunnel(const struct feedrow_tunnel *row, struct digest_ctx *digest, uint32_t *id,
+struct tunnel_conf *feedrow_parse_tunnel(const struct feedrow_tunnel *row,
+					 struct digest_ctx *digest, uint32_t *id,
 					 char why[static FEEDROW_WHY]) NONNULL;
 
 /* A row of popd_hello. */
@@ -28,7 +29,7 @@ struct feedrow_pop {
 };
 
 /* 0 or -ERR_FORMAT with `why`. */
-int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out, char why[static FEEDROW_WHY])
-	NONNULL MUSTCHECK;
+int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out,
+		      char why[static FEEDROW_WHY]) NONNULL MUSTCHECK;
 
 #endif

@@ -61,12 +61,14 @@ static void retry_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 static void fail(struct pgfeed *f, const struct pg_answer *answer, const char *what)
 {
 	char outcome[OUTCOME];
-	size_t step = f->failures < ARRAY_LEN(retry_delays) ? f->failures : ARRAY_LEN(retry_delays) - 1;
+	size_t step = f->failures < ARRAY_LEN(retry_delays) ? f->failures
+							    : ARRAY_LEN(retry_delays) - 1;
 	const char *why = answer->message[0] ? answer->message : err_text(answer->err);
 
 	f->failures++;
 	log_limited(&f->fail_limit, 1, 60,
-		    answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+		    answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT ? LOG_LEVEL_INFO
+									    : LOG_LEVEL_WARN,
 		    "the feed waits for the database (%s: %s)", what, why);
 	if (f->full) {
 		f->full = false;
@@ -102,8 +104,8 @@ static void bad_row(struct pgfeed *f, uint32_t id, const char *why)
 {
 	f->bad_rows++;
 	f->load_bad += f->full;
-	log_limited(&f->bad_limit, 20, 60, LOG_LEVEL_WARN, "tunnel T%" PRIu32 " of the feed is passed over: %s", id,
-		    why);
+	log_limited(&f->bad_limit, 20, 60, LOG_LEVEL_WARN,
+		    "tunnel T%" PRIu32 " of the feed is passed over: %s", id, why);
 }
 
 /* Takes a row whose tunnel columns begin at `col`. */
@@ -174,7 +176,8 @@ static size_t delete_unseen(struct pgfeed *f)
 	size_t slots = table_slots(t), left = table_count(t), gone = 0;
 
 	for (size_t i = 0; i < slots && left > 0; i++) {
-		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(t, i)->conf, memory_order_relaxed);
+		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(t, i)->conf,
+								   memory_order_relaxed);
 		if (!c)
 			continue;
 		left--;
@@ -187,7 +190,8 @@ static size_t delete_unseen(struct pgfeed *f)
 static void full_load_done(struct pgfeed *f)
 {
 	char outcome[OUTCOME];
-	size_t gone = delete_unseen(f); /* first: it may hold a prefix that something kept aside has now */
+	size_t gone = delete_unseen(
+		f); /* first: it may hold a prefix that something kept aside has now */
 
 	settle_aside(f);
 	f->full = false;
@@ -195,17 +199,20 @@ static void full_load_done(struct pgfeed *f)
 	f->seq = f->hello_seq;
 	f->loaded_at = (uint32_t)wall_now().s;
 	f->load_ms = (uint32_t)mono_since(mono_now(), f->load_began);
-	int used = snprintf(outcome, sizeof(outcome), "%zu tunnels loaded in %" PRIu32 " ms, %zu that are gone removed",
+	int used = snprintf(outcome, sizeof(outcome),
+			    "%zu tunnels loaded in %" PRIu32 " ms, %zu that are gone removed",
 			    f->load_rows - f->load_bad, f->load_ms, gone);
 	if (f->load_bad > 0)
-		snprintf(outcome + used, sizeof(outcome) - (size_t)used, ", %zu bad rows passed over", f->load_bad);
+		snprintf(outcome + used, sizeof(outcome) - (size_t)used,
+			 ", %zu bad rows passed over", f->load_bad);
 	log_info("feed: %s", outcome);
 	f->want_changes = true; /* what was committed meanwhile */
 	f->conf.table_changed(f->conf.ctx);
 	f->conf.reloaded(f->conf.ctx, true, outcome);
 }
 
-static void query(struct pgfeed *f, const char *sql, size_t n, const char *const *params, pgpool_done *done)
+static void query(struct pgfeed *f, const char *sql, size_t n, const char *const *params,
+		  pgpool_done *done)
 {
 	f->busy = true;
 	(void)pgpool_query(f->conf.pool, sql, n, params, done, f);
@@ -239,9 +246,11 @@ static void page_answered(void *ctx, const struct pg_answer *answer)
 	for (size_t i = 0; i < rows; i++)
 		take_row(f, answer->res, i, 0);
 	f->load_rows += rows;
-	if (rows > 0 &&
-	    (pgres_i64(answer->res, rows - 1, 0, &id) != 0 || id <= (int64_t)f->last_id || id > INT32_MAX)) {
-		struct pg_answer odd = { .err = -ERR_FORMAT, .sqlstate = "", .message = "ids that do not ascend" };
+	if (rows > 0 && (pgres_i64(answer->res, rows - 1, 0, &id) != 0 ||
+			 id <= (int64_t)f->last_id || id > INT32_MAX)) {
+		struct pg_answer odd = { .err = -ERR_FORMAT,
+					 .sqlstate = "",
+					 .message = "ids that do not ascend" };
 		fail(f, &odd, "tunnels");
 		return;
 	}
@@ -253,18 +262,20 @@ static void page_answered(void *ctx, const struct pg_answer *answer)
 
 static bool take_pop(struct pgfeed *f, const struct pgres *res)
 {
-	const struct feedrow_pop text = { pgres_text(res, 0, 0), pgres_text(res, 0, 1), pgres_text(res, 0, 2) };
+	const struct feedrow_pop text = { pgres_text(res, 0, 0), pgres_text(res, 0, 1),
+					  pgres_text(res, 0, 2) };
 	char why[FEEDROW_WHY], a[IP4_TEXT], b[IP4_TEXT];
 	struct pop_conf pop;
 
 	if (feedrow_parse_pop(&text, &pop, why) != 0) {
-		log_limited(&f->fail_limit, 1, 60, LOG_LEVEL_WARN, "the database says of this PoP what cannot be: %s",
-			    why);
+		log_limited(&f->fail_limit, 1, 60, LOG_LEVEL_WARN,
+			    "the database says of this PoP what cannot be: %s", why);
 		return false;
 	}
 	if (pop.ipv4.v != f->conf.ipv4.v && !f->ipv4_told)
-		log_warnx("the database tells clients that this PoP is at %s, but popd listens at %s",
-			  ip4_text(pop.ipv4, a), ip4_text(f->conf.ipv4, b));
+		log_warnx(
+			"the database tells clients that this PoP is at %s, but popd listens at %s",
+			ip4_text(pop.ipv4, a), ip4_text(f->conf.ipv4, b));
 	f->ipv4_told = pop.ipv4.v != f->conf.ipv4.v;
 	pop.ipv4 = f->conf.ipv4;
 	table_set_pop(f->conf.table, &pop);
@@ -284,7 +295,9 @@ static void hello_answered(void *ctx, const struct pg_answer *answer)
 	}
 	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 4, &seq) != 0 || seq < 0 ||
 	    !take_pop(f, answer->res)) {
-		struct pg_answer odd = { .err = -ERR_FORMAT, .sqlstate = "", .message = "an answer that cannot be" };
+		struct pg_answer odd = { .err = -ERR_FORMAT,
+					 .sqlstate = "",
+					 .message = "an answer that cannot be" };
 		fail(f, &odd, "hello");
 		return;
 	}
@@ -310,8 +323,9 @@ static void ask_hello(struct pgfeed *f, bool full)
 		f->want_full = false;
 		f->load_began = mono_now();
 	}
-	query(f, "SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq FROM api.popd_hello($1)", 1, params,
-	      hello_answered);
+	query(f,
+	      "SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq FROM api.popd_hello($1)",
+	      1, params, hello_answered);
 }
 
 /* ---- changes ---- */
@@ -330,8 +344,10 @@ static enum change take_change(struct pgfeed *f, const struct pgres *res, size_t
 		return CHANGE_POP;
 	if (strcmp(op, "set") == 0)
 		take_row(f, res, row, 2);
-	else if (strcmp(op, "delete") == 0 && pgres_i64(res, row, 2, &id) == 0 && id > 0 && id <= INT32_MAX)
-		(void)table_delete(f->conf.table, (uint32_t)id); /* -ERR_NOT_FOUND: it never got here */
+	else if (strcmp(op, "delete") == 0 && pgres_i64(res, row, 2, &id) == 0 && id > 0 &&
+		 id <= INT32_MAX)
+		(void)table_delete(f->conf.table,
+				   (uint32_t)id); /* -ERR_NOT_FOUND: it never got here */
 	else
 		bad_row(f, 0, "a change of a kind that is not known");
 	return CHANGE_DONE;

@@ -30,7 +30,8 @@ struct pgfeed_conf {
 	void (*pop_changed)(void *ctx, const struct pop_conf *pop,
 			    bool enabled); /* the PoP or its prefixes (may be the same as before) */
 	void (*table_changed)(void *ctx);  /* tunnels were set or deleted */
-	void (*reloaded)(void *ctx, bool good, const char *outcome); /* a full load has ended, with a sentence */
+	void (*reloaded)(void *ctx, bool good,
+			 const char *outcome); /* a full load has ended, with a sentence */
 	void *ctx;
 };
 

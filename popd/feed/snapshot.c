@@ -24,7 +24,14 @@
 static const char magic[8] = { 'p', 'o', 'p', 'd', 's', 'n', 'a', 'p' };
 static const char journal_magic[4] = { 'j', 'r', 'n', '1' };
 
-enum { VERSION = 1, PREFIX_SIZE = 17, HEAD_SIZE = 92, CRC_SIZE = 4, TUNNEL_SIZE = 39, TUNNEL_PREFIX = 4 };
+enum {
+	VERSION = 1,
+	PREFIX_SIZE = 17,
+	HEAD_SIZE = 92,
+	CRC_SIZE = 4,
+	TUNNEL_SIZE = 39,
+	TUNNEL_PREFIX = 4
+};
 
 /* ---- encode ---- */
 
@@ -34,7 +41,8 @@ static void put_prefix(struct wr *w, const struct prefix6 *p)
 	wr_bytes(w, p->addr.b, sizeof(p->addr.b));
 }
 
-static void put_head(struct wr *w, const struct table *t, const struct snapshot_head *head, size_t total)
+static void put_head(struct wr *w, const struct table *t, const struct snapshot_head *head,
+		     size_t total)
 {
 	const struct pop_conf *pop = table_pop(t);
 
@@ -83,7 +91,8 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 
 int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len)
 {
-	size_t slots = table_slots_used(t), total = HEAD_SIZE + table_pop(t)->prefix_count * PREFIX_SIZE + CRC_SIZE;
+	size_t slots = table_slots_used(t),
+	       total = HEAD_SIZE + table_pop(t)->prefix_count * PREFIX_SIZE + CRC_SIZE;
 
 	for (size_t i = 0; i < slots; i++) {
 		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
@@ -101,7 +110,9 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t *
 			put_tunnel(&w, table_slot(t, i), c);
 	}
 	wr_u32(&w, crc32c(bytes, total - CRC_SIZE));
-	if (!wr_ok(&w) || wr_len(&w) != total) { /* a number too large for its field, which no configuration has */
+	if (!wr_ok(&w) ||
+	    wr_len(&w) !=
+		    total) { /* a number too large for its field, which no configuration has */
 		secure_zero(bytes, total);
 		free(bytes);
 		return -ERR_RANGE;
@@ -167,17 +178,19 @@ static int get_record(struct rd *r, struct record *out)
 	out->routes = rd_u16(r);
 	if (!rd_ok(r))
 		return -ERR_TRUNCATED;
-	if (out->id == 0 || out->id > INT32_MAX || out->type >= TUNNEL_TYPE__COUNT || out->enabled > 1 ||
-	    out->mtu < TUNNEL_MTU_MIN || out->mtu > TUNNEL_MTU_MAX || out->secret_len > TUNNEL_SECRET_LEN ||
-	    memchr(out->secret, '\0', out->secret_len))
+	if (out->id == 0 || out->id > INT32_MAX || out->type >= TUNNEL_TYPE__COUNT ||
+	    out->enabled > 1 || out->mtu < TUNNEL_MTU_MIN || out->mtu > TUNNEL_MTU_MAX ||
+	    out->secret_len > TUNNEL_SECRET_LEN || memchr(out->secret, '\0', out->secret_len))
 		return -ERR_RANGE;
 	/* Before memory is asked for: the routes must be there. */
 	if (rd_left(r) != (size_t)out->routes * PREFIX_SIZE)
-		return rd_left(r) < (size_t)out->routes * PREFIX_SIZE ? -ERR_TRUNCATED : -ERR_TRAILING;
+		return rd_left(r) < (size_t)out->routes * PREFIX_SIZE ? -ERR_TRUNCATED
+								      : -ERR_TRAILING;
 	return 0;
 }
 
-static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *digest, struct tunnel_conf **out)
+static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *digest,
+		   struct tunnel_conf **out)
 {
 	struct tunnel_conf *c = tunnel_conf_create(rec->routes);
 	bool valid = true;
@@ -192,7 +205,9 @@ static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *di
 	c->static_endpoint.v = rec->static_endpoint;
 	for (size_t i = 0; i < rec->routes; i++)
 		valid = get_prefix(r, &c->routes[i]) && valid;
-	int err = valid ? tunnel_conf_set_secret(c, digest, (const char *)rec->secret, rec->secret_len) : -ERR_RANGE;
+	int err = valid ? tunnel_conf_set_secret(c, digest, (const char *)rec->secret,
+						 rec->secret_len)
+			: -ERR_RANGE;
 	if (!err && rec->endpoint != 0 && !tunnel_can_have(c, rec->endpoint))
 		err = -ERR_RANGE;
 	if (err) {

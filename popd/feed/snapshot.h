@@ -24,7 +24,8 @@ struct snapshot_head {
 
 /* All of the table. Gives malloc'ed bytes, freed by the caller, who also wipes them: they hold the secrets. 0,
  * -ERR_NOMEM, or -ERR_RANGE: a fault of ours. */
-int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len) NONNULL MUSTCHECK;
+int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len)
+	NONNULL MUSTCHECK;
 
 /* Fills an empty table and `head`. 0; -ERR_FORMAT: no snapshot, or of another version; -ERR_TRUNCATED, -ERR_TRAILING;
  * -ERR_RANGE: well formed, but what it says cannot be; -ERR_NOMEM: does not fit; -ERR_EXISTS: the table is not empty.
@@ -40,7 +41,8 @@ struct journal_entry {
 
 void journal_encode(const struct journal_entry *e, uint8_t out[static JOURNAL_RECORD]) NONNULL;
 /* 0, or -ERR_FORMAT: not a whole record. */
-int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry *out) NONNULL MUSTCHECK;
+int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry *out)
+	NONNULL MUSTCHECK;
 /* Applies a journal's records to the table, in order, up to the first that is not whole; tunnels that are gone are
  * passed over. Gives the number of bytes that were good. */
 size_t journal_apply(struct table *t, const uint8_t *data, size_t len) NONNULL;

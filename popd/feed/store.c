@@ -92,7 +92,8 @@ struct store *store_create(const char *path, const char *pop, struct table *t)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->slots == MAP_FAILED)
 		s->slots = NULL;
-	if (s->path && s->temporary && s->directory && s->journal && s->old_journal && s->bad && s->slots)
+	if (s->path && s->temporary && s->directory && s->journal && s->old_journal && s->bad &&
+	    s->slots)
 		return s;
 	store_free(s);
 	return NULL;
@@ -164,7 +165,8 @@ static void empty_table(struct table *t)
 	size_t slots = table_slots(t);
 
 	for (size_t i = 0; i < slots && table_count(t) > 0; i++) {
-		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(t, i)->conf, memory_order_relaxed);
+		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(t, i)->conf,
+								   memory_order_relaxed);
 		if (c)
 			(void)table_delete(t, c->id);
 	}
@@ -175,7 +177,8 @@ static void empty_table(struct table *t)
 static void set_aside(const struct store *s, const char *why)
 {
 	if (rename(s->path, s->bad) == 0)
-		log_warnx("the snapshot %s is of no use (%s); it is kept as %s", s->path, why, s->bad);
+		log_warnx("the snapshot %s is of no use (%s); it is kept as %s", s->path, why,
+			  s->bad);
 	else
 		log_warn("the snapshot %s is of no use (%s) and cannot be set aside", s->path, why);
 }
@@ -195,9 +198,11 @@ static size_t apply_journal(const struct store *s, const char *path)
 	size_t good = journal_apply(s->table, data, len);
 	free(data);
 	if (good < len) {
-		log_warnx("the endpoint journal %s is damaged after %zu of %zu bytes; the rest is ignored", path, good,
-			  len);
-		if (truncate(path, (off_t)good) != 0) /* what is appended must begin where a record can */
+		log_warnx(
+			"the endpoint journal %s is damaged after %zu of %zu bytes; the rest is ignored",
+			path, good, len);
+		if (truncate(path, (off_t)good) !=
+		    0) /* what is appended must begin where a record can */
 			log_warn("the endpoint journal %s cannot be repaired", path);
 	}
 	return good / JOURNAL_RECORD;
@@ -242,7 +247,8 @@ bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head
 		return false;
 	}
 	size_t moves = apply_journal(s, s->old_journal) + apply_journal(s, s->journal);
-	log_info("%zu tunnels from the snapshot %s, and %zu journal records", table_count(s->table), s->path, moves);
+	log_info("%zu tunnels from the snapshot %s, and %zu journal records", table_count(s->table),
+		 s->path, moves);
 	return true;
 }
 
@@ -310,7 +316,8 @@ static bool write_all(int fd, const uint8_t *data, size_t len)
 static bool append(struct store *s)
 {
 	if (s->fd < 0)
-		s->fd = open(s->journal, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+		s->fd = open(s->journal, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+			     0600);
 	if (s->fd < 0)
 		return false;
 	off_t before = lseek(s->fd, 0, SEEK_END);

@@ -122,7 +122,8 @@ static void follower_flush(struct client *c)
 	size_t done = 0;
 
 	while (done < c->behind_len) {
-		ssize_t n = send(c->fd, c->behind + done, c->behind_len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(c->fd, c->behind + done, c->behind_len - done,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -144,7 +145,8 @@ static void follower_ready(struct client *c, int revents)
 
 	if (revents & EV_READ) {
 		ssize_t n = recv(c->fd, ignored, sizeof(ignored), MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+		if (n == 0 ||
+		    (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
 			client_close(c);
 			return;
 		}
@@ -185,7 +187,8 @@ static bool take_line(struct client *c, size_t len)
 	size_t used = len + 1;
 
 	c->line[len] = '\0';
-	enum control_verdict verdict = c->control->handler(c->control->ctx, number_of(c), c->line, len, &answer);
+	enum control_verdict verdict = c->control->handler(c->control->ctx, number_of(c), c->line,
+							   len, &answer);
 	memmove(c->line, c->line + used, c->line_len - used);
 	c->line_len -= used;
 	if (verdict == CONTROL_ANSWERED)
@@ -291,7 +294,8 @@ static int open_socket(const char *path, char *why)
 	struct stat st;
 
 	if (strlen(path) >= sizeof(at.sun_path)) {
-		snprintf(why, CONTROL_WHY, "the path of the control socket is too long: %.150s", path);
+		snprintf(why, CONTROL_WHY, "the path of the control socket is too long: %.150s",
+			 path);
 		return -1;
 	}
 	memcpy(at.sun_path, path, strlen(path));
@@ -301,7 +305,8 @@ static int open_socket(const char *path, char *why)
 			return -1;
 		}
 		if (is_alive(&at)) {
-			snprintf(why, CONTROL_WHY, "another popd is running: it answers on %s", path);
+			snprintf(why, CONTROL_WHY, "another popd is running: it answers on %s",
+				 path);
 			return -1;
 		}
 		(void)unlink(path);
@@ -313,14 +318,15 @@ static int open_socket(const char *path, char *why)
 	umask(mask);
 	if (good)
 		return fd;
-	snprintf(why, CONTROL_WHY, "the control socket %s cannot be made: %s", path, strerror(errno));
+	snprintf(why, CONTROL_WHY, "the control socket %s cannot be made: %s", path,
+		 strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
 }
 
-struct control *control_create(struct ev_loop *loop, const char *path, control_handler *handler, control_leaver *left,
-			       void *ctx, char why[static CONTROL_WHY])
+struct control *control_create(struct ev_loop *loop, const char *path, control_handler *handler,
+			       control_leaver *left, void *ctx, char why[static CONTROL_WHY])
 {
 	struct control *control = calloc(1, sizeof(*control));
 

@@ -24,14 +24,16 @@ enum control_verdict {
 	CONTROL_CLOSE,    /* no memory: no answer */
 };
 /* `client`: its number, under CONTROL_CLIENTS; another's as soon as this one has left. */
-typedef enum control_verdict control_handler(void *ctx, unsigned client, const char *line, size_t len, char **answer);
+typedef enum control_verdict control_handler(void *ctx, unsigned client, const char *line,
+					     size_t len, char **answer);
 /* A client has left, whether it followed anything or not. */
 typedef void control_leaver(void *ctx, unsigned client);
 
 /* Makes the socket at `path` (mode 0660). A stale one is replaced, one that a living popd answers on is not. NULL:
  * `why` says so in a sentence. */
-struct control *control_create(struct ev_loop *loop, const char *path, control_handler *handler, control_leaver *left,
-			       void *ctx, char why[static CONTROL_WHY]) NONNULL_ARGS(1, 2, 3, 4, 6);
+struct control *control_create(struct ev_loop *loop, const char *path, control_handler *handler,
+			       control_leaver *left, void *ctx, char why[static CONTROL_WHY])
+	NONNULL_ARGS(1, 2, 3, 4, 6);
 /* Closes all and removes the socket. NULL is fine. */
 void control_free(struct control *c);
 

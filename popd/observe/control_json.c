@@ -37,8 +37,8 @@ static json_t *message(const char *text)
 
 /* ---- tunnels ---- */
 
-static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t, const struct tunnel_conf *c,
-			   uint32_t now)
+static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
+			   const struct tunnel_conf *c, uint32_t now)
 {
 	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
 	struct view_tunnel n;
@@ -47,9 +47,12 @@ static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
 	view_tunnel(v->counters, v->counter_sets, t->slot, &n);
 	value_set(o, "id", value_tunnel(c->id));
 	value_set(o, "type", json_string(tunnel_type_name(c->type)));
-	value_set(o, "state", json_string(view_state_name(view_state(t, c, now, (uint32_t)v->settings->expiry))));
+	value_set(
+		o, "state",
+		json_string(view_state_name(view_state(t, c, now, (uint32_t)v->settings->expiry))));
 	value_set(o, "client", value_address(tunnel_client(c)));
-	value_set(o, "endpoint", value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
+	value_set(o, "endpoint",
+		  value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
 	value_set(o, "heard", value_time(heard));
 	value_set(o, "heard_age", value_age(heard, now));
 	value_set_measure(o, MEASURE_PACKETS_IN, n.packets_in);
@@ -59,8 +62,8 @@ static json_t *tunnel_line(const struct control_view *v, const struct tunnel *t,
 	return o;
 }
 
-static bool is_listed(const struct control_view *v, const struct tunnel *t, const struct tunnel_conf *c, bool all,
-		      uint32_t now)
+static bool is_listed(const struct control_view *v, const struct tunnel *t,
+		      const struct tunnel_conf *c, bool all, uint32_t now)
 {
 	return c && (all || tunnel_is_up(t, c, now, (uint32_t)v->settings->expiry));
 }
@@ -97,7 +100,8 @@ static json_t *last_drop(json_t *rows)
 	{
 		json_t *age = json_object_get(row, "age");
 		if (json_is_integer(age) &&
-		    (!newest || json_integer_value(age) < json_integer_value(json_object_get(newest, "age"))))
+		    (!newest ||
+		     json_integer_value(age) < json_integer_value(json_object_get(newest, "age"))))
 			newest = row;
 	}
 	return newest ? json_incref(newest) : json_null();
@@ -109,10 +113,13 @@ static json_t *liveness(const struct view_tunnel *n)
 
 	value_set_measure(o, MEASURE_SENT, n->sent);
 	value_set_measure(o, MEASURE_RECEIVED, n->received);
-	value_set(o, measure_name(MEASURE_RTT_MIN), n->received ? value_number(n->rtt_min_us) : json_null());
+	value_set(o, measure_name(MEASURE_RTT_MIN),
+		  n->received ? value_number(n->rtt_min_us) : json_null());
 	value_set_measure(o, MEASURE_RTT_SUM, n->rtt_sum_us);
-	value_set(o, "rtt_avg_us", n->received ? value_number(n->rtt_sum_us / n->received) : json_null());
-	value_set(o, measure_name(MEASURE_RTT_MAX), n->received ? value_number(n->rtt_max_us) : json_null());
+	value_set(o, "rtt_avg_us",
+		  n->received ? value_number(n->rtt_sum_us / n->received) : json_null());
+	value_set(o, measure_name(MEASURE_RTT_MAX),
+		  n->received ? value_number(n->rtt_max_us) : json_null());
 	return o;
 }
 
@@ -125,8 +132,8 @@ static json_t *tunnel_routes(const struct tunnel_conf *c)
 	return list;
 }
 
-static json_t *tunnel_everything(const struct control_view *v, const struct tunnel *t, const struct tunnel_conf *c,
-				 uint32_t now)
+static json_t *tunnel_everything(const struct control_view *v, const struct tunnel *t,
+				 const struct tunnel_conf *c, uint32_t now)
 {
 	const struct prefix6 net = { c->net, 64 };
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
@@ -149,9 +156,11 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 	value_set(o, "routes", tunnel_routes(c));
 	value_set(o, "signature",
 		  c->type == TUNNEL_AYIYA && endpoint
-			  ? json_string(endpoint_flags(endpoint) & ENDPOINT_SHA256 ? "sha256" : "sha1")
+			  ? json_string(endpoint_flags(endpoint) & ENDPOINT_SHA256 ? "sha256"
+										   : "sha1")
 			  : json_null());
-	value_set(o, "newest_epoch", value_time(atomic_load_explicit(&t->newest, memory_order_relaxed)));
+	value_set(o, "newest_epoch",
+		  value_time(atomic_load_explicit(&t->newest, memory_order_relaxed)));
 	value_set(o, "liveness", liveness(&n));
 	value_set(o, "last_drop", last_drop(drops));
 	value_set(o, "drops", drops);
@@ -159,7 +168,8 @@ static json_t *tunnel_everything(const struct control_view *v, const struct tunn
 }
 
 /* By "T7", "7" or an address; NULL with a sentence. */
-static struct tunnel *find_tunnel(const struct control_view *v, const char *what, char *why, size_t size)
+static struct tunnel *find_tunnel(const struct control_view *v, const char *what, char *why,
+				  size_t size)
 {
 	uint32_t id;
 	struct ip6 ip;
@@ -173,7 +183,8 @@ static struct tunnel *find_tunnel(const struct control_view *v, const char *what
 	if (ip6_parse(what, strlen(what), &ip) == 0) {
 		struct tunnel *t = table_lookup(v->table, &ip).tunnel;
 		if (!t)
-			snprintf(why, size, "%.*s belongs to no tunnel of this PoP", IP6_TEXT, what);
+			snprintf(why, size, "%.*s belongs to no tunnel of this PoP", IP6_TEXT,
+				 what);
 		return t;
 	}
 	snprintf(why, size, "a tunnel is named by its number (T7) or by an IPv6 address of it");
@@ -230,12 +241,14 @@ static json_t *tunnel_errors(const struct control_view *v, uint32_t now, const j
 /* ---- following ---- */
 
 /* Adds one tunnel to the filter; or a refusal. */
-static json_t *filter_add(const struct control_view *v, const json_t *what, struct trace_filter *filter)
+static json_t *filter_add(const struct control_view *v, const json_t *what,
+			  struct trace_filter *filter)
 {
 	const char *name = json_string_value(what);
 	char why[160] = "which tunnel?";
 	const struct tunnel *t = name ? find_tunnel(v, name, why, sizeof(why)) : NULL;
-	const struct tunnel_conf *c = t ? atomic_load_explicit(&t->conf, memory_order_relaxed) : NULL;
+	const struct tunnel_conf *c = t ? atomic_load_explicit(&t->conf, memory_order_relaxed)
+					: NULL;
 
 	if (!c)
 		return refusal(why);
@@ -247,7 +260,8 @@ static json_t *filter_add(const struct control_view *v, const json_t *what, stru
 
 static json_t *tunnel_trace(const struct control_view *v, uint32_t now, const json_t *request)
 {
-	const json_t *what = json_object_get(request, "what"), *snap = json_object_get(request, "snap");
+	const json_t *what = json_object_get(request, "what"),
+		     *snap = json_object_get(request, "snap");
 	json_int_t bytes = json_is_integer(snap) ? json_integer_value(snap) : 0;
 	struct trace_filter filter = { .all = json_is_true(json_object_get(request, "all")),
 				       .snap = bytes <= 0         ? 0
@@ -289,7 +303,8 @@ static json_t *status(const struct control_view *v, uint32_t now, const json_t *
 
 static json_t *busiest(const struct control_view *v, uint32_t now, const json_t *request)
 {
-	const json_t *order = json_object_get(request, "by"), *limit = json_object_get(request, "limit");
+	const json_t *order = json_object_get(request, "by"),
+		     *limit = json_object_get(request, "limit");
 	json_int_t most = limit ? json_integer_value(limit) : TOP_DEFAULT;
 	enum top_by by = TOP_BYTES;
 
@@ -331,7 +346,8 @@ static json_t *reasons(const struct control_view *v, uint32_t now, const json_t 
 	(void)now;
 	(void)request;
 	for (enum drop d = DROP_NONE + 1; d < DROP__COUNT; d++)
-		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", drop_name(d), "text", drop_text(d)));
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s}", "name", drop_name(d), "text", drop_text(d)));
 	value_set(o, "reasons", list);
 	return o;
 }
@@ -347,7 +363,8 @@ static json_t *set_log(const struct control_view *v, uint32_t now, const json_t 
 	if (!name || log_level_parse(name, &level) != 0)
 		return refusal("the log level is one of error, warn, info and debug");
 	log_set_level(level);
-	snprintf(text, sizeof(text), "the log level is %s until the next reload", log_level_name(level));
+	snprintf(text, sizeof(text), "the log level is %s until the next reload",
+		 log_level_name(level));
 	return message(text);
 }
 
@@ -383,8 +400,8 @@ static enum control_verdict give(json_t *o, char **answer)
 	return *answer ? CONTROL_ANSWERED : CONTROL_CLOSE;
 }
 
-enum control_verdict control_json_handle(const struct control_view *v, uint32_t now, const char *line, size_t len,
-					 char **answer)
+enum control_verdict control_json_handle(const struct control_view *v, uint32_t now,
+					 const char *line, size_t len, char **answer)
 {
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *name = json_string_value(json_object_get(request, "command"));
@@ -394,9 +411,9 @@ enum control_verdict control_json_handle(const struct control_view *v, uint32_t 
 	while (name && i < ARRAY_LEN(commands) && strcmp(commands[i].name, name) != 0)
 		i++;
 	if (!name || i == ARRAY_LEN(commands)) {
-		verdict = give(
-			refusal(name ? "popd knows no such command" : "a request is a JSON object with a command"),
-			answer);
+		verdict = give(refusal(name ? "popd knows no such command"
+					    : "a request is a JSON object with a command"),
+			       answer);
 	} else {
 		json_t *o = commands[i].run(v, now, request);
 		bool follows = commands[i].follows && o && !json_object_get(o, "error");

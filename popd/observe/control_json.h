@@ -49,7 +49,7 @@ struct control_facts {
 	uint32_t snapshot_at;
 	uint64_t snapshot_size;
 	size_t statistics_waiting;
-	uint64_t tun_drops;                        /* packets the kernel had no room for on the TUN */
+	uint64_t tun_drops; /* packets the kernel had no room for on the TUN */
 	struct worker_queue queues[WORKER_QUEUES]; /* all workers together, the TUN's first */
 	size_t queue_count;
 	struct view_load load;         /* all workers together */
@@ -77,8 +77,8 @@ struct control_view {
 };
 
 /* Answers one request. `now`: wall seconds. */
-enum control_verdict control_json_handle(const struct control_view *v, uint32_t now, const char *line, size_t len,
-					 char **answer) NONNULL;
+enum control_verdict control_json_handle(const struct control_view *v, uint32_t now,
+					 const char *line, size_t len, char **answer) NONNULL;
 
 /* The answer to those who asked for a reload: malloc'ed, NULL: no memory. */
 char *control_json_outcome(bool good, const char *sentence) NONNULL;

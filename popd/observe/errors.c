@@ -33,7 +33,9 @@ struct errors *errors_create(struct counters *const *workers, size_t n)
 
 	if (!e)
 		return NULL;
-	*e = (struct errors){ .workers = workers, .n = n, .slots = workers[0]->slots, .pop = mark_create(n) };
+	*e = (struct errors){
+		.workers = workers, .n = n, .slots = workers[0]->slots, .pop = mark_create(n)
+	};
 	e->tunnels = pages_alloc(e->slots, sizeof(*e->tunnels));
 	if (!e->pop || !e->tunnels) {
 		errors_free(e);
@@ -71,7 +73,8 @@ static const struct drop_record *record_of(const struct counters *c, uint32_t sl
 	return counters_record(c, slot, why);
 }
 
-static void add(struct errors_row *row, const struct counters *c, uint32_t slot, enum drop why, uint64_t before)
+static void add(struct errors_row *row, const struct counters *c, uint32_t slot, enum drop why,
+		uint64_t before)
 {
 	uint64_t count = count_of(c, slot, why);
 	struct drop_note note;
@@ -86,12 +89,14 @@ static void add(struct errors_row *row, const struct counters *c, uint32_t slot,
 	}
 }
 
-static void sum(const struct errors *e, uint32_t slot, const struct mark *mark, struct errors_view *out)
+static void sum(const struct errors *e, uint32_t slot, const struct mark *mark,
+		struct errors_view *out)
 {
 	*out = (struct errors_view){ .since = mark ? mark->since : 0 };
 	for (size_t w = 0; w < e->n; w++)
 		for (enum drop d = 1; d < DROP__COUNT; d++)
-			add(&out->rows[d], e->workers[w], slot, d, mark ? mark->counts[w * DROP__COUNT + d] : 0);
+			add(&out->rows[d], e->workers[w], slot, d,
+			    mark ? mark->counts[w * DROP__COUNT + d] : 0);
 }
 
 static void set_mark(const struct errors *e, uint32_t slot, struct mark *mark, uint32_t now)

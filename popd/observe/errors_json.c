@@ -7,8 +7,12 @@
 #include "popd/observe/value_json.h"
 
 static const char *const source_names[] = {
-	[JOB_FROM_TUN] = "tun",         [JOB_FROM_AYIYA] = "ayiya", [JOB_FROM_HEARTBEAT] = "heartbeat",
-	[JOB_FROM_PROTO41] = "proto41", [JOB_PROBE] = "probe",      [JOB_FROM_ICMP4] = "icmp4",
+	[JOB_FROM_TUN] = "tun",
+	[JOB_FROM_AYIYA] = "ayiya",
+	[JOB_FROM_HEARTBEAT] = "heartbeat",
+	[JOB_FROM_PROTO41] = "proto41",
+	[JOB_PROBE] = "probe",
+	[JOB_FROM_ICMP4] = "icmp4",
 };
 
 const char *job_source_name(enum job_source s)

@@ -74,7 +74,8 @@ struct reader {
 
 static struct visitor *visitor_of(struct MHD_Connection *c)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info ? info->socket_context : NULL;
 }
@@ -117,7 +118,8 @@ static void make_room(struct metrics *m)
 
 static void visitor_came(struct metrics *m, struct MHD_Connection *c, void **socket_ctx)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	int fd = info ? info->connect_fd : -1;
 	struct visitor *v = fd >= 0 ? calloc(1, sizeof(*v)) : NULL;
 
@@ -184,13 +186,14 @@ static enum MHD_Result queue(struct MHD_Connection *c, unsigned status, struct M
 }
 
 /* `sentence` is a constant; `name` NULL: no more headers. */
-static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const char *sentence, const char *name,
-			      const char *value)
+static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const char *sentence,
+			      const char *name, const char *value)
 {
 	void *body; /* the library takes a pointer to what it will only read */
 
 	memcpy(&body, &sentence, sizeof(body));
-	struct MHD_Response *r = MHD_create_response_from_buffer(strlen(sentence), body, MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *r = MHD_create_response_from_buffer(strlen(sentence), body,
+								 MHD_RESPMEM_PERSISTENT);
 	if (r && (!add_headers(r, "text/plain; charset=utf-8") ||
 		  (name && MHD_add_response_header(r, name, value) != MHD_YES))) {
 		MHD_destroy_response(r);
@@ -216,7 +219,9 @@ static bool refresh(struct metrics *m)
 	m->page_len = wr_len(&w);
 	m->page_at = now;
 	/* those still reading the page before keep their copy of it */
-	m->response = wr_ok(&w) ? MHD_create_response_from_buffer(m->page_len, m->page, MHD_RESPMEM_MUST_COPY) : NULL;
+	m->response = wr_ok(&w) ? MHD_create_response_from_buffer(m->page_len, m->page,
+								  MHD_RESPMEM_MUST_COPY)
+				: NULL;
 	if (m->response && !add_headers(m->response, page_type)) {
 		MHD_destroy_response(m->response);
 		m->response = NULL;
@@ -238,7 +243,8 @@ static ssize_t read_on(void *ctx, uint64_t position, char *buf, size_t size)
 	}
 	if (size < METRICS_LINE)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	n = metrics_walk_next(&r->walk, &r->metrics->conf.tunnels, (uint32_t)wall_now().s, buf, size);
+	n = metrics_walk_next(&r->walk, &r->metrics->conf.tunnels, (uint32_t)wall_now().s, buf,
+			      size);
 	return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
@@ -264,8 +270,8 @@ static enum MHD_Result answer_tunnels(struct metrics *m, struct MHD_Connection *
 	memcpy(page, m->page, m->page_len);
 	*r = (struct reader){ .metrics = m, .page = page, .page_len = m->page_len };
 	m->readers++;
-	struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, MEMORY, read_on, r,
-									  reader_free);
+	struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, MEMORY,
+									  read_on, r, reader_free);
 	if (!response) {
 		reader_free(r);
 		return MHD_NO;
@@ -278,14 +284,16 @@ static enum MHD_Result answer_tunnels(struct metrics *m, struct MHD_Connection *
 }
 
 /* `tunnels`: of the query, or NULL. */
-static enum MHD_Result answer_page(struct metrics *m, struct MHD_Connection *c, struct visitor *v, const char *tunnels)
+static enum MHD_Result answer_page(struct metrics *m, struct MHD_Connection *c, struct visitor *v,
+				   const char *tunnels)
 {
 	bool wants_tunnels = tunnels && strcmp(tunnels, "1") == 0;
 
 	if (tunnels && !wants_tunnels && strcmp(tunnels, "0") != 0)
 		return refuse(c, MHD_HTTP_BAD_REQUEST, "tunnels is 1 or 0\n", NULL, NULL);
 	if (wants_tunnels && m->readers >= READERS)
-		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "others are reading the tunnels' metrics already\n",
+		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			      "others are reading the tunnels' metrics already\n",
 			      MHD_HTTP_HEADER_RETRY_AFTER, "10");
 	if (!refresh(m))
 		return MHD_NO;
@@ -297,8 +305,9 @@ static enum MHD_Result answer_page(struct metrics *m, struct MHD_Connection *c, 
 
 /* The library calls when the headers are there, then for each piece of a body. Who sends one has come to the wrong
  * place. */
-static enum MHD_Result request_came(void *ctx, struct MHD_Connection *c, const char *path, const char *method,
-				    const char *version, const char *data, size_t *data_size, void **request_ctx)
+static enum MHD_Result request_came(void *ctx, struct MHD_Connection *c, const char *path,
+				    const char *method, const char *version, const char *data,
+				    size_t *data_size, void **request_ctx)
 {
 	struct metrics *m = ctx;
 	struct visitor *v = visitor_of(c);
@@ -310,15 +319,18 @@ static enum MHD_Result request_came(void *ctx, struct MHD_Connection *c, const c
 	v->answered = true;
 	expect(v, ANSWER_MS);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "there is nothing but GET and HEAD here\n",
-			      MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+		return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+			      "there is nothing but GET and HEAD here\n", MHD_HTTP_HEADER_ALLOW,
+			      "GET, HEAD");
 	if (!*request_ctx) { /* an answer now would come before the body, if there is one */
 		*request_ctx = v;
 		return MHD_YES;
 	}
 	if (strcmp(path, "/metrics") != 0)
-		return refuse(c, MHD_HTTP_NOT_FOUND, "there is nothing but /metrics here\n", NULL, NULL);
-	return answer_page(m, c, v, MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "tunnels"));
+		return refuse(c, MHD_HTTP_NOT_FOUND, "there is nothing but /metrics here\n", NULL,
+			      NULL);
+	return answer_page(m, c, v,
+			   MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "tunnels"));
 }
 
 /* ---- the loop ---- */
@@ -367,11 +379,12 @@ static void due_fired(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 static bool start(struct metrics *m, int listener)
 {
-	m->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_came, m,
-				     MHD_OPTION_EXTERNAL_LOGGER, library_complained, m, MHD_OPTION_LISTEN_SOCKET,
-				     (MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(PLACES + SPARE),
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_NOTIFY_CONNECTION,
-				     connection_changed, m, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	m->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_came, m,
+		MHD_OPTION_EXTERNAL_LOGGER, library_complained, m, MHD_OPTION_LISTEN_SOCKET,
+		(MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)(PLACES + SPARE),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_NOTIFY_CONNECTION,
+		connection_changed, m, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!m->daemon) {
 		close(listener);
 		return false;

@@ -5,7 +5,9 @@
 #include <string.h>
 
 enum type { COUNTER, GAUGE, HISTOGRAM };
-static const char *const type_names[] = { [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram" };
+static const char *const type_names[] = {
+	[COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram"
+};
 
 enum { NAME = 64, MICROSECONDS = 1000000 };
 
@@ -36,7 +38,8 @@ static void sample(struct wr *w, const char *name, uint64_t value)
 	wr_fmt(w, "popd_%s %" PRIu64 "\n", name, value);
 }
 
-static void sample_of(struct wr *w, const char *name, const char *what, const char *which, uint64_t value)
+static void sample_of(struct wr *w, const char *name, const char *what, const char *which,
+		      uint64_t value)
 {
 	wr_fmt(w, "popd_%s{", name);
 	label(w, what, which);
@@ -136,8 +139,8 @@ static void tunnels(struct wr *w, const struct metrics_pop *p)
 	head(w, "tunnels", GAUGE, "tunnels configured, by type and state");
 	for (enum tunnel_type t = 0; t < TUNNEL_TYPE__COUNT; t++)
 		for (enum view_state s = 0; s < VIEW_STATE__COUNT; s++)
-			wr_fmt(w, "popd_tunnels{type=\"%s\",state=\"%s\"} %" PRIu32 "\n", tunnel_type_name(t),
-			       view_state_name(s), p->tunnels.by[t][s]);
+			wr_fmt(w, "popd_tunnels{type=\"%s\",state=\"%s\"} %" PRIu32 "\n",
+			       tunnel_type_name(t), view_state_name(s), p->tunnels.by[t][s]);
 }
 
 static void offloads(struct wr *w, const struct metrics_pop *p)
@@ -153,9 +156,11 @@ static void offloads(struct wr *w, const struct metrics_pop *p)
 
 static void queues(struct wr *w, const struct metrics_pop *p)
 {
-	head(w, "queue_overruns_total", COUNTER, "packets that the kernel lost before a worker read them");
+	head(w, "queue_overruns_total", COUNTER,
+	     "packets that the kernel lost before a worker read them");
 	for (size_t i = 0; i < p->queue_count; i++)
-		sample_of(w, "queue_overruns_total", "queue", p->queues[i].name, p->queues[i].drops);
+		sample_of(w, "queue_overruns_total", "queue", p->queues[i].name,
+			  p->queues[i].drops);
 }
 
 /* ---- histograms ---- */
@@ -166,8 +171,8 @@ struct scale {
 };
 
 /* `who`: labels that precede the bucket's, with a comma, or none. */
-static void histogram(struct wr *w, const char *name, const char *who, const struct histogram_view *v,
-		      struct scale scale)
+static void histogram(struct wr *w, const char *name, const char *who,
+		      const struct histogram_view *v, struct scale scale)
 {
 	uint64_t n = 0, all = histogram_count(v);
 	int labels = (int)strlen(who) - (*who != '\0');
@@ -186,7 +191,8 @@ static void histogram(struct wr *w, const char *name, const char *who, const str
 
 static void latencies(struct wr *w, const struct metrics_pop *p)
 {
-	const struct scale time = { true, UINT64_C(1) << (HISTOGRAM_BUCKETS - 2) }, size = { false, PIPELINE_BATCH };
+	const struct scale time = { true, UINT64_C(1) << (HISTOGRAM_BUCKETS - 2) },
+			   size = { false, PIPELINE_BATCH };
 	char who[32];
 
 	head(w, "batch_packets", HISTOGRAM, "packets that a worker took in one go");
@@ -194,7 +200,8 @@ static void latencies(struct wr *w, const struct metrics_pop *p)
 		snprintf(who, sizeof(who), "worker=\"%u\",", i);
 		histogram(w, "batch_packets", who, &p->loads[i].packets, size);
 	}
-	head(w, "batch_seconds", HISTOGRAM, "how long a worker was busy with what it took in one go");
+	head(w, "batch_seconds", HISTOGRAM,
+	     "how long a worker was busy with what it took in one go");
 	for (unsigned i = 0; i < p->workers; i++) {
 		snprintf(who, sizeof(who), "worker=\"%u\",", i);
 		histogram(w, "batch_seconds", who, &p->loads[i].us, time);
@@ -243,16 +250,16 @@ void metrics_text_tunnel(struct wr *w, size_t family, size_t part, const struct 
 	char name[NAME];
 
 	if (family == 0) {
-		wr_fmt(w, "popd_tunnel_up{tunnel=\"T%" PRIu32 "\",type=\"%s\"} %d\n", t->id, tunnel_type_name(t->type),
-		       t->up);
+		wr_fmt(w, "popd_tunnel_up{tunnel=\"T%" PRIu32 "\",type=\"%s\"} %d\n", t->id,
+		       tunnel_type_name(t->type), t->up);
 		return;
 	}
 	enum measure m = measure_of(family);
 	name_of(m, "tunnel_", name);
 	if (m == MEASURE_DROPS) { /* most tunnels have met few of the reasons */
 		if (t->sums.drops[part] > 0)
-			wr_fmt(w, "popd_%s{tunnel=\"T%" PRIu32 "\",reason=\"%s\"} %" PRIu64 "\n", name, t->id,
-			       drop_name((enum drop)part), t->sums.drops[part]);
+			wr_fmt(w, "popd_%s{tunnel=\"T%" PRIu32 "\",reason=\"%s\"} %" PRIu64 "\n",
+			       name, t->id, drop_name((enum drop)part), t->sums.drops[part]);
 		return;
 	}
 	uint64_t v = view_tunnel_measure(&t->sums, m);

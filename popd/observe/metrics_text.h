@@ -19,22 +19,31 @@
 #include "popd/port/worker.h"
 
 /* The PoP's single numbers. X(enumerator, name, type, sentence). Times are seconds since 1970, 0: never. */
-#define METRICS_SCALAR_LIST(X)                                                                                    \
-	X(STARTED, "start_time_seconds", GAUGE, "when popd started, in seconds since 1970")                       \
-	X(ENABLED, "enabled", GAUGE, "1 while the broker has this PoP enabled")                                   \
-	X(WORKERS, "workers", GAUGE, "forwarding threads")                                                        \
-	X(ACTIVE, "tunnels_active", GAUGE, "tunnels that are up and were heard from within five minutes")         \
-	X(CAPACITY, "tunnels_capacity", GAUGE, "tunnels that fit the table")                                     \
-	X(TABLE, "table_bytes", GAUGE, "memory that the tunnel table has touched")                                \
-	X(DATABASE, "database_up", GAUGE, "1 while the database answers")                                         \
-	X(FEED_SEQUENCE, "feed_sequence", GAUGE, "number of the last change of the broker that is in force here") \
-	X(FEED_LOADED, "feed_loaded", GAUGE, "1 when all tunnels were loaded from the database since the start")  \
-	X(FEED_TIME, "feed_loaded_timestamp_seconds", GAUGE, "when all tunnels were last loaded, 0: never")       \
-	X(FEED_CHANGES, "feed_changes_total", COUNTER, "changes of the broker taken over since that load")        \
-	X(FEED_BAD_ROWS, "feed_bad_rows_total", COUNTER, "rows of the database that could not be used")           \
-	X(REPORT_TIME, "report_timestamp_seconds", GAUGE, "when the database last answered a report, 0: never")   \
-	X(STATISTICS, "statistics_waiting", GAUGE, "entries of statistics that the database has not yet")         \
-	X(SNAPSHOT_TIME, "snapshot_timestamp_seconds", GAUGE, "when the snapshot was last written, 0: never")     \
+#define METRICS_SCALAR_LIST(X)                                                              \
+	X(STARTED, "start_time_seconds", GAUGE, "when popd started, in seconds since 1970") \
+	X(ENABLED, "enabled", GAUGE, "1 while the broker has this PoP enabled")             \
+	X(WORKERS, "workers", GAUGE, "forwarding threads")                                  \
+	X(ACTIVE, "tunnels_active", GAUGE,                                                  \
+	  "tunnels that are up and were heard from within five minutes")                    \
+	X(CAPACITY, "tunnels_capacity", GAUGE, "tunnels that fit the table")                \
+	X(TABLE, "table_bytes", GAUGE, "memory that the tunnel table has touched")          \
+	X(DATABASE, "database_up", GAUGE, "1 while the database answers")                   \
+	X(FEED_SEQUENCE, "feed_sequence", GAUGE,                                            \
+	  "number of the last change of the broker that is in force here")                  \
+	X(FEED_LOADED, "feed_loaded", GAUGE,                                                \
+	  "1 when all tunnels were loaded from the database since the start")               \
+	X(FEED_TIME, "feed_loaded_timestamp_seconds", GAUGE,                                \
+	  "when all tunnels were last loaded, 0: never")                                    \
+	X(FEED_CHANGES, "feed_changes_total", COUNTER,                                      \
+	  "changes of the broker taken over since that load")                               \
+	X(FEED_BAD_ROWS, "feed_bad_rows_total", COUNTER,                                    \
+	  "rows of the database that could not be used")                                    \
+	X(REPORT_TIME, "report_timestamp_seconds", GAUGE,                                   \
+	  "when the database last answered a report, 0: never")                             \
+	X(STATISTICS, "statistics_waiting", GAUGE,                                          \
+	  "entries of statistics that the database has not yet")                            \
+	X(SNAPSHOT_TIME, "snapshot_timestamp_seconds", GAUGE,                               \
+	  "when the snapshot was last written, 0: never")                                   \
 	X(SNAPSHOT_SIZE, "snapshot_bytes", GAUGE, "size of the snapshot")
 
 enum metrics_scalar {
@@ -76,6 +85,7 @@ struct metrics_tunnel {
 enum { METRICS_TUNNEL_FAMILIES = 1 + MEASURE__TUNNEL, METRICS_LINE = 256 };
 void metrics_text_tunnel_head(struct wr *w, size_t family) NONNULL;
 size_t metrics_text_tunnel_parts(size_t family);
-void metrics_text_tunnel(struct wr *w, size_t family, size_t part, const struct metrics_tunnel *t) NONNULL;
+void metrics_text_tunnel(struct wr *w, size_t family, size_t part, const struct metrics_tunnel *t)
+	NONNULL;
 
 #endif

@@ -5,7 +5,8 @@
 #include "popd/observe/metrics_text.h"
 
 /* All the lines of the walk's family that slot has, from its part on; false: not all fit. */
-static bool tell_tunnel(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now, struct wr *w)
+static bool tell_tunnel(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+			struct wr *w)
 {
 	const struct tunnel *t = table_slot(of->table, walk->slot);
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
@@ -43,8 +44,8 @@ static bool tell_head(struct metrics_walk *walk, struct wr *w)
 	return walk->headed;
 }
 
-size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now, char *buf,
-			 size_t size)
+size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+			 char *buf, size_t size)
 {
 	struct wr w = wr_init(buf, size);
 
@@ -54,7 +55,8 @@ size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels
 		for (; walk->slot < table_slots_used(of->table); walk->slot++) {
 			if (looks++ == METRICS_WALK_SLOTS) {
 				if (wr_len(&w) == 0)
-					wr_str(&w, "\n"); /* an empty line says nothing, but is not the end */
+					wr_str(&w,
+					       "\n"); /* an empty line says nothing, but is not the end */
 				return wr_len(&w);
 			}
 			if (!tell_tunnel(walk, of, now, &w))

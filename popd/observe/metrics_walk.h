@@ -32,7 +32,7 @@ struct metrics_tunnels {
 
 /* Fills `buf` with the next whole lines: how many bytes, at least one; 0 when all is told. `size` is at least
  * METRICS_LINE; `now`: wall seconds. */
-size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now, char *buf,
-			 size_t size) NONNULL;
+size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+			 char *buf, size_t size) NONNULL;
 
 #endif

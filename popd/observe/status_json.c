@@ -21,8 +21,9 @@ static json_t *tunnel_numbers(const struct control_view *v, uint32_t now)
 {
 	struct view_tunnels n = view_tunnels(v->table, now, (uint32_t)v->settings->expiry);
 
-	return json_pack("{s:I, s:I, s:I, s:I}", "configured", (json_int_t)n.configured, "up", (json_int_t)n.up,
-			 "active", (json_int_t)n.active, "capacity", (json_int_t)v->settings->max_tunnels);
+	return json_pack("{s:I, s:I, s:I, s:I}", "configured", (json_int_t)n.configured, "up",
+			 (json_int_t)n.up, "active", (json_int_t)n.active, "capacity",
+			 (json_int_t)v->settings->max_tunnels);
 }
 
 static json_t *feed_state(const struct pgfeed_status *f, uint32_t now)
@@ -46,7 +47,8 @@ static json_t *offload_states(const struct control_view *v)
 
 	for (enum offload i = 0; i < OFFLOAD__COUNT; i++)
 		value_set(o, offload_name(i),
-			  json_string(offload_state_name((enum offload_state)atomic_load(&v->offloads->state[i]))));
+			  json_string(offload_state_name(
+				  (enum offload_state)atomic_load(&v->offloads->state[i]))));
 	value_set(o, "sha1", json_string(v->sha1));
 	return o;
 }

@@ -28,7 +28,9 @@ struct top {
 	struct heap heaps[TOP_BY__COUNT]; /* sorted after a look */
 };
 
-static const char *const by_names[] = { [TOP_BYTES] = "bytes", [TOP_PACKETS] = "packets", [TOP_DROPS] = "drops" };
+static const char *const by_names[] = {
+	[TOP_BYTES] = "bytes", [TOP_PACKETS] = "packets", [TOP_DROPS] = "drops"
+};
 _Static_assert(ARRAY_LEN(by_names) == TOP_BY__COUNT, "every order has a name");
 
 const char *top_by_name(enum top_by by)
@@ -168,7 +170,8 @@ static void compare(struct top *t, uint32_t slot, uint32_t id, const struct view
 		offer(&t->heaps[by], &row, by);
 }
 
-static void look_at(struct top *t, struct counters *const *workers, size_t n, const struct tunnel *tunnel)
+static void look_at(struct top *t, struct counters *const *workers, size_t n,
+		    const struct tunnel *tunnel)
 {
 	const struct tunnel_conf *c = atomic_load_explicit(&tunnel->conf, memory_order_relaxed);
 	struct seen *seen = &t->seen[tunnel->slot];
@@ -185,7 +188,8 @@ static void look_at(struct top *t, struct counters *const *workers, size_t n, co
 	*seen = (struct seen){ now, c->id };
 }
 
-void top_look(struct top *t, struct table *table, struct counters *const *workers, size_t n, mono_t now)
+void top_look(struct top *t, struct table *table, struct counters *const *workers, size_t n,
+	      mono_t now)
 {
 	size_t slots = table_slots_used(table);
 

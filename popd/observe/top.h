@@ -33,7 +33,8 @@ struct top *top_create(size_t slots);
 void top_free(struct top *t); /* NULL is fine */
 
 /* Looks at all tunnels, unless the last look is younger than TOP_PERIOD_MS. */
-void top_look(struct top *t, struct table *table, struct counters *const *workers, size_t n, mono_t now) NONNULL;
+void top_look(struct top *t, struct table *table, struct counters *const *workers, size_t n,
+	      mono_t now) NONNULL;
 
 /* Milliseconds between the last two looks; 0: there was one only, so there are no rates yet. */
 int64_t top_window(const struct top *t) NONNULL;

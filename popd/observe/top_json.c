@@ -17,7 +17,8 @@ static void set_rate(json_t *o, const char *key, double rate)
 }
 
 /* NULL: the tunnel is gone since. */
-static json_t *row_json(const struct top_row *r, struct table *table, struct counters *const *workers, size_t n)
+static json_t *row_json(const struct top_row *r, struct table *table,
+			struct counters *const *workers, size_t n)
 {
 	const struct tunnel *t = table_slot(table, r->slot);
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
@@ -28,7 +29,8 @@ static json_t *row_json(const struct top_row *r, struct table *table, struct cou
 	json_t *o = json_object();
 	value_set(o, "id", value_tunnel(r->id));
 	value_set(o, "type", json_string(tunnel_type_name((enum tunnel_type)c->type)));
-	value_set(o, "endpoint", value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
+	value_set(o, "endpoint",
+		  value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
 	set_bits(o, "bits_in_per_second", r->bytes_in);
 	set_bits(o, "bits_out_per_second", r->bytes_out);
 	set_rate(o, "packets_in_per_second", r->packets_in);

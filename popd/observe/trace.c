@@ -87,7 +87,8 @@ static void hold_all(struct trace *t, bool all)
 	for (size_t i = 0; i < table_slots_used(t->table); i++) {
 		struct tunnel *tunnel = table_slot(t->table, i);
 		if (atomic_load_explicit(&tunnel->conf, memory_order_relaxed))
-			hold(tunnel, all || atomic_load_explicit(&tunnel->watched, memory_order_relaxed));
+			hold(tunnel,
+			     all || atomic_load_explicit(&tunnel->watched, memory_order_relaxed));
 	}
 }
 
@@ -143,8 +144,8 @@ static bool tell_lost(struct trace *t, unsigned watcher)
 
 static bool concerns(const struct trace_filter *filter, const struct tap_packet *p)
 {
-	return filter->all || has(filter, p->tunnel) || has(filter, p->charged) || has(filter, p->out[0].tunnel) ||
-	       has(filter, p->out[1].tunnel);
+	return filter->all || has(filter, p->tunnel) || has(filter, p->charged) ||
+	       has(filter, p->out[0].tunnel) || has(filter, p->out[1].tunnel);
 }
 
 /* One text for all that want the same of it. */

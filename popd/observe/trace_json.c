@@ -40,7 +40,8 @@ static json_t *from(const struct tap_packet *p)
 	return json_string(p->source == JOB_PROBE ? "popd" : endpoint4_text(p->from, text));
 }
 
-static json_t *out_object(const struct tap_out *out, const uint8_t *bytes, uint32_t snap, uint32_t room)
+static json_t *out_object(const struct tap_out *out, const uint8_t *bytes, uint32_t snap,
+			  uint32_t room)
 {
 	char text[ENDPOINT4_TEXT];
 	json_t *o = json_object();
@@ -71,9 +72,11 @@ char *trace_json_packet(const struct tap_packet *p, uint32_t snap)
 	set(o, "drop", p->drop ? json_string(drop_name(p->drop)) : json_null());
 	set(o, "text", p->drop ? json_string(drop_text(p->drop)) : json_null());
 	if (p->out[0].kind != OUT_NONE)
-		(void)json_array_append_new(outs, out_object(&p->out[0], p->sent, snap, sizeof(p->sent)));
+		(void)json_array_append_new(outs,
+					    out_object(&p->out[0], p->sent, snap, sizeof(p->sent)));
 	if (p->out[1].kind != OUT_NONE)
-		(void)json_array_append_new(outs, out_object(&p->out[1], p->echo, snap, sizeof(p->echo)));
+		(void)json_array_append_new(outs,
+					    out_object(&p->out[1], p->echo, snap, sizeof(p->echo)));
 	set(o, "out", outs);
 	char *text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);

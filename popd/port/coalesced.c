@@ -12,7 +12,8 @@ static uint16_t partial(const uint8_t *data, size_t upper, uint8_t next)
 
 	be32_store(rest, (uint32_t)upper);
 	be32_store(rest + 4, next);
-	return (uint16_t)~csum_fold(csum_add(csum_add(0, data + IPV6_AT_SOURCE, 32), rest, sizeof(rest)));
+	return (uint16_t)~csum_fold(
+		csum_add(csum_add(0, data + IPV6_AT_SOURCE, 32), rest, sizeof(rest)));
 }
 
 bool coalesced_begin(struct segments *s, const uint8_t *data, size_t len)
@@ -27,11 +28,13 @@ bool coalesced_begin(struct segments *s, const uint8_t *data, size_t len)
 		return false;
 	const uint8_t *transport = data + upper.offset;
 	size_t transport_len = len - upper.offset;
-	if (be16_load(transport + (tcp ? TCP_AT_CHECK : UDP_AT_CHECK)) != partial(data, transport_len, upper.next))
+	if (be16_load(transport + (tcp ? TCP_AT_CHECK : UDP_AT_CHECK)) !=
+	    partial(data, transport_len, upper.next))
 		return false;
 	if (csum_upper(data, upper.next, transport, transport_len) == 0)
 		return false; /* by chance the right checksum looks like a partial one */
-	s->step = tcp && s->header < COALESCED_SEGMENT - 8 ? COALESCED_SEGMENT - s->header : s->payload;
+	s->step = tcp && s->header < COALESCED_SEGMENT - 8 ? COALESCED_SEGMENT - s->header
+							   : s->payload;
 	if (s->step == 0)
 		s->step = 1; /* no payload: one segment that is all header */
 	return true;

@@ -16,7 +16,9 @@
 #include "popd/core/pipeline.h"
 #include "popd/port/segment.h"
 
-enum { COALESCED_SEGMENT = 1280 }; /* largest packet that it is cut into, unless the headers alone are longer */
+enum {
+	COALESCED_SEGMENT = 1280
+}; /* largest packet that it is cut into, unless the headers alone are longer */
 
 /* What of it may travel on as a GSO packet, uncut: several segments of plain TCP without extension headers or a
  * congestion mark that only the first segment may carry (CWR, RFC 3168 6.1.2). `s` as coalesced_begin left it; segment 0:

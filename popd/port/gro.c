@@ -9,7 +9,7 @@
 
 enum {
 	LARGEST = 65535, /* payload length is a 16-bit field */
-	FLOWS = 256,     /* cells of the map from tunnel to its newest group; a power of two, twice GRO_MAX */
+	FLOWS = 256, /* cells of the map from tunnel to its newest group; a power of two, twice GRO_MAX */
 };
 _Static_assert(FLOWS >= 2 * GRO_MAX, "the map always has a free cell");
 
@@ -43,7 +43,8 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 	if (p[IPV6_AT_NEXT] == IPV6_NEXT_TCP && offer.tcp && upper >= TCP_HEADER) {
 		header = (size_t)(transport[TCP_AT_OFFSET] >> 4) * 4;
 		/* A checksum of ffff is as right as one of 0, but nobody's arithmetic would give it back. */
-		if (header < TCP_HEADER || header >= upper || (transport[TCP_AT_FLAGS] & ~TCP_PSH) != TCP_ACK ||
+		if (header < TCP_HEADER || header >= upper ||
+		    (transport[TCP_AT_FLAGS] & ~TCP_PSH) != TCP_ACK ||
 		    be16_load(transport + TCP_AT_CHECK) == 0xffff)
 			return;
 	} else if (p[IPV6_AT_NEXT] == IPV6_NEXT_UDP && offer.udp) {
@@ -69,23 +70,27 @@ static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_gr
 
 	/* traffic class and flow label; next header and hop limit; addresses; ports */
 	if (memcmp(a, b, IPV6_AT_LENGTH) != 0 ||
-	    memcmp(a + IPV6_AT_NEXT, b + IPV6_AT_NEXT, IPV6_HEADER - IPV6_AT_NEXT) != 0 || memcmp(ta, tb, 4) != 0)
+	    memcmp(a + IPV6_AT_NEXT, b + IPV6_AT_NEXT, IPV6_HEADER - IPV6_AT_NEXT) != 0 ||
+	    memcmp(ta, tb, 4) != 0)
 		return false;
 	if (group->kind == GRO_UDP)
 		return true;
 	return memcmp(ta + TCP_AT_ACK, tb + TCP_AT_ACK, TCP_AT_FLAGS - TCP_AT_ACK) == 0 &&
 	       memcmp(ta + TCP_AT_WINDOW, tb + TCP_AT_WINDOW, 2) == 0 &&
 	       memcmp(ta + TCP_AT_URGENT, tb + TCP_AT_URGENT, 2) == 0 &&
-	       memcmp(ta + TCP_HEADER, tb + TCP_HEADER, group->header - IPV6_HEADER - TCP_HEADER) == 0;
+	       memcmp(ta + TCP_HEADER, tb + TCP_HEADER, group->header - IPV6_HEADER - TCP_HEADER) ==
+		       0;
 }
 
 static bool is_whole(const struct out *out)
 {
-	return csum_upper(out->data, out->data[IPV6_AT_NEXT], out->data + IPV6_HEADER, out->len - IPV6_HEADER) == 0;
+	return csum_upper(out->data, out->data[IPV6_AT_NEXT], out->data + IPV6_HEADER,
+			  out->len - IPV6_HEADER) == 0;
 }
 
 /* Neither a wrong packet nor what comes after it may end in one checksum that covers both and is right. */
-static bool are_whole(struct gro_group *group, const struct out *first, struct gro_group *more, const struct out *out)
+static bool are_whole(struct gro_group *group, const struct out *first, struct gro_group *more,
+		      const struct out *out)
 {
 	if (!group->whole && !is_whole(first))
 		group->kind = GRO_ALONE;
@@ -98,12 +103,14 @@ static bool are_whole(struct gro_group *group, const struct out *first, struct g
 static bool takes(const struct gro_group *group, const uint8_t *first, const struct gro_group *more,
 		  const struct out *out)
 {
-	if (group->closed || group->kind == GRO_ALONE || group->kind != more->kind || group->header != more->header ||
-	    more->segment > group->segment || group->bytes + more->segment > LARGEST)
+	if (group->closed || group->kind == GRO_ALONE || group->kind != more->kind ||
+	    group->header != more->header || more->segment > group->segment ||
+	    group->bytes + more->segment > LARGEST)
 		return false;
 	if (group->kind == GRO_TCP && more->sequence - more->segment != group->sequence)
 		return false;
-	return (group->kind != GRO_UDP || group->count < GRO_UDP_SEGMENTS) && is_same_flow(first, out->data, group);
+	return (group->kind != GRO_UDP || group->count < GRO_UDP_SEGMENTS) &&
+	       is_same_flow(first, out->data, group);
 }
 
 static void append(struct gro *g, struct gro_group *group, uint16_t i, const struct gro_group *more)
@@ -150,7 +157,8 @@ void gro_finish(const struct gro_group *group, struct out *const *outs)
 
 	be16_store(p + IPV6_AT_LENGTH, (uint16_t)upper);
 	if (group->kind == GRO_TCP)
-		transport[TCP_AT_FLAGS] |= outs[group->last]->data[IPV6_HEADER + TCP_AT_FLAGS] & TCP_PSH;
+		transport[TCP_AT_FLAGS] |= outs[group->last]->data[IPV6_HEADER + TCP_AT_FLAGS] &
+					   TCP_PSH;
 	else
 		be16_store(transport + UDP_AT_LENGTH, (uint16_t)upper);
 	/* csum_upper over no bytes is the complement of the pseudo-header's sum; the kernel wants the sum itself (linux/virtio_net.h) */

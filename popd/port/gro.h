@@ -14,17 +14,22 @@
 #include "lib/cc.h"
 #include "popd/core/pipeline.h"
 
-enum { GRO_MAX = 2 * PIPELINE_BATCH, GRO_NONE = UINT16_MAX, GRO_UDP_SEGMENTS = 64, GRO_HEADER_MAX = 40 + 60 };
+enum {
+	GRO_MAX = 2 * PIPELINE_BATCH,
+	GRO_NONE = UINT16_MAX,
+	GRO_UDP_SEGMENTS = 64,
+	GRO_HEADER_MAX = 40 + 60
+};
 
 enum gro_kind { GRO_ALONE, GRO_TCP, GRO_UDP };
 
 struct gro_group {
 	uint16_t first, last; /* members: indices of outs, linked by gro.next */
 	uint16_t count;
-	uint8_t kind;      /* enum gro_kind; GRO_ALONE: cannot grow */
-	bool closed;       /* may not grow any more: pushed, short, full */
-	bool whole;        /* its first member's checksum has been looked at, all others' are right */
-	uint16_t header;   /* bytes before the payload */
+	uint8_t kind;    /* enum gro_kind; GRO_ALONE: cannot grow */
+	bool closed;     /* may not grow any more: pushed, short, full */
+	bool whole;      /* its first member's checksum has been looked at, all others' are right */
+	uint16_t header; /* bytes before the payload */
 	uint16_t segment;  /* payload bytes of each member but the last */
 	uint32_t sequence; /* TCP: the next one */
 	uint32_t bytes;    /* the merged packet's */

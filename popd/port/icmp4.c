@@ -25,7 +25,8 @@ struct icmp4_port {
 static void take(const struct mmsghdr *m, uint8_t *packet, struct job *job)
 {
 	struct ipv4_view outer = { .len = 0 };
-	bool good = ipv4_decode(packet, m->msg_len, &outer) == 0 && !(m->msg_hdr.msg_flags & MSG_TRUNC);
+	bool good = ipv4_decode(packet, m->msg_len, &outer) == 0 &&
+		    !(m->msg_hdr.msg_flags & MSG_TRUNC);
 	struct endpoint4 from = { outer.source, 0 };
 
 	job_fill(job, JOB_FROM_ICMP4, packet + outer.offset, good ? outer.len : 0, from, outer.tos);
@@ -53,14 +54,18 @@ static void icmp4_free(struct port *port)
 }
 
 /* Nothing the pipeline puts out goes to this port. */
-static const struct port_ops icmp4_ops = { .name = "icmp4", .receive = icmp4_receive, .free = icmp4_free };
+static const struct port_ops icmp4_ops = { .name = "icmp4",
+					   .receive = icmp4_receive,
+					   .free = icmp4_free };
 
 static int open_socket(struct ip4 at)
 {
 	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(at.v) };
-	struct icmp_filter refused = { .data = ~(UINT32_C(1) << ICMP4_UNREACHABLE | UINT32_C(1) << ICMP4_TIME_EXCEEDED |
+	struct icmp_filter refused = { .data = ~(UINT32_C(1) << ICMP4_UNREACHABLE |
+						 UINT32_C(1) << ICMP4_TIME_EXCEEDED |
 						 UINT32_C(1) << ICMP4_PARAMETER) };
-	int size = RECEIVE_BUFFER, fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP);
+	int size = RECEIVE_BUFFER,
+	    fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP);
 
 	if (fd < 0)
 		return -1;
@@ -88,8 +93,10 @@ struct port *icmp4_port_create(struct ip4 at, struct pipeline *pipeline)
 	p->buffers = p->port.fd >= 0 ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
 	if (p->buffers) {
 		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
-			p->iov[i] = (struct iovec){ .iov_base = buffers_at(p->buffers, i), .iov_len = PORT_PACKET };
-			p->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &p->iov[i], .msg_iovlen = 1 };
+			p->iov[i] = (struct iovec){ .iov_base = buffers_at(p->buffers, i),
+						    .iov_len = PORT_PACKET };
+			p->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &p->iov[i],
+								  .msg_iovlen = 1 };
 		}
 		return &p->port;
 	}

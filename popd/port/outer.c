@@ -51,7 +51,8 @@ void outer_batch_init(struct outer_batch *b)
 }
 
 /* Adds one ancillary datum after the `used` bytes there are; gives the new number of bytes. */
-static size_t put_ancillary(uint8_t *control, size_t used, int level, int type, const void *value, size_t len)
+static size_t put_ancillary(uint8_t *control, size_t used, int level, int type, const void *value,
+			    size_t len)
 {
 	struct cmsghdr c = { .cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type };
 
@@ -72,9 +73,11 @@ static void fill(struct outer_batch *b, size_t k, struct out *const *outs, size_
 	b->to[k].sin_addr.s_addr = htonl(out->to.addr.v);
 	b->to[k].sin_port = htons(out->to.port);
 	if (tos)
-		used = put_ancillary(b->control[k].bytes, used, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+		used = put_ancillary(b->control[k].bytes, used, IPPROTO_IP, IP_TOS, &tos,
+				     sizeof(tos));
 	if (count > 1)
-		used = put_ancillary(b->control[k].bytes, used, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+		used = put_ancillary(b->control[k].bytes, used, SOL_UDP, UDP_SEGMENT, &segment,
+				     sizeof(segment));
 	m->msg_control = used ? &b->control[k] : NULL;
 	m->msg_controllen = used;
 	m->msg_iov = &b->iov[b->first[k]];
@@ -121,12 +124,12 @@ static void refused(struct pipeline *pipeline, const struct out *out, int error,
 
 /* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device under it cannot sum the segments; it will
  * say so every time. Anything else is about this message (larger than that route's MTU, say). */
-static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first, size_t end,
-			struct pipeline *pipeline, uint32_t now)
+static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first,
+			size_t end, struct pipeline *pipeline, uint32_t now)
 {
 	if (errno == EIO && offload_lost(b->offloads, OFFLOAD_UDP_GSO, OFFLOAD_REFUSED))
-		log_warnx("the kernel refuses merged UDP packets (%s): %s is off from now on", strerrordesc_np(errno),
-			  offload_name(OFFLOAD_UDP_GSO));
+		log_warnx("the kernel refuses merged UDP packets (%s): %s is off from now on",
+			  strerrordesc_np(errno), offload_name(OFFLOAD_UDP_GSO));
 	for (size_t i = first; i < end; i++) {
 		b->first[0] = (uint16_t)i;
 		fill(b, 0, outs, 1);
@@ -135,8 +138,8 @@ static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, 
 	}
 }
 
-void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n, struct pipeline *pipeline,
-		uint32_t now)
+void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n,
+		struct pipeline *pipeline, uint32_t now)
 {
 	for (size_t i = 0; i < n; i++)
 		b->iov[i] = (struct iovec){ .iov_base = outs[i]->data, .iov_len = outs[i]->len };

@@ -17,7 +17,8 @@ enum { OUTER_BATCH = 2 * PIPELINE_BATCH, OUTER_BUFFER = 8 << 20 };
 struct outer_batch {
 	struct offloads *offloads; /* for UDP_SEGMENT; NULL: never */
 	struct mmsghdr messages[OUTER_BATCH];
-	struct iovec iov[OUTER_BATCH]; /* one a packet, in order: a message's are those from its first packet on */
+	struct iovec iov
+		[OUTER_BATCH]; /* one a packet, in order: a message's are those from its first packet on */
 	struct sockaddr_in to[OUTER_BATCH];
 	union {
 		struct cmsghdr align;
@@ -33,7 +34,7 @@ int outer_socket(int type, int protocol, int pmtu);
 void outer_batch_init(struct outer_batch *b) NONNULL;
 /* Sends `n` (<= OUTER_BATCH) packets in order by `fd`. A packet that the kernel refuses is counted and passed over;
  * when the socket itself is full the rest is counted: nothing is tried twice. */
-void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n, struct pipeline *pipeline,
-		uint32_t now) NONNULL;
+void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n,
+		struct pipeline *pipeline, uint32_t now) NONNULL;
 
 #endif

@@ -18,7 +18,8 @@ struct buffers *buffers_create(size_t count, size_t size)
 		return NULL;
 	b->stride = (JOB_HEADROOM + size + JOB_TAILROOM + 63) & ~(size_t)63;
 	b->bytes = count * b->stride;
-	b->memory = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	b->memory = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (b->memory == MAP_FAILED) {
 		free(b);
 		return NULL;

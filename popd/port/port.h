@@ -33,10 +33,10 @@ struct port_ops {
 struct port {
 	const struct port_ops *ops;
 	int fd;
-	bool receives;          /* `fd` becomes readable when there is something to receive; else the port only sends */
-	enum job_source source; /* of what it receives */
-	bool backlog;           /* there is more to receive, whether fd is readable or not */
-	bool gone;              /* the kernel object under it has vanished: no use to go on */
+	bool receives; /* `fd` becomes readable when there is something to receive; else the port only sends */
+	enum job_source source;    /* of what it receives */
+	bool backlog;              /* there is more to receive, whether fd is readable or not */
+	bool gone;                 /* the kernel object under it has vanished: no use to go on */
 	struct pipeline *pipeline; /* for counting */
 };
 
@@ -58,8 +58,8 @@ uint8_t *buffers_at(const struct buffers *b, size_t i) NONNULL;
 uint64_t port_queue_drops(const struct port *port) NONNULL;
 
 /* Sets all that a received packet says; the rest of the job is the pipeline's. */
-static inline void job_fill(struct job *job, enum job_source source, uint8_t *data, size_t len, struct endpoint4 from,
-			    uint8_t tos)
+static inline void job_fill(struct job *job, enum job_source source, uint8_t *data, size_t len,
+			    struct endpoint4 from, uint8_t tos)
 {
 	job->source = source;
 	job->data = data;

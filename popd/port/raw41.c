@@ -53,8 +53,9 @@ static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
 	if (ipv4_decode(message_at(r, r->next), m->msg_len, outer) == 0 && !cut)
 		return true;
 	size_t skip = m->msg_len < IPV4_HEADER ? m->msg_len : IPV4_HEADER;
-	pipeline_unreadable(r->port.pipeline, JOB_FROM_PROTO41, (struct endpoint4){ outer->source, 0 },
-			    message_at(r, r->next) + skip, (uint32_t)(m->msg_len - skip), (uint32_t)wall_now().s);
+	pipeline_unreadable(r->port.pipeline, JOB_FROM_PROTO41,
+			    (struct endpoint4){ outer->source, 0 }, message_at(r, r->next) + skip,
+			    (uint32_t)(m->msg_len - skip), (uint32_t)wall_now().s);
 	r->next++;
 	return false;
 }
@@ -124,7 +125,8 @@ static void raw41_send(struct port *port, struct out *const *outs, size_t n, uin
 		size_t run = 1;
 		while (i + run < n && outs[i + run]->dont_fragment == outs[i]->dont_fragment)
 			run++;
-		outer_send(&r->out, outs[i]->dont_fragment ? r->fd_df : port->fd, outs + i, run, port->pipeline, now);
+		outer_send(&r->out, outs[i]->dont_fragment ? r->fd_df : port->fd, outs + i, run,
+			   port->pipeline, now);
 		i += run;
 	}
 }
@@ -161,7 +163,8 @@ static int open_socket(struct ip4 at, int pmtu, bool receives)
 
 	if (fd < 0)
 		return -1;
-	if (bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0 && (receives || receive_nothing(fd, &own) == 0))
+	if (bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0 &&
+	    (receives || receive_nothing(fd, &own) == 0))
 		return fd;
 	int saved = errno;
 	close(fd);
@@ -169,8 +172,8 @@ static int open_socket(struct ip4 at, int pmtu, bool receives)
 	return -1;
 }
 
-struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, const struct offloads *offloads,
-			       struct pipeline *pipeline)
+struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers,
+			       const struct offloads *offloads, struct pipeline *pipeline)
 {
 	struct raw41_port *r = calloc(1, sizeof(*r));
 	unsigned receivers = workers < RAW41_RECEIVERS_MAX ? workers : RAW41_RECEIVERS_MAX;
@@ -178,9 +181,11 @@ struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers,
 
 	if (!r)
 		return NULL;
-	r->port = (struct port){
-		.ops = &raw41_ops, .fd = -1, .receives = receives, .source = JOB_FROM_PROTO41, .pipeline = pipeline
-	};
+	r->port = (struct port){ .ops = &raw41_ops,
+				 .fd = -1,
+				 .receives = receives,
+				 .source = JOB_FROM_PROTO41,
+				 .pipeline = pipeline };
 	r->fd_df = -1;
 	r->offloads = offloads;
 	if (receives) {
@@ -189,13 +194,16 @@ struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers,
 		if (!r->large || !r->segments)
 			goto fail;
 		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
-			r->iov[i] = (struct iovec){ .iov_base = message_at(r, i), .iov_len = RAW_PACKET };
-			r->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &r->iov[i], .msg_iovlen = 1 };
+			r->iov[i] = (struct iovec){ .iov_base = message_at(r, i),
+						    .iov_len = RAW_PACKET };
+			r->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &r->iov[i],
+								  .msg_iovlen = 1 };
 		}
 	}
 	r->port.fd = open_socket(at, IP_PMTUDISC_OMIT, receives);
 	r->fd_df = open_socket(at, IP_PMTUDISC_PROBE, false);
-	if (r->port.fd < 0 || r->fd_df < 0 || (receives && steer_raw41(r->port.fd, number, receivers) != 0))
+	if (r->port.fd < 0 || r->fd_df < 0 ||
+	    (receives && steer_raw41(r->port.fd, number, receivers) != 0))
 		goto fail;
 	outer_batch_init(&r->out);
 	return &r->port;

@@ -15,7 +15,7 @@ enum { RAW41_RECEIVERS_MAX = 8 };
 
 /* Sockets bound to `at`, of worker `number` among `workers`; `offloads` says whether the TUN takes GSO packets. NULL:
  * errno says why. */
-struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers, const struct offloads *offloads,
-			       struct pipeline *pipeline) NONNULL;
+struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers,
+			       const struct offloads *offloads, struct pipeline *pipeline) NONNULL;
 
 #endif

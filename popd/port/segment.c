@@ -7,7 +7,8 @@
 #include "lib/wire/ipv6.h"
 #include "lib/wire/transport.h"
 
-bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t transport, bool tcp, size_t step)
+bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t transport, bool tcp,
+		    size_t step)
 {
 	size_t least = tcp ? TCP_HEADER : UDP_HEADER;
 
@@ -54,8 +55,9 @@ size_t segments_next(struct segments *s, uint8_t *out, size_t room)
 	uint8_t *check = transport + (s->tcp ? TCP_AT_CHECK : UDP_AT_CHECK);
 	be16_store(check, 0);
 	uint16_t value = csum_upper(out, s->tcp ? IPV6_NEXT_TCP : IPV6_NEXT_UDP, transport, upper);
-	be16_store(check,
-		   value == 0 && !s->tcp ? 0xffff : value); /* RFC 8200 8.1: a UDP checksum of zero goes as ffff */
+	be16_store(check, value == 0 && !s->tcp
+				  ? 0xffff
+				  : value); /* RFC 8200 8.1: a UDP checksum of zero goes as ffff */
 	s->at += take;
 	return len;
 }

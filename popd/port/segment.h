@@ -22,8 +22,8 @@ struct segments {
 };
 
 /* An IPv6 packet whose TCP or UDP header is at `transport`, to be cut every `step` payload bytes. false: the headers are not whole, or `step` is 0. */
-bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t transport, bool tcp, size_t step)
-	NONNULL;
+bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t transport, bool tcp,
+		    size_t step) NONNULL;
 
 /* Writes the next segment and returns its length; 0: that was all, or it would be longer than `room`. */
 size_t segments_next(struct segments *s, uint8_t *out, size_t room) NONNULL;

@@ -19,7 +19,8 @@ enum { MIX = (int32_t)0x9e3779b1, UPPER_HALF = 16 };
 
 enum { IPV4_AT_SOURCE = 12, STALE_MAX = 65536 };
 
-#define INSN(c, d, s, o, i) ((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })
+#define INSN(c, d, s, o, i) \
+	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })
 
 /* A program's fd, or -1. The kernel divides what it returns by the number of queues. A packet too short to have a
  * destination ends the program with 0. */

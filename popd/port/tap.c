@@ -29,7 +29,8 @@ struct tap *tap_create(const struct tap_watch *watch)
 	if (!t)
 		return NULL;
 	t->watch = watch;
-	t->ring = ring_create(TAP_RING, sizeof(struct tap_packet)); /* touched when used, as all of this */
+	t->ring = ring_create(TAP_RING,
+			      sizeof(struct tap_packet)); /* touched when used, as all of this */
 	t->before = calloc(PIPELINE_BATCH, sizeof(*t->before));
 	if (!t->ring || !t->before) {
 		tap_free(t);
@@ -77,7 +78,8 @@ static bool concerns_watcher(const struct tap *t, const struct job *job)
 	bool out = (job->out[0].kind != OUT_NONE && is_watched(job->out[0].tunnel)) ||
 		   (job->out[1].kind != OUT_NONE && is_watched(job->out[1].tunnel));
 
-	return out || is_watched(job->tunnel) || (job->drop != DROP_NONE && is_watched(job->charged)) ||
+	return out || is_watched(job->tunnel) ||
+	       (job->drop != DROP_NONE && is_watched(job->charged)) ||
 	       atomic_load_explicit(&t->watch->all, memory_order_relaxed);
 }
 
@@ -97,7 +99,8 @@ static bool is_answer(const struct job *job, const struct out *out)
 	return out->kind == OUT_TUN ? job->source == JOB_FROM_TUN : out->tunnel == job->tunnel;
 }
 
-static void fill_out(struct tap_out *to, uint8_t *bytes, size_t room, const struct job *job, const struct out *out)
+static void fill_out(struct tap_out *to, uint8_t *bytes, size_t room, const struct job *job,
+		     const struct out *out)
 {
 	*to = (struct tap_out){ .kind = (uint8_t)out->kind };
 	if (out->kind == OUT_NONE)
@@ -179,7 +182,8 @@ void tap_done(struct tap *t)
 
 uint64_t tap_lost(struct tap *t)
 {
-	uint64_t lost = atomic_load_explicit(&t->lost, memory_order_relaxed), more = lost - t->lost_told;
+	uint64_t lost = atomic_load_explicit(&t->lost, memory_order_relaxed),
+		 more = lost - t->lost_told;
 
 	t->lost_told = lost;
 	return more;

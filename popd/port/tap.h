@@ -46,7 +46,8 @@ struct tap_packet {
 	uint8_t tos;    /* outer, as received */
 	struct endpoint4 from;
 	uint32_t len;
-	uint32_t tunnel;  /* T-id of whose packet it is, as far as known; 0: nobody's, or it is from the uplink */
+	uint32_t
+		tunnel; /* T-id of whose packet it is, as far as known; 0: nobody's, or it is from the uplink */
 	uint32_t charged; /* T-id of whose the drop is */
 	struct tap_out out[2];
 	uint8_t data[TAP_SNAP]; /* as received, len bytes as far as they fit */

@@ -67,14 +67,16 @@ static bool complete_checksum(const struct virtio_net_hdr *h, uint8_t *data, siz
 	return true;
 }
 
-static bool begin_cutting(struct tun_port *t, const struct virtio_net_hdr *h, const uint8_t *data, size_t len)
+static bool begin_cutting(struct tun_port *t, const struct virtio_net_hdr *h, const uint8_t *data,
+			  size_t len)
 {
 	uint8_t type = h->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 
 	if ((type != VIRTIO_NET_HDR_GSO_TCPV6 && type != VIRTIO_NET_HDR_GSO_UDP_L4) ||
 	    !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return false;
-	t->cutting = segments_begin(&t->cut, data, len, h->csum_start, type == VIRTIO_NET_HDR_GSO_TCPV6, h->gso_size);
+	t->cutting = segments_begin(&t->cut, data, len, h->csum_start,
+				    type == VIRTIO_NET_HDR_GSO_TCPV6, h->gso_size);
 	return t->cutting;
 }
 
@@ -127,10 +129,12 @@ static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
 			if (begin_cutting(t, &h, data, (size_t)len))
 				n = cut(t, jobs, n, max);
 			else
-				job_fill(&jobs[n++], JOB_FROM_TUN, data, 0, none, 0); /* counted as too short */
+				job_fill(&jobs[n++], JOB_FROM_TUN, data, 0, none,
+					 0); /* counted as too short */
 			continue;
 		}
-		if ((h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && !complete_checksum(&h, data, (size_t)len))
+		if ((h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
+		    !complete_checksum(&h, data, (size_t)len))
 			len = 0;
 		job_fill(&jobs[n++], JOB_FROM_TUN, data, (size_t)len, none, 0);
 	}
@@ -176,7 +180,8 @@ static int write_merged(struct tun_port *t, const struct gro_group *g, struct ou
 {
 	struct virtio_net_hdr h = {
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = g->kind == GRO_TCP ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_UDP_L4,
+		.gso_type = g->kind == GRO_TCP ? VIRTIO_NET_HDR_GSO_TCPV6
+					       : VIRTIO_NET_HDR_GSO_UDP_L4,
 		.hdr_len = g->header,
 		.gso_size = g->segment,
 		.csum_start = IPV6_HEADER,
@@ -190,14 +195,16 @@ static int write_merged(struct tun_port *t, const struct gro_group *g, struct ou
 	memcpy(first->data - VNET, &h, VNET);
 	iov[n++] = (struct iovec){ .iov_base = first->data - VNET, .iov_len = VNET + first->len };
 	for (uint16_t i = t->gro.next[g->first]; i != GRO_NONE; i = t->gro.next[i])
-		iov[n++] = (struct iovec){ .iov_base = outs[i]->data + g->header, .iov_len = outs[i]->len - g->header };
+		iov[n++] = (struct iovec){ .iov_base = outs[i]->data + g->header,
+					   .iov_len = outs[i]->len - g->header };
 	do
 		len = writev(t->port.fd, iov, n);
 	while (len < 0 && errno == EINTR);
 	return len < 0 ? errno : 0;
 }
 
-static void write_members(struct tun_port *t, const struct gro_group *g, struct out *const *outs, uint32_t now)
+static void write_members(struct tun_port *t, const struct gro_group *g, struct out *const *outs,
+			  uint32_t now)
 {
 	for (uint16_t i = g->first; i != GRO_NONE; i = t->gro.next[i])
 		if (!write_alone(t, outs[i]))
@@ -207,8 +214,9 @@ static void write_members(struct tun_port *t, const struct gro_group *g, struct 
 static void refused(struct tun_port *t, int err, enum offload which)
 {
 	if ((err == EINVAL || err == EIO) && offload_lost(t->offloads, which, OFFLOAD_REFUSED))
-		log_warnx("the kernel refuses merged packets on the TUN (%s): %s is off from now on",
-			  strerrordesc_np(err), offload_name(which));
+		log_warnx(
+			"the kernel refuses merged packets on the TUN (%s): %s is off from now on",
+			strerrordesc_np(err), offload_name(which));
 }
 
 /* Whole if the kernel takes it, else segment by segment. */
@@ -230,7 +238,8 @@ static void write_whole(struct tun_port *t, struct out *out, uint32_t now)
 			pipeline_refused(t->port.pipeline, &piece, errno, now);
 }
 
-static void write_group(struct tun_port *t, const struct gro_group *g, struct out *const *outs, uint32_t now)
+static void write_group(struct tun_port *t, const struct gro_group *g, struct out *const *outs,
+			uint32_t now)
 {
 	enum offload which = g->kind == GRO_TCP ? OFFLOAD_TUN_TSO : OFFLOAD_TUN_USO;
 	uint8_t header[GRO_HEADER_MAX];
@@ -277,12 +286,15 @@ static void tun_free(struct port *port)
 	free(t);
 }
 
-static const struct port_ops tun_ops = { .name = "tun", .receive = tun_receive, .send = tun_send, .free = tun_free };
+static const struct port_ops tun_ops = {
+	.name = "tun", .receive = tun_receive, .send = tun_send, .free = tun_free
+};
 
 /* 0 or -1, errno set. */
 static int attach_queue(const char *name, bool vnet)
 {
-	struct ifreq req = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | (vnet ? IFF_VNET_HDR : 0)) };
+	struct ifreq req = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE |
+						  (vnet ? IFF_VNET_HDR : 0)) };
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
@@ -299,15 +311,17 @@ static int attach_queue(const char *name, bool vnet)
 /* Tells the kernel what it may hand to us; tries with less when it does not know all of it. */
 static void offer_to_kernel(struct tun_port *t)
 {
-	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, uso = TUN_F_USO4 | TUN_F_USO6;
+	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
+		       uso = TUN_F_USO4 | TUN_F_USO6;
 	bool want_tso = offload_is_on(t->offloads, OFFLOAD_TUN_TSO),
 	     want_uso = offload_is_on(t->offloads, OFFLOAD_TUN_USO);
 	unsigned flags = TUN_F_CSUM | (want_tso ? tso : 0) | (want_uso ? uso : 0);
 	int size = VNET;
 
 	if (!t->vnet) {
-		(void)ioctl(t->port.fd, TUNSETOFFLOAD,
-			    0); /* the device is persistent: it may have had them from an earlier popd */
+		(void)ioctl(
+			t->port.fd, TUNSETOFFLOAD,
+			0); /* the device is persistent: it may have had them from an earlier popd */
 		return;
 	}
 	if (ioctl(t->port.fd, TUNSETVNETHDRSZ, &size) == 0) {
@@ -333,7 +347,8 @@ static void explain(const char *name, char *why)
 	else if (errno == EBUSY || errno == E2BIG)
 		snprintf(why, TUN_WHY, "the interface %s is in use by another program", name);
 	else
-		snprintf(why, TUN_WHY, "the TUN interface %s cannot be made: %s", name, strerror(errno));
+		snprintf(why, TUN_WHY, "the TUN interface %s cannot be made: %s", name,
+			 strerror(errno));
 }
 
 /* The device is persistent: it may have a program from an earlier popd. */
@@ -347,19 +362,22 @@ static void steer(struct tun_port *t, unsigned queues)
 	}
 }
 
-struct port *tun_port_create(const char *name, unsigned queues, struct offloads *offloads, struct pipeline *pipeline,
-			     char why[static TUN_WHY])
+struct port *tun_port_create(const char *name, unsigned queues, struct offloads *offloads,
+			     struct pipeline *pipeline, char why[static TUN_WHY])
 {
 	struct tun_port *t = calloc(1, sizeof(*t));
 
 	snprintf(why, TUN_WHY, "no memory for the buffers of a TUN queue");
 	if (!t)
 		return NULL;
-	t->port = (struct port){
-		.ops = &tun_ops, .fd = -1, .receives = true, .source = JOB_FROM_TUN, .pipeline = pipeline
-	};
+	t->port = (struct port){ .ops = &tun_ops,
+				 .fd = -1,
+				 .receives = true,
+				 .source = JOB_FROM_TUN,
+				 .pipeline = pipeline };
 	t->offloads = offloads;
-	t->vnet = offload_is_on(offloads, OFFLOAD_TUN_TSO) || offload_is_on(offloads, OFFLOAD_TUN_USO);
+	t->vnet = offload_is_on(offloads, OFFLOAD_TUN_TSO) ||
+		  offload_is_on(offloads, OFFLOAD_TUN_USO);
 	t->large = buffers_create(PIPELINE_BATCH, t->vnet ? LARGE : PORT_PACKET);
 	t->pieces = t->vnet ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
 	if (!t->large || (t->vnet && !t->pieces)) {

@@ -13,7 +13,7 @@ enum { TUN_WHY = 300 };
 
 /* Attaches one more queue, of `queues` there will be, of the device `name` and makes it if need be; offloads that are on and that the kernel lacks go
  * to OFFLOAD_MISSING. NULL: `why` says so in a sentence. */
-struct port *tun_port_create(const char *name, unsigned queues, struct offloads *offloads, struct pipeline *pipeline,
-			     char why[static TUN_WHY]) NONNULL;
+struct port *tun_port_create(const char *name, unsigned queues, struct offloads *offloads,
+			     struct pipeline *pipeline, char why[static TUN_WHY]) NONNULL;
 
 #endif

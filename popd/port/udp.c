@@ -79,7 +79,8 @@ static size_t datagrams(const struct udp_port *u)
 /* The next datagram of message `next`, as job number `n`. */
 static void take(struct udp_port *u, struct job *job, size_t n)
 {
-	struct endpoint4 from = { { ntohl(u->from[u->next].sin_addr.s_addr) }, ntohs(u->from[u->next].sin_port) };
+	struct endpoint4 from = { { ntohl(u->from[u->next].sin_addr.s_addr) },
+				  ntohs(u->from[u->next].sin_port) };
 	uint8_t *data = buffers_at(u->messages_at, u->next) + u->at;
 	size_t len = u->whole - u->at, segment = u->ancillary.segment;
 
@@ -145,7 +146,9 @@ static void udp_free(struct port *port)
 	free(u);
 }
 
-static const struct port_ops udp_ops = { .name = "udp", .receive = udp_receive, .send = udp_send, .free = udp_free };
+static const struct port_ops udp_ops = {
+	.name = "udp", .receive = udp_receive, .send = udp_send, .free = udp_free
+};
 
 static int open_socket(struct endpoint4 at)
 {
@@ -196,13 +199,15 @@ static bool make_buffers(struct udp_port *u)
 	if (!u->messages_at || (u->merges && !u->apart))
 		return false;
 	for (size_t i = 0; i < PIPELINE_BATCH; i++) {
-		u->iov[i] = (struct iovec){ .iov_base = buffers_at(u->messages_at, i), .iov_len = u->size };
+		u->iov[i] = (struct iovec){ .iov_base = buffers_at(u->messages_at, i),
+					    .iov_len = u->size };
 		u->messages[i].msg_hdr = (struct msghdr){ .msg_name = &u->from[i],
 							  .msg_namelen = sizeof(u->from[i]),
 							  .msg_iov = &u->iov[i],
 							  .msg_iovlen = 1,
 							  .msg_control = &u->control[i],
-							  .msg_controllen = sizeof(u->control[i].bytes) };
+							  .msg_controllen = sizeof(
+								  u->control[i].bytes) };
 	}
 	return true;
 }
@@ -215,9 +220,11 @@ struct port *udp_port_create(struct endpoint4 at, enum job_source source, struct
 	if (!u)
 		return NULL;
 	outer_batch_init(&u->out);
-	u->port = (struct port){
-		.ops = &udp_ops, .fd = open_socket(at), .receives = true, .source = source, .pipeline = pipeline
-	};
+	u->port = (struct port){ .ops = &udp_ops,
+				 .fd = open_socket(at),
+				 .receives = true,
+				 .source = source,
+				 .pipeline = pipeline };
 	if (u->port.fd >= 0) {
 		set_offloads(u, offloads);
 		if (make_buffers(u))

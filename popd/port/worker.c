@@ -89,7 +89,9 @@ static struct timestamp timestamp_now(void)
 
 static void post(struct worker *w, struct out *out)
 {
-	static const uint8_t port_of[] = { [OUT_TUN] = PORT_TUN, [OUT_UDP] = PORT_AYIYA, [OUT_PROTO41] = PORT_RAW41 };
+	static const uint8_t port_of[] = {
+		[OUT_TUN] = PORT_TUN, [OUT_UDP] = PORT_AYIYA, [OUT_PROTO41] = PORT_RAW41
+	};
 
 	if (out->kind == OUT_NONE)
 		return;
@@ -115,8 +117,8 @@ static void settle_icmp_error(struct worker *w, const struct order *order)
 	const struct quoted *kept = &w->quoted[order->icmp_error.ticket % WORKER_ICMP_ERRORS];
 	bool there = kept->ticket == order->icmp_error.ticket;
 
-	pipeline_icmp_error(&w->pipeline, order->tunnel, &order->icmp_error, kept->head, there ? kept->len : 0,
-			    timestamp_now().wall);
+	pipeline_icmp_error(&w->pipeline, order->tunnel, &order->icmp_error, kept->head,
+			    there ? kept->len : 0, timestamp_now().wall);
 }
 
 static bool tell(struct worker *w, const struct job *job, uint32_t now)
@@ -205,12 +207,14 @@ static void port_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 static void make_probe(struct worker *w, size_t i, const struct order *order)
 {
 	uint8_t *data = buffers_at(w->probes, i);
-	const struct tunnel_conf *c = atomic_load_explicit(&order->tunnel->conf, memory_order_acquire);
+	const struct tunnel_conf *c = atomic_load_explicit(&order->tunnel->conf,
+							   memory_order_acquire);
 
 	if (c)
 		probe_build(data, c, w->pipeline.probe_key, w->probe_id, (uint16_t)order->value,
 			    timestamp_now().mono_us);
-	job_fill(&w->jobs[i], JOB_PROBE, data, c ? PROBE_LEN : 0, (struct endpoint4){ { 0 }, 0 }, 0);
+	job_fill(&w->jobs[i], JOB_PROBE, data, c ? PROBE_LEN : 0, (struct endpoint4){ { 0 }, 0 },
+		 0);
 	w->jobs[i].tunnel = order->tunnel;
 }
 
@@ -267,35 +271,42 @@ static void watch(struct worker *w, struct watched_port *p)
 static bool open_ports(struct worker *w, const struct worker_conf *conf, char *why)
 {
 	char text[ENDPOINT4_TEXT], tun_why[TUN_WHY];
-	struct endpoint4 ayiya = { conf->ipv4, conf->ayiya_port }, heartbeat = { conf->ipv4, conf->heartbeat_port };
+	struct endpoint4 ayiya = { conf->ipv4, conf->ayiya_port },
+			 heartbeat = { conf->ipv4, conf->heartbeat_port };
 	struct port *p;
 
-	w->ports[PORT_TUN].port = p = tun_port_create(conf->tun, conf->count, conf->offloads, &w->pipeline, tun_why);
+	w->ports[PORT_TUN].port = p = tun_port_create(conf->tun, conf->count, conf->offloads,
+						      &w->pipeline, tun_why);
 	if (!p) {
 		snprintf(why, WORKER_WHY, "%s", tun_why);
 		return false;
 	}
-	w->ports[PORT_AYIYA].port = p = udp_port_create(ayiya, JOB_FROM_AYIYA, conf->offloads, &w->pipeline);
+	w->ports[PORT_AYIYA].port = p = udp_port_create(ayiya, JOB_FROM_AYIYA, conf->offloads,
+							&w->pipeline);
 	if (!p) {
-		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s", endpoint4_text(ayiya, text), strerror(errno));
+		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s",
+			 endpoint4_text(ayiya, text), strerror(errno));
 		return false;
 	}
-	w->ports[PORT_HEARTBEAT].port = p = udp_port_create(heartbeat, JOB_FROM_HEARTBEAT, NULL, &w->pipeline);
+	w->ports[PORT_HEARTBEAT].port = p = udp_port_create(heartbeat, JOB_FROM_HEARTBEAT, NULL,
+							    &w->pipeline);
 	if (!p) {
-		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s", endpoint4_text(heartbeat, text),
+		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s",
+			 endpoint4_text(heartbeat, text), strerror(errno));
+		return false;
+	}
+	w->ports[PORT_RAW41].port = p = raw41_port_create(conf->ipv4, conf->number, conf->count,
+							  conf->offloads, &w->pipeline);
+	if (!p) {
+		snprintf(why, WORKER_WHY, "a socket for protocol 41 cannot be opened: %s",
 			 strerror(errno));
-		return false;
-	}
-	w->ports[PORT_RAW41].port = p = raw41_port_create(conf->ipv4, conf->number, conf->count, conf->offloads,
-							  &w->pipeline);
-	if (!p) {
-		snprintf(why, WORKER_WHY, "a socket for protocol 41 cannot be opened: %s", strerror(errno));
 		return false;
 	}
 	if (conf->number == 0) {
 		w->ports[PORT_ICMP4].port = p = icmp4_port_create(conf->ipv4, &w->pipeline);
 		if (!p) {
-			snprintf(why, WORKER_WHY, "a socket for ICMPv4 errors cannot be opened: %s", strerror(errno));
+			snprintf(why, WORKER_WHY, "a socket for ICMPv4 errors cannot be opened: %s",
+				 strerror(errno));
 			return false;
 		}
 	}
@@ -324,8 +335,8 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.dscp = conf->dscp;
 	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
-	return w->loop && w->orders && w->events && w->icmp_errors && w->quoted && w->probes && w->tap &&
-	       w->pipeline.counters && w->pipeline.digest;
+	return w->loop && w->orders && w->events && w->icmp_errors && w->quoted && w->probes &&
+	       w->tap && w->pipeline.counters && w->pipeline.digest;
 }
 
 struct worker *worker_create(const struct worker_conf *conf, char why[static WORKER_WHY])
@@ -411,7 +422,8 @@ bool worker_set_expiry(struct worker *w, uint32_t expiry)
 
 bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c)
 {
-	return give_order(w, (struct order){ .kind = ORDER_ICMP_ERROR, .tunnel = t, .icmp_error = *c });
+	return give_order(
+		w, (struct order){ .kind = ORDER_ICMP_ERROR, .tunnel = t, .icmp_error = *c });
 }
 
 bool worker_next_icmp_error(struct worker *w, struct icmp_error *out)
@@ -455,6 +467,7 @@ size_t worker_queues(const struct worker *w, struct worker_queue out[static WORK
 
 	for (size_t i = 0; i < PORT__COUNT; i++)
 		if (i != PORT_TUN && w->ports[i].port && w->ports[i].port->receives)
-			out[n++] = (struct worker_queue){ queue_names[i], port_queue_drops(w->ports[i].port) };
+			out[n++] = (struct worker_queue){ queue_names[i],
+							  port_queue_drops(w->ports[i].port) };
 	return n;
 }

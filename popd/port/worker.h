@@ -77,7 +77,8 @@ bool worker_set_expiry(struct worker *w, uint32_t expiry) NONNULL MUSTCHECK;
  * waiting. */
 bool worker_next_icmp_error(struct worker *w, struct icmp_error *out) NONNULL;
 /* Has the worker settle it with `t`, or (NULL) count that nobody has such an endpoint. false: behind. */
-bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c) NONNULL_ARGS(1, 3);
+bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c)
+	NONNULL_ARGS(1, 3);
 /* The next event; false: none waiting. */
 bool worker_next_event(struct worker *w, struct worker_event *out) NONNULL;
 /* True once after events had to be thrown away. */

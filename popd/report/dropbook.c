@@ -17,7 +17,8 @@ struct dropbook *dropbook_create(size_t limit)
 	struct dropbook *b = calloc(1, sizeof(*b));
 
 	if (b)
-		*b = (struct dropbook){ .limit = limit, .entries = { .size = sizeof(struct dropbook_entry) } };
+		*b = (struct dropbook){ .limit = limit,
+					.entries = { .size = sizeof(struct dropbook_entry) } };
 	return b;
 }
 

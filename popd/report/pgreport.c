@@ -26,9 +26,11 @@ struct pgreport {
 
 static void complain(struct pgreport *r, const struct pg_answer *answer, const char *what)
 {
-	bool away = answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT || answer->err == -ERR_BUSY;
+	bool away = answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT ||
+		    answer->err == -ERR_BUSY;
 
-	log_limited(&r->limit, 1, 300, away ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "no %s reached the database: %s", what,
+	log_limited(&r->limit, 1, 300, away ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+		    "no %s reached the database: %s", what,
 		    answer->message[0] ? answer->message : err_text(answer->err));
 }
 
@@ -53,9 +55,10 @@ static void report_answered(void *ctx, const struct pg_answer *answer)
 static void send_report(struct pgreport *r)
 {
 	char started[CLOCK_TEXT], configured[16], up[16], active[16], seq[24];
-	const char *params[] = {
-		r->conf.pop, r->conf.incarnation, BROKER_VERSION, started, configured, up, active, seq
-	};
+	const char *params[] = { r->conf.pop,    r->conf.incarnation,
+				 BROKER_VERSION, started,
+				 configured,     up,
+				 active,         seq };
 	struct pgreport_facts facts;
 
 	r->conf.facts(r->conf.ctx, &facts);
@@ -157,8 +160,10 @@ static void tell_reasons(struct pgreport *r)
 	const char *params[] = { names, sentences };
 
 	if (names && sentences) {
-		r->telling = pgpool_query(r->conf.pool, "SELECT changed FROM api.popd_reasons($1::text[], $2::text[])",
-					  ARRAY_LEN(params), params, reasons_answered, r) != 0;
+		r->telling = pgpool_query(
+				     r->conf.pool,
+				     "SELECT changed FROM api.popd_reasons($1::text[], $2::text[])",
+				     ARRAY_LEN(params), params, reasons_answered, r) != 0;
 	}
 	free(names);
 	free(sentences);
@@ -187,7 +192,8 @@ struct pgreport *pgreport_create(const struct pgreport_conf *conf)
 		return NULL;
 	r->conf = *conf;
 	ev_timer_init(&r->report, report_due, 0., conf->interval);
-	ev_timer_init(&r->statistics, statistics_due, conf->statistics_interval, conf->statistics_interval);
+	ev_timer_init(&r->statistics, statistics_due, conf->statistics_interval,
+		      conf->statistics_interval);
 	ev_timer_start(conf->loop, &r->report);
 	ev_timer_start(conf->loop, &r->statistics);
 	return r;

@@ -23,7 +23,8 @@ struct statbook *statbook_create(size_t limit)
 	struct statbook *b = calloc(1, sizeof(*b));
 
 	if (b)
-		*b = (struct statbook){ .limit = limit, .entries = { .size = sizeof(struct statbook_entry) } };
+		*b = (struct statbook){ .limit = limit,
+					.entries = { .size = sizeof(struct statbook_entry) } };
 	return b;
 }
 
@@ -77,32 +78,34 @@ static int by_tunnel(const void *a, const void *b)
 }
 
 /* May `next` be added to `last`, of the same tunnel? `first`: `last` is the tunnel's oldest day and no two in one. */
-typedef bool may_join(const struct statbook_entry *last, const struct statbook_entry *next, bool first,
-		      const struct statbook_entry *now);
+typedef bool may_join(const struct statbook_entry *last, const struct statbook_entry *next,
+		      bool first, const struct statbook_entry *now);
 
-static bool quarters_of_past_days(const struct statbook_entry *last, const struct statbook_entry *next, bool first,
+static bool quarters_of_past_days(const struct statbook_entry *last,
+				  const struct statbook_entry *next, bool first,
 				  const struct statbook_entry *now)
 {
 	(void)first;
 	return last->day == next->day && (last->day != now->day || last->quarter == next->quarter);
 }
 
-static bool quarters_of_today(const struct statbook_entry *last, const struct statbook_entry *next, bool first,
-			      const struct statbook_entry *now)
+static bool quarters_of_today(const struct statbook_entry *last, const struct statbook_entry *next,
+			      bool first, const struct statbook_entry *now)
 {
 	(void)first;
 	return last->day == next->day && (next->day != now->day || next->quarter < now->quarter);
 }
 
-static bool two_oldest_days(const struct statbook_entry *last, const struct statbook_entry *next, bool first,
-			    const struct statbook_entry *now)
+static bool two_oldest_days(const struct statbook_entry *last, const struct statbook_entry *next,
+			    bool first, const struct statbook_entry *now)
 {
 	(void)now;
 	return first && last->day < next->day;
 }
 
 /* `e` is sorted by tunnel, the oldest first; returns how many are left. */
-static size_t fold(struct statbook_entry *e, size_t n, may_join *joins, const struct statbook_entry *now)
+static size_t fold(struct statbook_entry *e, size_t n, may_join *joins,
+		   const struct statbook_entry *now)
 {
 	size_t kept = 0;
 	bool first = false;
@@ -159,7 +162,8 @@ static void compact(struct statbook *b, const struct statbook_entry *now)
 
 /* ---- entries ---- */
 
-struct statbook_entry *statbook_entry(struct statbook *b, uint32_t *hint, uint32_t tunnel, int32_t day, int32_t quarter)
+struct statbook_entry *statbook_entry(struct statbook *b, uint32_t *hint, uint32_t tunnel,
+				      int32_t day, int32_t quarter)
 {
 	const struct statbook_entry fresh = { .tunnel = tunnel, .day = day, .quarter = quarter };
 	struct statbook_entry *e = fifo_items(&b->entries);

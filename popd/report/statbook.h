@@ -31,8 +31,8 @@ void statbook_free(struct statbook *b); /* NULL is fine */
 
 /* The entry to add to now. `*hint` is the caller's, one a tunnel, 0 at first: it makes finding the same entry again
  * quick. Valid until the next call. NULL: no memory. */
-struct statbook_entry *statbook_entry(struct statbook *b, uint32_t *hint, uint32_t tunnel, int32_t day, int32_t quarter)
-	NONNULL;
+struct statbook_entry *statbook_entry(struct statbook *b, uint32_t *hint, uint32_t tunnel,
+				      int32_t day, int32_t quarter) NONNULL;
 
 /* Adds `from` to `into`, measure by measure, each in its way. */
 void statbook_add(struct statbook_entry *into, const uint64_t from[static MEASURE__TUNNEL]) NONNULL;

@@ -41,7 +41,8 @@ struct stats {
 
 static void *map(size_t n, size_t size)
 {
-	void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -122,12 +123,14 @@ static void add_growth(struct statbook_entry *e, const struct seen *now, const s
 		[MEASURE_DROPS] = now->drops - then->drops,
 	};
 	if (growth[MEASURE_RECEIVED] > 0)
-		growth[MEASURE_RTT_MIN] = growth[MEASURE_RTT_MAX] = growth[MEASURE_RTT_SUM] / growth[MEASURE_RECEIVED];
+		growth[MEASURE_RTT_MIN] = growth[MEASURE_RTT_MAX] = growth[MEASURE_RTT_SUM] /
+								    growth[MEASURE_RECEIVED];
 	statbook_add(e, growth);
 }
 
 /* False: no memory; what was not added is found by the next look. */
-static bool collect_reasons(struct stats *s, uint32_t slot, uint32_t tunnel, int32_t day, const struct view_tunnel *v)
+static bool collect_reasons(struct stats *s, uint32_t slot, uint32_t tunnel, int32_t day,
+			    const struct view_tunnel *v)
 {
 	struct reasons *seen = &s->reasons[slot];
 
@@ -148,8 +151,8 @@ struct instant {
 };
 
 /* False: no memory. */
-static bool collect_tunnel(struct stats *s, uint32_t slot, uint32_t tunnel, const struct view_tunnel *v,
-			   struct instant at)
+static bool collect_tunnel(struct stats *s, uint32_t slot, uint32_t tunnel,
+			   const struct view_tunnel *v, struct instant at)
 {
 	struct seen now = look(v), *then = &s->seen[slot];
 
@@ -178,14 +181,16 @@ static void collect_rest(struct stats *s, const struct view_pop *pop, struct ins
 			continue;
 		if (!e)
 			e = statbook_entry(s->book, &s->settled.hint, 0, at.day, at.quarter);
-		if (!e || !dropbook_add(s->drops, &(struct dropbook_entry){ 0, at.day, why, now - *told }))
+		if (!e || !dropbook_add(s->drops,
+					&(struct dropbook_entry){ 0, at.day, why, now - *told }))
 			return;
 		e->value[MEASURE_DROPS] += now - *told;
 		*told = now;
 	}
 }
 
-void stats_collect(struct stats *s, struct table *t, struct counters *const *workers, size_t n, wall_t now)
+void stats_collect(struct stats *s, struct table *t, struct counters *const *workers, size_t n,
+		   wall_t now)
 {
 	const struct instant at = { (int32_t)(now.s / SECONDS_A_DAY),
 				    (int32_t)(now.s % SECONDS_A_DAY / QUARTER_SECONDS) };
@@ -194,7 +199,8 @@ void stats_collect(struct stats *s, struct table *t, struct counters *const *wor
 
 	view_pop(workers, n, &pop);
 	for (uint32_t slot = 0; slot < s->slots && left > 0; slot++) {
-		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(t, slot)->conf, memory_order_relaxed);
+		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(t, slot)->conf,
+								   memory_order_relaxed);
 		struct view_tunnel v;
 		if (!c)
 			continue;

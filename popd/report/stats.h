@@ -40,7 +40,8 @@ void stats_free(struct stats *s); /* NULL is fine */
 
 /* Adds what all tunnels did since the last call to the quarter that `now` is in. Drops that no tunnel is charged with
  * are told for tunnel 0. */
-void stats_collect(struct stats *s, struct table *t, struct counters *const *workers, size_t n, wall_t now) NONNULL;
+void stats_collect(struct stats *s, struct table *t, struct counters *const *workers, size_t n,
+		   wall_t now) NONNULL;
 
 /* The slot's counters are about to be cleared: its tunnel is gone, and the database with it knows no more of it. */
 void stats_slot_freed(struct stats *s, uint32_t slot) NONNULL;

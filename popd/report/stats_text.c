@@ -18,7 +18,8 @@ static int format_day(char *out, size_t size, int32_t day)
 	return snprintf(out, size, "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
 }
 
-static int format_entry(char *out, size_t size, const struct statbook_entry *e, enum stats_column column)
+static int format_entry(char *out, size_t size, const struct statbook_entry *e,
+			enum stats_column column)
 {
 	if (column == STATS_TUNNEL)
 		return snprintf(out, size, "%" PRIu32, e->tunnel);
@@ -33,7 +34,8 @@ static int format_entry(char *out, size_t size, const struct statbook_entry *e, 
 	return snprintf(out, size, "%" PRIu64, e->value[m]);
 }
 
-static int format_drop(char *out, size_t size, const struct dropbook_entry *e, enum stats_column column)
+static int format_drop(char *out, size_t size, const struct dropbook_entry *e,
+		       enum stats_column column)
 {
 	if (column == STATS_DROP_TUNNEL)
 		return snprintf(out, size, "%" PRIu32, e->tunnel);
@@ -56,8 +58,10 @@ char *stats_column_text(const struct stats_batch *b, enum stats_column column)
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			text[used++] = ',';
-		used += (size_t)(of_drops ? format_drop(text + used, size - used, &b->drops[i], column)
-					  : format_entry(text + used, size - used, &b->entries[i], column));
+		used += (size_t)(of_drops ? format_drop(text + used, size - used, &b->drops[i],
+							column)
+					  : format_entry(text + used, size - used, &b->entries[i],
+							 column));
 	}
 	text[used++] = '}';
 	text[used] = '\0';

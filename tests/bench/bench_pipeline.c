@@ -52,8 +52,8 @@ static double now_ns(void)
 
 static struct ip6 net_of(uint32_t n)
 {
-	struct ip6 ip = { { 0x20, 0x01, 0x0d, 0xb8, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
-			    (uint8_t)n } };
+	struct ip6 ip = { { 0x20, 0x01, 0x0d, 0xb8, (uint8_t)(n >> 24), (uint8_t)(n >> 16),
+			    (uint8_t)(n >> 8), (uint8_t)n } };
 
 	return ip;
 }
@@ -75,16 +75,17 @@ static void add_tunnel(uint32_t n)
 {
 	struct tunnel_conf *c = tunnel_conf_create(1);
 
-	require(c && tunnel_conf_set_secret(c, pipeline.digest, SECRET, strlen(SECRET)) == 0, "no tunnel");
+	require(c && tunnel_conf_set_secret(c, pipeline.digest, SECRET, strlen(SECRET)) == 0,
+		"no tunnel");
 	c->id = n + 1;
 	c->type = (uint8_t)(n % 3);
 	c->enabled = true;
 	c->mtu = 1280;
 	c->net = net_of(n);
 	c->static_endpoint = home_of(n).addr;
-	c->routes[0] = (struct prefix6){
-		{ { 0x20, 0x01, 0x0d, 0xb9, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } }, 56
-	};
+	c->routes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb9, (uint8_t)(n >> 16),
+					     (uint8_t)(n >> 8), (uint8_t)n } },
+					 56 };
 	require(table_set(pipeline.table, c) == 0, "table_set");
 	(void)table_restore(pipeline.table, n + 1, endpoint_pack(home_of(n), 0), NOW, NOW);
 }
@@ -92,7 +93,9 @@ static void add_tunnel(uint32_t n)
 static void start(void)
 {
 	uint8_t key[16];
-	struct pop_conf pop = { .ipv4 = { 0xc6336402 }, .prefix_count = 1, .tunnel_prefix_count = 1 };
+	struct pop_conf pop = { .ipv4 = { 0xc6336402 },
+				.prefix_count = 1,
+				.tunnel_prefix_count = 1 };
 
 	require(digest_init() == 0 && random_bytes(key, sizeof(key)), "no digests");
 	pipeline = (struct pipeline){ .table = table_create(tunnels, 1, key),
@@ -100,12 +103,14 @@ static void start(void)
 				      .limiter = limiter_create(100, 10),
 				      .digest = digest_ctx_create(),
 				      .expiry = 360 };
-	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.digest, "no memory");
+	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.digest,
+		"no memory");
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8 } }, 31 };
 	table_set_pop(pipeline.table, &pop);
 	for (uint32_t n = 0; n < tunnels; n++) {
 		add_tunnel(n);
-		counters_in(pipeline.counters, n, 1, 0); /* or the first packets would pay for its page */
+		counters_in(pipeline.counters, n, 1,
+			    0); /* or the first packets would pay for its page */
 	}
 }
 
@@ -121,18 +126,26 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ "uplink -> AYIYA", JOB_FROM_TUN, TUNNEL_TYPE__COUNT, TUNNEL_AYIYA, false, HONEST, DROP_NONE },
-	{ "uplink -> protocol 41", JOB_FROM_TUN, TUNNEL_TYPE__COUNT, TUNNEL_STATIC, false, HONEST, DROP_NONE },
-	{ "AYIYA -> uplink", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, false, HONEST, DROP_NONE },
-	{ "AYIYA SHA-256 -> uplink", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, true, HONEST, DROP_NONE },
-	{ "AYIYA -> protocol 41", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_STATIC, false, HONEST, DROP_NONE },
-	{ "protocol 41 -> uplink", JOB_FROM_PROTO41, TUNNEL_STATIC, TUNNEL_TYPE__COUNT, false, HONEST, DROP_NONE },
-	{ "heartbeat", JOB_FROM_HEARTBEAT, TUNNEL_HEARTBEAT, TUNNEL_TYPE__COUNT, false, HONEST, DROP_NONE },
-	{ "AYIYA, forged", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, false, FORGED, DROP_AYIYA_SIGNATURE },
-	{ "AYIYA, unknown identity", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, false, STRANGER,
-	  DROP_TUNNEL_UNKNOWN },
-	{ "protocol 41, unknown source", JOB_FROM_PROTO41, TUNNEL_STATIC, TUNNEL_TYPE__COUNT, false, STRANGER,
-	  DROP_TUNNEL_UNKNOWN },
+	{ "uplink -> AYIYA", JOB_FROM_TUN, TUNNEL_TYPE__COUNT, TUNNEL_AYIYA, false, HONEST,
+	  DROP_NONE },
+	{ "uplink -> protocol 41", JOB_FROM_TUN, TUNNEL_TYPE__COUNT, TUNNEL_STATIC, false, HONEST,
+	  DROP_NONE },
+	{ "AYIYA -> uplink", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, false, HONEST,
+	  DROP_NONE },
+	{ "AYIYA SHA-256 -> uplink", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, true, HONEST,
+	  DROP_NONE },
+	{ "AYIYA -> protocol 41", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_STATIC, false, HONEST,
+	  DROP_NONE },
+	{ "protocol 41 -> uplink", JOB_FROM_PROTO41, TUNNEL_STATIC, TUNNEL_TYPE__COUNT, false,
+	  HONEST, DROP_NONE },
+	{ "heartbeat", JOB_FROM_HEARTBEAT, TUNNEL_HEARTBEAT, TUNNEL_TYPE__COUNT, false, HONEST,
+	  DROP_NONE },
+	{ "AYIYA, forged", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, false, FORGED,
+	  DROP_AYIYA_SIGNATURE },
+	{ "AYIYA, unknown identity", JOB_FROM_AYIYA, TUNNEL_AYIYA, TUNNEL_TYPE__COUNT, false,
+	  STRANGER, DROP_TUNNEL_UNKNOWN },
+	{ "protocol 41, unknown source", JOB_FROM_PROTO41, TUNNEL_STATIC, TUNNEL_TYPE__COUNT, false,
+	  STRANGER, DROP_TUNNEL_UNKNOWN },
 };
 
 static uint32_t any_of(enum tunnel_type type)
@@ -143,7 +156,8 @@ static uint32_t any_of(enum tunnel_type type)
 static size_t write_inner(uint8_t *p, const struct row *row, uint32_t from, size_t size)
 {
 	static const struct ip6 outside = { { 0x26, 0x20, [15] = 1 } };
-	struct ip6 source = row->from == TUNNEL_TYPE__COUNT ? outside : client_of(from), to = outside;
+	struct ip6 source = row->from == TUNNEL_TYPE__COUNT ? outside : client_of(from),
+		   to = outside;
 
 	if (row->to != TUNNEL_TYPE__COUNT)
 		do
@@ -174,10 +188,12 @@ static size_t write_beat(uint8_t *p, uint32_t from)
 {
 	struct ip6 client = client_of(from);
 	char text[IP6_TEXT], hex[DIGEST_MAX_HEX];
-	int n = snprintf((char *)p, ROOM / 2, "HEARTBEAT TUNNEL %s sender %u ", ip6_text(&client, text), NOW);
+	int n = snprintf((char *)p, ROOM / 2, "HEARTBEAT TUNNEL %s sender %u ",
+			 ip6_text(&client, text), NOW);
 
 	memcpy(p + n, SECRET, strlen(SECRET));
-	require(digest_hex(pipeline.digest, DIGEST_MD5, p, (size_t)n + strlen(SECRET), hex), "digest");
+	require(digest_hex(pipeline.digest, DIGEST_MD5, p, (size_t)n + strlen(SECRET), hex),
+		"digest");
 	memcpy(p + n, hex, 32);
 	return (size_t)n + 32;
 }
@@ -187,7 +203,8 @@ static void write_job(struct job *job, uint8_t *p, const struct row *row, size_t
 	uint32_t from = row->from == TUNNEL_TYPE__COUNT ? 0 : any_of(row->from);
 
 	job->source = row->source;
-	job->from = row->from == TUNNEL_TYPE__COUNT ? (struct endpoint4){ { 0 }, 0 } : home_of(from);
+	job->from = row->from == TUNNEL_TYPE__COUNT ? (struct endpoint4){ { 0 }, 0 }
+						    : home_of(from);
 	job->outer_tos = 0;
 	if (row->who == STRANGER)
 		from += UINT32_C(0x10000000);
@@ -224,7 +241,8 @@ static double measure(const struct row *row, size_t size)
 		}
 		double begin = now_ns();
 		table_worker_enter(pipeline.table, 0);
-		pipeline_run(&pipeline, jobs, PIPELINE_BATCH, (struct timestamp){ NOW, (int64_t)round });
+		pipeline_run(&pipeline, jobs, PIPELINE_BATCH,
+			     (struct timestamp){ NOW, (int64_t)round });
 		table_worker_leave(pipeline.table, 0);
 		took[round] = (now_ns() - begin) / PIPELINE_BATCH;
 		for (size_t i = 0; i < PIPELINE_BATCH; i++)
@@ -266,14 +284,16 @@ int main(int argc, char **argv)
 {
 	if (argc > 1)
 		tunnels = (uint32_t)strtoul(argv[1], NULL, 10);
-	require(tunnels >= 6 && tunnels <= 4000000, "usage: bench_pipeline [TUNNELS]   6 to 4000000");
+	require(tunnels >= 6 && tunnels <= 4000000,
+		"usage: bench_pipeline [TUNNELS]   6 to 4000000");
 	double begin = now_ns();
 	start();
-	printf("%u tunnels loaded in %.3f s, table %zu bytes a tunnel\n", tunnels, (now_ns() - begin) / 1e9,
-	       table_memory(pipeline.table) / tunnels);
+	printf("%u tunnels loaded in %.3f s, table %zu bytes a tunnel\n", tunnels,
+	       (now_ns() - begin) / 1e9, table_memory(pipeline.table) / tunnels);
 	measure_lookups();
 	printf("%-30s %9s %9s\n", "ns a packet, by inner bytes", "84", "1280");
 	for (size_t r = 0; r < ARRAY_LEN(rows); r++)
-		printf("%-30s %9.1f %9.1f\n", rows[r].name, measure(&rows[r], 84), measure(&rows[r], 1280));
+		printf("%-30s %9.1f %9.1f\n", rows[r].name, measure(&rows[r], 84),
+		       measure(&rows[r], 1280));
 	return 0;
 }

@@ -61,11 +61,14 @@ static const char *fault_of_headers(const struct check *c, const uint8_t *inner,
 	uint8_t source[16], target[16];
 
 	packet_addresses(c->set, number, source, target);
-	if (inner[0] >> 4 != 6 || memcmp(inner + 8, source, 16) != 0 || memcmp(inner + 24, target, 16) != 0)
+	if (inner[0] >> 4 != 6 || memcmp(inner + 8, source, 16) != 0 ||
+	    memcmp(inner + 24, target, 16) != 0)
 		return "the addresses of an inner packet are another's";
 	if (get32(inner + 44) != packet_sequence(c->set, number))
 		return "the sequence number of an inner packet is wrong";
-	return inner[7] == HOPS_AFTER ? NULL : "the hop limit was not lowered by two, popd's one and the kernel's";
+	return inner[7] == HOPS_AFTER
+		       ? NULL
+		       : "the hop limit was not lowered by two, popd's one and the kernel's";
 }
 
 /* Looked at byte by byte, since the checksum of a merged packet says nothing of it. */
@@ -90,9 +93,11 @@ static void check_inner(struct check *c, const uint8_t *inner, size_t len, bool 
 		complain(c, "the length of an inner packet is wrong");
 		return;
 	}
-	uint32_t pseudo = add_pseudo6(inner, upper, PROTO_TCP), number = get32(inner + PACKET_INNER + 4);
+	uint32_t pseudo = add_pseudo6(inner, upper, PROTO_TCP),
+		 number = get32(inner + PACKET_INNER + 4);
 	if (partial ? get16(inner + 56) != pseudo : add_sum(pseudo, inner + 40, upper) != 0xffff) {
-		complain(c, partial ? "the partial checksum of a merged packet is wrong" : "a TCP checksum is wrong");
+		complain(c, partial ? "the partial checksum of a merged packet is wrong"
+				    : "a TCP checksum is wrong");
 		return;
 	}
 	uint32_t count = (upper - 20) / payload;
@@ -109,7 +114,9 @@ static void check_inner(struct check *c, const uint8_t *inner, size_t len, bool 
 		if (payload_is_right(inner + PACKET_INNER + i * payload, payload, number + i))
 			note_number(c, number + i);
 		else
-			complain(c, "the payload of an inner packet is wrong, or not the one that belongs there");
+			complain(
+				c,
+				"the payload of an inner packet is wrong, or not the one that belongs there");
 }
 
 /* ---- AYIYA ---- */
@@ -128,7 +135,8 @@ static bool signature_is_right(struct check *c, const uint8_t *p, size_t len, ui
 	return memcmp(is, p + 24, sizeof(is)) == 0;
 }
 
-static void check_ayiya(struct check *c, const uint8_t *p, size_t len, uint32_t target, uint32_t port)
+static void check_ayiya(struct check *c, const uint8_t *p, size_t len, uint32_t target,
+			uint32_t port)
 {
 	uint8_t identity[16];
 
@@ -154,7 +162,8 @@ static void check_ayiya(struct check *c, const uint8_t *p, size_t len, uint32_t 
 
 /* ---- frames ---- */
 
-static void check_udp(struct check *c, const struct virtio_net_hdr *vnet, const uint8_t *ip, size_t len)
+static void check_udp(struct check *c, const struct virtio_net_hdr *vnet, const uint8_t *ip,
+		      size_t len)
 {
 	const uint8_t *udp = ip + PACKET_IPV4, *p = udp + PACKET_UDP;
 	size_t left = len - PACKET_IPV4 - PACKET_UDP, each = vnet->gso_type ? vnet->gso_size : left;
@@ -170,7 +179,8 @@ static void check_udp(struct check *c, const struct virtio_net_hdr *vnet, const 
 	}
 }
 
-void check_frame(struct check *c, const struct virtio_net_hdr *vnet, const uint8_t *frame, size_t len)
+void check_frame(struct check *c, const struct virtio_net_hdr *vnet, const uint8_t *frame,
+		 size_t len)
 {
 	const uint8_t *ip = frame + PACKET_ETHERNET;
 	bool partial = vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;

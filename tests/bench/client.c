@@ -62,7 +62,9 @@ static void sign(struct client *c, size_t n)
 	if (n == 0)
 		return;
 	for (size_t i = 0; i < n; i++)
-		jobs[i] = (struct sha1_job){ .data = c->out[i], .len = c->out_len[i], .out = c->signature[i] };
+		jobs[i] = (struct sha1_job){ .data = c->out[i],
+					     .len = c->out_len[i],
+					     .out = c->signature[i] };
 	sha1_many(&c->engines, c->digest, jobs, n);
 	for (size_t i = 0; i < n; i++)
 		memcpy(c->out[i] + 24, c->signature[i], DIGEST_SHA1_LEN);
@@ -75,12 +77,15 @@ static void send_run(struct client *c, size_t from, size_t n)
 	union {
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
-	} control = { .align = { .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(2) } };
+	} control = { .align = { .cmsg_level = IPPROTO_UDP,
+				 .cmsg_type = UDP_SEGMENT,
+				 .cmsg_len = CMSG_LEN(2) } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
 	uint16_t size = (uint16_t)c->out_len[from];
 
 	for (size_t i = 0; i < n; i++)
-		iov[i] = (struct iovec){ .iov_base = c->out[from + i], .iov_len = c->out_len[from + i] };
+		iov[i] = (struct iovec){ .iov_base = c->out[from + i],
+					 .iov_len = c->out_len[from + i] };
 	memcpy(CMSG_DATA(&control.align), &size, sizeof(size));
 	if (n > 1) {
 		m.msg_control = &control;
@@ -97,8 +102,8 @@ static void send_all(struct client *c, size_t n)
 }
 
 /* Puts datagram `slot` together: headers `header` bytes of inner[], then payload. */
-static void put_datagram(struct client *c, size_t slot, const uint8_t *inner, size_t header, const uint8_t *payload,
-			 size_t len)
+static void put_datagram(struct client *c, size_t slot, const uint8_t *inner, size_t header,
+			 const uint8_t *payload, size_t len)
 {
 	uint8_t *out = c->out[slot];
 
@@ -151,7 +156,8 @@ static bool outwards(struct client *c)
 	if (packet[0] >> 4 != 6)
 		return true;
 	if (vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
-		send_all(c, cut(c, packet, len, IPV6 + (size_t)(packet[IPV6 + 12] >> 4) * 4, vnet.gso_size));
+		send_all(c, cut(c, packet, len, IPV6 + (size_t)(packet[IPV6 + 12] >> 4) * 4,
+				vnet.gso_size));
 	} else if (len <= SEGMENT - PACKET_AYIYA) {
 		if (vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
 			finish_checksum(packet, len, vnet.csum_start, vnet.csum_offset);
@@ -208,7 +214,8 @@ static bool inwards(struct client *c)
 	}
 	int n = recvmmsg(c->udp, c->messages, BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++) {
-		size_t len = c->messages[i].msg_len, each = segment_size(&c->messages[i].msg_hdr, len);
+		size_t len = c->messages[i].msg_len,
+		       each = segment_size(&c->messages[i].msg_hdr, len);
 		for (size_t at = 0; at < len && each > 0; at += each)
 			deliver(c, &m, c->in[i] + at, len - at < each ? len - at : each);
 	}
@@ -283,7 +290,8 @@ int main(int argc, char **argv)
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
-		struct pollfd fds[2] = { { .fd = c.tun, .events = POLLIN }, { .fd = c.udp, .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = c.tun, .events = POLLIN },
+					 { .fd = c.udp, .events = POLLIN } };
 		if (time(NULL) - beaten >= BEAT_SECONDS) {
 			beat(&c);
 			beaten = time(NULL);

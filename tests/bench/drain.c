@@ -81,7 +81,8 @@ static void parse(int argc, char **argv, const char *value[static OPTION__COUNT]
 {
 	for (int i = 1; i + 1 < argc; i += 2)
 		for (unsigned o = 0; o < OPTION__COUNT; o++)
-			if (strncmp(argv[i], "--", 2) == 0 && strcmp(argv[i] + 2, option_names[o]) == 0)
+			if (strncmp(argv[i], "--", 2) == 0 &&
+			    strcmp(argv[i] + 2, option_names[o]) == 0)
 				value[o] = argv[i + 1];
 	for (unsigned o = 0; o < OPTION__COUNT; o++)
 		if (!value[o])
@@ -133,7 +134,8 @@ static void prepare(struct lane *popd, struct lane *reference, const struct pack
 	lane_open(popd, value[GEN], value[SINK]);
 	lane_open(reference, value[REFERENCE_GEN], value[REFERENCE_SINK]);
 	subject_open(&popd->subject, (pid_t)number(value[PID]), value[THREADS]);
-	subject_open(&reference->subject, (pid_t)number(value[REFERENCE_PID]), value[REFERENCE_PID]);
+	subject_open(&reference->subject, (pid_t)number(value[REFERENCE_PID]),
+		     value[REFERENCE_PID]);
 }
 
 /* ---- the answer ---- */
@@ -164,13 +166,16 @@ static void print_lane(const struct lane *l, const char *name)
 	print_spread(l, "each", offsetof(struct round, each));
 	print_spread(l, "busiest", offsetof(struct round, busiest));
 	print_spread(l, "wall", offsetof(struct round, wall));
-	printf("\"rounds\": %zu, \"offered\": %.0f, \"delivered\": %.1f}, ", l->round_count, l->offered, l->delivered);
+	printf("\"rounds\": %zu, \"offered\": %.0f, \"delivered\": %.1f}, ", l->round_count,
+	       l->offered, l->delivered);
 }
 
 static void print_proof(const struct check *c, uint32_t offered)
 {
-	printf("\"proof\": {\"offered\": %u, \"good\": %u, \"wrong\": %u, ", offered, c->good, c->wrong);
-	printf("\"twice\": %u, \"misplaced\": %u, \"why\": \"%s\"}", c->twice, c->misplaced, c->why ? c->why : "");
+	printf("\"proof\": {\"offered\": %u, \"good\": %u, \"wrong\": %u, ", offered, c->good,
+	       c->wrong);
+	printf("\"twice\": %u, \"misplaced\": %u, \"why\": \"%s\"}", c->twice, c->misplaced,
+	       c->why ? c->why : "");
 }
 
 static double seconds_since(const struct timespec *begun)
@@ -188,7 +193,8 @@ static void measure(struct lane *popd, struct lane *reference, double seconds)
 
 	lane_warm(popd);
 	clock_gettime(CLOCK_MONOTONIC, &begun);
-	for (unsigned i = 0; seconds_since(&begun) < (i < ROUNDS_MIN ? SECONDS_MAX : seconds) && lossy < LOSSY_MAX;
+	for (unsigned i = 0;
+	     seconds_since(&begun) < (i < ROUNDS_MIN ? SECONDS_MAX : seconds) && lossy < LOSSY_MAX;
 	     i++) {
 		lossy += !lane_run(popd);
 		lossy += !lane_run(reference);

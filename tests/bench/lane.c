@@ -95,7 +95,8 @@ static double await_packets(struct lane *l, double offered, struct link_count be
 
 	while (had < offered - 0.5 && now_ns() - last < stall_ns) {
 		struct link_count c = link_received(&l->to);
-		double has = packet_count(&l->set->plan, c.skbs - before.skbs, c.bytes - before.bytes);
+		double has = packet_count(&l->set->plan, c.skbs - before.skbs,
+					  c.bytes - before.bytes);
 		if (has > had)
 			last = now_ns();
 		had = has;
@@ -133,7 +134,8 @@ bool lane_run(struct lane *l)
 	l->offered += offered;
 	l->delivered += delivered;
 	if (delivered > 0 && l->round_count < LANE_ROUNDS)
-		l->rounds[l->round_count++] = (struct round){ (double)all / delivered, (double)most / delivered,
+		l->rounds[l->round_count++] = (struct round){ (double)all / delivered,
+							      (double)most / delivered,
 							      (double)(end - start) / delivered };
 	return delivered > offered * 0.99;
 }

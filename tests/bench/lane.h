@@ -30,7 +30,7 @@ struct lane {
 	struct link from, to;
 	const struct packet_set *set;
 	uint32_t fill, next; /* packets a round; the frame to begin with */
-	bool whole;          /* our own time to send a packet counts, as if the program's threads had spent it */
+	bool whole; /* our own time to send a packet counts, as if the program's threads had spent it */
 	int watch_cpu, fill_cpus[LANE_CPUS];
 	unsigned fill_cpu_count;
 	double offered, delivered; /* of all rounds */

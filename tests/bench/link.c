@@ -80,7 +80,8 @@ void link_send(const struct link *l, const struct packet_set *s, uint32_t from, 
 		struct packet_frame *f = &s->frames[(from + i) % s->frames_used];
 		iov[used][0] = (struct iovec){ .iov_base = &f->vnet, .iov_len = sizeof(f->vnet) };
 		iov[used][1] = (struct iovec){ .iov_base = f->data, .iov_len = f->len };
-		messages[used] = (struct mmsghdr){ .msg_hdr = { .msg_iov = iov[used], .msg_iovlen = 2 } };
+		messages[used] = (struct mmsghdr){ .msg_hdr = { .msg_iov = iov[used],
+								.msg_iovlen = 2 } };
 		if (++used < BATCH && i + 1 < n)
 			continue;
 		send_batch(l->sender, messages, used);
@@ -93,7 +94,9 @@ struct link_count link_received(const struct link *l)
 	struct {
 		struct nlmsghdr head;
 		struct ifinfomsg info;
-	} ask = { .head = { .nlmsg_len = sizeof(ask), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
+	} ask = { .head = { .nlmsg_len = sizeof(ask),
+			    .nlmsg_type = RTM_GETLINK,
+			    .nlmsg_flags = NLM_F_REQUEST },
 		  .info = { .ifi_index = (int)l->index } };
 	_Alignas(struct nlmsghdr) char answer[16384];
 	struct rtnl_link_stats64 stats = { 0 };
@@ -129,7 +132,10 @@ size_t link_next(int watch, struct virtio_net_hdr *vnet, uint8_t *frame)
 	struct sockaddr_ll from;
 
 	for (;;) {
-		struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = iov, .msg_iovlen = 2 };
+		struct msghdr m = { .msg_name = &from,
+				    .msg_namelen = sizeof(from),
+				    .msg_iov = iov,
+				    .msg_iovlen = 2 };
 		ssize_t len = recvmsg(watch, &m, MSG_DONTWAIT);
 		if (len < (ssize_t)sizeof(*vnet))
 			return 0;

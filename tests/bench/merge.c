@@ -35,8 +35,9 @@ static bool same_headers(const struct merge *m, const uint8_t *p)
 {
 	const uint8_t *a = m->first, *tcp_a = a + IPV6, *tcp = p + IPV6;
 
-	return memcmp(a, p, 4) == 0 && memcmp(a + 6, p + 6, 34) == 0 && memcmp(tcp_a, tcp, 4) == 0 &&
-	       memcmp(tcp_a + 8, tcp + 8, 5) == 0 && memcmp(tcp_a + 14, tcp + 14, 2) == 0 &&
+	return memcmp(a, p, 4) == 0 && memcmp(a + 6, p + 6, 34) == 0 &&
+	       memcmp(tcp_a, tcp, 4) == 0 && memcmp(tcp_a + 8, tcp + 8, 5) == 0 &&
+	       memcmp(tcp_a + 14, tcp + 14, 2) == 0 &&
 	       memcmp(tcp_a + TCP, tcp + TCP, m->header - IPV6 - TCP) == 0;
 }
 
@@ -44,8 +45,9 @@ bool merge_add(struct merge *m, uint8_t *packet, size_t len)
 {
 	size_t header = mergeable_header(packet, len), payload = len - header;
 
-	if (m->closed || header != m->header || payload > m->payload || m->total + payload > MERGE_BYTES ||
-	    m->count == 2 + MERGE_SEGMENTS || get32(packet + IPV6 + 4) != m->next_sequence || !same_headers(m, packet))
+	if (m->closed || header != m->header || payload > m->payload ||
+	    m->total + payload > MERGE_BYTES || m->count == 2 + MERGE_SEGMENTS ||
+	    get32(packet + IPV6 + 4) != m->next_sequence || !same_headers(m, packet))
 		return false;
 	m->pieces[m->count++] = (struct iovec){ .iov_base = packet + header, .iov_len = payload };
 	m->total += payload;

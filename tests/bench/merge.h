@@ -15,8 +15,9 @@ enum { MERGE_SEGMENTS = 48, MERGE_BYTES = 65000 };
 
 struct merge {
 	struct virtio_net_hdr vnet;
-	uint8_t *first;                /* the packet whose headers stand for all; NULL: nothing in hand */
-	size_t header, payload, total; /* of the first: bytes of headers, of payload; bytes of all payload */
+	uint8_t *first; /* the packet whose headers stand for all; NULL: nothing in hand */
+	size_t header, payload,
+		total; /* of the first: bytes of headers, of payload; bytes of all payload */
 	uint32_t next_sequence;
 	bool closed;  /* takes no more */
 	size_t count; /* of pieces: virtio header, first packet, further payloads */

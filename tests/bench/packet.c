@@ -27,7 +27,8 @@ uint32_t packet_sequence(const struct packet_set *s, uint32_t number)
 	return (position + 1) * 2654435761u + place * packet_payload(&s->plan);
 }
 
-void packet_addresses(const struct packet_set *s, uint32_t number, uint8_t source[static 16], uint8_t target[static 16])
+void packet_addresses(const struct packet_set *s, uint32_t number, uint8_t source[static 16],
+		      uint8_t target[static 16])
 {
 	uint32_t tunnel = s->tunnel_at[(number - 1) / s->plan.run];
 	bool decap = packet_is_decap(s->plan.path);
@@ -76,7 +77,8 @@ static void put_ethernet(uint8_t *out, enum plan_mac to, enum plan_mac from, uin
 }
 
 /* Don't fragment is set, so that the constant identification harms no merging. */
-static void put_ipv4(uint8_t *out, uint32_t source, uint32_t target, uint8_t proto, uint32_t payload)
+static void put_ipv4(uint8_t *out, uint32_t source, uint32_t target, uint8_t proto,
+		     uint32_t payload)
 {
 	memset(out, 0, PACKET_IPV4);
 	out[0] = 0x45;
@@ -90,7 +92,8 @@ static void put_ipv4(uint8_t *out, uint32_t source, uint32_t target, uint8_t pro
 }
 
 /* The header around the inner packet that follows it; signed as the protocol says. */
-static void put_ayiya(uint8_t *out, uint32_t tunnel, uint32_t epoch, uint32_t inner, struct digest_ctx *digest_ctx)
+static void put_ayiya(uint8_t *out, uint32_t tunnel, uint32_t epoch, uint32_t inner,
+		      struct digest_ctx *digest_ctx)
 {
 	char secret[PLAN_SECRET + 1];
 
@@ -117,7 +120,8 @@ static struct packet_frame *new_frame(struct packet_set *s, uint32_t count, uint
 	return f;
 }
 
-static void set_offload(struct packet_frame *f, uint32_t start, uint32_t offset, uint8_t type, uint32_t size)
+static void set_offload(struct packet_frame *f, uint32_t start, uint32_t offset, uint8_t type,
+			uint32_t size)
 {
 	f->vnet = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 					   .csum_start = (uint16_t)start,
@@ -130,15 +134,18 @@ static void set_offload(struct packet_frame *f, uint32_t start, uint32_t offset,
 }
 
 /* The UDP checksum is left to offload, as a device has checked it before the kernel sees the packet. */
-static void make_ayiya(struct packet_set *s, uint32_t number, uint32_t count, uint32_t epoch, struct digest_ctx *ctx)
+static void make_ayiya(struct packet_set *s, uint32_t number, uint32_t count, uint32_t epoch,
+		       struct digest_ctx *ctx)
 {
 	uint32_t each = PACKET_AYIYA + s->plan.inner, start = PACKET_ETHERNET + PACKET_IPV4;
-	uint32_t tunnel = s->tunnel_at[(number - 1) / s->plan.run], udp_len = PACKET_UDP + count * each;
+	uint32_t tunnel = s->tunnel_at[(number - 1) / s->plan.run],
+		 udp_len = PACKET_UDP + count * each;
 	struct packet_frame *f = new_frame(s, count, start + udp_len);
 	uint8_t *udp = f->data + start;
 
 	put_ethernet(f->data, PLAN_MAC_P0, PLAN_MAC_G0, 0x0800);
-	put_ipv4(f->data + PACKET_ETHERNET, plan_client_ipv4(tunnel), plan_pop_ipv4, PROTO_UDP, udp_len);
+	put_ipv4(f->data + PACKET_ETHERNET, plan_client_ipv4(tunnel), plan_pop_ipv4, PROTO_UDP,
+		 udp_len);
 	put16(udp, plan_client_port(tunnel));
 	put16(udp + 2, PLAN_AYIYA_PORT);
 	put16(udp + 4, udp_len);
@@ -157,14 +164,16 @@ static void make_proto41(struct packet_set *s, uint32_t number)
 	struct packet_frame *f = new_frame(s, 1, PACKET_ETHERNET + PACKET_IPV4 + s->plan.inner);
 
 	put_ethernet(f->data, PLAN_MAC_P0, PLAN_MAC_G0, 0x0800);
-	put_ipv4(f->data + PACKET_ETHERNET, plan_client_ipv4(tunnel), plan_pop_ipv4, PROTO_IPV6, s->plan.inner);
+	put_ipv4(f->data + PACKET_ETHERNET, plan_client_ipv4(tunnel), plan_pop_ipv4, PROTO_IPV6,
+		 s->plan.inner);
 	put_inner(s, f->data + PACKET_ETHERNET + PACKET_IPV4, number, 1);
 }
 
 static void make_bare(struct packet_set *s, uint32_t number, uint32_t count)
 {
 	uint32_t payload = packet_payload(&s->plan);
-	struct packet_frame *f = new_frame(s, count, PACKET_ETHERNET + PACKET_INNER + count * payload);
+	struct packet_frame *f = new_frame(s, count,
+					   PACKET_ETHERNET + PACKET_INNER + count * payload);
 
 	put_ethernet(f->data, PLAN_MAC_P1, PLAN_MAC_S0, 0x86dd);
 	put_inner(s, f->data + PACKET_ETHERNET, number, count);
@@ -190,7 +199,8 @@ static void choose_tunnels(struct packet_set *s)
 	if (!s->tunnel_at)
 		die_errno("the order of tunnels");
 	for (uint32_t n = 0; n < active; n++)
-		s->tunnel_at[n] = s->plan.first + (uint32_t)((uint64_t)n * s->plan.tunnels / active);
+		s->tunnel_at[n] = s->plan.first +
+				  (uint32_t)((uint64_t)n * s->plan.tunnels / active);
 	for (uint32_t n = active - 1; n > 0; n--) {
 		uint32_t other = (uint32_t)(next_random(&state) % (n + 1)), t = s->tunnel_at[n];
 		s->tunnel_at[n] = s->tunnel_at[other];
@@ -202,7 +212,8 @@ void packet_set_make(struct packet_set *s, const struct packet_plan *plan, uint3
 {
 	struct digest_ctx *ctx = digest_ctx_create();
 
-	*s = (struct packet_set){ .plan = *plan, .positions = plan->flows ? plan->flows : plan->active };
+	*s = (struct packet_set){ .plan = *plan,
+				  .positions = plan->flows ? plan->flows : plan->active };
 	if (s->positions > plan->active)
 		s->positions = plan->active;
 	s->packets = s->positions * plan->run;

@@ -15,7 +15,13 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5 /* since Linux 6.2 */
 #endif
 
-enum path { PATH_AYIYA_DECAP, PATH_AYIYA_ENCAP, PATH_PROTO41_DECAP, PATH_PROTO41_ENCAP, PATH__COUNT };
+enum path {
+	PATH_AYIYA_DECAP,
+	PATH_AYIYA_ENCAP,
+	PATH_PROTO41_DECAP,
+	PATH_PROTO41_ENCAP,
+	PATH__COUNT
+};
 
 enum {
 	PACKET_ETHERNET = 14,
@@ -32,10 +38,10 @@ enum {
 /* What a row sends. */
 struct packet_plan {
 	enum path path;
-	uint32_t inner;   /* bytes of the inner packet */
-	uint32_t run;     /* packets of one flow one after the other */
-	bool merged;      /* a run is handed to the device as one GSO packet, as a device's receive offload gives it */
-	bool push;        /* the last of a run has PSH, which ends merging by the receiving device */
+	uint32_t inner; /* bytes of the inner packet */
+	uint32_t run;   /* packets of one flow one after the other */
+	bool merged; /* a run is handed to the device as one GSO packet, as a device's receive offload gives it */
+	bool push; /* the last of a run has PSH, which ends merging by the receiving device */
 	uint32_t tunnels; /* the path's tunnels, of which ... */
 	uint32_t active;  /* ... so many, evenly spread, get packets */
 	uint32_t first;   /* number of the first */

@@ -14,8 +14,9 @@
 #include <string.h>
 
 enum {
-	PLAN_TUNNELS_A_PREFIX = 32768, /* /64s of tunnels in each /48; their routed /64s are the upper half */
-	PLAN_FIRST_PREFIX = 0x1000,    /* 2001:db8:1000::/48 and on */
+	PLAN_TUNNELS_A_PREFIX =
+		32768, /* /64s of tunnels in each /48; their routed /64s are the upper half */
+	PLAN_FIRST_PREFIX = 0x1000, /* 2001:db8:1000::/48 and on */
 	PLAN_SECRET = 32,
 	PLAN_AYIYA_PORT = 5072,
 	PLAN_AYIYA_MTU = 1428,
@@ -37,13 +38,16 @@ static inline void plan_mac(enum plan_mac which, uint8_t out[static 6])
 /* 2001:db8:fff0::dead, a host on the sink's link that exists only as a neighbour entry. */
 static inline void plan_host(uint8_t out[static 16])
 {
-	memcpy(out, (const uint8_t[16]){ 0x20, 0x01, 0x0d, 0xb8, 0xff, 0xf0, [14] = 0xde, [15] = 0xad }, 16);
+	memcpy(out,
+	       (const uint8_t[16]){ 0x20, 0x01, 0x0d, 0xb8, 0xff, 0xf0, [14] = 0xde, [15] = 0xad },
+	       16);
 }
 
 /* An address in the tunnel's /64. */
 static inline void plan_address(uint32_t i, uint8_t last, uint8_t out[static 16])
 {
-	uint32_t prefix = PLAN_FIRST_PREFIX + i / PLAN_TUNNELS_A_PREFIX, number = i % PLAN_TUNNELS_A_PREFIX;
+	uint32_t prefix = PLAN_FIRST_PREFIX + i / PLAN_TUNNELS_A_PREFIX,
+		 number = i % PLAN_TUNNELS_A_PREFIX;
 
 	memcpy(out,
 	       (const uint8_t[16]){ 0x20, 0x01, 0x0d, 0xb8, (uint8_t)(prefix >> 8), (uint8_t)prefix,
@@ -54,9 +58,11 @@ static inline void plan_address(uint32_t i, uint8_t last, uint8_t out[static 16]
 /* The tunnel that an address made by plan_address is of. */
 static inline uint32_t plan_tunnel_of(const uint8_t address[static 16])
 {
-	uint32_t prefix = (uint32_t)address[4] << 8 | address[5], number = (uint32_t)address[6] << 8 | address[7];
+	uint32_t prefix = (uint32_t)address[4] << 8 | address[5],
+		 number = (uint32_t)address[6] << 8 | address[7];
 
-	return (prefix - PLAN_FIRST_PREFIX) * PLAN_TUNNELS_A_PREFIX + number % PLAN_TUNNELS_A_PREFIX;
+	return (prefix - PLAN_FIRST_PREFIX) * PLAN_TUNNELS_A_PREFIX +
+	       number % PLAN_TUNNELS_A_PREFIX;
 }
 
 static inline uint32_t plan_client_ipv4(uint32_t i)

@@ -58,7 +58,8 @@ static int open_tun(const char *name)
 
 static int open_outer(bool ayiya, const char *address)
 {
-	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(ayiya ? PLAN_AYIYA_PORT : 0) };
+	struct sockaddr_in name = { .sin_family = AF_INET,
+				    .sin_port = htons(ayiya ? PLAN_AYIYA_PORT : 0) };
 	int type = ayiya ? SOCK_DGRAM : SOCK_RAW, size = BUFFER;
 	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, ayiya ? 0 : IPPROTO_IPV6);
 
@@ -119,10 +120,12 @@ static bool outwards(struct reference *r)
 		if (len < PACKET_IPV6)
 			break;
 		r->clients[n] = client_of(r, r->data[n] + header);
-		r->iov[n] = (struct iovec){ .iov_base = r->data[n], .iov_len = (size_t)len + header };
-		r->messages[n].msg_hdr = (struct msghdr){
-			.msg_name = &r->clients[n], .msg_namelen = sizeof(r->clients[n]), .msg_iov = &r->iov[n], .msg_iovlen = 1
-		};
+		r->iov[n] = (struct iovec){ .iov_base = r->data[n],
+					    .iov_len = (size_t)len + header };
+		r->messages[n].msg_hdr = (struct msghdr){ .msg_name = &r->clients[n],
+							  .msg_namelen = sizeof(r->clients[n]),
+							  .msg_iov = &r->iov[n],
+							  .msg_iovlen = 1 };
 		if (!r->ayiya)
 			continue;
 		memset(r->data[n], 0, PACKET_AYIYA);
@@ -160,7 +163,10 @@ static void hash_datagram(struct reference *r)
 static void copy_64k(struct reference *r)
 {
 	memcpy(r->data[BATCH / 2], r->data[0], 1 << 16);
-	__asm__ volatile("" : : "r"(r->data) : "memory"); /* or the compiler sees that nobody looks */
+	__asm__ volatile(""
+			 :
+			 : "r"(r->data)
+			 : "memory"); /* or the compiler sees that nobody looks */
 }
 
 static double best_of(struct reference *r, void (*thing)(struct reference *r))
@@ -201,7 +207,8 @@ int main(int argc, char **argv)
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
-		struct pollfd fds[2] = { { .fd = r.outer, .events = POLLIN }, { .fd = r.tun, .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = r.outer, .events = POLLIN },
+					 { .fd = r.tun, .events = POLLIN } };
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			die_errno("poll");
 		if (fds[0].revents)

@@ -37,7 +37,8 @@ static void set_pop(struct table *t, uint32_t tunnels)
 }
 
 /* A tunnel with the one route every tunnel has, its routed /64. */
-static void add_tunnel(struct table *t, struct digest_ctx *digest, uint32_t i, enum tunnel_type type)
+static void add_tunnel(struct table *t, struct digest_ctx *digest, uint32_t i,
+		       enum tunnel_type type)
 {
 	struct tunnel_conf *c = tunnel_conf_create(1);
 	char secret[PLAN_SECRET + 1];
@@ -80,7 +81,8 @@ int main(int argc, char **argv)
 
 	if (argc != 5)
 		die("usage: snapshot FILE AYIYA STATIC ACTIVE");
-	uint32_t ayiya = (uint32_t)strtoul(argv[2], NULL, 10), fixed = (uint32_t)strtoul(argv[3], NULL, 10);
+	uint32_t ayiya = (uint32_t)strtoul(argv[2], NULL, 10),
+		 fixed = (uint32_t)strtoul(argv[3], NULL, 10);
 	uint32_t active = (uint32_t)strtoul(argv[4], NULL, 10);
 	struct digest_ctx *digest = digest_ctx_create();
 	struct table *t = table_create(ayiya + fixed + 1, 1, seed);

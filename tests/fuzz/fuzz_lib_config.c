@@ -20,14 +20,20 @@ struct conf {
 static const char *const choices[] = { "one", "two", NULL };
 
 static const struct config_key keys[] = {
-	{ "a", "name", CONFIG_TEXT, offsetof(struct conf, name), 1, 64, NULL, "x", false, "a name" },
-	{ "a", "note", CONFIG_TEXT, offsetof(struct conf, note), 0, 4096, NULL, "", false, "a note" },
-	{ "a", "number", CONFIG_NUMBER, offsetof(struct conf, number), -5, 500, NULL, "1", false, "a number" },
-	{ "a", "choice", CONFIG_CHOICE, offsetof(struct conf, choice), 0, 0, choices, "one", true, "a choice" },
+	{ "a", "name", CONFIG_TEXT, offsetof(struct conf, name), 1, 64, NULL, "x", false,
+	  "a name" },
+	{ "a", "note", CONFIG_TEXT, offsetof(struct conf, note), 0, 4096, NULL, "", false,
+	  "a note" },
+	{ "a", "number", CONFIG_NUMBER, offsetof(struct conf, number), -5, 500, NULL, "1", false,
+	  "a number" },
+	{ "a", "choice", CONFIG_CHOICE, offsetof(struct conf, choice), 0, 0, choices, "one", true,
+	  "a choice" },
 	{ "b", "flag", CONFIG_BOOL, offsetof(struct conf, flag), 0, 0, NULL, "no", true, "a flag" },
 	{ "b", "ip4", CONFIG_IP4, offsetof(struct conf, ip4), 0, 0, NULL, "", false, "an address" },
-	{ "b", "ip6", CONFIG_IP6, offsetof(struct conf, ip6), 0, 0, NULL, "::1", false, "an address" },
-	{ "b", "listen", CONFIG_LISTEN, offsetof(struct conf, listen), 0, 0, NULL, "[::1]:80", false, "an endpoint" },
+	{ "b", "ip6", CONFIG_IP6, offsetof(struct conf, ip6), 0, 0, NULL, "::1", false,
+	  "an address" },
+	{ "b", "listen", CONFIG_LISTEN, offsetof(struct conf, listen), 0, 0, NULL, "[::1]:80",
+	  false, "an endpoint" },
 };
 
 /* The dump of what `data` says, or NULL when it is refused. */

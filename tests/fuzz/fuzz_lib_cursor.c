@@ -61,11 +61,13 @@ static void read_one(struct rd *r, uint8_t op, uint8_t arg)
 		rd_copy(r, copy, arg);
 		for (size_t i = 0; i < arg; i++)
 			require(copy[i] == (fits ? at[i] : 0));
-		require(copy[arg < 255 ? arg : 0] == 0xa5 || arg == 255 || arg == 0 || copy[arg] == 0xa5);
+		require(copy[arg < 255 ? arg : 0] == 0xa5 || arg == 255 || arg == 0 ||
+			copy[arg] == 0xa5);
 		break;
 	case 6: {
 		struct rd sub = rd_sub(r, arg);
-		require(rd_ok(&sub) == fits && rd_left(&sub) == (fits ? arg : 0) && rd_ok(r) == fits);
+		require(rd_ok(&sub) == fits && rd_left(&sub) == (fits ? arg : 0) &&
+			rd_ok(r) == fits);
 		rd_skip(&sub, arg);
 		require(rd_end(&sub) == fits);
 		break;
@@ -73,7 +75,8 @@ static void read_one(struct rd *r, uint8_t op, uint8_t arg)
 	case 7: {
 		const char *word = rd_word(r, &len);
 		require((word != NULL) == (len > 0) && rd_ok(r) == was_ok);
-		require(!word || ((const uint8_t *)word >= at && (const uint8_t *)word + len == r->pos));
+		require(!word ||
+			((const uint8_t *)word >= at && (const uint8_t *)word + len == r->pos));
 		return;
 	}
 	}
@@ -117,7 +120,8 @@ static void write_one(struct wr *w, uint8_t op, uint8_t arg)
 		break;
 	}
 	bool fits = was_ok && room >= n && (op % 8 >= 3 || v >> 8 * n == 0);
-	require(wr_ok(w) == fits && wr_len(w) == (fits ? len + n : len) && wr_room(w) == (fits ? room - n : 0));
+	require(wr_ok(w) == fits && wr_len(w) == (fits ? len + n : len) &&
+		wr_room(w) == (fits ? room - n : 0));
 	if (fits && op % 8 < 4)
 		require(expected(w->base + len, n) == v);
 }

@@ -22,14 +22,16 @@ static void check(const uint8_t *p, size_t len)
 	if (icmp4_decode(p, len, &e) != 0)
 		return;
 	size_t payload = ICMP4_HEADER + (p[ICMP4_HEADER] & 15u) * 4;
-	require(len >= ICMP4_HEADER + IPV4_HEADER && payload + (e.shows == ICMP4_SHOWS_ADDRESSES ? 0 : 8) <= len);
+	require(len >= ICMP4_HEADER + IPV4_HEADER &&
+		payload + (e.shows == ICMP4_SHOWS_ADDRESSES ? 0 : 8) <= len);
 	require(e.type == p[0] && e.code == p[1] && (e.mtu == 0 || (e.type == 3 && e.code == 4)));
 	require(e.protocol == IPV4_PROTOCOL_UDP || e.protocol == IPV4_PROTOCOL_IPV6);
 	if (e.shows == ICMP4_SHOWS_AYIYA)
 		require(len >= payload + 32 && memcmp(e.address.b, p + payload + 16, 16) == 0);
 	if (e.shows == ICMP4_SHOWS_INNER)
 		require(len >= payload + 40 && memcmp(e.address.b, p + payload + 24, 16) == 0);
-	require((e.protocol == IPV4_PROTOCOL_UDP) == (e.shows == ICMP4_SHOWS_PORTS || e.shows == ICMP4_SHOWS_AYIYA));
+	require((e.protocol == IPV4_PROTOCOL_UDP) ==
+		(e.shows == ICMP4_SHOWS_PORTS || e.shows == ICMP4_SHOWS_AYIYA));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

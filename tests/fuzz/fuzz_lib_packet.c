@@ -63,12 +63,14 @@ static void try_ipv4(const uint8_t *data, size_t size)
 
 	if (ipv4_decode(data, size, &v) != 0)
 		return;
-	require(data[0] >> 4 == 4 && v.offset >= IPV4_HEADER && v.offset <= size && v.len <= size - v.offset);
+	require(data[0] >> 4 == 4 && v.offset >= IPV4_HEADER && v.offset <= size &&
+		v.len <= size - v.offset);
 	require(v.offset + v.len == be16_load(data + 2) && v.source.v == be32_load(data + 12));
 	require(v.is_fragment == ((be16_load(data + 6) & 0x3fff) != 0));
 }
 
-static void check_answer(const uint8_t *packet, uint32_t len, const uint8_t *first, const uint8_t *end)
+static void check_answer(const uint8_t *packet, uint32_t len, const uint8_t *first,
+			 const uint8_t *end)
 {
 	require(packet >= first && packet + len <= end && len >= IPV6_HEADER + ICMP6_HEADER);
 	require(packet[0] >> 4 == 6 && be16_load(packet + IPV6_AT_LENGTH) == len - IPV6_HEADER);
@@ -93,7 +95,9 @@ static void try_error(const uint8_t *data, uint32_t total)
 	uint8_t *answer = icmp6_error_build(copy, total, e, &source, &len);
 	check_answer(answer, len, room, room + sizeof(room));
 	require(len <= IPV6_MIN_MTU && has_right_sum(answer, len));
-	require(len == (total + ICMP6_ERROR_HEADROOM > IPV6_MIN_MTU ? IPV6_MIN_MTU : total + ICMP6_ERROR_HEADROOM));
+	require(len == (total + ICMP6_ERROR_HEADROOM > IPV6_MIN_MTU
+				? IPV6_MIN_MTU
+				: total + ICMP6_ERROR_HEADROOM));
 	require(memcmp(answer + ICMP6_ERROR_HEADROOM, data, len - ICMP6_ERROR_HEADROOM) == 0);
 	require(memcmp(answer + IPV6_AT_DESTINATION, data + IPV6_AT_SOURCE, 16) == 0);
 	require(!icmp6_may_answer(answer, len) || e.type >= ICMP6_INFORMATIONAL);
@@ -103,15 +107,18 @@ static void try_echo(const uint8_t *data, uint32_t total, const struct ipv6_uppe
 {
 	static uint8_t room[PACKET_MAX];
 	uint8_t *copy = room + sizeof(room) - total;
-	bool was_right = plain_upper(data, data + upper->offset, total - upper->offset, IPV6_NEXT_ICMP) == 0;
+	bool was_right = plain_upper(data, data + upper->offset, total - upper->offset,
+				     IPV6_NEXT_ICMP) == 0;
 	uint32_t len;
 
 	memcpy(copy, data, total);
 	uint8_t *answer = icmp6_echo_build(copy, total, upper->offset, &len);
 	check_answer(answer, len, copy, copy + total);
-	require(len == IPV6_HEADER + total - upper->offset && answer[IPV6_HEADER] == ICMP6_ECHO_REPLY);
+	require(len == IPV6_HEADER + total - upper->offset &&
+		answer[IPV6_HEADER] == ICMP6_ECHO_REPLY);
 	require(has_right_sum(answer, len) == was_right);
-	require(memcmp(answer + IPV6_HEADER + 4, data + upper->offset + 4, len - IPV6_HEADER - 4) == 0);
+	require(memcmp(answer + IPV6_HEADER + 4, data + upper->offset + 4, len - IPV6_HEADER - 4) ==
+		0);
 }
 
 static void try_solicitation(const uint8_t *data, uint32_t total, const struct ipv6_upper *upper)
@@ -143,12 +150,15 @@ static void try_ipv6(const uint8_t *data, size_t size)
 	require(data[0] >> 4 == 6 && total <= size &&
 		total == (uint32_t)IPV6_HEADER + be16_load(data + IPV6_AT_LENGTH));
 	struct ipv6_upper upper = ipv6_upper(data, total);
-	require(upper.offset >= IPV6_HEADER && upper.offset <= total && (!upper.is_later || upper.is_fragment));
+	require(upper.offset >= IPV6_HEADER && upper.offset <= total &&
+		(!upper.is_later || upper.is_fragment));
 	struct ip6 destination = ipv6_destination(data);
-	require(ipv6_kind(&destination) <= IPV6_MULTICAST && !ipv6_embeds(&destination, (struct ip4){ 0 }));
+	require(ipv6_kind(&destination) <= IPV6_MULTICAST &&
+		!ipv6_embeds(&destination, (struct ip4){ 0 }));
 	(void)icmp6_may_answer(data, total);
 	try_error(data, total);
-	if (upper.next == IPV6_NEXT_ICMP && !upper.is_fragment && total - upper.offset >= ICMP6_HEADER)
+	if (upper.next == IPV6_NEXT_ICMP && !upper.is_fragment &&
+	    total - upper.offset >= ICMP6_HEADER)
 		try_echo(data, total, &upper);
 	try_solicitation(data, total, &upper);
 }
@@ -165,8 +175,9 @@ static void try_repaired(const uint8_t *data, size_t size)
 	struct ipv6_upper upper = ipv6_upper(copy, (uint32_t)size);
 	if (upper.next == IPV6_NEXT_ICMP && size - upper.offset >= ICMP6_HEADER) {
 		be16_store(copy + upper.offset + ICMP6_AT_CSUM, 0);
-		be16_store(copy + upper.offset + ICMP6_AT_CSUM,
-			   csum_upper(copy, IPV6_NEXT_ICMP, copy + upper.offset, size - upper.offset));
+		be16_store(
+			copy + upper.offset + ICMP6_AT_CSUM,
+			csum_upper(copy, IPV6_NEXT_ICMP, copy + upper.offset, size - upper.offset));
 	}
 	try_ipv6(copy, size);
 }

@@ -33,7 +33,8 @@ static void try_addresses(const char *text, size_t len)
 	}
 	if (prefix6_parse(text, len, &prefix) == 0) {
 		prefix6_text(&prefix, out);
-		require(prefix6_parse(out, strlen(out), &prefix_back) == 0 && prefix6_equal(&prefix, &prefix_back));
+		require(prefix6_parse(out, strlen(out), &prefix_back) == 0 &&
+			prefix6_equal(&prefix, &prefix_back));
 		require(prefix6_contains(&prefix, &prefix.addr));
 	}
 }

@@ -15,8 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { OUTPUT = 1 << 22 }; /* columns are as wide as the widest cell */
 
-static const char *const asked[] = { "status", "tunnel list", "tunnel show", "counters",     "reload",
-				     "log",    "reasons",     "top",         "tunnel errors" };
+static const char *const asked[] = { "status",   "tunnel list", "tunnel show",
+				     "counters", "reload",      "log",
+				     "reasons",  "top",         "tunnel errors" };
 static const uint8_t *answers;
 static size_t answers_left;
 

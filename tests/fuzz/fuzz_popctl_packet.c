@@ -31,7 +31,8 @@ static void show_all(const uint8_t *data, size_t left, enum packet_form form, FI
 
 	for (int i = 0; left > 0 && status == 0; i++) {
 		char *line = next_line(&data, &left);
-		status = i == 0 ? packet_show_begin(&s, line, out) : packet_show_line(&s, line, out);
+		status = i == 0 ? packet_show_begin(&s, line, out)
+				: packet_show_line(&s, line, out);
 		free(line);
 	}
 }

@@ -22,7 +22,8 @@ enum { LARGEST = 65535, USUAL = 6000 };
 static uint8_t *unfold(const uint8_t *data, size_t size, size_t *len)
 {
 	static uint8_t buffer[LARGEST];
-	size_t asked = (size_t)data[0] << 8 | data[1], body = size - 3, most = asked == 0xffff ? LARGEST : USUAL;
+	size_t asked = (size_t)data[0] << 8 | data[1], body = size - 3,
+	       most = asked == 0xffff ? LARGEST : USUAL;
 
 	*len = body * (asked % 200 + 1) > most ? most : body * (asked % 200 + 1);
 	uint8_t *packet = buffer + LARGEST - *len;
@@ -42,7 +43,8 @@ static void make_partial(uint8_t *packet, size_t len)
 		return;
 	be32_store(tail, (uint32_t)(len - u.offset));
 	tail[7] = u.next;
-	uint16_t sum = (uint16_t)~csum_fold(csum_add(csum_add(0, packet + IPV6_AT_SOURCE, 32), tail, 8));
+	uint16_t sum = (uint16_t)~csum_fold(
+		csum_add(csum_add(0, packet + IPV6_AT_SOURCE, 32), tail, 8));
 	be16_store(packet + u.offset + (u.next == IPV6_NEXT_TCP ? 16 : 6), sum);
 }
 
@@ -62,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while ((got = segments_next(&c, out, sizeof(out))) > 0) {
 			require(got >= header && got <= sizeof(out));
 			require(memcmp(out + header, packet + header + total, got - header) == 0);
-			require(csum_upper(out, c.tcp ? 6 : 17, out + transport, got - transport) == 0);
+			require(csum_upper(out, c.tcp ? 6 : 17, out + transport, got - transport) ==
+				0);
 			total += got - header;
 		}
 		require(total == payload || header + payload > sizeof(out));

@@ -29,7 +29,8 @@ static struct top *top_of(void *ctx)
 static void follow(void *ctx, unsigned client, const struct trace_filter *filter)
 {
 	(void)ctx;
-	if (client != 3 || filter->snap > TAP_SNAP || filter->n > TRACE_TUNNELS || (filter->n == 0 && !filter->all))
+	if (client != 3 || filter->snap > TAP_SNAP || filter->n > TRACE_TUNNELS ||
+	    (filter->n == 0 && !filter->all))
 		abort();
 }
 

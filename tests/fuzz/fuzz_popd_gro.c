@@ -76,7 +76,8 @@ static size_t make_all(const uint8_t *data, size_t size)
 				bytes[n][data[c] % len] ^= data[c + 1];
 			/* What was changed to something else has no place for a checksum any more. */
 			bool fits = bytes[n][IPV6_AT_NEXT] == IPV6_NEXT_UDP ||
-				    (bytes[n][IPV6_AT_NEXT] == IPV6_NEXT_TCP && len >= IPV6_HEADER + TCP_HEADER);
+				    (bytes[n][IPV6_AT_NEXT] == IPV6_NEXT_TCP &&
+				     len >= IPV6_HEADER + TCP_HEADER);
 			if (!(data[0] & 0x40) && fits)
 				seal(bytes[n], len);
 			if (!(data[0] & 0x80))
@@ -104,10 +105,13 @@ static void cut_again(const struct gro *g, const struct gro_group *group)
 		memcpy(merged + len, bytes[i] + skip, out[i].len - skip);
 		len += out[i].len - skip;
 	}
-	require(len == group->bytes && len == (size_t)IPV6_HEADER + be16_load(merged + IPV6_AT_LENGTH));
-	require(segments_begin(&s, merged, len, IPV6_HEADER, group->kind == GRO_TCP, group->segment));
+	require(len == group->bytes &&
+		len == (size_t)IPV6_HEADER + be16_load(merged + IPV6_AT_LENGTH));
+	require(segments_begin(&s, merged, len, IPV6_HEADER, group->kind == GRO_TCP,
+			       group->segment));
 	for (uint16_t i = group->first; i != GRO_NONE; i = g->next[i])
-		require(segments_next(&s, one, sizeof(one)) == out[i].len && memcmp(one, before[i], out[i].len) == 0);
+		require(segments_next(&s, one, sizeof(one)) == out[i].len &&
+			memcmp(one, before[i], out[i].len) == 0);
 	require(segments_next(&s, one, sizeof(one)) == 0);
 }
 
@@ -121,11 +125,13 @@ static void check(const struct gro *g, size_t n, struct gro_offer offer)
 		size_t count = 0;
 		for (uint16_t m = group->first; m != GRO_NONE; m = g->next[m], count++) {
 			size_t tunnel = out[m].tunnel ? (size_t)(out[m].tunnel - tunnels) : 0;
-			require(m < n && newest[tunnel] < (int)m && out[m].tunnel == out[group->first].tunnel);
+			require(m < n && newest[tunnel] < (int)m &&
+				out[m].tunnel == out[group->first].tunnel);
 			newest[tunnel] = m;
 		}
 		require(count == group->count && count > 0);
-		require(count == 1 || (group->kind == GRO_TCP ? offer.tcp : group->kind == GRO_UDP && offer.udp));
+		require(count == 1 ||
+			(group->kind == GRO_TCP ? offer.tcp : group->kind == GRO_UDP && offer.udp));
 		if (count > 1)
 			cut_again(g, group);
 		seen += count;

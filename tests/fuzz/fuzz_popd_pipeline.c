@@ -49,7 +49,9 @@ static void add_tunnel(uint32_t id, enum tunnel_type type, uint8_t last)
 static void start(void)
 {
 	static const uint8_t seed[16] = { 5 };
-	struct pop_conf pop = { .ipv4 = { 0xc6336402 }, .prefix_count = 2, .tunnel_prefix_count = 1 };
+	struct pop_conf pop = { .ipv4 = { 0xc6336402 },
+				.prefix_count = 2,
+				.tunnel_prefix_count = 1 };
 
 	if (digest_init() != 0)
 		abort();
@@ -63,7 +65,8 @@ static void start(void)
 				      .ayiya_port = 5072 };
 	if (!pipeline.table || !pipeline.counters || !pipeline.limiter || !pipeline.digest)
 		abort();
-	pop.own = (struct ip6){ { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1 } };
+	pop.own = (struct ip6){ { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0,
+				  0, 1 } };
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff } }, 48 };
 	pop.prefixes[1] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x30 } }, 40 };
 	table_set_pop(pipeline.table, &pop);
@@ -80,7 +83,9 @@ static void reset(void)
 		struct tunnel *t = table_by_id(pipeline.table, id);
 		if (id != 4)
 			atomic_store(&t->endpoint,
-				     endpoint_pack((struct endpoint4){ { 0xc0000200 + id }, id < 3 ? 4000 : 0 }, 0));
+				     endpoint_pack((struct endpoint4){ { 0xc0000200 + id },
+								       id < 3 ? 4000 : 0 },
+						   0));
 		atomic_store(&t->newest, NOW - 10);
 		atomic_store(&t->heard, NOW - 10);
 		atomic_store(&t->probe, 0);
@@ -98,7 +103,8 @@ static void sign_ayiya(uint8_t *p, size_t len)
 	uint8_t sum[DIGEST_MAX_LEN];
 	enum digest_alg alg = sha256 ? DIGEST_SHA256 : DIGEST_SHA1;
 	memcpy(p + 4, epoch, 4);
-	if (!digest(pipeline.digest, alg, SECRET, strlen(SECRET), p + 24) || !digest(pipeline.digest, alg, p, len, sum))
+	if (!digest(pipeline.digest, alg, SECRET, strlen(SECRET), p + 24) ||
+	    !digest(pipeline.digest, alg, p, len, sum))
 		abort();
 	memcpy(p + 24, sum, digest_len(alg));
 }
@@ -129,7 +135,8 @@ static void seal_icmp4(uint8_t *p, size_t len)
 	p[3] = (uint8_t)sum;
 }
 
-static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, size_t there, size_t len)
+static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, size_t there,
+		 size_t len)
 {
 	uint8_t *block = malloc(JOB_HEADROOM + len + JOB_TAILROOM);
 
@@ -146,7 +153,9 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 	job->gso = (struct gso){ 0, 0 };
 	if (job->source == JOB_FROM_PROTO41 && header[1] & 128)
 		job->gso = (struct gso){ (uint16_t)(1 + header[1] * 8), 60 };
-	job->tunnel = job->source == JOB_PROBE ? table_by_id(pipeline.table, 1 + header[1] % TUNNELS) : NULL;
+	job->tunnel = job->source == JOB_PROBE
+			      ? table_by_id(pipeline.table, 1 + header[1] % TUNNELS)
+			      : NULL;
 	if (header[0] & 16 && job->source == JOB_FROM_AYIYA)
 		sign_ayiya(job->data, len);
 	if (header[0] & 16 && job->source == JOB_FROM_HEARTBEAT)
@@ -164,20 +173,24 @@ static void require(bool holds)
 static void check(const struct job *job, size_t len)
 {
 	require((unsigned)job->drop < DROP__COUNT && job->drop != DROP_INTERNAL);
-	require(job->event != EVENT_ICMP_ERROR || (job->drop == DROP_NONE && job->icmp_error.about != 0));
+	require(job->event != EVENT_ICMP_ERROR ||
+		(job->drop == DROP_NONE && job->icmp_error.about != 0));
 	for (size_t o = 0; o < ARRAY_LEN(job->out); o++) {
 		const struct out *out = &job->out[o];
 		if (out->kind == OUT_NONE)
 			continue;
 		const uint8_t *first = o ? job->echo : job->data - JOB_HEADROOM;
 		size_t room = o ? sizeof(job->echo) : JOB_HEADROOM + len + JOB_TAILROOM;
-		require(out->data >= first && out->len > 0 && out->len <= room && out->data + out->len <= first + room);
+		require(out->data >= first && out->len > 0 && out->len <= room &&
+			out->data + out->len <= first + room);
 		if (out->kind == OUT_TUN || out->kind == OUT_PROTO41)
 			require(out->len >= 40 && out->data[0] >> 4 == 6 &&
 				out->len == 40u + out->data[4] * 256u + out->data[5]);
 		require(job->source != JOB_FROM_ICMP4);
-		require(out->gso.size == 0 || (out->kind == OUT_TUN && out->gso.size == job->gso.size));
-		require(out->kind == OUT_TUN || (out->to.addr.v != 0 && (out->kind == OUT_UDP) == (out->to.port != 0)));
+		require(out->gso.size == 0 ||
+			(out->kind == OUT_TUN && out->gso.size == job->gso.size));
+		require(out->kind == OUT_TUN ||
+			(out->to.addr.v != 0 && (out->kind == OUT_UDP) == (out->to.port != 0)));
 	}
 }
 
@@ -197,8 +210,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (n < JOBS && size >= HEADER) {
 		size_t left = size - HEADER, len = (data[2] & 0x7fu) << 8 | data[3];
 		size_t there = len < left ? len : left;
-		len = there < len && data[2] & 0x80 && there < PACKET_MAX ? (len < PACKET_MAX ? len : PACKET_MAX)
-									  : there;
+		len = there < len && data[2] & 0x80 && there < PACKET_MAX
+			      ? (len < PACKET_MAX ? len : PACKET_MAX)
+			      : there;
 		fill(&jobs[n], data, data + HEADER, there, len);
 		lens[n++] = len;
 		data += HEADER + there;

@@ -55,7 +55,8 @@ static void write_and_read_again(struct table *t, const struct snapshot_head *he
 
 	if (snapshot_encode(t, head, &one, &one_len) != 0 ||
 	    snapshot_decode(again, digest_ctx, one, one_len, &got) != 0 ||
-	    snapshot_encode(again, &got, &two, &two_len) != 0 || one_len != two_len || memcmp(one, two, one_len) != 0)
+	    snapshot_encode(again, &got, &two, &two_len) != 0 || one_len != two_len ||
+	    memcmp(one, two, one_len) != 0)
 		abort();
 	free(one);
 	free(two);
@@ -98,7 +99,8 @@ static void journal(uint8_t *bytes, size_t size, bool repair)
 		abort();
 	for (uint32_t id = 1; id <= 3; id++) {
 		uint64_t endpoint = atomic_load(&table_by_id(t, id)->endpoint);
-		if (endpoint != 0 && !tunnel_can_have(atomic_load(&table_by_id(t, id)->conf), endpoint))
+		if (endpoint != 0 &&
+		    !tunnel_can_have(atomic_load(&table_by_id(t, id)->conf), endpoint))
 			abort();
 	}
 	table_free(t);

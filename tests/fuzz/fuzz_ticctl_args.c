@@ -20,7 +20,8 @@ static void require(bool holds)
 }
 
 /* `--name=value` for each option, then "--" and the words in their places. */
-static size_t say_again(const struct param *params, const struct args *args, char *text, size_t room, char **words)
+static size_t say_again(const struct param *params, const struct args *args, char *text,
+			size_t room, char **words)
 {
 	size_t n = 0;
 
@@ -31,9 +32,10 @@ static size_t say_again(const struct param *params, const struct args *args, cha
 			if (param_is_hidden(&params[i]) || !value || named == (places == 1) ||
 			    (params[i].kind == ARG_FLAG && strcmp(value, "false") == 0))
 				continue;
-			int len = params[i].kind == ARG_FLAG ? snprintf(text, room, "%s", params[i].name)
-				  : named                    ? snprintf(text, room, "%s=%s", params[i].name, value)
-							     : snprintf(text, room, "%s", value);
+			int len = params[i].kind == ARG_FLAG
+					  ? snprintf(text, room, "%s", params[i].name)
+				  : named ? snprintf(text, room, "%s=%s", params[i].name, value)
+					  : snprintf(text, room, "%s", value);
 			require(len >= 0 && (size_t)len < room);
 			words[n++] = text;
 			text += len + 1;
@@ -84,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (args_parse(c->params, words, n, &args, &fault) == 0)
 		check(c->params, &args);
 	else
-		require(*fault.text && strcmp(fault.code, "usage") == 0 && strlen(fault.text) < FAULT_TEXT);
+		require(*fault.text && strcmp(fault.code, "usage") == 0 &&
+			strlen(fault.text) < FAULT_TEXT);
 	free(text);
 	return 0;
 }

@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (size_t i = 0; i < im.n_routes; i++) {
 		const struct import_route *r = &im.routes[i];
-		check(r->line > 0 && r->line <= im.line && r->number <= INT32_MAX && r->prefix.len <= 128);
+		check(r->line > 0 && r->line <= im.line && r->number <= INT32_MAX &&
+		      r->prefix.len <= 128);
 	}
 	import_free(&im);
 	return 0;

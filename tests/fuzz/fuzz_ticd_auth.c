@@ -35,7 +35,8 @@ static void line(const uint8_t **at, size_t *left, char out[static TEXT])
 }
 
 /* hex(h(challenge || hex(h(secret)))) */
-static void expected(enum digest_alg alg, const char *challenge, const char *secret, char out[static DIGEST_MAX_HEX])
+static void expected(enum digest_alg alg, const char *challenge, const char *secret,
+		     char out[static DIGEST_MAX_HEX])
 {
 	char text[TEXT + DIGEST_MAX_HEX], hex[DIGEST_MAX_HEX];
 
@@ -47,8 +48,11 @@ static void expected(enum digest_alg alg, const char *challenge, const char *sec
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum digest_alg algs[] = { [AUTH_MD5] = DIGEST_MD5, [AUTH_SHA256] = DIGEST_SHA256 };
-	char challenge[TEXT], answer[TEXT], password[TEXT], right[DIGEST_MAX_HEX] = "", md5[DIGEST_MAX_HEX];
+	static const enum digest_alg algs[] = {
+		[AUTH_MD5] = DIGEST_MD5, [AUTH_SHA256] = DIGEST_SHA256
+	};
+	char challenge[TEXT], answer[TEXT], password[TEXT], right[DIGEST_MAX_HEX] = "",
+							    md5[DIGEST_MAX_HEX];
 	char sha256[DIGEST_MAX_HEX];
 	struct auth_secret secret;
 	struct auth_response response;
@@ -78,7 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (flags & SPOILED && *answer)
 		answer[strlen(answer) / 2] ^= 1;
 	/* In letters only a to f may be large. */
-	bool is_right = method == AUTH_CLEAR ? strcmp(answer, password) == 0 : *right && strcasecmp(answer, right) == 0;
+	bool is_right = method == AUTH_CLEAR ? strcmp(answer, password) == 0
+					     : *right && strcasecmp(answer, right) == 0;
 	require(auth_response_set(ctx, method, (struct word){ answer, strlen(answer) }, &response));
 	require(auth_check(ctx, method, challenge, &secret, &response) == is_right);
 	struct word name = { answer, strlen(answer) };

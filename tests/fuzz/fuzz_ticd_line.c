@@ -97,11 +97,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2 || size > RECORD / 4)
 		return 0;
-	size_t filler = data[1] >= 0xf0 ? LINE_TEXT_MAX - 8 + (data[1] & 15u) : 0, len = filler + size - 2;
+	size_t filler = data[1] >= 0xf0 ? LINE_TEXT_MAX - 8 + (data[1] & 15u) : 0,
+	       len = filler + size - 2;
 	memset(stream, 'x', filler);
 	memcpy(stream + filler, data + 2, size - 2);
 	feed(stream, len, len + 1, &whole);
 	feed(stream, len, data[0] ? data[0] : 1, &pieces);
-	require(whole.end == pieces.end && whole.len == pieces.len && memcmp(whole.text, pieces.text, whole.len) == 0);
+	require(whole.end == pieces.end && whole.len == pieces.len &&
+		memcmp(whole.text, pieces.text, whole.len) == 0);
 	return 0;
 }

@@ -41,7 +41,8 @@ static const char *const *row_of(enum store_question question, uint8_t flags)
 					      "60",
 					      "up" };
 	static const char *const pop[] = {
-		"demo01", "Z\xc3\xbcrich", "CH", "192.0.2.1", "2001:db8::1", NULL, "", NULL, NULL, NULL
+		"demo01", "Z\xc3\xbcrich", "CH", "192.0.2.1", "2001:db8::1", NULL, "", NULL, NULL,
+		NULL
 	};
 	static const char *const other[] = { "1",      "2001:db8:2ff::2", "heartbeat",
 					     "demo01", "enabled",         "2026-11-23T13:45:12Z" };
@@ -63,7 +64,8 @@ static const char *const *row_of(enum store_question question, uint8_t flags)
 /* Mostly good answers, so that the session gets far. */
 static void answer(uint8_t flags, unsigned count)
 {
-	static const int errors[] = { -ERR_REFUSED, -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY, -ERR_FORMAT };
+	static const int errors[] = { -ERR_REFUSED, -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY,
+				      -ERR_FORMAT };
 
 	if ((flags & 0x40) != 0 && count % 5 == 4)
 		fake_answer(&fake, errors[count / 5 % 5], "a\nsentence", NULL, 0);
@@ -79,7 +81,8 @@ static void check_output(bool *is_inside)
 	const char *line = fake.out, *end;
 
 	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-		bool has_code = isdigit(line[0]) && isdigit(line[1]) && isdigit(line[2]) && line[3] == ' ';
+		bool has_code = isdigit(line[0]) && isdigit(line[1]) && isdigit(line[2]) &&
+				line[3] == ' ';
 
 		require(end - line < REPLY_MAX);
 		for (const char *c = line; c < end; c++)
@@ -132,7 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session_greet(&fake.session);
 	settle(flags, &answers, &is_inside);
 	while (at < size && fake.call == NULL && fake.session.state != SESSION_CLOSING) {
-		size_t n = line_feed(&fake.session.in, data + at, size - at < step ? size - at : step);
+		size_t n = line_feed(&fake.session.in, data + at,
+				     size - at < step ? size - at : step);
 
 		require(n > 0);
 		at += n;

@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!all)
 		all = fixture_view_all();
 
-	char *method = line_of(&data, &size), *path = line_of(&data, &size), *tags = line_of(&data, &size);
+	char *method = line_of(&data, &size), *path = line_of(&data, &size),
+	     *tags = line_of(&data, &size);
 	/* Seldom all PoPs: it is the request that varies, and a long page takes its time. */
 	size_t which = strlen(tags) % 8;
 	struct page_now now = fixture_now(which == 7 ? NULL : which == 6 ? all : one);

@@ -20,7 +20,8 @@ static void check_escaped(const char *text)
 		abort();
 	/* Between the quotes nothing may end the attribute, begin a tag or be forbidden. */
 	for (size_t i = 10; i < len - 2; i++)
-		if (strchr("<>\"'", out[i]) || ((unsigned char)out[i] < 0x20 && out[i] != '\t' && out[i] != '\n'))
+		if (strchr("<>\"'", out[i]) ||
+		    ((unsigned char)out[i] < 0x20 && out[i] != '\t' && out[i] != '\n'))
 			abort();
 	free(out);
 }

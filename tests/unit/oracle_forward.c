@@ -88,7 +88,8 @@ static int o_find(const struct oracle_world *w, const uint8_t *address, bool *ow
 			*own_net = true;
 		}
 		for (size_t r = 0; r < t->route_count; r++) {
-			if (o_in(address, t->routes[r].bits, t->routes[r].len) && best_len < (int)t->routes[r].len) {
+			if (o_in(address, t->routes[r].bits, t->routes[r].len) &&
+			    best_len < (int)t->routes[r].len) {
 				best = (int)i;
 				best_len = (int)t->routes[r].len;
 				*own_net = false;
@@ -102,7 +103,8 @@ static bool o_is_host(const uint8_t *address, const uint8_t *net, uint8_t host)
 {
 	static const uint8_t zeros[7];
 
-	return memcmp(address, net, 8) == 0 && memcmp(address + 8, zeros, 7) == 0 && address[15] == host;
+	return memcmp(address, net, 8) == 0 && memcmp(address + 8, zeros, 7) == 0 &&
+	       address[15] == host;
 }
 
 static bool o_is_popd(const struct oracle_world *w, const uint8_t *address)
@@ -119,7 +121,8 @@ static bool o_is_ours(const struct oracle_world *w, const uint8_t *address)
 
 static bool o_is_bad_unicast(const uint8_t *a)
 {
-	return o_begins(a, "0 0 0 0 0 0", 96) || o_begins(a, "0 0 0 0 0 ffff", 96) || o_begins(a, "fec0", 10);
+	return o_begins(a, "0 0 0 0 0 0", 96) || o_begins(a, "0 0 0 0 0 ffff", 96) ||
+	       o_begins(a, "fec0", 10);
 }
 
 static bool o_holds_our_ipv4(const struct oracle_world *w, const uint8_t *a)
@@ -130,7 +133,8 @@ static bool o_holds_our_ipv4(const struct oracle_world *w, const uint8_t *a)
 		turned[i] = (uint8_t)~w->ipv4[i];
 	if (o_begins(a, "2002", 16) && memcmp(a + 2, w->ipv4, 4) == 0)
 		return true;
-	if (o_begins(a, "2001 0", 32) && (memcmp(a + 4, w->ipv4, 4) == 0 || memcmp(a + 12, turned, 4) == 0))
+	if (o_begins(a, "2001 0", 32) &&
+	    (memcmp(a + 4, w->ipv4, 4) == 0 || memcmp(a + 12, turned, 4) == 0))
 		return true;
 	return (memcmp(a + 8, "\0\0\x5e\xfe", 4) == 0 || memcmp(a + 8, "\2\0\x5e\xfe", 4) == 0) &&
 	       memcmp(a + 12, w->ipv4, 4) == 0;
@@ -182,7 +186,8 @@ static size_t o_detour(const uint8_t *p, size_t len)
 			size = 8;
 		if (protocol == 44 && (p[at + 2] != 0 || (p[at + 3] & 0xf9) != 0))
 			return 0;
-		if ((protocol != 0 && protocol != 43 && protocol != 44 && protocol != 51 && protocol != 60) ||
+		if ((protocol != 0 && protocol != 43 && protocol != 44 && protocol != 51 &&
+		     protocol != 60) ||
 		    size > len - at)
 			return 0;
 		if (protocol == 43 && p[at + 3] != 0)
@@ -240,8 +245,8 @@ static bool o_may_be_told(const uint8_t *p, size_t len)
 	return !middle && at < len && p[at] >= 128 && p[at] != 137;
 }
 
-static void o_error(struct oracle_answer *a, int back, const uint8_t *p, size_t len, uint8_t type, uint8_t code,
-		    unsigned mtu, const uint8_t *source)
+static void o_error(struct oracle_answer *a, int back, const uint8_t *p, size_t len, uint8_t type,
+		    uint8_t code, unsigned mtu, const uint8_t *source)
 {
 	static const uint8_t nobody[16];
 	size_t quoted = len < 1232 ? len : 1232;
@@ -249,7 +254,8 @@ static void o_error(struct oracle_answer *a, int back, const uint8_t *p, size_t 
 	if (!o_may_be_told(p, len) || memcmp(source, nobody, 16) == 0)
 		return;
 	o_head(a, 8 + quoted, 64, source, p + 8);
-	memcpy(a->packet + 40, (const uint8_t[8]){ type, code, 0, 0, 0, 0, (uint8_t)(mtu / 256), (uint8_t)mtu }, 8);
+	memcpy(a->packet + 40,
+	       (const uint8_t[8]){ type, code, 0, 0, 0, 0, (uint8_t)(mtu / 256), (uint8_t)mtu }, 8);
 	memcpy(a->packet + 48, p, quoted);
 	o_seal(a);
 	a->where = back;
@@ -281,7 +287,10 @@ static unsigned o_path(const struct oracle_world *w, const struct oracle_tunnel 
 
 static unsigned o_mtu(const struct oracle_world *w, const struct oracle_tunnel *t)
 {
-	unsigned header = t->type != ORACLE_AYIYA ? 20 : t->sha256 ? 20 + 8 + 56 : 20 + 8 + 44, mtu = t->mtu;
+	unsigned header = t->type != ORACLE_AYIYA ? 20
+			  : t->sha256             ? 20 + 8 + 56
+						  : 20 + 8 + 44,
+		 mtu = t->mtu;
 	unsigned path = o_path(w, t);
 
 	if (path && path < header + 1280)
@@ -300,7 +309,8 @@ static unsigned o_class(const struct oracle_world *w, const uint8_t *packet)
 }
 
 /* To the PoP itself, whose address `d` is. */
-static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p, size_t len, const uint8_t *d)
+static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p, size_t len,
+		    const uint8_t *d)
 {
 	uint8_t protocol;
 	bool piece, middle;
@@ -331,7 +341,8 @@ static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p,
 			o_seal(a);
 		} else {
 			a->packet[42] = a->packet[43] = 0;
-			a->len |= (size_t)1 << 31; /* "compare all but the checksum, which must be wrong" */
+			a->len |= (size_t)1
+				  << 31; /* "compare all but the checksum, which must be wrong" */
 		}
 		a->where = from;
 	} else if (from >= 0 && from == to && o_solicits(p, len, d)) {
@@ -343,8 +354,8 @@ static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p,
 
 /* `from`: index of the tunnel it came from, -1: the uplink. `p` is changed by the outer congestion mark, as the inner
  * packet is. */
-static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t have, unsigned outer_mark,
-			   struct oracle_answer *a)
+static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t have,
+			   unsigned outer_mark, struct oracle_answer *a)
 {
 	bool own_net = false, source_net = false;
 	const uint8_t *s = p + 8, *d = p + 24;
@@ -392,12 +403,14 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 	}
 
 	/* the source */
-	bool chatter = d[0] == 0xff && (d[1] & 15) <= 2, nobody = o_begins(s, "0 0 0 0 0 0 0 0", 128);
+	bool chatter = d[0] == 0xff && (d[1] & 15) <= 2,
+	     nobody = o_begins(s, "0 0 0 0 0 0 0 0", 128);
 	if (o_begins(s, "fe80", 10) || (nobody && chatter))
 		a->drop = DROP_LINK_LOCAL;
 	else if (o_is_bad_unicast(s) || s[0] == 0xff)
 		a->drop = DROP_INNER_MARTIAN_SOURCE;
-	else if (from >= 0 && (o_find(w, s, &source_net) != from || o_is_host(s, w->tunnels[from].net, 1)))
+	else if (from >= 0 &&
+		 (o_find(w, s, &source_net) != from || o_is_host(s, w->tunnels[from].net, 1)))
 		a->drop = DROP_SPOOFED_FROM_TUNNEL;
 	else if (from < 0 && o_is_ours(w, s))
 		a->drop = DROP_SPOOFED_FROM_UPLINK;
@@ -479,8 +492,8 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 }
 
 /* The same for what a raw protocol-41 socket gives, which has to be found its tunnel first. */
-static void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
-			      unsigned outer_mark, struct oracle_answer *a)
+static void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p,
+			      size_t have, unsigned outer_mark, struct oracle_answer *a)
 {
 	bool own_net = false;
 
@@ -495,7 +508,8 @@ static void oracle_protocol41(const struct oracle_world *w, uint32_t outer_sourc
 		return;
 	}
 	const uint8_t *s = p + 8, *d = p + 24;
-	if (o_begins(s, "fe80", 10) || (o_begins(s, "0 0 0 0 0 0 0 0", 128) && d[0] == 0xff && (d[1] & 15) <= 2)) {
+	if (o_begins(s, "fe80", 10) ||
+	    (o_begins(s, "0 0 0 0 0 0 0 0", 128) && d[0] == 0xff && (d[1] & 15) <= 2)) {
 		a->drop = DROP_LINK_LOCAL;
 		return;
 	}

@@ -75,7 +75,8 @@ static void o_settle(const struct oracle_world *w, struct oracle_tunnel *t, cons
 }
 
 /* An ICMPv4 message from `router`. */
-static void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len, struct oracle_answer *a)
+static void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len,
+			 struct oracle_answer *a)
 {
 	const uint8_t *quoted = m + 8, *payload;
 	bool own_net = false;
@@ -115,7 +116,8 @@ static void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t 
 		a->drop = DROP_OUTER_SHORT;
 		return;
 	}
-	if (quoted[9] == 41 ? !middle && payload[0] / 16 != 6 : left >= 8 + 24 && payload[8] != 0x41) {
+	if (quoted[9] == 41 ? !middle && payload[0] / 16 != 6
+			    : left >= 8 + 24 && payload[8] != 0x41) {
 		a->drop = DROP_ICMP4_UNVERIFIED;
 		return;
 	}
@@ -134,7 +136,8 @@ static void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t 
 		long age = w->now - (long)o_32(payload + 8 + 4);
 		const uint8_t *identity = payload + 8 + 8;
 		about = o_find(w, identity, &own_net);
-		if (age > 120 || age < -120 || (about >= 0 && !o_is_host(identity, w->tunnels[about].net, 1)))
+		if (age > 120 || age < -120 ||
+		    (about >= 0 && !o_is_host(identity, w->tunnels[about].net, 1)))
 			about = -1;
 	} else {
 		a->drop = DROP_NONE;

@@ -26,26 +26,34 @@ struct conf {
 static const char *const levels[] = { "error", "warn", "info", NULL };
 
 static const struct config_key keys[] = {
-	{ "main", "name", CONFIG_TEXT, offsetof(struct conf, name), 1, 8, NULL, NULL, false, "what it is called" },
-	{ "main", "note", CONFIG_TEXT, offsetof(struct conf, note), 0, 2000, NULL, "", true, "anything" },
-	{ "main", "workers", CONFIG_NUMBER, offsetof(struct conf, workers), 1, 64, NULL, "2", false, "threads" },
+	{ "main", "name", CONFIG_TEXT, offsetof(struct conf, name), 1, 8, NULL, NULL, false,
+	  "what it is called" },
+	{ "main", "note", CONFIG_TEXT, offsetof(struct conf, note), 0, 2000, NULL, "", true,
+	  "anything" },
+	{ "main", "workers", CONFIG_NUMBER, offsetof(struct conf, workers), 1, 64, NULL, "2", false,
+	  "threads" },
 	{ "main", "level", CONFIG_CHOICE, offsetof(struct conf, level), 0, 0, levels, "warn", true,
 	  "how much is said" },
-	{ "main", "tls", CONFIG_BOOL, offsetof(struct conf, tls), 0, 0, NULL, "no", false, "encryption" },
-	{ "main", "old", CONFIG_BOOL, offsetof(struct conf, old), 0, 0, NULL, "yes", false, "old versions" },
-	{ "net", "ipv4", CONFIG_IP4, offsetof(struct conf, ipv4), 0, 0, NULL, "192.0.2.1", false, "our address" },
-	{ "net", "none4", CONFIG_IP4, offsetof(struct conf, none4), 0, 0, NULL, "", false, "another address" },
-	{ "net", "ipv6", CONFIG_IP6, offsetof(struct conf, ipv6), 0, 0, NULL, "", false, "our other address" },
-	{ "net", "listen", CONFIG_LISTEN, offsetof(struct conf, listen), 0, 0, NULL, "127.0.0.1:80", false,
-	  "where to listen" },
+	{ "main", "tls", CONFIG_BOOL, offsetof(struct conf, tls), 0, 0, NULL, "no", false,
+	  "encryption" },
+	{ "main", "old", CONFIG_BOOL, offsetof(struct conf, old), 0, 0, NULL, "yes", false,
+	  "old versions" },
+	{ "net", "ipv4", CONFIG_IP4, offsetof(struct conf, ipv4), 0, 0, NULL, "192.0.2.1", false,
+	  "our address" },
+	{ "net", "none4", CONFIG_IP4, offsetof(struct conf, none4), 0, 0, NULL, "", false,
+	  "another address" },
+	{ "net", "ipv6", CONFIG_IP6, offsetof(struct conf, ipv6), 0, 0, NULL, "", false,
+	  "our other address" },
+	{ "net", "listen", CONFIG_LISTEN, offsetof(struct conf, listen), 0, 0, NULL, "127.0.0.1:80",
+	  false, "where to listen" },
 	{ "net", "extra", CONFIG_LISTEN, offsetof(struct conf, extra), 0, 0, NULL, "", false,
 	  "where to listen as well" },
-	{ "net", "door", CONFIG_LISTEN_OR_OFF, offsetof(struct conf, door), 0, 0, NULL, "127.0.0.1:81", false,
-	  "where to listen, or nowhere" },
-	{ "net", "shut", CONFIG_LISTEN_OR_OFF, offsetof(struct conf, shut), 0, 0, NULL, "127.0.0.1:82", false,
-	  "the same" },
-	{ "database", "conninfo", CONFIG_SECRET, offsetof(struct conf, conninfo), 1, 1000, NULL, "dbname=x", false,
-	  "the server" },
+	{ "net", "door", CONFIG_LISTEN_OR_OFF, offsetof(struct conf, door), 0, 0, NULL,
+	  "127.0.0.1:81", false, "where to listen, or nowhere" },
+	{ "net", "shut", CONFIG_LISTEN_OR_OFF, offsetof(struct conf, shut), 0, 0, NULL,
+	  "127.0.0.1:82", false, "the same" },
+	{ "database", "conninfo", CONFIG_SECRET, offsetof(struct conf, conninfo), 1, 1000, NULL,
+	  "dbname=x", false, "the server" },
 };
 enum { N_KEYS = ARRAY_LEN(keys) };
 
@@ -122,14 +130,19 @@ static void first_error_is_told_with_file_and_line(void **state)
 	} rows[] = {
 		{ "", -ERR_NOT_FOUND, "x.conf:0: [main] name is missing" },
 		{ "[main]\n\n", -ERR_NOT_FOUND, "x.conf:2: [main] name is missing" },
-		{ "[main]\nname =\n", -ERR_RANGE, "x.conf:2: [main] name = : must be 1 to 8 characters" },
+		{ "[main]\nname =\n", -ERR_RANGE,
+		  "x.conf:2: [main] name = : must be 1 to 8 characters" },
 		{ "[main]\nname = 123456789\n", -ERR_RANGE,
 		  "x.conf:2: [main] name = 123456789: must be 1 to 8 characters" },
-		{ "[main]\nname = a\nname = b\n", -ERR_EXISTS, "x.conf:3: [main] name is given twice" },
-		{ "[main]\nname = a\n  name = b\n", -ERR_EXISTS, "x.conf:3: [main] name is given twice" },
-		{ "[main]\nnames = a\n", -ERR_UNKNOWN, "x.conf:2: [main] names: there is no such key" },
+		{ "[main]\nname = a\nname = b\n", -ERR_EXISTS,
+		  "x.conf:3: [main] name is given twice" },
+		{ "[main]\nname = a\n  name = b\n", -ERR_EXISTS,
+		  "x.conf:3: [main] name is given twice" },
+		{ "[main]\nnames = a\n", -ERR_UNKNOWN,
+		  "x.conf:2: [main] names: there is no such key" },
 		{ "name = a\n", -ERR_UNKNOWN, "x.conf:1: [] name: there is no such key" },
-		{ "[main]\nName = a\n", -ERR_UNKNOWN, "x.conf:2: [main] Name: there is no such key" },
+		{ "[main]\nName = a\n", -ERR_UNKNOWN,
+		  "x.conf:2: [main] Name: there is no such key" },
 		{ "\n[mian]\n", -ERR_UNKNOWN, "x.conf:2: [mian]: there is no such section" },
 		{ "[]\n", -ERR_UNKNOWN, "x.conf:1: []: there is no such section" },
 		{ "[net]\nname = a\n", -ERR_UNKNOWN, "x.conf:2: [net] name: there is no such key" },
@@ -144,13 +157,18 @@ static void first_error_is_told_with_file_and_line(void **state)
 		  "x.conf:2: [main] workers = -1: must be a number from 1 to 64" },
 		{ "[main]\nworkers = 4 # four\n", -ERR_FORMAT,
 		  "x.conf:2: [main] workers = 4 # four: must be a number from 1 to 64" },
-		{ "[main]\nworkers =\n", -ERR_FORMAT, "x.conf:2: [main] workers = : must be a number from 1 to 64" },
-		{ "[main]\ntls = maybe\n", -ERR_FORMAT, "x.conf:2: [main] tls = maybe: must be yes or no" },
+		{ "[main]\nworkers =\n", -ERR_FORMAT,
+		  "x.conf:2: [main] workers = : must be a number from 1 to 64" },
+		{ "[main]\ntls = maybe\n", -ERR_FORMAT,
+		  "x.conf:2: [main] tls = maybe: must be yes or no" },
 		{ "[main]\nlevel = loud\n", -ERR_UNKNOWN,
 		  "x.conf:2: [main] level = loud: must be one of error, warn, info" },
-		{ "[net]\nipv4 = 1.2.3\n", -ERR_FORMAT, "x.conf:2: [net] ipv4 = 1.2.3: must be an IPv4 address" },
-		{ "[net]\nipv4 =\n", -ERR_FORMAT, "x.conf:2: [net] ipv4 = : must be an IPv4 address" },
-		{ "[net]\nipv6 = 1.2.3.4\n", -ERR_FORMAT, "x.conf:2: [net] ipv6 = 1.2.3.4: must be an IPv6 address" },
+		{ "[net]\nipv4 = 1.2.3\n", -ERR_FORMAT,
+		  "x.conf:2: [net] ipv4 = 1.2.3: must be an IPv4 address" },
+		{ "[net]\nipv4 =\n", -ERR_FORMAT,
+		  "x.conf:2: [net] ipv4 = : must be an IPv4 address" },
+		{ "[net]\nipv6 = 1.2.3.4\n", -ERR_FORMAT,
+		  "x.conf:2: [net] ipv6 = 1.2.3.4: must be an IPv6 address" },
 		{ "[net]\nlisten = :80\n", -ERR_FORMAT,
 		  "x.conf:2: [net] listen = :80: must be address:port, an IPv6 address in brackets" },
 		{ "[net]\nlisten = ::1:80\n", -ERR_FORMAT,
@@ -209,10 +227,12 @@ static void secret_is_quoted_nowhere(void **state)
 	size_t dump_len;
 
 	(void)state;
-	int len = snprintf(text, sizeof(text), "[main]\nname=x\n[database]\nconninfo=sesame%01000d", 7);
+	int len = snprintf(text, sizeof(text), "[main]\nname=x\n[database]\nconninfo=sesame%01000d",
+			   7);
 	assert_int_equal(load_text(text, (size_t)len, &conf, error), -ERR_RANGE);
 	assert_null(strstr(error, "sesame"));
-	len = snprintf(text, sizeof(text), "[main]\nname=x\n[database]\nconninfo=sesame\nconninfo=sesame");
+	len = snprintf(text, sizeof(text),
+		       "[main]\nname=x\n[database]\nconninfo=sesame\nconninfo=sesame");
 	assert_int_equal(load_text(text, (size_t)len, &conf, error), -ERR_EXISTS);
 	assert_null(strstr(error, "sesame"));
 	len = snprintf(text, sizeof(text), "[main]\nname=x\n[database]\nconninfo=sesame");
@@ -262,7 +282,8 @@ static void unreadable_file_is_named(void **state)
 
 	(void)state;
 	assert_int_equal(config_load("/nonexistent/x.conf", keys, N_KEYS, &conf, error), -ERR_SYS);
-	assert_string_equal(error, "/nonexistent/x.conf: cannot be opened: No such file or directory");
+	assert_string_equal(error,
+			    "/nonexistent/x.conf: cannot be opened: No such file or directory");
 	assert_int_equal(config_load("/tmp", keys, N_KEYS, &conf, error), -ERR_SYS);
 	assert_string_equal(error, "/tmp:0: cannot be read: Is a directory");
 }

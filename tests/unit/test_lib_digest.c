@@ -23,7 +23,8 @@ static const struct {
 	{ DIGEST_SHA1, "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
 	  "84983e441c3bd26ebaae4aa1f95129e5e54670f1" },
 	{ DIGEST_SHA256, "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
-	{ DIGEST_SHA256, "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+	{ DIGEST_SHA256, "abc",
+	  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
 };
 
 static struct digest_ctx *ctx;
@@ -52,7 +53,8 @@ static void known_texts_have_their_digests(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 2; round++) {
 		for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
-			assert_true(digest_hex(ctx, vectors[i].alg, vectors[i].text, strlen(vectors[i].text), hex));
+			assert_true(digest_hex(ctx, vectors[i].alg, vectors[i].text,
+					       strlen(vectors[i].text), hex));
 			assert_string_equal(hex, vectors[i].hex);
 			assert_int_equal(strlen(hex), 2 * digest_len(vectors[i].alg));
 		}
@@ -70,7 +72,9 @@ static void pieces_hash_like_the_whole(void **state)
 		uint8_t whole[DIGEST_MAX_LEN] = { 0 }, pieces[DIGEST_MAX_LEN] = { 0 };
 		assert_true(digest(ctx, alg, text, len, whole));
 		for (size_t cut = 0; cut <= len; cut++) {
-			struct digest_part parts[] = { { text, cut }, { NULL, 0 }, { text + cut, len - cut } };
+			struct digest_part parts[] = { { text, cut },
+						       { NULL, 0 },
+						       { text + cut, len - cut } };
 			assert_true(digest_parts(ctx, alg, parts, ARRAY_LEN(parts), pieces));
 			assert_memory_equal(pieces, whole, sizeof(whole));
 		}

@@ -21,24 +21,32 @@ static const struct {
 	{ "CRLF", GOOD "\r\n", 0, true, 0 },
 	{ "NUL", GOOD, sizeof(GOOD), true, 0 },
 	{ "LF and NUL", GOOD "\n", sizeof(GOOD "\n"), true, 0 },
-	{ "literal address", "HEARTBEAT TUNNEL 2001:db8::2 192.0.2.1 1795423273 " DIGITS, 0, true, 0xc0000201 },
+	{ "literal address", "HEARTBEAT TUNNEL 2001:db8::2 192.0.2.1 1795423273 " DIGITS, 0, true,
+	  0xc0000201 },
 	{ "no digits", "HEARTBEAT TUNNEL 2001:db8::2 sender 1795423273", 0, false, 0 },
 	{ "blank at the end", GOOD " ", 0, false, 0 },
 	{ "a word too many", GOOD " x", 0, false, 0 },
-	{ "31 digits", "HEARTBEAT TUNNEL 2001:db8::2 sender 1795423273 00112233445566778899aabbccddeef", 0, false, 0 },
+	{ "31 digits",
+	  "HEARTBEAT TUNNEL 2001:db8::2 sender 1795423273 00112233445566778899aabbccddeef", 0,
+	  false, 0 },
 	{ "33 digits", GOOD "0", 0, false, 0 },
-	{ "not hexadecimal", "HEARTBEAT TUNNEL 2001:db8::2 sender 1795423273 00112233445566778899aabbccddeefg", 0,
+	{ "not hexadecimal",
+	  "HEARTBEAT TUNNEL 2001:db8::2 sender 1795423273 00112233445566778899aabbccddeefg", 0,
 	  false, 0 },
 	{ "lower case", "heartbeat tunnel 2001:db8::2 sender 1795423273 " DIGITS, 0, false, 0 },
 	{ "IPv4 client", "HEARTBEAT TUNNEL 192.0.2.1 sender 1795423273 " DIGITS, 0, false, 0 },
-	{ "IPv6 address", "HEARTBEAT TUNNEL 2001:db8::2 2001:db8::3 1795423273 " DIGITS, 0, false, 0 },
-	{ "address 0.0.0.0", "HEARTBEAT TUNNEL 2001:db8::2 0.0.0.0 1795423273 " DIGITS, 0, false, 0 },
+	{ "IPv6 address", "HEARTBEAT TUNNEL 2001:db8::2 2001:db8::3 1795423273 " DIGITS, 0, false,
+	  0 },
+	{ "address 0.0.0.0", "HEARTBEAT TUNNEL 2001:db8::2 0.0.0.0 1795423273 " DIGITS, 0, false,
+	  0 },
 	{ "Sender", "HEARTBEAT TUNNEL 2001:db8::2 Sender 1795423273 " DIGITS, 0, false, 0 },
 	{ "negative time", "HEARTBEAT TUNNEL 2001:db8::2 sender -1795423273 " DIGITS, 0, false, 0 },
-	{ "time of 33 bits", "HEARTBEAT TUNNEL 2001:db8::2 sender 4294967296 " DIGITS, 0, false, 0 },
+	{ "time of 33 bits", "HEARTBEAT TUNNEL 2001:db8::2 sender 4294967296 " DIGITS, 0, false,
+	  0 },
 	{ "largest time", "HEARTBEAT TUNNEL 2001:db8::2 sender 4294967295 " DIGITS, 0, true, 0 },
 	{ "NUL inside", NUL_INSIDE, sizeof(NUL_INSIDE) - 1, false, 0 },
-	{ "line feed inside", "HEARTBEAT TUNNEL\n2001:db8::2 sender 1795423273 " DIGITS, 0, false, 0 },
+	{ "line feed inside", "HEARTBEAT TUNNEL\n2001:db8::2 sender 1795423273 " DIGITS, 0, false,
+	  0 },
 	{ "only line ends", "\r\n\n", 0, false, 0 },
 	{ "nothing", "", 0, false, 0 },
 };
@@ -52,7 +60,8 @@ static void lines_are_read_or_refused(void **state)
 		struct heartbeat h;
 		memcpy(b, lines[i].text, len);
 		int err = heartbeat_decode(b, len, &h);
-		if (err != (lines[i].good ? 0 : -ERR_FORMAT) || (!err && h.address.v != lines[i].address))
+		if (err != (lines[i].good ? 0 : -ERR_FORMAT) ||
+		    (!err && h.address.v != lines[i].address))
 			fail_msg("%s: %d", lines[i].name, err);
 		free(b);
 	}
@@ -65,10 +74,12 @@ static void what_is_hashed_is_the_text_as_it_came(void **state)
 
 	(void)state;
 	assert_int_equal(heartbeat_decode((const uint8_t *)GOOD, strlen(GOOD), &h), 0);
-	assert_int_equal(h.signed_len, strlen("HEARTBEAT TUNNEL 2001:db8:2ff:0::2 sender 1795423273 "));
+	assert_int_equal(h.signed_len,
+			 strlen("HEARTBEAT TUNNEL 2001:db8:2ff:0::2 sender 1795423273 "));
 	assert_true(ip6_equal(&h.client, &client));
 	assert_int_equal(h.epoch, 1795423273);
-	assert_memory_equal(h.digest, "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 16);
+	assert_memory_equal(h.digest,
+			    "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 16);
 }
 
 static void a_line_cut_anywhere_is_refused_and_an_endless_one_too(void **state)
@@ -86,7 +97,8 @@ static void a_line_cut_anywhere_is_refused_and_an_endless_one_too(void **state)
 	memcpy(endless, GOOD, strlen(GOOD));
 	memset(endless + strlen(GOOD), '\n', sizeof(endless) - strlen(GOOD));
 	assert_int_equal(heartbeat_decode((const uint8_t *)endless, HEARTBEAT_MAX, &h), 0);
-	assert_int_equal(heartbeat_decode((const uint8_t *)endless, HEARTBEAT_MAX + 1, &h), -ERR_FORMAT);
+	assert_int_equal(heartbeat_decode((const uint8_t *)endless, HEARTBEAT_MAX + 1, &h),
+			 -ERR_FORMAT);
 }
 
 int main(void)

@@ -34,7 +34,8 @@ static void a_quote_of_protocol_41_shows_the_inner_destination_from_40_bytes_on(
 		assert_int_equal(err, keep < 28 ? -ERR_TRUNCATED : 0);
 		if (err)
 			continue;
-		assert_true(e.type == 3 && e.code == 1 && e.mtu == 0 && e.protocol == 41 && e.len == about.len);
+		assert_true(e.type == 3 && e.code == 1 && e.mtu == 0 && e.protocol == 41 &&
+			    e.len == about.len);
 		assert_true(e.source.v == POP_IPV4 && e.destination.v == addr4("203.0.113.3").v);
 		assert_int_equal(e.shows, keep < 60 ? ICMP4_SHOWS_ADDRESSES : ICMP4_SHOWS_INNER);
 		if (keep >= 60)
@@ -61,7 +62,8 @@ static void a_quote_of_ayiya_shows_ports_first_and_the_identity_when_it_is_all_t
 				continue;
 			assert_true(e.mtu == 1400 && e.protocol == 17 && e.source_port == 5072 &&
 				    e.destination_port == 4001);
-			assert_int_equal(e.shows, keep < 52 ? ICMP4_SHOWS_PORTS : ICMP4_SHOWS_AYIYA);
+			assert_int_equal(e.shows,
+					 keep < 52 ? ICMP4_SHOWS_PORTS : ICMP4_SHOWS_AYIYA);
 			if (keep >= 52)
 				assert_true(e.epoch == NOW && ip6_equal(&e.address, &pop));
 		}
@@ -148,8 +150,10 @@ static void what_is_no_error_about_a_tunnel_packet_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_quote_of_protocol_41_shows_the_inner_destination_from_40_bytes_on),
-		cmocka_unit_test(a_quote_of_ayiya_shows_ports_first_and_the_identity_when_it_is_all_there),
+		cmocka_unit_test(
+			a_quote_of_protocol_41_shows_the_inner_destination_from_40_bytes_on),
+		cmocka_unit_test(
+			a_quote_of_ayiya_shows_ports_first_and_the_identity_when_it_is_all_there),
 		cmocka_unit_test(ip_options_are_passed_over),
 		cmocka_unit_test(of_a_later_fragment_only_the_addresses_are_told),
 		cmocka_unit_test(the_mtu_is_read_from_fragmentation_needed_alone),

@@ -23,13 +23,15 @@ static void an_error_quotes_up_to_1280_bytes_in_all(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct packet p = ipv6("2001:db8::2", "2001:db8::3", 17, 64, NULL, rows[i].total - 40);
+		struct packet p = ipv6("2001:db8::2", "2001:db8::3", 17, 64, NULL,
+				       rows[i].total - 40);
 		uint8_t *block = malloc(ICMP6_ERROR_HEADROOM + p.len);
 		uint32_t len;
 		assert_non_null(block);
 		memcpy(block + ICMP6_ERROR_HEADROOM, p.b, p.len);
 		uint8_t *answer = icmp6_error_build(block + ICMP6_ERROR_HEADROOM, (uint32_t)p.len,
-						    (struct icmp6_error){ ICMP6_TOO_BIG, 0, 1280 }, &source, &len);
+						    (struct icmp6_error){ ICMP6_TOO_BIG, 0, 1280 },
+						    &source, &len);
 		assert_ptr_equal(answer, block);
 		assert_int_equal(len, rows[i].answer);
 		assert_memory_equal(answer + ICMP6_ERROR_HEADROOM, p.b, len - ICMP6_ERROR_HEADROOM);
@@ -41,7 +43,8 @@ static void an_error_quotes_up_to_1280_bytes_in_all(void **state)
 /* What is cut so short that its type is not to be seen may be an error. */
 static void a_message_cut_at_every_byte_is_judged_by_what_is_there(void **state)
 {
-	struct packet ping = echo("2001:db8::2", "2001:db8::3"), error = icmp("2001:db8::2", "2001:db8::3", 1, 0, 64);
+	struct packet ping = echo("2001:db8::2", "2001:db8::3"),
+		      error = icmp("2001:db8::2", "2001:db8::3", 1, 0, 64);
 
 	(void)state;
 	for (size_t len = 40; len <= ping.len; len++) {

@@ -32,7 +32,8 @@ static struct ip6 random_ip6(void)
 
 	for (unsigned i = 0; i < 16; i++) {
 		if (kept >> i / 2 & 1)
-			ip.b[i] = (uint8_t)(kept >> (16 + i / 2) & 1 ? random_u32() : random_u32() & 15);
+			ip.b[i] = (uint8_t)(kept >> (16 + i / 2) & 1 ? random_u32()
+								     : random_u32() & 15);
 	}
 	return ip;
 }
@@ -50,7 +51,8 @@ static void ip4_text_is_what_inet_ntop_writes_and_parses_back(void **state)
 		struct in_addr addr = { htonl(ip.v) };
 		char text[IP4_TEXT], want[INET_ADDRSTRLEN];
 
-		assert_string_equal(ip4_text(ip, text), inet_ntop(AF_INET, &addr, want, sizeof(want)));
+		assert_string_equal(ip4_text(ip, text),
+				    inet_ntop(AF_INET, &addr, want, sizeof(want)));
 		assert_int_equal(ip4_parse(text, strlen(text), &back), 0);
 		assert_int_equal(back.v, ip.v);
 	}
@@ -91,7 +93,8 @@ static void ip6_text_follows_rfc5952(void **state)
 		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1" },
 		{ "::0102:0304", "::102:304" },
 		{ "1:2:3:4:5:6:192.0.2.1", "1:2:3:4:5:6:c000:201" },
-		{ "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+		  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
 	};
 
 	(void)state;
@@ -234,8 +237,10 @@ static void endpoint_without_port_is_the_address_alone(void **state)
 	char text[ENDPOINT4_TEXT];
 
 	(void)state;
-	assert_string_equal(endpoint4_text((struct endpoint4){ { 0xc0000201 }, 0 }, text), "192.0.2.1");
-	assert_string_equal(endpoint4_text((struct endpoint4){ { 0xc0000201 }, 5072 }, text), "192.0.2.1:5072");
+	assert_string_equal(endpoint4_text((struct endpoint4){ { 0xc0000201 }, 0 }, text),
+			    "192.0.2.1");
+	assert_string_equal(endpoint4_text((struct endpoint4){ { 0xc0000201 }, 5072 }, text),
+			    "192.0.2.1:5072");
 	assert_string_equal(endpoint4_text((struct endpoint4){ { UINT32_MAX }, UINT16_MAX }, text),
 			    "255.255.255.255:65535");
 }
@@ -245,9 +250,10 @@ static void martians_end_where_rfc6890_says(void **state)
 	static const struct {
 		uint32_t v;
 		bool is_martian;
-	} rows[] = { { 0, true },          { 0x00ffffff, true }, { 0x01000000, false }, { 0x7effffff, false },
-		     { 0x7f000000, true }, { 0x7fffffff, true }, { 0x80000000, false }, { 0xdfffffff, false },
-		     { 0xe0000000, true }, { 0xf0000000, true }, { 0xffffffff, true },  { 0x0a000001, false },
+	} rows[] = { { 0, true },           { 0x00ffffff, true },  { 0x01000000, false },
+		     { 0x7effffff, false }, { 0x7f000000, true },  { 0x7fffffff, true },
+		     { 0x80000000, false }, { 0xdfffffff, false }, { 0xe0000000, true },
+		     { 0xf0000000, true },  { 0xffffffff, true },  { 0x0a000001, false },
 		     { 0xc0000201, false } };
 
 	(void)state;

@@ -169,7 +169,8 @@ static const struct {
 	  "3a00040100000000"
 	  "8000000000000000",
 	  58, 56, true, false, 0 },
-	{ "segments left, but the header is cut short", 43, "3a01040100000000", 43, 40, false, false, 0 },
+	{ "segments left, but the header is cut short", 43, "3a01040100000000", 43, 40, false,
+	  false, 0 },
 };
 
 static void extension_headers_are_walked_to_the_upper_layer(void **state)
@@ -179,12 +180,14 @@ static void extension_headers_are_walked_to_the_upper_layer(void **state)
 		uint8_t payload[64];
 		size_t len = strlen(chains[i].hex) / 2;
 		assert_int_equal(hex_decode(chains[i].hex, 2 * len, payload, len), 0);
-		struct packet p = ipv6("2001:db8::1", "2001:db8::2", chains[i].next, 64, payload, len);
+		struct packet p = ipv6("2001:db8::1", "2001:db8::2", chains[i].next, 64, payload,
+				       len);
 		uint8_t *b = malloc(p.len);
 		memcpy(b, p.b, p.len);
 		struct ipv6_upper u = ipv6_upper(b, (uint32_t)p.len);
-		if (u.next != chains[i].upper || u.offset != chains[i].offset || u.is_fragment != chains[i].fragment ||
-		    u.is_later != chains[i].later || u.routing != chains[i].routing)
+		if (u.next != chains[i].upper || u.offset != chains[i].offset ||
+		    u.is_fragment != chains[i].fragment || u.is_later != chains[i].later ||
+		    u.routing != chains[i].routing)
 			fail_msg("%s: %u at %u", chains[i].name, u.next, u.offset);
 		free(b);
 	}
@@ -212,12 +215,14 @@ static void header_is_written_as_it_is_read(void **state)
 
 static void checksum_equals_the_plain_one_for_every_length_and_alignment(void **state)
 {
-	struct packet p = ipv6("2001:db8::1", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 17, 64, NULL, 1500);
+	struct packet p = ipv6("2001:db8::1", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 17, 64,
+			       NULL, 1500);
 
 	(void)state;
 	for (size_t from = 40; from < 44; from++)
 		for (size_t len = 0; len < 1400; len += len < 70 ? 1 : 61)
-			assert_int_equal(csum_upper(p.b, 17, p.b + from, len), plain_csum(p.b, p.b + from, len, 17));
+			assert_int_equal(csum_upper(p.b, 17, p.b + from, len),
+					 plain_csum(p.b, p.b + from, len, 17));
 	memset(p.b + 8, 0xff, 1500);
 	assert_int_equal(csum_upper(p.b, 17, p.b + 40, 1400), plain_csum(p.b, p.b + 40, 1400, 17));
 }
@@ -228,7 +233,8 @@ static void an_updated_checksum_is_the_one_computed_anew(void **state)
 
 	(void)state;
 	for (unsigned type = 0; type < 256; type++) {
-		uint16_t old = (uint16_t)(p.b[40] << 8 | p.b[41]), csum = (uint16_t)(p.b[42] << 8 | p.b[43]);
+		uint16_t old = (uint16_t)(p.b[40] << 8 | p.b[41]),
+			 csum = (uint16_t)(p.b[42] << 8 | p.b[43]);
 		p.b[40] = (uint8_t)type;
 		uint16_t updated = csum_update(csum, old, (uint16_t)(type << 8));
 		seal_icmp(&p);
@@ -248,8 +254,10 @@ static void congestion_marks_follow_the_table_of_rfc_6040(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++)
 		for (size_t o = 0; o < 4; o++) {
-			assert_int_equal(ecn_decapsulate((unsigned)order[o], (unsigned)order[i]), figure[i][o]);
-			assert_int_equal(ecn_decapsulate((unsigned)order[o] | 0xb8, (unsigned)order[i] | 0x40),
+			assert_int_equal(ecn_decapsulate((unsigned)order[o], (unsigned)order[i]),
+					 figure[i][o]);
+			assert_int_equal(ecn_decapsulate((unsigned)order[o] | 0xb8,
+							 (unsigned)order[i] | 0x40),
 					 figure[i][o]);
 		}
 	for (unsigned i = 0; i < 256; i++)

@@ -146,7 +146,8 @@ static void limited_log_counts_what_it_holds_back(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		log_limited(&limit, 2, 3600, LOG_LEVEL_WARN, "drop %u", i);
 	const char *text = written();
-	assert_string_equal(text + strlen(text) - strlen("warn prog: drop 1\n"), "warn prog: drop 1\n");
+	assert_string_equal(text + strlen(text) - strlen("warn prog: drop 1\n"),
+			    "warn prog: drop 1\n");
 	assert_int_equal(strncmp(text, "warn prog: drop 0\n", 18), 0);
 	/* The period is over. */
 	limit.window -= 3600;
@@ -211,12 +212,18 @@ static void every_error_has_its_own_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(line_has_level_program_and_text, catch_stderr, release_stderr),
-		cmocka_unit_test_setup_teardown(errno_is_shown_and_kept, catch_stderr, release_stderr),
-		cmocka_unit_test_setup_teardown(level_holds_back_what_is_below, catch_stderr, release_stderr),
-		cmocka_unit_test_setup_teardown(text_from_outside_cannot_forge_a_line, catch_stderr, release_stderr),
-		cmocka_unit_test_setup_teardown(long_text_is_cut_and_keeps_its_errno, catch_stderr, release_stderr),
-		cmocka_unit_test_setup_teardown(limited_log_counts_what_it_holds_back, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(line_has_level_program_and_text, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(errno_is_shown_and_kept, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(level_holds_back_what_is_below, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(text_from_outside_cannot_forge_a_line, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(long_text_is_cut_and_keeps_its_errno, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(limited_log_counts_what_it_holds_back, catch_stderr,
+						release_stderr),
 		cmocka_unit_test(time_is_written_as_rfc3339_in_utc),
 		cmocka_unit_test(clocks_go_forward),
 		cmocka_unit_test(every_error_has_its_own_text),

@@ -42,7 +42,8 @@ static void unsigned_number_is_all_of_the_text(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint64_t v = 77;
-		if (num_parse_u64(rows[i].text, strlen(rows[i].text), rows[i].min, rows[i].max, &v) != rows[i].err)
+		if (num_parse_u64(rows[i].text, strlen(rows[i].text), rows[i].min, rows[i].max,
+				  &v) != rows[i].err)
 			fail_msg("\"%s\"", rows[i].text);
 		assert_true(v == (rows[i].err ? 77 : rows[i].value));
 	}
@@ -73,7 +74,8 @@ static void signed_number_has_a_sign_only_where_it_may_be_negative(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		int64_t v = 77;
-		if (num_parse_i64(rows[i].text, strlen(rows[i].text), rows[i].min, rows[i].max, &v) != rows[i].err)
+		if (num_parse_i64(rows[i].text, strlen(rows[i].text), rows[i].min, rows[i].max,
+				  &v) != rows[i].err)
 			fail_msg("\"%s\"", rows[i].text);
 		assert_true(v == (rows[i].err ? 77 : rows[i].value));
 	}

@@ -61,10 +61,11 @@ static int shell(const char *fmt, ...)
 
 static void server_start(void)
 {
-	assert_int_equal(shell("%s/pg_ctl -D %s/data -s -w -l %s/log -o \"-c listen_addresses='' -k %s -c fsync=off "
-			       "-c max_connections=${MAX:-20} -c superuser_reserved_connections=0\" start",
-			       bin, folder, folder, folder),
-			 0);
+	assert_int_equal(
+		shell("%s/pg_ctl -D %s/data -s -w -l %s/log -o \"-c listen_addresses='' -k %s -c fsync=off "
+		      "-c max_connections=${MAX:-20} -c superuser_reserved_connections=0\" start",
+		      bin, folder, folder, folder),
+		0);
 }
 
 static void server_stop(const char *mode)
@@ -75,7 +76,8 @@ static void server_stop(const char *mode)
 /* Sends a signal to every process of the cluster: the postmaster and its children. */
 static void server_signal(const char *name)
 {
-	shell("pm=$(head -1 data/postmaster.pid); kill -%s $pm $(cat /proc/$pm/task/$pm/children)", name);
+	shell("pm=$(head -1 data/postmaster.pid); kill -%s $pm $(cat /proc/$pm/task/$pm/children)",
+	      name);
 }
 
 static bool find_bin(void)
@@ -85,9 +87,11 @@ static bool find_bin(void)
 
 	for (int i = 0; i < n; i++) {
 		char path[512];
-		snprintf(path, sizeof(path), "/usr/lib/postgresql/%s/bin/initdb", versions[i]->d_name);
+		snprintf(path, sizeof(path), "/usr/lib/postgresql/%s/bin/initdb",
+			 versions[i]->d_name);
 		if (access(path, X_OK) == 0)
-			snprintf(bin, sizeof(bin), "/usr/lib/postgresql/%.100s/bin", versions[i]->d_name);
+			snprintf(bin, sizeof(bin), "/usr/lib/postgresql/%.100s/bin",
+				 versions[i]->d_name);
 		free(versions[i]);
 	}
 	if (n >= 0)
@@ -104,7 +108,8 @@ static int cluster_create(void **state)
 	if (pw && chown(folder, pw->pw_uid, pw->pw_gid) != 0)
 		return -1;
 	loop = ev_loop_new(EVFLAG_AUTO);
-	if (shell("%s/initdb -D data -U owner -A trust -N --no-locale -E UTF8 >init.log 2>&1", bin) != 0)
+	if (shell("%s/initdb -D data -U owner -A trust -N --no-locale -E UTF8 >init.log 2>&1",
+		  bin) != 0)
 		return -1;
 	server_start();
 	return 0;
@@ -268,9 +273,12 @@ static void result_is_read_within_its_bounds(void **state)
 	assert_false(pgpool_is_up(pool));
 	assert_int_equal(ask_now(pool, "SELECT $1::text", "caf\xc3\xa9")->err, 0);
 	assert_string_equal(asks[0].text, "caf\xc3\xa9");
-	assert_string_equal(ask_now(pool, "SELECT coalesce($1::text, 'was null')", NULL)->text, "was null");
-	assert_string_equal(ask_now(pool, "SELECT current_setting('application_name')", NULL)->text, "test");
-	assert_string_equal(ask_now(pool, "SELECT current_setting('statement_timeout')", NULL)->text, "2001ms");
+	assert_string_equal(ask_now(pool, "SELECT coalesce($1::text, 'was null')", NULL)->text,
+			    "was null");
+	assert_string_equal(ask_now(pool, "SELECT current_setting('application_name')", NULL)->text,
+			    "test");
+	assert_string_equal(
+		ask_now(pool, "SELECT current_setting('statement_timeout')", NULL)->text, "2001ms");
 	assert_true(pgpool_is_up(pool));
 	pgpool_free(pool);
 }
@@ -304,8 +312,8 @@ static void values_have_types_and_nulls(void **state)
 
 	(void)state;
 	n_answers = 0;
-	pgpool_query(pool, "SELECT '-9223372036854775808'::bigint, NULL::int, 'x', true, false", 0, NULL, check_values,
-		     NULL);
+	pgpool_query(pool, "SELECT '-9223372036854775808'::bigint, NULL::int, 'x', true, false", 0,
+		     NULL, check_values, NULL);
 	assert_true(wait_answers(1, 5.));
 	pgpool_free(pool);
 }
@@ -360,7 +368,9 @@ static void many_statements_share_few_connections(void **state)
 	}
 	/* Fewer when the first connections had answered everything before the last was made; never more. */
 	assert_in_range(
-		atoi(ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'", NULL)
+		atoi(ask_now(pool,
+			     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'",
+			     NULL)
 			     ->text),
 		1, 4);
 	pgpool_free(pool);
@@ -387,7 +397,8 @@ static void large_parameter_and_result_pass_in_pieces(void **state)
 	memset(large, 'x', SIZE);
 	large[SIZE] = '\0';
 	n_answers = 0;
-	pgpool_query(pool, "SELECT $1::text, $2::text", 2, (const char *const[]){ large, "y" }, check_large, large);
+	pgpool_query(pool, "SELECT $1::text, $2::text", 2, (const char *const[]){ large, "y" },
+		     check_large, large);
 	assert_true(wait_answers(1, 10.));
 	free(large);
 	pgpool_free(pool);
@@ -443,12 +454,13 @@ static void slow_statement_times_out_and_others_go_on(void **state)
 	assert_in_range(asks[1].answered - asks[1].asked, 1900, 2300);
 	/* The server has given it up as well. */
 	turn(.2);
-	assert_string_equal(ask_now(pool,
-				    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' "
-				    "AND state = 'active'",
-				    NULL)
-				    ->text,
-			    "0");
+	assert_string_equal(
+		ask_now(pool,
+			"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' "
+			"AND state = 'active'",
+			NULL)
+			->text,
+		"0");
 	pgpool_free(pool);
 }
 
@@ -459,10 +471,13 @@ static void replaced_function_is_prepared_anew(void **state)
 	struct pgpool *pool = pgpool_create(loop, &conf), *other = pool_create();
 
 	(void)state;
-	ask_now(other, "CREATE OR REPLACE FUNCTION shape() RETURNS TABLE (a int) LANGUAGE sql AS 'SELECT 1'", NULL);
+	ask_now(other,
+		"CREATE OR REPLACE FUNCTION shape() RETURNS TABLE (a int) LANGUAGE sql AS 'SELECT 1'",
+		NULL);
 	assert_string_equal(ask_now(pool, "SELECT * FROM shape()", NULL)->text, "1");
 	ask_now(other, "DROP FUNCTION shape()", NULL);
-	ask_now(other, "CREATE FUNCTION shape() RETURNS TABLE (a text, b int) LANGUAGE sql AS $$ SELECT 'new', 2 $$",
+	ask_now(other,
+		"CREATE FUNCTION shape() RETURNS TABLE (a text, b int) LANGUAGE sql AS $$ SELECT 'new', 2 $$",
 		NULL);
 	assert_int_equal(ask_now(pool, "SELECT * FROM shape()", NULL)->err, 0);
 	assert_string_equal(asks[0].text, "new");
@@ -515,9 +530,10 @@ static void restart_under_load_answers_everything_once(void **state)
 	(void)state;
 	wait_up(pool);
 	n_answers = 0;
-	shell("(sleep 0.5; exec %s/pg_ctl -D %s/data -s -w -m immediate -l %s/log restart) >/dev/null 2>&1 &", bin,
-	      folder, folder);
-	for (int64_t begin = mono_now().ms; mono_now().ms - begin < 4000 && asked + 10 <= ASK_MAX;) {
+	shell("(sleep 0.5; exec %s/pg_ctl -D %s/data -s -w -m immediate -l %s/log restart) >/dev/null 2>&1 &",
+	      bin, folder, folder);
+	for (int64_t begin = mono_now().ms;
+	     mono_now().ms - begin < 4000 && asked + 10 <= ASK_MAX;) {
 		for (unsigned i = 0; i < 10; i++)
 			ask(pool, asked++, "SELECT 1 FROM pg_sleep(0.002)", NULL);
 		turn(.02);
@@ -530,8 +546,8 @@ static void restart_under_load_answers_everything_once(void **state)
 		assert_in_range(asks[i].answered - asks[i].asked, 0, 2200);
 		by_err[-asks[i].err]++;
 	}
-	print_message("  restart under load: %u asked, %u good, %u away, %u timed out\n", asked, by_err[0],
-		      by_err[ERR_AWAY], by_err[ERR_TIMEOUT]);
+	print_message("  restart under load: %u asked, %u good, %u away, %u timed out\n", asked,
+		      by_err[0], by_err[ERR_AWAY], by_err[ERR_TIMEOUT]);
 	assert_int_equal(by_err[0] + by_err[ERR_AWAY] + by_err[ERR_TIMEOUT], asked);
 	assert_true(by_err[0] > 0 && by_err[ERR_AWAY] > 0);
 	wait_up(pool);
@@ -602,7 +618,8 @@ static void silent_first_host_does_not_hide_the_second(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(fd, 100), 0);
 
-	snprintf(conninfo, sizeof(conninfo), "host=%s,%s dbname=postgres user=owner", silent, folder);
+	snprintf(conninfo, sizeof(conninfo), "host=%s,%s dbname=postgres user=owner", silent,
+		 folder);
 	conf.conninfo = conninfo;
 	struct pgpool *pool = pgpool_create(loop, &conf);
 	ask_now(pool, "SELECT 1", NULL);
@@ -716,7 +733,8 @@ static void answer_may_ask_again(void **state)
 	int64_t begin = mono_now().ms;
 	pgpool_query(asking_again, "SELECT 1", 0, NULL, ask_again, NULL);
 	assert_true(wait_answers(501, 5.));
-	print_message("  500 statements one after the other: %lld ms\n", (long long)(mono_now().ms - begin));
+	print_message("  500 statements one after the other: %lld ms\n",
+		      (long long)(mono_now().ms - begin));
 	pgpool_free(asking_again);
 }
 
@@ -735,27 +753,42 @@ int main(void)
 		cmocka_unit_test_teardown(result_is_read_within_its_bounds, loop_was_never_held_up),
 		cmocka_unit_test_teardown(values_have_types_and_nulls, loop_was_never_held_up),
 		cmocka_unit_test_teardown(errors_are_sorted_by_sqlstate, loop_was_never_held_up),
-		cmocka_unit_test_teardown(many_statements_share_few_connections, loop_was_never_held_up),
-		cmocka_unit_test_teardown(large_parameter_and_result_pass_in_pieces, loop_was_never_held_up),
+		cmocka_unit_test_teardown(many_statements_share_few_connections,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(large_parameter_and_result_pass_in_pieces,
+					  loop_was_never_held_up),
 		cmocka_unit_test_teardown(full_queue_answers_busy, loop_was_never_held_up),
-		cmocka_unit_test_teardown(forgotten_statement_runs_and_is_not_answered, loop_was_never_held_up),
-		cmocka_unit_test_teardown(slow_statement_times_out_and_others_go_on, loop_was_never_held_up),
-		cmocka_unit_test_teardown(replaced_function_is_prepared_anew, loop_was_never_held_up),
+		cmocka_unit_test_teardown(forgotten_statement_runs_and_is_not_answered,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(slow_statement_times_out_and_others_go_on,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(replaced_function_is_prepared_anew,
+					  loop_was_never_held_up),
 		cmocka_unit_test_teardown(answer_may_ask_again, loop_was_never_held_up),
-		cmocka_unit_test_teardown(absent_server_is_refused_fast_and_found_again, loop_was_never_held_up),
-		cmocka_unit_test_teardown(server_comes_back_without_being_asked, loop_was_never_held_up),
-		cmocka_unit_test_teardown(restart_under_load_answers_everything_once, loop_was_never_held_up),
-		cmocka_unit_test_teardown(frozen_server_costs_its_timeout_then_nothing, loop_was_never_held_up),
-		cmocka_unit_test_teardown(full_server_still_serves_through_what_there_is, loop_was_never_held_up),
-		cmocka_unit_test_teardown(silent_first_host_does_not_hide_the_second, loop_was_never_held_up),
-		cmocka_unit_test_teardown(listener_hears_and_says_when_it_may_have_missed, loop_was_never_held_up),
-		cmocka_unit_test_teardown(pool_may_be_freed_from_its_callbacks, loop_was_never_held_up),
-		cmocka_unit_test_teardown(broken_conninfo_is_refused_without_quoting_it, loop_was_never_held_up),
+		cmocka_unit_test_teardown(absent_server_is_refused_fast_and_found_again,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(server_comes_back_without_being_asked,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(restart_under_load_answers_everything_once,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(frozen_server_costs_its_timeout_then_nothing,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(full_server_still_serves_through_what_there_is,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(silent_first_host_does_not_hide_the_second,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(listener_hears_and_says_when_it_may_have_missed,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(pool_may_be_freed_from_its_callbacks,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(broken_conninfo_is_refused_without_quoting_it,
+					  loop_was_never_held_up),
 	};
 
 	log_init("test", LOG_LEVEL_INFO);
 	if (!find_bin()) {
-		print_message("no PostgreSQL server is installed here: nothing to test the pool against\n");
+		print_message(
+			"no PostgreSQL server is installed here: nothing to test the pool against\n");
 		return 1;
 	}
 	return cmocka_run_group_tests(tests, cluster_create, cluster_remove);

@@ -15,7 +15,8 @@ static void pauses_double_up_to_five_seconds_and_vary(void **state)
 	(void)state;
 	for (unsigned failures = 0; failures < ARRAY_LEN(least); failures++) {
 		for (unsigned i = 0; i < 200; i++)
-			assert_in_range(pgserver_pause_ms(failures), least[failures], least[failures] * 6 / 5);
+			assert_in_range(pgserver_pause_ms(failures), least[failures],
+					least[failures] * 6 / 5);
 	}
 	assert_in_range(pgserver_pause_ms(UINT32_MAX), 5000, 6000);
 }
@@ -29,10 +30,12 @@ static void events_lead_to_states(void **state)
 		enum pgserver_state after;
 		unsigned failures;
 	} rows[] = {
-		{ FAILED, 0, PGSERVER_AWAY, 1 },  { FAILED, 0, PGSERVER_AWAY, 2 }, { CONNECTED, 1, PGSERVER_UP, 0 },
-		{ FAILED, 1, PGSERVER_UP, 1 },    { ANSWERED, 1, PGSERVER_UP, 1 }, { LOST, 1, PGSERVER_UP, 1 },
-		{ LOST, 0, PGSERVER_SHAKY, 1 },   { LOST, 0, PGSERVER_SHAKY, 1 },  { FAILED, 0, PGSERVER_AWAY, 2 },
-		{ LOST, 0, PGSERVER_AWAY, 2 },    { ANSWERED, 1, PGSERVER_UP, 2 }, { LOST, 0, PGSERVER_SHAKY, 2 },
+		{ FAILED, 0, PGSERVER_AWAY, 1 },  { FAILED, 0, PGSERVER_AWAY, 2 },
+		{ CONNECTED, 1, PGSERVER_UP, 0 }, { FAILED, 1, PGSERVER_UP, 1 },
+		{ ANSWERED, 1, PGSERVER_UP, 1 },  { LOST, 1, PGSERVER_UP, 1 },
+		{ LOST, 0, PGSERVER_SHAKY, 1 },   { LOST, 0, PGSERVER_SHAKY, 1 },
+		{ FAILED, 0, PGSERVER_AWAY, 2 },  { LOST, 0, PGSERVER_AWAY, 2 },
+		{ ANSWERED, 1, PGSERVER_UP, 2 },  { LOST, 0, PGSERVER_SHAKY, 2 },
 		{ CONNECTED, 1, PGSERVER_UP, 0 },
 	};
 	struct pgserver s = { 0 };

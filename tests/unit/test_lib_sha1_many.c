@@ -44,7 +44,9 @@ static void compare(struct fixture *f, const struct sha1_set *set, const uint32_
 	uint8_t out[SHA1_MANY_MAX][DIGEST_SHA1_LEN], want[DIGEST_SHA1_LEN];
 
 	for (size_t i = 0; i < n; i++)
-		jobs[i] = (struct sha1_job){ .data = f->text + 7 * i, .len = len[i], .out = out[i] };
+		jobs[i] = (struct sha1_job){ .data = f->text + 7 * i,
+					     .len = len[i],
+					     .out = out[i] };
 	sha1_many(set, f->ctx, jobs, n);
 	for (size_t i = 0; i < n; i++) {
 		assert_true(digest(f->ctx, DIGEST_SHA1, jobs[i].data, len[i], want));
@@ -52,7 +54,8 @@ static void compare(struct fixture *f, const struct sha1_set *set, const uint32_
 	}
 }
 
-static void every_usable_engine(struct fixture *f, void (*check)(struct fixture *, const struct sha1_set *))
+static void every_usable_engine(struct fixture *f,
+				void (*check)(struct fixture *, const struct sha1_set *))
 {
 	for (enum sha1_engine e = SHA1_AUTO; e < SHA1_ENGINE__COUNT; e++) {
 		struct sha1_set set = sha1_set_choose(e);

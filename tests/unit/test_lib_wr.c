@@ -11,7 +11,18 @@
 
 #include "lib/cc.h"
 
-enum op { OP_U8, OP_U16, OP_U32, OP_U64, OP_BYTES, OP_ZEROS, OP_RESERVE, OP_STR, OP_FMT, OP_FMT_LONG };
+enum op {
+	OP_U8,
+	OP_U16,
+	OP_U32,
+	OP_U64,
+	OP_BYTES,
+	OP_ZEROS,
+	OP_RESERVE,
+	OP_STR,
+	OP_FMT,
+	OP_FMT_LONG
+};
 enum { LONG = 3000 };
 
 static const struct {
@@ -79,7 +90,8 @@ static void write_fits_exactly_or_fails_and_writes_nothing(void **state)
 
 			bool good = room >= size;
 			if (wr_ok(&w) != good)
-				fail_msg("%s into %zu bytes: ok is %d", ops[i / 2].name, room, wr_ok(&w));
+				fail_msg("%s into %zu bytes: ok is %d", ops[i / 2].name, room,
+					 wr_ok(&w));
 			assert_int_equal(wr_len(&w), before + (good ? size : 0));
 			assert_int_equal(wr_room(&w), good ? room - size : 0);
 			if (good && ops[i / 2].written)

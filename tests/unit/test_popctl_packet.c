@@ -15,7 +15,8 @@ static void packets_are_told_in_words(void **state)
 {
 	struct digest_ctx *d = (assert_int_equal(digest_init(), 0), digest_ctx_create());
 	struct packet inner = echo(CLIENT1, OUTSIDE), big = icmp(OUTSIDE, CLIENT1, 2, 0, 8),
-		      cut = ipv6(CLIENT1, OUTSIDE, 6, 64, NULL, 2), later = ipv6(CLIENT1, OUTSIDE, 44, 64, NULL, 16);
+		      cut = ipv6(CLIENT1, OUTSIDE, 6, 64, NULL, 2),
+		      later = ipv6(CLIENT1, OUTSIDE, 44, 64, NULL, 16);
 	char text[PACKET_TEXT];
 	put32(big.b + 44, 1280);
 	memcpy(later.b + 40, "\x11\x00\x00\x10\x00\x00\x00\x01", 8);
@@ -27,16 +28,21 @@ static void packets_are_told_in_words(void **state)
 		{ "tun", inner, CLIENT1 " > " OUTSIDE " ICMPv6 echo request" },
 		{ "proto41", inner, CLIENT1 " > " OUTSIDE " ICMPv6 echo request" },
 		{ "probe", big, OUTSIDE " > " CLIENT1 " ICMPv6 packet too big, MTU 1280" },
-		{ "tun", icmp(OUTSIDE, CLIENT1, 1, 1, 8), OUTSIDE " > " CLIENT1 " ICMPv6 administratively prohibited" },
-		{ "tun", icmp(OUTSIDE, CLIENT1, 1, 6, 8), OUTSIDE " > " CLIENT1 " ICMPv6 type 1 code 6" },
+		{ "tun", icmp(OUTSIDE, CLIENT1, 1, 1, 8),
+		  OUTSIDE " > " CLIENT1 " ICMPv6 administratively prohibited" },
+		{ "tun", icmp(OUTSIDE, CLIENT1, 1, 6, 8),
+		  OUTSIDE " > " CLIENT1 " ICMPv6 type 1 code 6" },
 		{ "tun", udp(CLIENT1, OUTSIDE), CLIENT1 " > " OUTSIDE " UDP 4660 > 33435" },
 		{ "tun", cut, CLIENT1 " > " OUTSIDE " protocol 6" },
 		{ "tun", later, CLIENT1 " > " OUTSIDE " fragment of protocol 17" },
-		{ "ayiya", ayiya(d, CLIENT1, &inner, AYIYA_GOOD), CLIENT1 " > " OUTSIDE " ICMPv6 echo request" },
+		{ "ayiya", ayiya(d, CLIENT1, &inner, AYIYA_GOOD),
+		  CLIENT1 " > " OUTSIDE " ICMPv6 echo request" },
 		{ "udp", ayiya(d, CLIENT1, &inner, AYIYA_OF(.sha256 = true)),
 		  CLIENT1 " > " OUTSIDE " ICMPv6 echo request" },
-		{ "ayiya", ayiya(d, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59)), "AYIYA no-op" },
-		{ "ayiya", ayiya(d, CLIENT1, &inner, AYIYA_OF(.opcode = 4)), "AYIYA echo response" },
+		{ "ayiya", ayiya(d, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59)),
+		  "AYIYA no-op" },
+		{ "ayiya", ayiya(d, CLIENT1, &inner, AYIYA_OF(.opcode = 4)),
+		  "AYIYA echo response" },
 		{ "ayiya", ayiya(d, CLIENT1, &inner, AYIYA_OF(.opcode = 9)), "AYIYA opcode 9" },
 		{ "ayiya", { .len = 3, .b = "abc" }, "no AYIYA packet" },
 		{ "heartbeat", { .len = 3, .b = "abc" }, "heartbeat" },
@@ -48,9 +54,9 @@ static void packets_are_told_in_words(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		assert_string_equal(
-			packet_text(packet_kind_of(rows[i].kind), rows[i].packet.b, rows[i].packet.len, text),
-			rows[i].text);
+		assert_string_equal(packet_text(packet_kind_of(rows[i].kind), rows[i].packet.b,
+						rows[i].packet.len, text),
+				    rows[i].text);
 	digest_ctx_free(d);
 }
 
@@ -116,9 +122,10 @@ static uint16_t plain_sum(const uint8_t *p, size_t len, uint32_t sum)
 
 static void outer_headers_are_made_with_right_checksums(void **state)
 {
-	struct pcap_outer o = {
-		.from = at("192.0.2.1", 4001), .to = at("198.51.100.2", 5072), .protocol = 17, .tos = 3
-	};
+	struct pcap_outer o = { .from = at("192.0.2.1", 4001),
+				.to = at("198.51.100.2", 5072),
+				.protocol = 17,
+				.tos = 3 };
 	static const size_t lens[] = { 0, 1, 44, 1323, 2048 };
 
 	(void)state;
@@ -147,7 +154,9 @@ static void outer_headers_are_made_with_right_checksums(void **state)
 
 static void of_a_packet_cut_short_the_file_says_how_long_it_was(void **state)
 {
-	struct pcap_outer o = { .from = at("192.0.2.1", 0), .to = at("198.51.100.2", 0), .protocol = 41 };
+	struct pcap_outer o = { .from = at("192.0.2.1", 0),
+				.to = at("198.51.100.2", 0),
+				.protocol = 41 };
 	uint8_t payload[100] = { 0x60 };
 	struct file *f = file_new();
 
@@ -167,17 +176,26 @@ static void of_a_packet_cut_short_the_file_says_how_long_it_was(void **state)
 
 /* ---- lines ---- */
 
-static const char answer[] = "{\"following\":[\"T7\"],\"all\":false,\"ipv4\":\"198.51.100.2\",\"ayiya_port\":5072,"
-			     "\"heartbeat_port\":3740}";
+static const char answer[] =
+	"{\"following\":[\"T7\"],\"all\":false,\"ipv4\":\"198.51.100.2\",\"ayiya_port\":5072,"
+	"\"heartbeat_port\":3740}";
 
 static void what_is_no_line_is_refused(void **state)
 {
-	static const char *const lines[] = {
-		"", "x", "[]", "7", "{}", "{\"packet\":7}", "{\"packet\":\"abc\"}", "{\"packet\":\"zz\"}"
-	};
-	static const char *const answers[] = {
-		"", "[]", "{}", "{\"following\":[]}", "{\"error\":\"no\"}", "{\"following\":[\"T7\"],\"ipv4\":\"7\"}"
-	};
+	static const char *const lines[] = { "",
+					     "x",
+					     "[]",
+					     "7",
+					     "{}",
+					     "{\"packet\":7}",
+					     "{\"packet\":\"abc\"}",
+					     "{\"packet\":\"zz\"}" };
+	static const char *const answers[] = { "",
+					       "[]",
+					       "{}",
+					       "{\"following\":[]}",
+					       "{\"error\":\"no\"}",
+					       "{\"following\":[\"T7\"],\"ipv4\":\"7\"}" };
 	struct file *out = file_new(), *err = file_new();
 
 	(void)state;
@@ -204,7 +222,9 @@ static void a_line_shows_in_each_form(void **state)
 		enum packet_form form;
 		size_t len;
 		uint64_t shown;
-	} rows[] = { { FORM_JSON, sizeof(dropped), 1 }, { FORM_OUTER, 24 + 16 + 28 + 3, 1 }, { FORM_INNER, 24, 0 } };
+	} rows[] = { { FORM_JSON, sizeof(dropped), 1 },
+		     { FORM_OUTER, 24 + 16 + 28 + 3, 1 },
+		     { FORM_INNER, 24, 0 } };
 	struct file *err = file_new(), *out = file_new();
 	struct packet_show s = { .out = out->f, .form = FORM_TEXT, .most = 1 };
 
@@ -214,8 +234,9 @@ static void a_line_shows_in_each_form(void **state)
 	assert_int_equal(packet_show_line(&s, dropped, err->f), 0);
 	assert_true(packet_show_is_done(&s));
 	fflush(out->f);
-	assert_string_equal(out->bytes,
-			    "08:41:00.123456 T7 heartbeat 192.0.2.1:4001: heartbeat, 3 bytes: dropped: beat-form\n");
+	assert_string_equal(
+		out->bytes,
+		"08:41:00.123456 T7 heartbeat 192.0.2.1:4001: heartbeat, 3 bytes: dropped: beat-form\n");
 	assert_int_equal(packet_show_line(&s, "{\"lost\":12}", err->f), 0);
 	fflush(err->f);
 	assert_non_null(strstr(err->bytes, "12 packets were lost"));

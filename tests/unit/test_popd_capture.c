@@ -33,7 +33,8 @@ static bool read_frame(const uint8_t *frame, size_t len, struct datagram *out)
 {
 	if (len < 42 || get16be(frame + 12) != 0x0800 || frame[14] != 0x45 || frame[23] != 17)
 		return false;
-	out->from = (struct endpoint4){ { get32(frame + 26, true) }, (uint16_t)get16be(frame + 34) };
+	out->from = (struct endpoint4){ { get32(frame + 26, true) },
+					(uint16_t)get16be(frame + 34) };
 	out->to_port = (uint16_t)get16be(frame + 36);
 	out->payload.len = get16be(frame + 38) - 8;
 	assert_true(42 + out->payload.len <= len);
@@ -68,8 +69,10 @@ static struct pop pop_of_capture(void)
 	struct pop p = pop_new();
 
 	assert_int_equal(table_delete(p.table, 1), 0);
-	assert_non_null(pop_add(&p, conf_new(p.digest, 15039, TUNNEL_AYIYA, "2001:db8:2ff::", NULL)));
-	assert_non_null(pop_add(&p, conf_new(p.digest, 22555, TUNNEL_HEARTBEAT, "2001:db8:2ff:1::", NULL)));
+	assert_non_null(
+		pop_add(&p, conf_new(p.digest, 15039, TUNNEL_AYIYA, "2001:db8:2ff::", NULL)));
+	assert_non_null(
+		pop_add(&p, conf_new(p.digest, 22555, TUNNEL_HEARTBEAT, "2001:db8:2ff:1::", NULL)));
 	return p;
 }
 
@@ -84,8 +87,9 @@ static void every_datagram_is_accepted(void **state)
 		struct job job;
 		bool is_ayiya = d[i].to_port == AYIYA_PORT;
 		p.now.wall = d[i].time;
-		enum drop why = pop_run_one(&p, &job, is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT, d[i].payload,
-					    d[i].from);
+		enum drop why = pop_run_one(&p, &job,
+					    is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT,
+					    d[i].payload, d[i].from);
 		assert_true(is_ayiya || d[i].to_port == HEARTBEAT_PORT);
 		ayiya_count += is_ayiya;
 		beats += !is_ayiya;
@@ -98,7 +102,8 @@ static void every_datagram_is_accepted(void **state)
 		assert_int_equal(endpoint_of(endpoint).addr.v, d[i].from.addr.v);
 		assert_int_equal(endpoint_of(endpoint).port, is_ayiya ? d[i].from.port : 0);
 		assert_int_equal(atomic_load(&job.tunnel->heard), d[i].time);
-		assert_int_equal(job.event, i == 0 || (!is_ayiya && beats == 1) ? EVENT_TUNNEL_UP : EVENT_NONE);
+		assert_int_equal(job.event, i == 0 || (!is_ayiya && beats == 1) ? EVENT_TUNNEL_UP
+										: EVENT_NONE);
 		job_end(&job);
 	}
 	assert_int_equal(ayiya_count, 3);
@@ -122,8 +127,10 @@ static void each_cut_short_is_refused_and_changes_nothing(void **state)
 		for (size_t len = 0; len < d[i].payload.len; len++) {
 			struct packet cut = d[i].payload;
 			cut.len = len;
-			enum drop why = pop_send(&p, is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT, cut, d[i].from);
-			enum drop want = is_ayiya   ? (len < 44 ? DROP_OUTER_SHORT : DROP_AYIYA_SIGNATURE)
+			enum drop why = pop_send(&p, is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT,
+						 cut, d[i].from);
+			enum drop want = is_ayiya   ? (len < 44 ? DROP_OUTER_SHORT
+								: DROP_AYIYA_SIGNATURE)
 					 : len == 0 ? DROP_OUTER_SHORT
 						    : DROP_BEAT_FORM;
 			if (why != want)
@@ -143,9 +150,11 @@ static void an_hour_later_they_are_all_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
 		p.now.wall = d[i].time + 3600;
-		assert_int_equal(pop_send(&p, d[i].to_port == AYIYA_PORT ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT,
-					  d[i].payload, d[i].from),
-				 DROP_CLOCK_SKEW);
+		assert_int_equal(
+			pop_send(&p,
+				 d[i].to_port == AYIYA_PORT ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT,
+				 d[i].payload, d[i].from),
+			DROP_CLOCK_SKEW);
 	}
 	pop_end(&p);
 }

@@ -68,7 +68,9 @@ static void merged_packet_becomes_the_segments_that_were_sent(void **state)
 
 	(void)state;
 	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
-		size_t len = tcp(whole, rows[row].payload, rows[row].options, FIN | PSH | ACK | CWR), done = 0, n = 0;
+		size_t len = tcp(whole, rows[row].payload, rows[row].options,
+				 FIN | PSH | ACK | CWR),
+		       done = 0, n = 0;
 		size_t header = 40 + TCP + rows[row].options;
 		struct segments c;
 		seal_partly(whole, len, 16, 6);
@@ -79,8 +81,10 @@ static void merged_packet_becomes_the_segments_that_were_sent(void **state)
 			assert_true(got <= COALESCED_SEGMENT && got >= header);
 			assert_int_equal(segment[4] << 8 | segment[5], got - 40);
 			assert_int_equal(plain_csum(segment, segment + 40, got - 40, 6), 0);
-			assert_int_equal(get32(segment + 44), (uint32_t)(UINT32_C(0xfffffe00) + done));
-			assert_int_equal(segment[53], ACK | (last ? FIN | PSH : 0) | (n == 0 ? CWR : 0));
+			assert_int_equal(get32(segment + 44),
+					 (uint32_t)(UINT32_C(0xfffffe00) + done));
+			assert_int_equal(segment[53],
+					 ACK | (last ? FIN | PSH : 0) | (n == 0 ? CWR : 0));
 			assert_memory_equal(segment + header, whole + header + done, got - header);
 			assert_memory_equal(segment + 60, whole + 60, header - 60);
 			done += got - header;
@@ -117,7 +121,8 @@ static void what_was_on_the_wire_so_is_left_alone(void **state)
 	seal(b, len, 16, 6);
 	assert_false(coalesced_begin(&c, b, len)); /* right */
 	b[100] ^= 1;
-	assert_false(coalesced_begin(&c, b, len)); /* wrong: for its receiver to find out, never healed here */
+	assert_false(coalesced_begin(
+		&c, b, len)); /* wrong: for its receiver to find out, never healed here */
 	struct packet ping = echo(CLIENT, HOST);
 	assert_false(coalesced_begin(&c, ping.b, ping.len));
 	struct packet none = ipv6(CLIENT, HOST, 59, 64, NULL, 0);
@@ -183,7 +188,8 @@ static void only_several_plain_segments_of_tcp_may_stay_whole(void **state)
 
 	(void)state;
 	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
-		size_t len = tcp(whole, rows[row].payload, rows[row].options, rows[row].flags), n = 0;
+		size_t len = tcp(whole, rows[row].payload, rows[row].options, rows[row].flags),
+		       n = 0;
 		struct segments c;
 		uint8_t one[2048];
 		seal_partly(whole, len, 16, 6);

@@ -12,14 +12,17 @@ static int reloads;
 static void facts(void *ctx, struct control_facts *out)
 {
 	(void)ctx;
-	*out = (struct control_facts){ .database_up = true, .enabled = true, .feed = { .seq = 12, .loaded = true } };
+	*out = (struct control_facts){ .database_up = true,
+				       .enabled = true,
+				       .feed = { .seq = 12, .loaded = true } };
 	out->queues[0] = (struct worker_queue){ "tun", 3 };
 	out->queues[1] = (struct worker_queue){ "ayiya", 4 };
 	out->queue_count = 2;
 	out->load.us.counts[4] = 98;
 	out->load.us.counts[7] = 2;
 	out->late_us.counts[HISTOGRAM_BUCKETS - 1] = 1;
-	out->metrics = (struct metrics_state){ "[::1]:9641", "[::1]:9641 is taken by another program" };
+	out->metrics = (struct metrics_state){ "[::1]:9641",
+					       "[::1]:9641 is taken by another program" };
 }
 
 static void reload(void *ctx)
@@ -91,7 +94,8 @@ static struct top *top_of(void *ctx)
 	struct watched *w = ctx;
 
 	w->ms += 1000;
-	top_look(w->top, w->pop->table, (struct counters *const *)&w->pop->counters, 1, (mono_t){ w->ms });
+	top_look(w->top, w->pop->table, (struct counters *const *)&w->pop->counters, 1,
+		 (mono_t){ w->ms });
 	return w->top;
 }
 
@@ -99,7 +103,8 @@ static json_t *ask(const struct control_view *v, const char *line)
 {
 	char *answer = NULL;
 
-	assert_int_equal(control_json_handle(v, NOW, line, strlen(line), &answer), CONTROL_ANSWERED);
+	assert_int_equal(control_json_handle(v, NOW, line, strlen(line), &answer),
+			 CONTROL_ANSWERED);
 	assert_null(strchr(answer, '\n'));
 	assert_null(strstr(answer, SECRET)); /* in no answer, ever */
 	json_t *o = json_loads(answer, 0, NULL);
@@ -138,13 +143,16 @@ static void status_sums_up(void **state)
 	assert_int_equal(number(n, "up"), 4);     /* T1, T2 and the static T3, T6 */
 	assert_int_equal(number(n, "active"), 2); /* nothing was heard of the static ones */
 	assert_true(json_is_null(json_object_get(o, "report_at")));
-	const json_t *latency = json_object_get(o, "latency"), *lost = json_object_get(o, "queue_overruns");
+	const json_t *latency = json_object_get(o, "latency"),
+		     *lost = json_object_get(o, "queue_overruns");
 	assert_true(number(lost, "tun") == 3 && number(lost, "ayiya") == 4);
 	assert_int_equal(number(latency, "batches"), 100);
 	assert_int_equal(number(latency, "batch_us_p50"), 16);
 	assert_int_equal(number(latency, "batch_us_p99"), 128);
-	assert_true(json_is_null(json_object_get(latency, "control_late_us_p99"))); /* more than can be told apart */
-	assert_string_equal(text(json_object_get(o, "metrics"), "problem"), "[::1]:9641 is taken by another program");
+	assert_true(json_is_null(
+		json_object_get(latency, "control_late_us_p99"))); /* more than can be told apart */
+	assert_string_equal(text(json_object_get(o, "metrics"), "problem"),
+			    "[::1]:9641 is taken by another program");
 	const json_t *offloads = json_object_get(o, "offloads");
 	assert_int_equal(json_object_size(offloads), OFFLOAD__COUNT + 1);
 	assert_string_equal(text(offloads, "tun_tso"), "on");
@@ -181,7 +189,8 @@ static void a_tunnel_is_shown_whichever_way_it_is_named(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char line[120];
-		snprintf(line, sizeof(line), "{\"command\":\"tunnel show\",\"what\":\"%s\"}", rows[i].what);
+		snprintf(line, sizeof(line), "{\"command\":\"tunnel show\",\"what\":\"%s\"}",
+			 rows[i].what);
 		json_t *o = ask(&v, line);
 		assert_string_equal(text(o, "id"), rows[i].id ? rows[i].id : "(null)");
 		assert_int_equal(json_object_get(o, "error") != NULL, rows[i].id == NULL);
@@ -197,7 +206,8 @@ static void a_tunnel_tells_its_drops_and_pings(void **state)
 	uint32_t slot = table_by_id(p.table, 1)->slot;
 
 	(void)state;
-	count_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1, endpoint_pack(at("192.0.2.66", 99), 0), NOW - 5);
+	count_drop(p.counters, DROP_AYIYA_SIGNATURE, slot, 1,
+		   endpoint_pack(at("192.0.2.66", 99), 0), NOW - 5);
 	count_drop(p.counters, DROP_SPOOFED_FROM_UPLINK, slot, 1, 0, NOW - 3);
 	counters_echo_sent(p.counters, slot);
 	counters_echo_received(p.counters, slot, 1500);
@@ -207,7 +217,8 @@ static void a_tunnel_tells_its_drops_and_pings(void **state)
 	assert_string_equal(text(o, "signature"), "sha1");
 	assert_int_equal(number(o, "heard_age"), 10);
 	assert_int_equal(json_array_size(json_object_get(o, "drops")), 2);
-	const json_t *last = json_object_get(o, "last_drop"), *alive = json_object_get(o, "liveness");
+	const json_t *last = json_object_get(o, "last_drop"),
+		     *alive = json_object_get(o, "liveness");
 	assert_string_equal(text(last, "name"), "spoofed-from-uplink");
 	assert_string_equal(text(last, "from"), "uplink");
 	assert_int_equal(number(last, "age"), 3);
@@ -215,13 +226,15 @@ static void a_tunnel_tells_its_drops_and_pings(void **state)
 	json_decref(o);
 	o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T4\"}");
 	assert_string_equal(text(o, "state"), "disabled");
-	assert_true(json_is_null(json_object_get(o, "endpoint")) && json_is_null(json_object_get(o, "last_drop")));
+	assert_true(json_is_null(json_object_get(o, "endpoint")) &&
+		    json_is_null(json_object_get(o, "last_drop")));
 	json_decref(o);
 	o = ask(&v, "{\"command\":\"counters\"}");
 	assert_int_equal(json_array_size(json_object_get(o, "drops")), DROP__COUNT - 1);
 	size_t i;
 	json_t *row;
-	json_array_foreach(json_object_get(o, "drops"), i, row) if (strcmp(text(row, "name"), "ayiya-signature") == 0)
+	json_array_foreach(json_object_get(o, "drops"), i,
+			   row) if (strcmp(text(row, "name"), "ayiya-signature") == 0)
 	{
 		assert_int_equal(number(row, "count"), 1);
 		assert_string_equal(text(row, "tunnel"), "T1");
@@ -238,7 +251,8 @@ static void what_is_counted_goes_by_the_names_of_the_list(void **state)
 	struct control_view v = view_of(&p);
 	json_t *one = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T1\"}"),
 	       *all = ask(&v, "{\"command\":\"counters\"}");
-	json_t *status = ask(&v, "{\"command\":\"status\"}"), *alive = json_object_get(one, "liveness");
+	json_t *status = ask(&v, "{\"command\":\"status\"}"),
+	       *alive = json_object_get(one, "liveness");
 
 	(void)state;
 	for (enum measure m = 0; m < MEASURE__COUNT; m++) {
@@ -250,8 +264,8 @@ static void what_is_counted_goes_by_the_names_of_the_list(void **state)
 			fail_msg("the PoP does not tell its %s", name);
 	}
 	assert_int_equal(json_object_size(alive), MEASURE_RTT_MAX + 1 + 1); /* and the mean */
-	assert_int_equal(json_object_size(all),
-			 MEASURE__COUNT - (MEASURE_RTT_MAX + 1) + 2); /* since when it counts drops */
+	assert_int_equal(json_object_size(all), MEASURE__COUNT - (MEASURE_RTT_MAX + 1) +
+							2); /* since when it counts drops */
 	json_decref(one);
 	json_decref(all);
 	json_decref(status);
@@ -289,11 +303,13 @@ static void errors_tell_of_the_last_packet_and_can_be_reset(void **state)
 	struct pop p = pop_new();
 	struct control_view v = view_of(&p);
 	struct packet inner = echo("2001:db8:2ff:1::2", "2001:db8:f00::1");
-	struct packet late = ayiya(p.digest, "2001:db8:2ff:1::2", &inner, AYIYA_OF(.epoch = NOW - 312));
+	struct packet late = ayiya(p.digest, "2001:db8:2ff:1::2", &inner,
+				   AYIYA_OF(.epoch = NOW - 312));
 	char hex[2 * DROP_HEAD + 1];
 
 	(void)state;
-	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, late, at("192.0.2.9", 4009)), DROP_CLOCK_SKEW);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, late, at("192.0.2.9", 4009)),
+			 DROP_CLOCK_SKEW);
 	json_t *o = ask(&v, asked);
 	assert_string_equal(text(o, "id"), "T1");
 	assert_true(json_is_null(json_object_get(o, "since")));
@@ -348,7 +364,8 @@ static void packets_are_followed_by_tunnel_or_all_of_them(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char line[200], *answer = NULL;
 		snprintf(line, sizeof(line), "{\"command\":\"tunnel trace\",%s}", rows[i].request);
-		assert_int_equal(control_json_handle(&v, NOW, line, strlen(line), &answer), CONTROL_FOLLOWS);
+		assert_int_equal(control_json_handle(&v, NOW, line, strlen(line), &answer),
+				 CONTROL_FOLLOWS);
 		json_t *o = json_loads(answer, 0, NULL);
 		assert_int_equal(json_array_size(json_object_get(o, "following")), rows[i].n);
 		assert_string_equal(text(o, "ipv4"), "198.51.100.2");
@@ -384,7 +401,8 @@ static void a_long_list_comes_in_pages_with_each_tunnel_once(void **state)
 	v.counters = &c;
 	for (bool more = true; more; pages++) {
 		char line[80];
-		snprintf(line, sizeof(line), "{\"command\":\"tunnel list\",\"all\":true,\"after\":%lld}",
+		snprintf(line, sizeof(line),
+			 "{\"command\":\"tunnel list\",\"all\":true,\"after\":%lld}",
 			 (long long)after);
 		json_t *o = ask(&v, line), *list = json_object_get(o, "tunnels"), *row,
 		       *next = json_object_get(o, "next");
@@ -515,14 +533,16 @@ static void what_is_no_request_is_refused_with_a_sentence(void **state)
 
 static void odd_pages_are_borne(void **state)
 {
-	static const char *const afters[] = { "-1", "64", "65", "9223372036854775807", "\"x\"", "1e3", "null" };
+	static const char *const afters[] = { "-1",    "64",  "65",  "9223372036854775807",
+					      "\"x\"", "1e3", "null" };
 	struct pop p = pop_new();
 	struct control_view v = view_of(&p);
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(afters); i++) {
 		char line[100];
-		snprintf(line, sizeof(line), "{\"command\":\"tunnel list\",\"after\":%s}", afters[i]);
+		snprintf(line, sizeof(line), "{\"command\":\"tunnel list\",\"after\":%s}",
+			 afters[i]);
 		json_t *o = ask(&v, line);
 		assert_true(json_is_array(json_object_get(o, "tunnels")));
 		json_decref(o);
@@ -562,7 +582,8 @@ static void a_path_mtu_is_told_with_its_age_until_it_is_forgotten(void **state)
 
 	(void)state;
 	json_t *o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T6\"}");
-	assert_true(json_is_null(json_object_get(o, "path_mtu")) && json_is_null(json_object_get(o, "path_mtu_age")));
+	assert_true(json_is_null(json_object_get(o, "path_mtu")) &&
+		    json_is_null(json_object_get(o, "path_mtu_age")));
 	assert_int_equal(number(o, "effective_mtu"), 1480);
 	json_decref(o);
 	path_lower(t, atomic_load(&t->endpoint), 1400, NOW - 599);
@@ -574,7 +595,8 @@ static void a_path_mtu_is_told_with_its_age_until_it_is_forgotten(void **state)
 	json_decref(o);
 	atomic_store(&t->path, path_pack(1400, NOW - PATH_LIFE));
 	o = ask(&v, "{\"command\":\"tunnel show\",\"what\":\"T6\"}");
-	assert_true(json_is_null(json_object_get(o, "path_mtu")) && number(o, "effective_mtu") == 1480);
+	assert_true(json_is_null(json_object_get(o, "path_mtu")) &&
+		    number(o, "effective_mtu") == 1480);
 	json_decref(o);
 	pop_end(&p);
 }

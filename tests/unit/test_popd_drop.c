@@ -241,8 +241,10 @@ static struct sent no_endpoint(struct pop *pop)
 /* A router about our packet to T3's client. */
 static struct sent from_router(uint8_t type, uint8_t code)
 {
-	struct packet inner = echo(OUTSIDE, CLIENT3), about = outer(POP_IPV4_TEXT, "203.0.113.3", 0, &inner);
-	return (struct sent){ JOB_FROM_ICMP4, icmp4(type, code, 1400, &about, 100), at("192.0.2.254", 0), 0 };
+	struct packet inner = echo(OUTSIDE, CLIENT3),
+		      about = outer(POP_IPV4_TEXT, "203.0.113.3", 0, &inner);
+	return (struct sent){ JOB_FROM_ICMP4, icmp4(type, code, 1400, &about, 100),
+			      at("192.0.2.254", 0), 0 };
 }
 static struct sent outer_unreachable(struct pop *pop)
 {
@@ -279,44 +281,54 @@ static const struct {
 	uint32_t tunnel; /* charged; 0: none */
 	const char *sentence;
 } rows[] = {
-	{ DROP_OUTER_SHORT, outer_short, 0, "the packet ends before its tunnel header does: 43 bytes" },
-	{ DROP_OUTER_MARTIAN, outer_martian, 0, "the outer IPv4 source 127.0.0.1:4001 cannot be an endpoint" },
+	{ DROP_OUTER_SHORT, outer_short, 0,
+	  "the packet ends before its tunnel header does: 43 bytes" },
+	{ DROP_OUTER_MARTIAN, outer_martian, 0,
+	  "the outer IPv4 source 127.0.0.1:4001 cannot be an endpoint" },
 	{ DROP_AYIYA_FORM, ayiya_form, 0,
 	  "begins with 31 52 11 29: not the AYIYA header of a 16-byte identity with a shared secret" },
 	{ DROP_AYIYA_UNSIGNED, ayiya_unsigned, 0, "the packet is not signed" },
-	{ DROP_AYIYA_METHOD, ayiya_method, 0, "signed with hash method 1 (MD5), which is not served here" },
+	{ DROP_AYIYA_METHOD, ayiya_method, 0,
+	  "signed with hash method 1 (MD5), which is not served here" },
 	{ DROP_AYIYA_OPCODE, ayiya_opcode, 1, "AYIYA opcode 5, which a client has no use for" },
 	{ DROP_AYIYA_NEXT_HEADER, ayiya_next_header, 1,
 	  "the payload is of protocol 4, neither IPv6 (41) nor nothing (59)" },
 	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1,
 	  "the signature is wrong: the client's tunnel password is not ours" },
 	{ DROP_BEAT_FORM, beat_form, 0, "not a heartbeat line: 85 bytes" },
-	{ DROP_BEAT_ADDRESS, beat_address, 2, "the heartbeat names 192.0.2.99 but came from 192.0.2.2" },
+	{ DROP_BEAT_ADDRESS, beat_address, 2,
+	  "the heartbeat names 192.0.2.99 but came from 192.0.2.2" },
 	{ DROP_BEAT_SIGNATURE, beat_signature, 2,
 	  "the heartbeat's digest is wrong: the client's tunnel password is not ours" },
-	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0, "no tunnel on this PoP has 2001:db8:2ff:777::2 as its client" },
+	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0,
+	  "no tunnel on this PoP has 2001:db8:2ff:777::2 as its client" },
 	{ DROP_TUNNEL_TYPE, tunnel_type, 3, "an AYIYA packet, but the tunnel's type is static" },
 	{ DROP_TUNNEL_DISABLED, tunnel_disabled, 4, "the tunnel is disabled" },
-	{ DROP_TUNNEL_DOWN, tunnel_down, 5, "the tunnel is down: nothing valid was ever heard from its client" },
+	{ DROP_TUNNEL_DOWN, tunnel_down, 5,
+	  "the tunnel is down: nothing valid was ever heard from its client" },
 	{ DROP_CLOCK_SKEW, clock_skew, 1, "the client's clock is 121 s ahead of ours" },
 	{ DROP_REPLAY_STALE, replay_stale, 1, "6 s older than what the tunnel has already sent" },
 	{ DROP_REPLAY_MOVE, replay_move, 1,
 	  "from 192.0.2.1:4002, the tunnel's endpoint is 192.0.2.1:4001; not newer than the newest packet: a replay" },
 	{ DROP_ENDPOINT_MISMATCH, endpoint_mismatch, 3,
 	  "protocol 41 from 203.0.113.4, the tunnel's endpoint is 203.0.113.3" },
-	{ DROP_INNER_SHORT, inner_short, 1, "the inner packet has 103 bytes, its IPv6 header says 104" },
+	{ DROP_INNER_SHORT, inner_short, 1,
+	  "the inner packet has 103 bytes, its IPv6 header says 104" },
 	{ DROP_INNER_VERSION, inner_version, 1, "the inner packet is of IP version 4, not 6" },
 	{ DROP_INNER_MARTIAN_SOURCE, inner_martian_source, 1,
 	  "an inner source that no packet may have on the way: ::ffff:192.0.2.1" },
-	{ DROP_INNER_MARTIAN_DEST, inner_martian_dest, 1, "an inner destination that is not routed: ::1" },
+	{ DROP_INNER_MARTIAN_DEST, inner_martian_dest, 1,
+	  "an inner destination that is not routed: ::1" },
 	{ DROP_INNER_MULTICAST, inner_multicast, 1,
 	  "inner multicast, which a point-to-point tunnel has no use for: ff0e::1" },
-	{ DROP_LINK_LOCAL, link_local, 1, "the client's own link-local chatter, which is no fault: ff02::2" },
+	{ DROP_LINK_LOCAL, link_local, 1,
+	  "the client's own link-local chatter, which is no fault: ff02::2" },
 	{ DROP_SPOOFED_FROM_TUNNEL, spoofed_from_tunnel, 1,
 	  "the inner source is not of the tunnel's prefixes: 2001:db8:bad::1" },
 	{ DROP_SPOOFED_FROM_UPLINK, spoofed_from_uplink, 3,
 	  "came from the uplink with a source of our own prefixes: 2001:db8:30ff::1" },
-	{ DROP_SAME_TUNNEL, same_tunnel, 1, "would leave by the tunnel it came from: 2001:db8:3001:99::1" },
+	{ DROP_SAME_TUNNEL, same_tunnel, 1,
+	  "would leave by the tunnel it came from: 2001:db8:3001:99::1" },
 	{ DROP_TUNNEL_LOOP, tunnel_loop, 1,
 	  "inner addresses that would loop a tunnel into a tunnel (RFC 6324): 2002:c633:6402::1" },
 	{ DROP_HOP_LIMIT, hop_limit, 1, "the hop limit ran out: 2001:db8:f00::1" },
@@ -325,8 +337,10 @@ static const struct {
 	  "the destination is of our prefixes, but no tunnel has it: 2001:db8:2ff:777::2" },
 	{ DROP_TUNNEL_NET_HOST, tunnel_net_host, 3,
 	  "a host of the tunnel's own /64 other than ::1 and ::2: 2001:db8:2ff:3::3" },
-	{ DROP_NOT_FOR_POP, not_for_pop, 1, "to the PoP's own address, which offers no such service: UDP port 33435" },
-	{ DROP_POP_UNUSED, pop_unused, 1, "to the PoP's own address, heard and needing no answer: ICMPv6 type 129" },
+	{ DROP_NOT_FOR_POP, not_for_pop, 1,
+	  "to the PoP's own address, which offers no such service: UDP port 33435" },
+	{ DROP_POP_UNUSED, pop_unused, 1,
+	  "to the PoP's own address, heard and needing no answer: ICMPv6 type 129" },
 	{ DROP_ECN_INVALID, ecn_invalid, 1,
 	  "outer congestion mark on a packet that does not know congestion marks (RFC 6040)" },
 	{ DROP_OUTER_UNREACHABLE, outer_unreachable, 3,
@@ -337,12 +351,14 @@ static const struct {
 	  "192.0.2.254 does not like the IPv4 header of our packets to 203.0.113.3" },
 	{ DROP_OUTER_TOO_BIG, outer_too_big, 3,
 	  "192.0.2.254 says that the path to 203.0.113.3 takes IPv4 packets of at most 1400 bytes" },
-	{ DROP_ICMP4_UNVERIFIED, icmp4_unverified, 0, "an ICMPv4 error about nothing that this PoP sends to a tunnel" },
+	{ DROP_ICMP4_UNVERIFIED, icmp4_unverified, 0,
+	  "an ICMPv4 error about nothing that this PoP sends to a tunnel" },
 	{ DROP_NO_ENDPOINT, no_endpoint, 9, "the tunnel has no endpoint to send to" },
 };
 
 /* Not a matter of packets: what the kernel refuses (pipeline_refused, tested below), and faults of ours. */
-static const enum drop elsewhere[] = { DROP_NONE, DROP_TUN_REFUSED, DROP_SEND_REFUSED, DROP_INTERNAL };
+static const enum drop elsewhere[] = { DROP_NONE, DROP_TUN_REFUSED, DROP_SEND_REFUSED,
+				       DROP_INTERNAL };
 
 /* The key, in any of its forms, anywhere in these bytes. */
 static bool has_key(struct pop *pop, const void *bytes, size_t len)
@@ -454,7 +470,8 @@ static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 		memcpy(strrchr((char *)sent[i].packet.b, ' ') + 1, SECRET, strlen(SECRET));
 	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
 		assert_true(has_key(&pop, sent[i].packet.b, sent[i].packet.len));
-		assert_int_not_equal(pop_send(&pop, sent[i].source, sent[i].packet, sent[i].from), DROP_NONE);
+		assert_int_not_equal(pop_send(&pop, sent[i].source, sent[i].packet, sent[i].from),
+				     DROP_NONE);
 	}
 	assert_int_equal(drops_of(&pop, DROP_AYIYA_SIGNATURE), 2);
 	assert_int_equal(drops_of(&pop, DROP_BEAT_SIGNATURE), 1);
@@ -469,11 +486,13 @@ static void a_link_local_source_from_the_uplink_is_not_called_the_clients(void *
 	struct pop pop = pop_new();
 	char text[DROP_SAY];
 
-	assert_int_equal(pop_send(&pop, JOB_FROM_TUN, echo("fe80::1", CLIENT1), (struct endpoint4){ { 0 }, 0 }),
+	assert_int_equal(pop_send(&pop, JOB_FROM_TUN, echo("fe80::1", CLIENT1),
+				  (struct endpoint4){ { 0 }, 0 }),
 			 DROP_LINK_LOCAL);
 	struct drop_note note = last_of(&pop, DROP_LINK_LOCAL);
-	assert_string_equal(drop_say(&note, text), "from the uplink with a link-local source: whoever sends it has no "
-						   "global IPv6 address; to " CLIENT1);
+	assert_string_equal(drop_say(&note, text),
+			    "from the uplink with a link-local source: whoever sends it has no "
+			    "global IPv6 address; to " CLIENT1);
 	pop_end(&pop);
 }
 
@@ -509,7 +528,8 @@ static void the_same_packets_without_their_fault_pass(void **state)
 		from_tun(ipv6(OUTSIDE, CLIENT6, 17, 64, NULL, 1440)),
 	};
 	for (size_t i = 0; i < ARRAY_LEN(controls); i++) {
-		enum drop d = pop_send(&pop, controls[i].source, controls[i].packet, controls[i].from);
+		enum drop d = pop_send(&pop, controls[i].source, controls[i].packet,
+				       controls[i].from);
 		if (d != DROP_NONE)
 			fail_msg("control %zu: %s", i, drop_name(d));
 	}
@@ -524,9 +544,11 @@ static void what_the_kernel_refuses_is_counted_by_where_it_was_to_go(void **stat
 	struct packet packet = echo(CLIENT3, OUTSIDE);
 	struct out to_tun = { .kind = OUT_TUN, .tunnel = t }, of_nobody = { .kind = OUT_TUN };
 	struct out udp_out = { .kind = OUT_UDP, .tunnel = t, .to = at(HOME1) };
-	struct out proto41 = {
-		.kind = OUT_PROTO41, .tunnel = t, .to = at(HOME3), .data = packet.b, .len = (uint32_t)packet.len
-	};
+	struct out proto41 = { .kind = OUT_PROTO41,
+			       .tunnel = t,
+			       .to = at(HOME3),
+			       .data = packet.b,
+			       .len = (uint32_t)packet.len };
 	pipeline_refused(&pop.pipeline, &to_tun, EIO, NOW);
 	pipeline_refused(&pop.pipeline, &of_nobody, EIO, NOW);
 	pipeline_refused(&pop.pipeline, &udp_out, ENETUNREACH, NOW);
@@ -536,12 +558,14 @@ static void what_the_kernel_refuses_is_counted_by_where_it_was_to_go(void **stat
 	assert_int_equal(tunnel_drops_of(&pop, 3, DROP_SEND_REFUSED), 2);
 	struct drop_note note = tunnel_last_of(&pop, 3, DROP_SEND_REFUSED);
 	char text[DROP_SAY];
-	assert_string_equal(drop_say(&note, text),
-			    "the kernel did not take the outer packet to 203.0.113.3: Message too long");
+	assert_string_equal(
+		drop_say(&note, text),
+		"the kernel did not take the outer packet to 203.0.113.3: Message too long");
 	assert_true(note.refused && note.source == JOB_FROM_PROTO41 && note.len == packet.len);
 	assert_memory_equal(note.head, packet.b, note.head_len);
 	note = last_of(&pop, DROP_TUN_REFUSED);
-	assert_string_equal(drop_say(&note, text), "the kernel did not take the packet on the TUN: Input/output error");
+	assert_string_equal(drop_say(&note, text),
+			    "the kernel did not take the packet on the TUN: Input/output error");
 	pop_end(&pop);
 }
 

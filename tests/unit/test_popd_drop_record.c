@@ -30,8 +30,9 @@ static bool is_note_number(const struct drop_note *a, uint32_t n)
 {
 	struct drop_note b = note_number(n);
 
-	return a->why == b.why && a->source == b.source && a->refused == b.refused && a->time == n && a->tunnel == n &&
-	       a->len == n && a->peer == n && a->detail[0] == n && a->detail[1] == n && a->head_len == b.head_len &&
+	return a->why == b.why && a->source == b.source && a->refused == b.refused &&
+	       a->time == n && a->tunnel == n && a->len == n && a->peer == n && a->detail[0] == n &&
+	       a->detail[1] == n && a->head_len == b.head_len &&
 	       memcmp(a->head, b.head, b.head_len) == 0;
 }
 
@@ -108,7 +109,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_note_comes_back_as_it_was_whatever_its_length),
 		cmocka_unit_test(a_record_that_is_being_written_is_not_read),
-		cmocka_unit_test(a_reader_beside_the_writer_sees_whole_notes_and_none_older_than_before),
+		cmocka_unit_test(
+			a_reader_beside_the_writer_sees_whole_notes_and_none_older_than_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

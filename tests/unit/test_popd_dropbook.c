@@ -31,7 +31,8 @@ static void what_has_the_same_key_becomes_one_when_the_book_is_full(void **state
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		note(b, 1 + (uint32_t)i % 2, DAY + i / 50, i % 4 < 2 ? DROP_HOP_LIMIT : DROP_TOO_BIG);
+		note(b, 1 + (uint32_t)i % 2, DAY + i / 50,
+		     i % 4 < 2 ? DROP_HOP_LIMIT : DROP_TOO_BIG);
 	const struct dropbook_entry *e = taken(b, &n);
 	assert_true(n <= 10);
 	uint64_t sums[3][2][2] = { 0 };
@@ -39,7 +40,8 @@ static void what_has_the_same_key_becomes_one_when_the_book_is_full(void **state
 		sums[e[i].tunnel][e[i].day - DAY][e[i].why == DROP_TOO_BIG] += e[i].packets;
 	for (int tunnel = 1; tunnel <= 2; tunnel++)
 		for (int day = 0; day < 2; day++)
-			assert_true(sums[tunnel][day][0] + sums[tunnel][day][1] == 25 && sums[tunnel][day][0] >= 12);
+			assert_true(sums[tunnel][day][0] + sums[tunnel][day][1] == 25 &&
+				    sums[tunnel][day][0] >= 12);
 	dropbook_free(b);
 }
 

@@ -114,9 +114,12 @@ static void any_address_is_told_as_popd_tells_it(void **state)
 static void a_tunnel_is_up_and_has_the_mtu_that_popd_says(void **state)
 {
 	struct pop p = pop_new();
-	static const uint32_t heard[] = { 0, NOW - EXPIRY - 1, NOW - EXPIRY, NOW - 1, NOW, NOW + 1000 };
-	static const uint32_t paths[] = { 0, 1, 19, 20, 600, 1279, 1300, 1301, 1400, 1499, 1500, 1501, 65535 };
-	static const uint32_t since[] = { 0, NOW - PATH_LIFE, NOW - PATH_LIFE + 1, NOW, NOW + PATH_LIFE };
+	static const uint32_t heard[] = { 0,   NOW - EXPIRY - 1, NOW - EXPIRY, NOW - 1,
+					  NOW, NOW + 1000 };
+	static const uint32_t paths[] = { 0,    1,    19,   20,   600,  1279, 1300,
+					  1301, 1400, 1499, 1500, 1501, 65535 };
+	static const uint32_t since[] = { 0, NOW - PATH_LIFE, NOW - PATH_LIFE + 1, NOW,
+					  NOW + PATH_LIFE };
 	static const uint32_t ids[] = { 2, 3, 6 };
 
 	(void)state;
@@ -126,13 +129,15 @@ static void a_tunnel_is_up_and_has_the_mtu_that_popd_says(void **state)
 		uint64_t endpoint = atomic_load(&t->endpoint), plain = atomic_load(&t->plain);
 		for (size_t k = 0; k < ARRAY_LEN(heard); k++) {
 			atomic_store(&t->heard, heard[k]);
-			assert_int_equal(encap41_is_up(plain, heard[k], NOW, EXPIRY), tunnel_is_up(t, c, NOW, EXPIRY));
+			assert_int_equal(encap41_is_up(plain, heard[k], NOW, EXPIRY),
+					 tunnel_is_up(t, c, NOW, EXPIRY));
 		}
 		for (size_t k = 0; k < ARRAY_LEN(paths); k++) {
 			for (size_t m = 0; m < ARRAY_LEN(since); m++) {
 				uint64_t path = path_pack(paths[k], since[m]);
 				atomic_store(&t->path, path);
-				assert_int_equal(encap41_mtu(plain, path, NOW), encap_mtu(t, c, endpoint, NOW));
+				assert_int_equal(encap41_mtu(plain, path, NOW),
+						 encap_mtu(t, c, endpoint, NOW));
 			}
 		}
 	}

@@ -27,13 +27,15 @@ static void two_end(struct two *t)
 }
 
 /* Worker `w` drops a packet from port `from` for slot `slot`. */
-static void drop(struct two *t, unsigned w, uint32_t slot, enum drop why, uint16_t from, uint32_t now)
+static void drop(struct two *t, unsigned w, uint32_t slot, enum drop why, uint16_t from,
+		 uint32_t now)
 {
 	count_drop(t->workers[w], why, slot, slot == UINT32_MAX ? 0 : slot + 10,
 		   endpoint_pack(at("192.0.2.9", from), 0), now);
 }
 
-static void assert_row(const struct errors_view *v, enum drop why, uint64_t count, uint16_t last_from)
+static void assert_row(const struct errors_view *v, enum drop why, uint64_t count,
+		       uint16_t last_from)
 {
 	assert_int_equal(v->rows[why].count, count);
 	assert_int_equal(v->rows[why].has_last, count > 0);

@@ -49,8 +49,10 @@ static void a_good_row_is_taken_field_by_field(void **state)
 	struct ip6 net = addr("2001:db8:2ff:6::");
 	assert_true(ip6_equal(&c->net, &net));
 	assert_int_equal(c->route_count, 2);
-	struct prefix6 routes[] = { prefix("2001:db8:2ff:8006::/64"), prefix("2001:db8:3002::/48") };
-	assert_true(prefix6_equal(&c->routes[0], &routes[0]) && prefix6_equal(&c->routes[1], &routes[1]));
+	struct prefix6 routes[] = { prefix("2001:db8:2ff:8006::/64"),
+				    prefix("2001:db8:3002::/48") };
+	assert_true(prefix6_equal(&c->routes[0], &routes[0]) &&
+		    prefix6_equal(&c->routes[1], &routes[1]));
 	assert_string_equal(c->secret, SECRET);
 	assert_true(digest(digests, DIGEST_SHA1, SECRET, 32, key));
 	assert_memory_equal(c->key_sha1, key, 20);
@@ -123,8 +125,13 @@ static void a_static_tunnel_needs_an_endpoint_that_packets_can_go_to(void **stat
 	static const struct {
 		const char *endpoint;
 		bool good;
-	} rows[] = { { "203.0.113.3", true },     { "127.0.0.1", false }, { "224.0.0.1", false }, { "0.0.0.0", false },
-		     { "203.0.113.3:80", false }, { "203.0.113", false }, { "", false } };
+	} rows[] = { { "203.0.113.3", true },
+		     { "127.0.0.1", false },
+		     { "224.0.0.1", false },
+		     { "0.0.0.0", false },
+		     { "203.0.113.3:80", false },
+		     { "203.0.113", false },
+		     { "", false } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -151,7 +158,8 @@ static void the_pop_row_gives_prefixes_and_popds_own_address(void **state)
 	} rows[] = {
 		{ "usual", { "198.51.100.2", "2001:db8:2ff::/48", "2001:db8:3000::/40" }, true },
 		{ "two of each",
-		  { "198.51.100.2", "2001:db8:2ff::/48,2001:db8:2fe::/48", "2001:db8:3000::/40,2001:db8:4000::/40" },
+		  { "198.51.100.2", "2001:db8:2ff::/48,2001:db8:2fe::/48",
+		    "2001:db8:3000::/40,2001:db8:4000::/40" },
 		  true },
 		{ "no subnets", { "198.51.100.2", "2001:db8:2ff::/48", "" }, true },
 		{ "subnets null", { "198.51.100.2", "2001:db8:2ff::/48", NULL }, true },
@@ -182,7 +190,8 @@ static void as_many_prefixes_as_there_is_room_for_and_not_one_more(void **state)
 
 	(void)state;
 	for (int i = 1; i < TABLE_POP_PREFIXES; i++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s2001:%x::/32", i > 1 ? "," : "", i);
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s2001:%x::/32",
+			 i > 1 ? "," : "", i);
 	assert_int_equal(feedrow_parse_pop(&row, &pop, why), 0);
 	assert_int_equal(pop.prefix_count, TABLE_POP_PREFIXES);
 	strcat(list, ",2002:1::/32");

@@ -62,8 +62,8 @@ static inline struct endpoint4 at(const char *text, uint16_t port)
 }
 
 /* `net`: the tunnel's /64 without length; routes: NULL-terminated. */
-static inline struct tunnel_conf *conf_new(struct digest_ctx *d, uint32_t id, enum tunnel_type type, const char *net,
-					   const char *const *routes)
+static inline struct tunnel_conf *conf_new(struct digest_ctx *d, uint32_t id, enum tunnel_type type,
+					   const char *net, const char *const *routes)
 {
 	size_t n = 0;
 
@@ -130,19 +130,21 @@ static inline struct pop pop_new(void)
 					.expiry = EXPIRY,
 					.probe_key = { 42 },
 					.ayiya_port = 5072 };
-	struct pop_conf conf = {
-		.ipv4 = { POP_IPV4 }, .own = addr("2001:db8:2ff:ffff::1"), .prefix_count = 2, .tunnel_prefix_count = 1
-	};
+	struct pop_conf conf = { .ipv4 = { POP_IPV4 },
+				 .own = addr("2001:db8:2ff:ffff::1"),
+				 .prefix_count = 2,
+				 .tunnel_prefix_count = 1 };
 	conf.prefixes[0] = prefix("2001:db8:2ff::/48");
 	conf.prefixes[1] = prefix("2001:db8:3000::/40");
 	table_set_pop(p.table, &conf);
 
 	pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::",
-			     (const char *const[]){ "2001:db8:2ff:8001::/64", "2001:db8:3001::/48", NULL }));
-	pop_add(&p, conf_new(p.digest, 2, TUNNEL_HEARTBEAT,
-			     "2001:db8:2ff:2::", (const char *const[]){ "2001:db8:2ff:8002::/64", NULL }));
-	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC,
-					 "2001:db8:2ff:3::", (const char *const[]){ "2001:db8:3003::/48", NULL });
+			     (const char *const[]){ "2001:db8:2ff:8001::/64", "2001:db8:3001::/48",
+						    NULL }));
+	pop_add(&p, conf_new(p.digest, 2, TUNNEL_HEARTBEAT, "2001:db8:2ff:2::",
+			     (const char *const[]){ "2001:db8:2ff:8002::/64", NULL }));
+	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::",
+					 (const char *const[]){ "2001:db8:3003::/48", NULL });
 	c->static_endpoint = addr4("203.0.113.3");
 	pop_add(&p, c);
 	c = conf_new(p.digest, 4, TUNNEL_AYIYA, "2001:db8:2ff:4::", NULL);
@@ -186,8 +188,8 @@ static inline void put32(uint8_t *p, uint32_t v)
 }
 
 /* An IPv6 packet with `len` bytes of payload (NULL: a pattern). */
-static inline struct packet ipv6(const char *source, const char *destination, uint8_t next, uint8_t hops,
-				 const void *payload, size_t len)
+static inline struct packet ipv6(const char *source, const char *destination, uint8_t next,
+				 uint8_t hops, const void *payload, size_t len)
 {
 	struct packet p = { .len = 40 + len };
 	struct ip6 s = addr(source), d = addr(destination);
@@ -205,7 +207,8 @@ static inline struct packet ipv6(const char *source, const char *destination, ui
 }
 
 /* The checksum as the RFC writes it down, byte by byte: nothing of popd's. */
-static inline uint16_t plain_csum(const uint8_t *ipv6_packet, const uint8_t *upper, size_t len, uint8_t next)
+static inline uint16_t plain_csum(const uint8_t *ipv6_packet, const uint8_t *upper, size_t len,
+				  uint8_t next)
 {
 	uint32_t sum = 0;
 
@@ -225,7 +228,8 @@ static inline void seal_icmp(struct packet *p)
 	put16(p->b + 42, plain_csum(p->b, p->b + 40, p->len - 40, 58));
 }
 
-static inline struct packet icmp(const char *source, const char *destination, uint8_t type, uint8_t code, size_t len)
+static inline struct packet icmp(const char *source, const char *destination, uint8_t type,
+				 uint8_t code, size_t len)
 {
 	struct packet p = ipv6(source, destination, 58, 64, NULL, len < 8 ? 8 : len);
 
@@ -261,8 +265,8 @@ struct ayiya_form {
 #define AYIYA_OF(...) (&(struct ayiya_form){ __VA_ARGS__ })
 #define AYIYA_GOOD (&(struct ayiya_form){ .first = 0 })
 
-static inline struct packet ayiya(struct digest_ctx *d, const char *identity, const struct packet *inner,
-				  const struct ayiya_form *f)
+static inline struct packet ayiya(struct digest_ctx *d, const char *identity,
+				  const struct packet *inner, const struct ayiya_form *f)
 {
 	enum digest_alg alg = f->sha256 ? DIGEST_SHA256 : DIGEST_SHA1;
 	size_t header = 24 + digest_len(alg);
@@ -285,8 +289,8 @@ static inline struct packet ayiya(struct digest_ctx *d, const char *identity, co
 	return p;
 }
 
-static inline struct packet beat(struct digest_ctx *d, const char *client, const char *address, uint32_t epoch,
-				 const char *secret, const char *ending)
+static inline struct packet beat(struct digest_ctx *d, const char *client, const char *address,
+				 uint32_t epoch, const char *secret, const char *ending)
 {
 	struct packet p = { .len = 0 };
 	char hex[DIGEST_MAX_HEX], line[256], text[512];
@@ -336,7 +340,8 @@ static inline void seal_icmp4(struct packet *p)
 }
 
 /* An ICMPv4 error that quotes the first `keep` bytes of an outer packet. */
-static inline struct packet icmp4(uint8_t type, uint8_t code, uint16_t mtu, const struct packet *about, size_t keep)
+static inline struct packet icmp4(uint8_t type, uint8_t code, uint16_t mtu,
+				  const struct packet *about, size_t keep)
 {
 	struct packet p = { .len = 8 + (keep < about->len ? keep : about->len) };
 
@@ -351,8 +356,8 @@ static inline struct packet icmp4(uint8_t type, uint8_t code, uint16_t mtu, cons
 /* ---- jobs ---- */
 
 /* A job on its own heap block. */
-static inline void job_init(struct job *job, enum job_source source, const struct packet *p, struct endpoint4 from,
-			    uint8_t tos)
+static inline void job_init(struct job *job, enum job_source source, const struct packet *p,
+			    struct endpoint4 from, uint8_t tos)
 {
 	uint8_t *block = malloc(JOB_HEADROOM + p->len + JOB_TAILROOM);
 
@@ -381,15 +386,16 @@ static inline void pop_run(struct pop *p, struct job *jobs, size_t n)
 	table_worker_leave(p->table, 0);
 }
 
-static inline enum drop pop_run_one(struct pop *p, struct job *job, enum job_source source, struct packet packet,
-				    struct endpoint4 from)
+static inline enum drop pop_run_one(struct pop *p, struct job *job, enum job_source source,
+				    struct packet packet, struct endpoint4 from)
 {
 	job_init(job, source, &packet, from, 0);
 	pop_run(p, job, 1);
 	return job->drop;
 }
 
-static inline enum drop pop_send(struct pop *p, enum job_source source, struct packet packet, struct endpoint4 from)
+static inline enum drop pop_send(struct pop *p, enum job_source source, struct packet packet,
+				 struct endpoint4 from)
 {
 	struct job job;
 	enum drop d = pop_run_one(p, &job, source, packet, from);
@@ -399,8 +405,8 @@ static inline enum drop pop_send(struct pop *p, enum job_source source, struct p
 }
 
 /* Counts a drop of which nothing more is known. */
-static inline void count_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel, uint64_t peer,
-			      uint32_t time)
+static inline void count_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel,
+			      uint64_t peer, uint32_t time)
 {
 	struct drop_note note = { .why = why, .tunnel = tunnel, .peer = peer, .time = time };
 
@@ -426,7 +432,8 @@ static inline struct drop_note last_of(const struct pop *p, enum drop d)
 }
 static inline struct drop_note tunnel_last_of(struct pop *p, uint32_t id, enum drop d)
 {
-	const struct drop_record *record = counters_record(p->counters, table_by_id(p->table, id)->slot, d);
+	const struct drop_record *record = counters_record(p->counters,
+							   table_by_id(p->table, id)->slot, d);
 	struct drop_note n;
 
 	assert_non_null(record);

@@ -68,9 +68,25 @@ static const struct plan plans[] = {
 	  false,
 	  -1,
 	  1480 },
-	{ TUNNEL_STATIC, "2001:db8:2ff:4::", "192.0.2.4", { "2001:db8:3003::/48", NULL }, 0, true, false, -1, 1300 },
+	{ TUNNEL_STATIC,
+	  "2001:db8:2ff:4::",
+	  "192.0.2.4",
+	  { "2001:db8:3003::/48", NULL },
+	  0,
+	  true,
+	  false,
+	  -1,
+	  1300 },
 	{ TUNNEL_STATIC, "2001:db8:2ff:5::", NULL, { NULL }, 0, true, false, -1, 1280 },
-	{ TUNNEL_AYIYA, "2001:db8:2ff:6::", "192.0.2.5", { "2001:db8:3006::/48", NULL }, 4005, false, false, 0, 1280 },
+	{ TUNNEL_AYIYA,
+	  "2001:db8:2ff:6::",
+	  "192.0.2.5",
+	  { "2001:db8:3006::/48", NULL },
+	  4005,
+	  false,
+	  false,
+	  0,
+	  1280 },
 	{ TUNNEL_AYIYA,
 	  "2001:db8:2ff:7::",
 	  "192.0.2.6",
@@ -80,9 +96,33 @@ static const struct plan plans[] = {
 	  false,
 	  EXPIRY + 1,
 	  1280 },
-	{ TUNNEL_HEARTBEAT, "2001:db8:2ff:8::", NULL, { "2001:db8:3008::/48", NULL }, 0, true, false, -1, 1280 },
-	{ TUNNEL_HEARTBEAT, "2001:db8:2ff:9::", "192.0.2.7", { NULL }, 0, true, false, EXPIRY + 1, 1480 },
-	{ TUNNEL_STATIC, "2001:db8:2ff:a::", "192.0.2.8", { "2001:db8:300a::/48", NULL }, 0, false, false, -1, 1280 },
+	{ TUNNEL_HEARTBEAT,
+	  "2001:db8:2ff:8::",
+	  NULL,
+	  { "2001:db8:3008::/48", NULL },
+	  0,
+	  true,
+	  false,
+	  -1,
+	  1280 },
+	{ TUNNEL_HEARTBEAT,
+	  "2001:db8:2ff:9::",
+	  "192.0.2.7",
+	  { NULL },
+	  0,
+	  true,
+	  false,
+	  EXPIRY + 1,
+	  1480 },
+	{ TUNNEL_STATIC,
+	  "2001:db8:2ff:a::",
+	  "192.0.2.8",
+	  { "2001:db8:300a::/48", NULL },
+	  0,
+	  false,
+	  false,
+	  -1,
+	  1280 },
 };
 
 static struct oracle_prefix o_prefix(const char *text)
@@ -97,7 +137,8 @@ static struct oracle_prefix o_prefix(const char *text)
 static void add_tunnel(struct pop *p, struct oracle_world *w, const struct plan *plan)
 {
 	struct oracle_tunnel *o = &w->tunnels[w->count++];
-	struct tunnel_conf *c = conf_new(p->digest, (uint32_t)w->count, plan->type, plan->net, plan->routes);
+	struct tunnel_conf *c = conf_new(p->digest, (uint32_t)w->count, plan->type, plan->net,
+					 plan->routes);
 	struct ip4 endpoint = plan->endpoint ? addr4(plan->endpoint) : (struct ip4){ 0 };
 
 	*o = (struct oracle_tunnel){ .id = c->id,
@@ -117,10 +158,10 @@ static void add_tunnel(struct pop *p, struct oracle_world *w, const struct plan 
 		c->static_endpoint = endpoint;
 	pop_add(p, c);
 	if (plan->type != TUNNEL_STATIC && plan->age >= 0)
-		table_restore(
-			p->table, o->id,
-			endpoint_pack((struct endpoint4){ endpoint, plan->port }, plan->sha256 ? ENDPOINT_SHA256 : 0),
-			(uint32_t)(NOW - plan->age), (uint32_t)(NOW - plan->age));
+		table_restore(p->table, o->id,
+			      endpoint_pack((struct endpoint4){ endpoint, plan->port },
+					    plan->sha256 ? ENDPOINT_SHA256 : 0),
+			      (uint32_t)(NOW - plan->age), (uint32_t)(NOW - plan->age));
 }
 
 static struct pop world_new(struct oracle_world *w)
@@ -197,8 +238,9 @@ static void any_address(uint8_t out[static 16])
 		memcpy(out, ip.b, 16);
 	} else if (kind < 8) {
 		const struct plan *plan = &plans[any(ARRAY_LEN(plans))];
-		struct ip6 ip = plan->routes[0] ? prefix(plan->routes[plan->routes[1] ? any(2) : 0]).addr
-						: addr(plan->net);
+		struct ip6 ip = plan->routes[0]
+					? prefix(plan->routes[plan->routes[1] ? any(2) : 0]).addr
+					: addr(plan->net);
 		ip.b[15] ^= (uint8_t)any(4);
 		memcpy(out, ip.b, 16);
 	} else {
@@ -211,7 +253,8 @@ static void any_address(uint8_t out[static 16])
 
 static void any_upper(struct packet *p)
 {
-	static const uint8_t types[] = { 128, 128, 128, 129, 135, 135, 136, 1, 2, 3, 4, 127, 133, 137, 200, 0 };
+	static const uint8_t types[] = { 128, 128, 128, 129, 135, 135, 136, 1,
+					 2,   3,   4,   127, 133, 137, 200, 0 };
 	uint8_t *at = p->b + 40, *next = &p->b[6], *end = p->b + p->len;
 
 	while (any(4) == 0 && end - at > 24) {
@@ -222,7 +265,9 @@ static void any_upper(struct packet *p)
 		memset(at, 0, size);
 		if (kind == 43 && any(3) == 0)
 			at[3] = (uint8_t)any(4);
-		at[1] = kind == 44 ? 0 : (uint8_t)(any(20) ? (kind == 51 ? size / 4 - 2 : size / 8 - 1) : any(256));
+		at[1] = kind == 44 ? 0
+				   : (uint8_t)(any(20) ? (kind == 51 ? size / 4 - 2 : size / 8 - 1)
+						       : any(256));
 		if (kind == 44)
 			put16(at + 2, any(2) ? 0 : any(2) ? 1 : any(65536));
 		next = at;
@@ -248,8 +293,9 @@ static void any_upper(struct packet *p)
 
 static struct packet any_packet(void)
 {
-	static const uint16_t lens[] = { 0,    1,    7,    8,    20,   24,   32,   64,   100,  1191, 1192, 1193, 1231,
-					 1232, 1233, 1240, 1241, 1260, 1261, 1340, 1360, 1361, 1440, 1441, 1500 };
+	static const uint16_t lens[] = { 0,    1,    7,    8,    20,   24,   32,   64,   100,
+					 1191, 1192, 1193, 1231, 1232, 1233, 1240, 1241, 1260,
+					 1261, 1340, 1360, 1361, 1440, 1441, 1500 };
 	static const uint8_t hops[] = { 0, 1, 1, 2, 64, 64, 64, 255, 255 };
 	struct packet p = { .len = 40u + (any(3) ? any(80) : lens[any(ARRAY_LEN(lens))]) };
 
@@ -298,17 +344,19 @@ static unsigned long at_packet;
 
 static void differ(const char *what, const struct job *job, const struct oracle_answer *want)
 {
-	fail_msg("packet %lu: %s: %s, wanted %s, to %d", at_packet, what, drop_name(job->drop), drop_name(want->drop),
-		 want->where);
+	fail_msg("packet %lu: %s: %s, wanted %s, to %d", at_packet, what, drop_name(job->drop),
+		 drop_name(want->drop), want->where);
 }
 
 /* Takes the AYIYA header off what goes to an AYIYA tunnel, having checked all of it. */
-static const uint8_t *unwrap(struct pop *p, const struct job *job, const struct oracle_tunnel *t, size_t *len)
+static const uint8_t *unwrap(struct pop *p, const struct job *job, const struct oracle_tunnel *t,
+			     size_t *len)
 {
 	const struct out *out = &job->out[0];
 	size_t header = t->sha256 ? 56 : 44, key_len = header - 24;
 	enum digest_alg alg = t->sha256 ? DIGEST_SHA256 : DIGEST_SHA1;
-	static const uint8_t sha1_head[4] = { 0x41, 0x52, 0x11, 0x29 }, sha256_head[4] = { 0x41, 0x84, 0x11, 0x29 };
+	static const uint8_t sha1_head[4] = { 0x41, 0x52, 0x11, 0x29 },
+			     sha256_head[4] = { 0x41, 0x84, 0x11, 0x29 };
 	uint8_t copy[PACKET_MAX], sum[32], identity[16] = { 0 };
 
 	if (t->type != ORACLE_AYIYA) {
@@ -320,7 +368,9 @@ static const uint8_t *unwrap(struct pop *p, const struct job *job, const struct 
 	assert_true(out->len > header && out->len <= sizeof(copy));
 	memcpy(copy, out->data, out->len);
 	assert_memory_equal(copy, t->sha256 ? sha256_head : sha1_head, 4);
-	assert_int_equal((uint32_t)copy[4] << 24 | (uint32_t)copy[5] << 16 | (uint32_t)copy[6] << 8 | copy[7], NOW);
+	assert_int_equal((uint32_t)copy[4] << 24 | (uint32_t)copy[5] << 16 |
+				 (uint32_t)copy[6] << 8 | copy[7],
+			 NOW);
 	memcpy(identity, t->net, 8);
 	identity[15] = 1;
 	assert_memory_equal(copy + 8, identity, 16);
@@ -331,7 +381,8 @@ static const uint8_t *unwrap(struct pop *p, const struct job *job, const struct 
 	return out->data + header;
 }
 
-static void compare_out(struct pop *p, const struct oracle_world *w, const struct job *job, struct oracle_answer *want)
+static void compare_out(struct pop *p, const struct oracle_world *w, const struct job *job,
+			struct oracle_answer *want)
 {
 	const struct out *out = &job->out[0];
 	const uint8_t *got = out->data;
@@ -344,13 +395,14 @@ static void compare_out(struct pop *p, const struct oracle_world *w, const struc
 			differ("not to the TUN", job, want);
 	} else {
 		const struct oracle_tunnel *t = &w->tunnels[want->where];
-		if (out->kind != (t->type == ORACLE_AYIYA ? OUT_UDP : OUT_PROTO41) || out->to.addr.v != t->address ||
-		    out->to.port != t->port)
+		if (out->kind != (t->type == ORACLE_AYIYA ? OUT_UDP : OUT_PROTO41) ||
+		    out->to.addr.v != t->address || out->to.port != t->port)
 			differ("not to that tunnel", job, want);
 		got = unwrap(p, job, t, &got_len);
 		assert_int_equal(out->tos, o_class(w, got));
-		assert_int_equal(out->dont_fragment,
-				 t->type != ORACLE_AYIYA && o_mtu(w, t) > 1280 && got_len <= o_mtu(w, t));
+		assert_int_equal(out->dont_fragment, t->type != ORACLE_AYIYA &&
+							     o_mtu(w, t) > 1280 &&
+							     got_len <= o_mtu(w, t));
 		assert_ptr_equal(out->tunnel, table_by_id(p->table, t->id));
 	}
 	if (got_len != want->len)
@@ -364,7 +416,8 @@ static void compare_out(struct pop *p, const struct oracle_world *w, const struc
 	}
 }
 
-static void compare(struct pop *p, const struct oracle_world *w, const struct job *job, struct oracle_answer *want)
+static void compare(struct pop *p, const struct oracle_world *w, const struct job *job,
+		    struct oracle_answer *want)
 {
 	if (job->drop != want->drop)
 		differ("another reason", job, want);
@@ -383,7 +436,8 @@ static void compare(struct pop *p, const struct oracle_world *w, const struct jo
 /* A packet of ours to that tunnel's client, or nearly so. */
 static struct packet any_sent(const struct oracle_tunnel *t)
 {
-	static const uint32_t ages[] = { 0, 0, 0, 60, 120, 121, (uint32_t)-120, (uint32_t)-121, 86400 };
+	static const uint32_t ages[] = { 0,    0, 0, 60, 120, 121, (uint32_t)-120, (uint32_t)-121,
+					 86400 };
 	bool udp = any(10) ? t->type == ORACLE_AYIYA : any(2);
 	struct packet p = { .len = (any(6) ? 20 : 24) + (udp ? 8 : 0) + 100u };
 	size_t header = p.len - (udp ? 8 : 0) - 100u;
@@ -428,12 +482,12 @@ static struct packet any_icmp4(const struct oracle_world *w)
 					    { 12, 0 }, { 4, 0 }, { 8, 0 }, { 0, 0 },  { 5, 1 } };
 	static const uint16_t mtus[] = { 0,    0,    1,    68,   576,  1280, 1300, 1301,
 					 1352, 1364, 1400, 1420, 1480, 1492, 1500, 9000 };
-	static const uint16_t keeps[] = {
-		0, 7, 8, 19, 20, 27, 28, 28, 28, 31, 51, 52, 53, 59, 60, 61, 4096, 4096, 4096
-	};
+	static const uint16_t keeps[] = { 0,  7,  8,  19, 20, 27, 28,   28,   28,  31,
+					  51, 52, 53, 59, 60, 61, 4096, 4096, 4096 };
 	const uint8_t *kind = kinds[any(ARRAY_LEN(kinds))];
 	struct packet about = any_sent(&w->tunnels[any((uint32_t)w->count)]);
-	struct packet p = icmp4(kind[0], kind[1], mtus[any(ARRAY_LEN(mtus))], &about, keeps[any(ARRAY_LEN(keeps))]);
+	struct packet p = icmp4(kind[0], kind[1], mtus[any(ARRAY_LEN(mtus))], &about,
+				keeps[any(ARRAY_LEN(keeps))]);
 
 	if (any(20) == 0)
 		p.b[any((uint32_t)p.len)] ^= (uint8_t)(1u << any(8));
@@ -445,7 +499,8 @@ static struct packet any_icmp4(const struct oracle_world *w)
 }
 
 /* The control thread's part, played by the test: each tunnel whose endpoint it is gets the icmp_error. */
-static void seek(struct pop *p, struct oracle_world *w, const struct job *job, const struct packet *m)
+static void seek(struct pop *p, struct oracle_world *w, const struct job *job,
+		 const struct packet *m)
 {
 	enum drop why = o_says(m->b);
 
@@ -467,7 +522,10 @@ static void seek(struct pop *p, struct oracle_world *w, const struct job *job, c
 static void round_of_icmp4(struct pop *p, struct oracle_world *w, uint64_t *reached)
 {
 	struct packet m = any_icmp4(w);
-	struct endpoint4 router = { { any(16) ? 0x0a000001 : any(2) ? 0x7f000001 : 0xe0000001 }, 0 };
+	struct endpoint4 router = { { any(16)  ? 0x0a000001
+				      : any(2) ? 0x7f000001
+					       : 0xe0000001 },
+				    0 };
 	struct oracle_answer want;
 	struct job job;
 
@@ -507,8 +565,10 @@ static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reache
 		char id[IP6_TEXT];
 		struct ip6 client = addr(plans[from].net);
 		client.b[15] = 2;
-		outer = ayiya(p->digest, ip6_text(&client, id), &inner, AYIYA_OF(.sha256 = t->sha256));
-		job_init(&job, JOB_FROM_AYIYA, &outer, (struct endpoint4){ { t->address }, t->port }, tos);
+		outer = ayiya(p->digest, ip6_text(&client, id), &inner,
+			      AYIYA_OF(.sha256 = t->sha256));
+		job_init(&job, JOB_FROM_AYIYA, &outer,
+			 (struct endpoint4){ { t->address }, t->port }, tos);
 		oracle_forward(w, from, inner.b, inner.len, tos & 3, &want);
 		break;
 	}
@@ -532,13 +592,15 @@ static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reache
 /* Every so often a path MTU is learnt or forgotten. */
 static void change_a_path(struct pop *p, struct oracle_world *w)
 {
-	static const unsigned paths[] = { 0, 0, 60, 68, 576, 1300, 1301, 1352, 1353, 1400, 1420, 1492, 1500 };
+	static const unsigned paths[] = { 0,    0,    60,   68,   576,  1300, 1301,
+					  1352, 1353, 1400, 1420, 1492, 1500 };
 	static const int ages[] = { 0, 0, 1, 300, 599, 600, 86400, -599, -600 };
 	struct oracle_tunnel *t = &w->tunnels[any((uint32_t)w->count)];
 
 	t->path_mtu = paths[any(ARRAY_LEN(paths))];
 	t->path_since = NOW - ages[any(ARRAY_LEN(ages))];
-	atomic_store(&table_by_id(p->table, t->id)->path, path_pack(t->path_mtu, (uint32_t)t->path_since));
+	atomic_store(&table_by_id(p->table, t->id)->path,
+		     path_pack(t->path_mtu, (uint32_t)t->path_since));
 }
 
 static void change_the_policy(struct pop *p, struct oracle_world *w)

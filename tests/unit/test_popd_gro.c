@@ -51,7 +51,8 @@ static void seal(uint8_t *p, size_t len)
 }
 
 /* Adds a packet of flow `flow` (its source port) with `payload` bytes; TCP with `flags` and `sequence`, or UDP when flags is 0. */
-static uint8_t *add(struct packets *k, unsigned tunnel, unsigned flow, uint8_t flags, uint32_t sequence, size_t payload)
+static uint8_t *add(struct packets *k, unsigned tunnel, unsigned flow, uint8_t flags,
+		    uint32_t sequence, size_t payload)
 {
 	uint8_t *p = k->data[k->n];
 	size_t header = IPV6_HEADER + (flags ? TCP_HEADER : UDP_HEADER);
@@ -75,9 +76,10 @@ static uint8_t *add(struct packets *k, unsigned tunnel, unsigned flow, uint8_t f
 	for (size_t i = 0; i < payload; i++)
 		p[header + i] = (uint8_t)(sequence + i * 31 + flow);
 	seal(p, header + payload);
-	k->out[k->n] = (struct out){
-		.kind = OUT_TUN, .data = p, .len = (uint32_t)(header + payload), .tunnel = &k->tunnels[tunnel]
-	};
+	k->out[k->n] = (struct out){ .kind = OUT_TUN,
+				     .data = p,
+				     .len = (uint32_t)(header + payload),
+				     .tunnel = &k->tunnels[tunnel] };
 	k->outs[k->n] = &k->out[k->n];
 	k->n++;
 	return p;
@@ -105,7 +107,8 @@ static void plan_and_prove(struct packets *k, struct gro_offer offer)
 		assert_int_equal(len, group->bytes);
 		struct segments s;
 		uint8_t one[ROOM];
-		assert_true(segments_begin(&s, k->merged, len, IPV6_HEADER, group->kind == GRO_TCP, group->segment));
+		assert_true(segments_begin(&s, k->merged, len, IPV6_HEADER, group->kind == GRO_TCP,
+					   group->segment));
 		for (uint16_t i = group->first; i != GRO_NONE; i = k->gro.next[i]) {
 			assert_int_equal(segments_next(&s, one, sizeof(one)), k->out[i].len);
 			assert_memory_equal(one, k->before[i], k->out[i].len);
@@ -121,7 +124,8 @@ static void a_run_of_segments_becomes_one_packet_and_comes_apart_again(void **st
 
 	k->n = 0;
 	for (uint32_t i = 0; i < 40; i++)
-		add(k, 0, 1000, i == 39 ? TCP_ACK | TCP_PSH : TCP_ACK, 5000 + i * 1220, i == 39 ? 100 : 1220);
+		add(k, 0, 1000, i == 39 ? TCP_ACK | TCP_PSH : TCP_ACK, 5000 + i * 1220,
+		    i == 39 ? 100 : 1220);
 	plan_and_prove(k, both);
 	assert_int_equal(k->gro.count, 1);
 	assert_int_equal(k->gro.groups[0].count, 40);
@@ -223,10 +227,11 @@ static void source_changes(uint8_t *p)
 
 static void segments_that_are_not_alike_stay_apart(void **state)
 {
-	static void (*const changes[])(
-		uint8_t *) = { ack_moves,   window_moves,           sequence_jumps, syn,           fin,
-			       urgent,      urgent_pointer_changes, congestion,     class_changes, label_changes,
-			       hops_change, port_changes,           source_changes };
+	static void (*const changes[])(uint8_t *) = {
+		ack_moves,   window_moves,           sequence_jumps, syn,           fin,
+		urgent,      urgent_pointer_changes, congestion,     class_changes, label_changes,
+		hops_change, port_changes,           source_changes
+	};
 	struct packets *k = *state;
 
 	for (size_t row = 0; row < ARRAY_LEN(changes); row++) {
@@ -328,7 +333,8 @@ static void random_traffic_comes_apart_as_it_was(void **state)
 			x = x * 1664525 + 1013904223;
 			unsigned flow = x >> 28 & 7;
 			size_t payload = x >> 20 & 3 ? 1220 : x >> 8 & 1023;
-			add(k, flow / 2, 1000 + flow, flow & 1 ? (x >> 24 & 15 ? TCP_ACK : TCP_ACK | TCP_PSH) : 0,
+			add(k, flow / 2, 1000 + flow,
+			    flow & 1 ? (x >> 24 & 15 ? TCP_ACK : TCP_ACK | TCP_PSH) : 0,
 			    sequence[flow], payload);
 			sequence[flow] += (uint32_t)payload;
 			if ((x >> 4 & 31) == 0)

@@ -43,7 +43,8 @@ static void each_value_is_counted_in_the_bucket_whose_bound_it_does_not_exceed(v
 		assert_int_equal(v.counts[rows[i].bucket], 1);
 		assert_int_equal(v.sum, rows[i].value);
 		assert_true(rows[i].value <= histogram_bound(rows[i].bucket));
-		assert_true(rows[i].bucket == 0 || rows[i].value > histogram_bound(rows[i].bucket - 1));
+		assert_true(rows[i].bucket == 0 ||
+			    rows[i].value > histogram_bound(rows[i].bucket - 1));
 	}
 }
 
@@ -112,7 +113,8 @@ static void a_quantile_of_very_many_does_not_overflow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_value_is_counted_in_the_bucket_whose_bound_it_does_not_exceed),
+		cmocka_unit_test(
+			each_value_is_counted_in_the_bucket_whose_bound_it_does_not_exceed),
 		cmocka_unit_test(reading_adds_so_that_workers_can_be_summed),
 		cmocka_unit_test(a_quantile_is_the_bound_of_the_bucket_with_that_value),
 		cmocka_unit_test(a_quantile_of_very_many_does_not_overflow),

@@ -25,7 +25,8 @@ static void each_has_a_unit_that_fits_its_name_and_a_sentence(void **state)
 {
 	(void)state;
 	for (enum measure m = 0; m < MEASURE__COUNT; m++) {
-		const char *name = measure_name(m), *unit = measure_unit(m), *text = measure_text(m);
+		const char *name = measure_name(m), *unit = measure_unit(m),
+			   *text = measure_text(m);
 		assert_true(strlen(unit) > 0);
 		assert_true(strlen(text) > 10 && text[strlen(text) - 1] != '.');
 		assert_int_equal(strncmp(name, "bytes", 5) == 0, strcmp(unit, "bytes") == 0);

@@ -21,7 +21,8 @@ struct page {
 static bool is_name(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!(islower((unsigned char)s[i]) || s[i] == '_' || (i > 0 && isdigit((unsigned char)s[i]))))
+		if (!(islower((unsigned char)s[i]) || s[i] == '_' ||
+		      (i > 0 && isdigit((unsigned char)s[i]))))
 			return false;
 	return len > 0;
 }
@@ -131,7 +132,9 @@ static struct metrics_pop *pop_of(unsigned workers)
 {
 	static struct metrics_pop p;
 
-	p = (struct metrics_pop){ .name = "demo01", .version = "1.2", .sha1 = "avx2", .workers = workers };
+	p = (struct metrics_pop){
+		.name = "demo01", .version = "1.2", .sha1 = "avx2", .workers = workers
+	};
 	return &p;
 }
 
@@ -164,9 +167,12 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 	render(p, METRICS_TEXT + 2 * METRICS_TEXT_WORKER);
 	struct page page = check_page(text);
 	assert_int_equal(family_of(&page, "popd_drops_total")->samples, DROP__COUNT - 1);
-	assert_int_equal(family_of(&page, "popd_rtt_min_seconds")->samples, 0); /* not zero, but none */
-	assert_int_equal(family_of(&page, "popd_tunnels")->samples, TUNNEL_TYPE__COUNT * VIEW_STATE__COUNT);
-	assert_int_equal(family_of(&page, "popd_offload")->samples, OFFLOAD__COUNT * OFFLOAD_STATE__COUNT);
+	assert_int_equal(family_of(&page, "popd_rtt_min_seconds")->samples,
+			 0); /* not zero, but none */
+	assert_int_equal(family_of(&page, "popd_tunnels")->samples,
+			 TUNNEL_TYPE__COUNT * VIEW_STATE__COUNT);
+	assert_int_equal(family_of(&page, "popd_offload")->samples,
+			 OFFLOAD__COUNT * OFFLOAD_STATE__COUNT);
 	for (enum drop d = 1; d < DROP__COUNT; d++) {
 		snprintf(line, sizeof(line), "popd_drops_total{reason=\"%s\"} ", drop_name(d));
 		assert_non_null(strstr(text, line));
@@ -175,7 +181,8 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 		bool is_us = strcmp(measure_unit(m), "microseconds") == 0;
 		int len = (int)strlen(measure_name(m)) - (is_us ? 3 : 0);
 		snprintf(line, sizeof(line), "\n# HELP popd_%.*s%s%s %s\n", len, measure_name(m),
-			 is_us ? "_seconds" : "", measure_how(m) == MEASURE_SUM ? "_total" : "", measure_text(m));
+			 is_us ? "_seconds" : "", measure_how(m) == MEASURE_SUM ? "_total" : "",
+			 measure_text(m));
 		if (!strstr(text, line))
 			fail_msg("missing: %s", line);
 	}
@@ -270,7 +277,8 @@ static const int64_t expiry = EXPIRY;
 /* All that the walk tells, read with buffers of `size`. */
 static char *walk(struct pop *p, size_t size)
 {
-	struct metrics_tunnels of = { p->table, (struct counters *const *)&p->counters, 1, &expiry };
+	struct metrics_tunnels of = { p->table, (struct counters *const *)&p->counters, 1,
+				      &expiry };
 	struct metrics_walk w = { .family = 0 };
 	char *all = calloc(1, 1), *buf = malloc(size); /* of exactly that size, for the sanitizer */
 	size_t len = 0, n;
@@ -303,7 +311,8 @@ static void each_tunnel_has_its_series(void **state)
 	assert_int_equal(page.n, METRICS_TUNNEL_FAMILIES);
 	assert_int_equal(family_of(&page, "popd_tunnel_up")->samples, 6);
 	assert_int_equal(family_of(&page, "popd_tunnel_packets_in_total")->samples, 6);
-	assert_int_equal(family_of(&page, "popd_tunnel_rtt_min_seconds")->samples, 1); /* the others have none yet */
+	assert_int_equal(family_of(&page, "popd_tunnel_rtt_min_seconds")->samples,
+			 1); /* the others have none yet */
 	assert_int_equal(family_of(&page, "popd_tunnel_drops_total")->samples, 1);
 	static const char *const lines[] = {
 		"popd_tunnel_up{tunnel=\"T1\",type=\"ayiya\"} 1\n",

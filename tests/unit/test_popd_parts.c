@@ -86,8 +86,8 @@ static void workers_that_take_at_once_get_no_more_than_there_is(void **state)
 
 static void rates_at_the_edges(void **state)
 {
-	struct limiter *none = limiter_create(0, 10), *no_tunnel = limiter_create(10, 0), *one = limiter_create(1, 1),
-		       *many = limiter_create(UINT32_MAX, UINT32_MAX);
+	struct limiter *none = limiter_create(0, 10), *no_tunnel = limiter_create(10, 0),
+		       *one = limiter_create(1, 1), *many = limiter_create(UINT32_MAX, UINT32_MAX);
 
 	(void)state;
 	assert_int_equal(take_many(none, 1, 0, 10), 0);
@@ -120,7 +120,8 @@ static void a_drop_is_counted_for_the_pop_and_for_its_tunnel_alone(void **state)
 	assert_int_equal(drop_record_read(&c->drops[DROP_TOO_BIG].last, &note), DROP_RECORD_READ);
 	assert_true(note.tunnel == 0 && note.peer == 8 && note.time == NOW + 1);
 	assert_int_equal(counters_drops(c, 3, DROP_TOO_BIG), 1);
-	assert_int_equal(drop_record_read(counters_record(c, 3, DROP_TOO_BIG), &note), DROP_RECORD_READ);
+	assert_int_equal(drop_record_read(counters_record(c, 3, DROP_TOO_BIG), &note),
+			 DROP_RECORD_READ);
 	assert_true(note.tunnel == 33 && note.peer == 7 && note.time == NOW);
 	assert_null(counters_record(c, 3, DROP_HOP_LIMIT));
 	assert_int_equal(counters_drops(c, 9, DROP_HOP_LIMIT), 1);
@@ -144,8 +145,9 @@ static void a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops
 			count_drop(c, DROP_LINK_LOCAL, slot, 1, 1, NOW);
 			assert_int_equal(counters_drops(c, slot, DROP_LINK_LOCAL), 1);
 			counters_clear_slot(c, slot);
-			assert_int_equal(
-				atomic_load(&c->tunnels[slot].packets_in) + atomic_load(&c->tunnels[slot].bytes_in), 0);
+			assert_int_equal(atomic_load(&c->tunnels[slot].packets_in) +
+						 atomic_load(&c->tunnels[slot].bytes_in),
+					 0);
 			assert_int_equal(atomic_load(&c->tunnels[slot].packets_out) +
 						 atomic_load(&c->tunnels[slot].bytes_out),
 					 0);
@@ -154,8 +156,9 @@ static void a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops
 					 0);
 			assert_int_equal(counters_drops(c, slot, DROP_LINK_LOCAL), 0);
 			struct drop_note note;
-			assert_int_equal(drop_record_read(counters_record(c, slot, DROP_LINK_LOCAL), &note),
-					 DROP_RECORD_EMPTY);
+			assert_int_equal(
+				drop_record_read(counters_record(c, slot, DROP_LINK_LOCAL), &note),
+				DROP_RECORD_EMPTY);
 		}
 	assert_int_equal(atomic_load(&c->packets_in), 3 * N);
 	counters_free(c);
@@ -171,15 +174,17 @@ static void a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_was_heard_of_
 		int later;
 		bool up;
 	} rows[] = {
-		{ 1, 0, true }, { 1, EXPIRY - 10, true }, { 1, EXPIRY - 9, false }, { 1, -100, true },
-		{ 3, 0, true }, { 3, 1000000, true },     { 4, 0, false },          { 5, 0, false },
+		{ 1, 0, true },    { 1, EXPIRY - 10, true }, { 1, EXPIRY - 9, false },
+		{ 1, -100, true }, { 3, 0, true },           { 3, 1000000, true },
+		{ 4, 0, false },   { 5, 0, false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct tunnel *t = table_by_id(p.table, rows[i].id);
-		assert_int_equal(tunnel_is_up(t, conf_of_tunnel(t), (uint32_t)(NOW + rows[i].later), EXPIRY),
-				 rows[i].up);
+		assert_int_equal(
+			tunnel_is_up(t, conf_of_tunnel(t), (uint32_t)(NOW + rows[i].later), EXPIRY),
+			rows[i].up);
 	}
 	pop_end(&p);
 }
@@ -209,7 +214,8 @@ static void keys_are_the_digests_of_the_secret_s_text(void **state)
 	hex_encode(c->key_sha1, 20, hex);
 	assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
 	hex_encode(c->key_sha256, 32, hex);
-	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	memset(too_long, 'x', sizeof(too_long));
 	assert_int_equal(tunnel_conf_set_secret(c, d, too_long, sizeof(too_long)), -ERR_RANGE);
 	assert_string_equal(c->secret, "abc");
@@ -241,10 +247,12 @@ static void the_mtu_is_what_path_and_configuration_leave(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
-		struct tunnel_conf *c = conf_new(p.digest, 1, mtus[i].type, "2001:db8:2ff:1::", NULL);
+		struct tunnel_conf *c = conf_new(p.digest, 1, mtus[i].type,
+						 "2001:db8:2ff:1::", NULL);
 		c->mtu = mtus[i].mtu;
 		atomic_store(&t->path, mtus[i].path ? path_pack(mtus[i].path, NOW) : 0);
-		if (encap_mtu(t, c, endpoint_pack(at("192.0.2.1", 1), mtus[i].sha256), NOW) != mtus[i].want)
+		if (encap_mtu(t, c, endpoint_pack(at("192.0.2.1", 1), mtus[i].sha256), NOW) !=
+		    mtus[i].want)
 			fail_msg("row %zu", i);
 		free(c);
 	}
@@ -306,8 +314,10 @@ int main(void)
 		cmocka_unit_test(workers_that_take_at_once_get_no_more_than_there_is),
 		cmocka_unit_test(rates_at_the_edges),
 		cmocka_unit_test(a_drop_is_counted_for_the_pop_and_for_its_tunnel_alone),
-		cmocka_unit_test(a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops),
-		cmocka_unit_test(a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_was_heard_of_late),
+		cmocka_unit_test(
+			a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops),
+		cmocka_unit_test(
+			a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_was_heard_of_late),
 		cmocka_unit_test(types_have_names_and_names_types),
 		cmocka_unit_test(keys_are_the_digests_of_the_secret_s_text),
 		cmocka_unit_test(the_mtu_is_what_path_and_configuration_leave),

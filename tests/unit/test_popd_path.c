@@ -25,7 +25,8 @@ static struct packet to_six(void)
 static struct packet to_one(struct pop *p, uint32_t epoch)
 {
 	struct packet inner = ipv6(OUTSIDE, "2001:db8:2ff:1::2", 17, 63, NULL, 1200);
-	struct packet datagram = ayiya(p->digest, "2001:db8:2ff:1::1", &inner, AYIYA_OF(.epoch = epoch));
+	struct packet datagram = ayiya(p->digest, "2001:db8:2ff:1::1", &inner,
+				       AYIYA_OF(.epoch = epoch));
 
 	return outer(POP_IPV4_TEXT, "192.0.2.1", 4001, &datagram);
 }
@@ -50,7 +51,8 @@ static void fragmentation_needed_lowers_the_mtu_and_never_raises_it(void **state
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		assert_int_equal(too_big(&p, steps[i].said, to_six(), LONG), DROP_OUTER_TOO_BIG);
 		assert_int_equal(known(&p, 6), steps[i].known);
-		assert_int_equal(encap_mtu(t, conf_of_tunnel(t), atomic_load(&t->endpoint), NOW), steps[i].inner);
+		assert_int_equal(encap_mtu(t, conf_of_tunnel(t), atomic_load(&t->endpoint), NOW),
+				 steps[i].inner);
 	}
 	assert_int_equal(tunnel_drops_of(&p, 6, DROP_OUTER_TOO_BIG), ARRAY_LEN(steps));
 	assert_int_equal(known(&p, 3), 0);
@@ -69,7 +71,8 @@ static void from_then_on_senders_are_told_and_df_is_clear_at_1280(void **state)
 	assert_true(job.out[0].kind == OUT_PROTO41 && job.out[0].dont_fragment);
 	job_end(&job);
 	assert_int_equal(too_big(&p, 1419, to_six(), LONG), DROP_OUTER_TOO_BIG);
-	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, large, at("0.0.0.0", 0)), DROP_TOO_BIG);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, large, at("0.0.0.0", 0)),
+			 DROP_TOO_BIG);
 	assert_int_equal(job.out[0].kind, OUT_TUN);
 	assert_true(job.out[0].data[40] == 2 && job.out[0].data[46] == 1399 >> 8 &&
 		    job.out[0].data[47] == (1399 & 255));
@@ -109,7 +112,8 @@ static void an_endpoint_that_moves_leaves_it_behind(void **state)
 	(void)state;
 	assert_int_equal(too_big(&p, 1340, to_one(&p, NOW), LONG), DROP_OUTER_TOO_BIG);
 	assert_int_equal(known(&p, 1), 1340);
-	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, ayiya(p.digest, "2001:db8:2ff:1::2", &inner, AYIYA_GOOD),
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA,
+				  ayiya(p.digest, "2001:db8:2ff:1::2", &inner, AYIYA_GOOD),
 				  at("192.0.2.1", 4002)),
 			 DROP_NONE);
 	assert_int_equal(known(&p, 1), 0);
@@ -124,8 +128,9 @@ static void routers_older_than_rfc_1191_mean_the_next_plateau(void **state)
 {
 	static const struct {
 		uint32_t len, mtu;
-	} rows[] = { { 65535, 32000 }, { 1500, 1492 }, { 1492, 1480 }, { 1480, 1460 }, { 1301, 1300 },
-		     { 1300, 1006 },   { 1007, 1006 }, { 296, 68 },    { 68, 68 },     { 0, 68 } };
+	} rows[] = { { 65535, 32000 }, { 1500, 1492 }, { 1492, 1480 }, { 1480, 1460 },
+		     { 1301, 1300 },   { 1300, 1006 }, { 1007, 1006 }, { 296, 68 },
+		     { 68, 68 },       { 0, 68 } };
 	struct pop p = pop_new();
 
 	(void)state;
@@ -242,7 +247,8 @@ static void what_we_could_not_have_sent_is_counted_for_nobody_and_changes_nothin
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
 		struct claim c = claims[i](&p);
-		enum drop d = pop_send(&p, JOB_FROM_ICMP4, icmp4(3, 4, 1300, &c.about, LONG), c.from);
+		enum drop d = pop_send(&p, JOB_FROM_ICMP4, icmp4(3, 4, 1300, &c.about, LONG),
+				       c.from);
 		if (d != DROP_ICMP4_UNVERIFIED)
 			fail_msg("claim %zu: %s", i, drop_name(d));
 		for (uint32_t id = 1; id <= 6; id++) {
@@ -251,7 +257,8 @@ static void what_we_could_not_have_sent_is_counted_for_nobody_and_changes_nothin
 		}
 	}
 	struct claim c = genuine(&p);
-	assert_int_equal(pop_send(&p, JOB_FROM_ICMP4, icmp4(3, 4, 1300, &c.about, LONG), c.from), DROP_OUTER_TOO_BIG);
+	assert_int_equal(pop_send(&p, JOB_FROM_ICMP4, icmp4(3, 4, 1300, &c.about, LONG), c.from),
+			 DROP_OUTER_TOO_BIG);
 	assert_int_equal(known(&p, 1), 1300);
 	pop_end(&p);
 }
@@ -271,11 +278,13 @@ static void each_kind_of_error_is_counted_with_who_said_so(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct packet about = to_six();
 		uint64_t before = drops_of(&p, rows[i].why);
-		assert_int_equal(
-			pop_send(&p, JOB_FROM_ICMP4, icmp4(rows[i].type, rows[i].code, 1400, &about, LONG), at(ROUTER)),
-			rows[i].why);
+		assert_int_equal(pop_send(&p, JOB_FROM_ICMP4,
+					  icmp4(rows[i].type, rows[i].code, 1400, &about, LONG),
+					  at(ROUTER)),
+				 rows[i].why);
 		assert_int_equal(drops_of(&p, rows[i].why), before + 1);
-		assert_true(tunnel_last_of(&p, 6, rows[i].why).peer == endpoint_pack(at(ROUTER), 0));
+		assert_true(tunnel_last_of(&p, 6, rows[i].why).peer ==
+			    endpoint_pack(at(ROUTER), 0));
 	}
 	pop_end(&p);
 }
@@ -287,13 +296,16 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 	struct pop p = pop_new();
 	struct packet about[] = { to_six(), to_one(&p, NOW) };
 	const uint32_t ids[] = { 6, 1 };
-	const uint64_t places[] = { endpoint_pack(at("203.0.113.6", 0), 0), endpoint_pack(at("192.0.2.1", 4001), 0) };
+	const uint64_t places[] = { endpoint_pack(at("203.0.113.6", 0), 0),
+				    endpoint_pack(at("192.0.2.1", 4001), 0) };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct tunnel *its = table_by_id(p.table, ids[i]), *other = table_by_id(p.table, ids[1 - i]);
+		struct tunnel *its = table_by_id(p.table, ids[i]),
+			      *other = table_by_id(p.table, ids[1 - i]);
 		struct job job;
-		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_ICMP4, icmp4(3, 4, 1330, &about[i], SHORT), at(ROUTER)),
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_ICMP4,
+					     icmp4(3, 4, 1330, &about[i], SHORT), at(ROUTER)),
 				 DROP_NONE);
 		assert_int_equal(job.event, EVENT_ICMP_ERROR);
 		assert_true(job.icmp_error.about == places[i] && job.icmp_error.mtu == 1330 &&
@@ -350,7 +362,8 @@ static void a_packet_too_big_for_our_own_link_lowers_the_mtu_by_a_plateau(void *
 	assert_int_equal(tunnel_drops_of(&p, 6, DROP_OUTER_TOO_BIG), 1);
 	struct drop_note note = tunnel_last_of(&p, 6, DROP_OUTER_TOO_BIG);
 	char text[DROP_SAY];
-	assert_string_equal(drop_say(&note, text), "our own link takes no IPv4 packet of 1500 bytes to 203.0.113.6");
+	assert_string_equal(drop_say(&note, text),
+			    "our own link takes no IPv4 packet of 1500 bytes to 203.0.113.6");
 	out.tunnel = NULL;
 	pipeline_too_big(&p.pipeline, &out, NOW);
 	assert_int_equal(drops_of(&p, DROP_OUTER_TOO_BIG), 2);
@@ -366,12 +379,15 @@ static void only_an_answer_larger_than_the_mtu_may_be_fragmented_above_1280(void
 	struct job job;
 
 	(void)state;
-	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, asks, at("203.0.113.6", 0)), DROP_NONE);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, asks, at("203.0.113.6", 0)),
+			 DROP_NONE);
 	assert_true(job.out[0].kind == OUT_PROTO41 && job.out[0].dont_fragment);
 	job_end(&job);
 	assert_int_equal(too_big(&p, 1400, to_six(), LONG), DROP_OUTER_TOO_BIG);
-	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, asks, at("203.0.113.6", 0)), DROP_NONE);
-	assert_true(job.out[0].kind == OUT_PROTO41 && job.out[0].len == 1440 && !job.out[0].dont_fragment);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, asks, at("203.0.113.6", 0)),
+			 DROP_NONE);
+	assert_true(job.out[0].kind == OUT_PROTO41 && job.out[0].len == 1440 &&
+		    !job.out[0].dont_fragment);
 	job_end(&job);
 	pop_end(&p);
 }
@@ -389,12 +405,15 @@ static void the_outer_class_is_policy_and_ecn_and_the_inner_one_stays(void **sta
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		for (uint32_t id = 1; id <= 6; id += 5) {
-			struct packet inner = echo(OUTSIDE, id == 1 ? "2001:db8:2ff:1::2" : "2001:db8:2ff:6::2");
+			struct packet inner = echo(OUTSIDE, id == 1 ? "2001:db8:2ff:1::2"
+								    : "2001:db8:2ff:6::2");
 			struct job job;
 			inner.b[0] |= rows[i].inner >> 4;
 			inner.b[1] = (uint8_t)(rows[i].inner << 4);
 			p.pipeline.dscp = rows[i].dscp;
-			assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, inner, at("0.0.0.0", 0)), DROP_NONE);
+			assert_int_equal(
+				pop_run_one(&p, &job, JOB_FROM_TUN, inner, at("0.0.0.0", 0)),
+				DROP_NONE);
 			assert_int_equal(job.out[0].tos, rows[i].outer);
 			const uint8_t *carried = job.out[0].data + (id == 1 ? 44 : 0);
 			assert_memory_equal(carried, inner.b, 7);
@@ -412,7 +431,8 @@ int main(void)
 		cmocka_unit_test(after_ten_minutes_it_is_forgotten),
 		cmocka_unit_test(an_endpoint_that_moves_leaves_it_behind),
 		cmocka_unit_test(routers_older_than_rfc_1191_mean_the_next_plateau),
-		cmocka_unit_test(what_we_could_not_have_sent_is_counted_for_nobody_and_changes_nothing),
+		cmocka_unit_test(
+			what_we_could_not_have_sent_is_counted_for_nobody_and_changes_nothing),
 		cmocka_unit_test(each_kind_of_error_is_counted_with_who_said_so),
 		cmocka_unit_test(a_short_quote_waits_for_its_tunnel_to_be_found),
 		cmocka_unit_test(a_tunnel_deleted_meanwhile_is_nobody),

@@ -33,8 +33,10 @@ static void a_move_is_an_event_with_the_place_before_and_a_first_packet_another(
 	assert_int_equal(job.event, EVENT_NONE);
 	job_end(&job);
 	uint64_t before = endpoint_of_tunnel(&p, 1);
-	noop = ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = NOW + 1));
-	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)), DROP_NONE);
+	noop = ayiya(p.digest, CLIENT1, NULL,
+		     AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = NOW + 1));
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)),
+			 DROP_NONE);
 	assert_int_equal(job.event, EVENT_ENDPOINT_MOVED);
 	assert_true(job.old_endpoint == before);
 	assert_ptr_equal(job.tunnel, table_by_id(p.table, 1));
@@ -42,8 +44,10 @@ static void a_move_is_an_event_with_the_place_before_and_a_first_packet_another(
 	assert_int_equal(atomic_load(&p.counters->moves), 1);
 	job_end(&job);
 	p.now.wall += EXPIRY + 2;
-	noop = ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = p.now.wall));
-	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)), DROP_NONE);
+	noop = ayiya(p.digest, CLIENT1, NULL,
+		     AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = p.now.wall));
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)),
+			 DROP_NONE);
 	assert_int_equal(job.event, EVENT_TUNNEL_UP);
 	assert_int_equal(atomic_load(&p.counters->beats), 3);
 	job_end(&job);
@@ -65,14 +69,17 @@ static void beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel(vo
 		job_end(&job);
 	}
 	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_HEARTBEAT,
-				     beat(p.digest, CLIENT2, "192.0.2.77", NOW + 1, SECRET, ""), at("192.0.2.77", 5)),
+				     beat(p.digest, CLIENT2, "192.0.2.77", NOW + 1, SECRET, ""),
+				     at("192.0.2.77", 5)),
 			 DROP_NONE);
 	assert_int_equal(job.event, EVENT_ENDPOINT_MOVED);
 	job_end(&job);
 	assert_true(endpoint_of_tunnel(&p, 2) == endpoint_pack(at("192.0.2.77", 0), 0));
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_ENDPOINT_MISMATCH);
-	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.77", 0)), DROP_NONE);
+	assert_int_equal(
+		pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.77", 0)),
+		DROP_NONE);
 	pop_end(&p);
 }
 
@@ -82,13 +89,18 @@ static void packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it(void **state)
 
 	(void)state;
 	p.now.wall += EXPIRY - 10;
-	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)), DROP_NONE);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
+			 DROP_NONE);
 	p.now.wall += EXPIRY;
-	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }), DROP_NONE);
+	assert_int_equal(
+		pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }),
+		DROP_NONE);
 	p.now.wall += 1;
-	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)), DROP_TUNNEL_DOWN);
-	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }),
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_TUNNEL_DOWN);
+	assert_int_equal(
+		pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }),
+		DROP_TUNNEL_DOWN);
 	pop_end(&p);
 }
 
@@ -103,9 +115,9 @@ static void the_signature_is_answered_in_kind(void **state)
 		bool sha256 = round % 2;
 		struct packet up = ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = sha256));
 		assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, up, home1()), DROP_NONE);
-		assert_int_equal(
-			pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, CLIENT1), (struct endpoint4){ { 0 }, 0 }),
-			DROP_NONE);
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, CLIENT1),
+					     (struct endpoint4){ { 0 }, 0 }),
+				 DROP_NONE);
 		assert_int_equal(job.out[0].kind, OUT_UDP);
 		assert_int_equal(job.out[0].data[1], sha256 ? 0x84 : 0x52);
 		assert_int_equal(job.out[0].len, (sha256 ? 56 : 44) + 104);
@@ -116,9 +128,11 @@ static void the_signature_is_answered_in_kind(void **state)
 
 /* ---- AYIYA's own echo ---- */
 
-static void check_response(struct pop *p, const struct out *out, const struct packet *payload, uint8_t next)
+static void check_response(struct pop *p, const struct out *out, const struct packet *payload,
+			   uint8_t next)
 {
-	struct packet want = ayiya(p->digest, "2001:db8:2ff:1::1", payload, AYIYA_OF(.opcode = 4, .next = next));
+	struct packet want = ayiya(p->digest, "2001:db8:2ff:1::1", payload,
+				   AYIYA_OF(.opcode = 4, .next = next));
 
 	assert_int_equal(out->kind, OUT_UDP);
 	assert_int_equal(out->to.port, 4001);
@@ -157,12 +171,15 @@ static void an_echo_request_that_forwards_does_both(void **state)
 	assert_int_equal(job.out[0].len, inner.len);
 	assert_memory_equal(job.out[0].data, inner.b, inner.len);
 	check_response(&p, &job.out[1], NULL, 59);
-	assert_true(job.out[1].data >= job.echo && job.out[1].data + job.out[1].len <= job.echo + sizeof(job.echo));
+	assert_true(job.out[1].data >= job.echo &&
+		    job.out[1].data + job.out[1].len <= job.echo + sizeof(job.echo));
 	job_end(&job);
 
-	inner = echo("2001:db8:bad::1", OUTSIDE); /* what is inside is refused; the question is still the client's */
+	inner = echo("2001:db8:bad::1",
+		     OUTSIDE); /* what is inside is refused; the question is still the client's */
 	ask = ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.opcode = 3));
-	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()), DROP_SPOOFED_FROM_TUNNEL);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()),
+			 DROP_SPOOFED_FROM_TUNNEL);
 	assert_int_equal(job.out[0].kind, OUT_NONE);
 	check_response(&p, &job.out[1], NULL, 59);
 	job_end(&job);
@@ -176,9 +193,11 @@ static void forged_echo_requests_are_not_answered(void **state)
 	(void)state;
 	for (uint8_t opcode = 2; opcode <= 3; opcode++) {
 		struct job job;
-		struct packet ask = ayiya(p.digest, CLIENT1, NULL,
-					  AYIYA_OF(.opcode = opcode, .next = 59, .secret = "guess"));
-		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()), DROP_AYIYA_SIGNATURE);
+		struct packet ask = ayiya(
+			p.digest, CLIENT1, NULL,
+			AYIYA_OF(.opcode = opcode, .next = 59, .secret = "guess"));
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()),
+				 DROP_AYIYA_SIGNATURE);
 		assert_int_equal(job.out[0].kind, OUT_NONE);
 		assert_int_equal(job.out[1].kind, OUT_NONE);
 		job_end(&job);
@@ -196,7 +215,8 @@ static void errors_are_held_back_when_the_budget_is_spent(void **state)
 	(void)state;
 	for (int i = 0; i < 500; i++) {
 		struct job job;
-		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:3::9"),
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN,
+					     echo(OUTSIDE, "2001:db8:2ff:3::9"),
 					     (struct endpoint4){ { 0 }, 0 }),
 				 DROP_TUNNEL_NET_HOST);
 		sent += job.out[0].kind != OUT_NONE;
@@ -207,10 +227,12 @@ static void errors_are_held_back_when_the_budget_is_spent(void **state)
 	assert_int_equal(atomic_load(&p.counters->answers_limited), 400);
 	/* Another tunnel's budget is untouched, and echo replies have none. */
 	struct job job;
-	(void)pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:6::9"), (struct endpoint4){ { 0 }, 0 });
+	(void)pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:6::9"),
+			  (struct endpoint4){ { 0 }, 0 });
 	assert_int_equal(job.out[0].kind, OUT_TUN);
 	job_end(&job);
-	(void)pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:3::1"), (struct endpoint4){ { 0 }, 0 });
+	(void)pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:3::1"),
+			  (struct endpoint4){ { 0 }, 0 });
 	assert_int_equal(job.out[0].kind, OUT_TUN);
 	job_end(&job);
 	pop_end(&p);
@@ -225,9 +247,9 @@ static void without_an_address_of_its_own_popd_says_nothing(void **state)
 	(void)state;
 	memset(&conf.own, 0, sizeof(conf.own));
 	table_set_pop(p.table, &conf);
-	assert_int_equal(
-		pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:30ff::1"), (struct endpoint4){ { 0 }, 0 }),
-		DROP_NO_SUCH_TUNNEL);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:30ff::1"),
+				     (struct endpoint4){ { 0 }, 0 }),
+			 DROP_NO_SUCH_TUNNEL);
 	assert_int_equal(job.out[0].kind, OUT_NONE);
 	job_end(&job);
 	pop_end(&p);
@@ -245,8 +267,9 @@ static struct words words_of(struct pop *p, uint32_t id)
 {
 	const struct tunnel *t = table_by_id(p->table, id);
 
-	return (struct words){ atomic_load(&t->endpoint), atomic_load(&t->path),  atomic_load(&t->newest),
-			       atomic_load(&t->heard),    atomic_load(&t->probe), 0 };
+	return (struct words){ atomic_load(&t->endpoint), atomic_load(&t->path),
+			       atomic_load(&t->newest),   atomic_load(&t->heard),
+			       atomic_load(&t->probe),    0 };
 }
 
 static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters(void **state)
@@ -254,7 +277,8 @@ static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters
 	struct pop p = pop_new();
 	struct packet inner = echo(CLIENT1, OUTSIDE);
 	struct packet good[] = { ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.epoch = NOW + 1)),
-				 ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.epoch = NOW + 1, .sha256 = true)),
+				 ayiya(p.digest, CLIENT1, &inner,
+				       AYIYA_OF(.epoch = NOW + 1, .sha256 = true)),
 				 beat(p.digest, CLIENT2, "sender", NOW + 1, SECRET, "") };
 
 	(void)state;
@@ -266,10 +290,12 @@ static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters
 			struct job job;
 			junk.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
 			/* A hexadecimal digit in capitals is the same digit. */
-			if (is_beat && bit / 8 >= junk.len - 32 && bit % 8 == 5 && good[g].b[bit / 8] > '9')
+			if (is_beat && bit / 8 >= junk.len - 32 && bit % 8 == 5 &&
+			    good[g].b[bit / 8] > '9')
 				continue;
-			enum drop d = pop_run_one(&p, &job, is_beat ? JOB_FROM_HEARTBEAT : JOB_FROM_AYIYA, junk,
-						  at("203.0.113.9", 9));
+			enum drop d = pop_run_one(&p, &job,
+						  is_beat ? JOB_FROM_HEARTBEAT : JOB_FROM_AYIYA,
+						  junk, at("203.0.113.9", 9));
 			struct words after = words_of(&p, is_beat ? 2 : 1);
 			if (d == DROP_NONE || memcmp(&before, &after, sizeof(before)) != 0)
 				fail_msg("packet %zu, bit %zu", g, bit);
@@ -277,9 +303,9 @@ static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters
 			assert_int_equal(job.event, EVENT_NONE);
 			job_end(&job);
 		}
-		assert_int_equal(
-			pop_send(&p, is_beat ? JOB_FROM_HEARTBEAT : JOB_FROM_AYIYA, good[g], at("203.0.113.9", 9)),
-			DROP_NONE);
+		assert_int_equal(pop_send(&p, is_beat ? JOB_FROM_HEARTBEAT : JOB_FROM_AYIYA,
+					  good[g], at("203.0.113.9", 9)),
+				 DROP_NONE);
 		assert_int_equal(table_delete(p.table, 1), 0);
 		table_reclaim(p.table);
 		pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL));
@@ -308,8 +334,8 @@ static void the_secret_does_not_stay_in_the_buffer_of_a_beat(void **state)
 	struct job job;
 
 	(void)state;
-	(void)pop_run_one(&p, &job, JOB_FROM_HEARTBEAT, beat(p.digest, CLIENT2, "sender", NOW, SECRET, ""),
-			  at("192.0.2.2", 1));
+	(void)pop_run_one(&p, &job, JOB_FROM_HEARTBEAT,
+			  beat(p.digest, CLIENT2, "sender", NOW, SECRET, ""), at("192.0.2.2", 1));
 	assert_null(memmem(job.data, job.len, SECRET, strlen(SECRET)));
 	job_end(&job);
 	pop_end(&p);
@@ -336,7 +362,8 @@ static void mix(struct pop *p, struct job *jobs)
 			break;
 		case 1:
 			source = JOB_FROM_HEARTBEAT;
-			packet = beat(p->digest, CLIENT2, "sender", NOW, i % 4 == 1 ? SECRET : "guess", "");
+			packet = beat(p->digest, CLIENT2, "sender", NOW,
+				      i % 4 == 1 ? SECRET : "guess", "");
 			from = at("192.0.2.2", 9);
 			break;
 		case 2:
@@ -345,7 +372,8 @@ static void mix(struct pop *p, struct job *jobs)
 			from = at("203.0.113.3", 0);
 			break;
 		default:
-			packet = ayiya(p->digest, CLIENT1, &inner, AYIYA_OF(.opcode = (uint8_t)(1 + i % 3)));
+			packet = ayiya(p->digest, CLIENT1, &inner,
+				       AYIYA_OF(.opcode = (uint8_t)(1 + i % 3)));
 		}
 		job_init(&jobs[i], source, &packet, from, 0);
 	}
@@ -354,8 +382,9 @@ static void mix(struct pop *p, struct job *jobs)
 static bool is_same_out(const struct out *a, const struct out *b)
 {
 	return a->kind == b->kind &&
-	       (a->kind == OUT_NONE || (a->len == b->len && memcmp(a->data, b->data, a->len) == 0 && a->tos == b->tos &&
-					a->to.addr.v == b->to.addr.v && a->to.port == b->to.port));
+	       (a->kind == OUT_NONE ||
+		(a->len == b->len && memcmp(a->data, b->data, a->len) == 0 && a->tos == b->tos &&
+		 a->to.addr.v == b->to.addr.v && a->to.port == b->to.port));
 }
 
 static void a_batch_does_what_its_packets_do_one_by_one(void **state)
@@ -379,7 +408,8 @@ static void a_batch_does_what_its_packets_do_one_by_one(void **state)
 	}
 	for (enum drop d = 0; d < DROP__COUNT; d++)
 		assert_int_equal(drops_of(&p, d), drops_of(&q, d));
-	assert_int_equal(atomic_load(&p.counters->packets_in), atomic_load(&q.counters->packets_in));
+	assert_int_equal(atomic_load(&p.counters->packets_in),
+			 atomic_load(&q.counters->packets_in));
 	assert_int_equal(atomic_load(&p.counters->bytes_out), atomic_load(&q.counters->bytes_out));
 	for (size_t i = 0; i < MIX; i++) {
 		job_end(&together[i]);
@@ -404,12 +434,15 @@ static void traffic_is_counted_both_ways_and_answers_with_it(void **state)
 	struct pop p = pop_new();
 	const struct tunnel_counters *one = &p.counters->tunnels[table_by_id(p.table, 1)->slot];
 	const struct tunnel_counters *three = &p.counters->tunnels[table_by_id(p.table, 3)->slot];
-	struct packet to_three = echo(CLIENT1, CLIENT3), to_pop = echo(CLIENT1, "2001:db8:2ff:1::1");
+	struct packet to_three = echo(CLIENT1, CLIENT3),
+		      to_pop = echo(CLIENT1, "2001:db8:2ff:1::1");
 
 	(void)state;
-	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, ayiya(p.digest, CLIENT1, &to_three, AYIYA_GOOD), home1()),
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA,
+				  ayiya(p.digest, CLIENT1, &to_three, AYIYA_GOOD), home1()),
 			 DROP_NONE);
-	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, ayiya(p.digest, CLIENT1, &to_pop, AYIYA_GOOD), home1()),
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, ayiya(p.digest, CLIENT1, &to_pop, AYIYA_GOOD),
+				  home1()),
 			 DROP_NONE);
 	assert_int_equal(atomic_load(&one->packets_in), 2);
 	assert_int_equal(atomic_load(&one->bytes_in), 2 * 104);
@@ -464,7 +497,8 @@ static void only_what_is_not_ours_to_judge_is_transit(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct packet inner = ipv6("2001:db8:2ff:3::2", rows[i].destination, 6, rows[i].hops, NULL, 40);
+		struct packet inner = ipv6("2001:db8:2ff:3::2", rows[i].destination, 6,
+					   rows[i].hops, NULL, 40);
 		assert_int_equal(forward_is_transit(table_pop(p.table), inner.b), rows[i].transit);
 	}
 	pop_end(&p);
@@ -473,7 +507,8 @@ static void only_what_is_not_ours_to_judge_is_transit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_move_is_an_event_with_the_place_before_and_a_first_packet_another),
+		cmocka_unit_test(
+			a_move_is_an_event_with_the_place_before_and_a_first_packet_another),
 		cmocka_unit_test(beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel),
 		cmocka_unit_test(packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it),
 		cmocka_unit_test(the_signature_is_answered_in_kind),
@@ -482,7 +517,8 @@ int main(void)
 		cmocka_unit_test(forged_echo_requests_are_not_answered),
 		cmocka_unit_test(errors_are_held_back_when_the_budget_is_spent),
 		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),
-		cmocka_unit_test(any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),
+		cmocka_unit_test(
+			any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),
 		cmocka_unit_test(a_tunnel_without_a_secret_trusts_nobody),
 		cmocka_unit_test(the_secret_does_not_stay_in_the_buffer_of_a_beat),
 		cmocka_unit_test(a_batch_does_what_its_packets_do_one_by_one),

@@ -7,8 +7,8 @@ static struct packet probe_of(struct pop *p, uint32_t id, uint16_t sequence)
 {
 	struct packet probe = { .len = PROBE_LEN };
 
-	probe_build(probe.b, conf_of_tunnel(table_by_id(p->table, id)), p->pipeline.probe_key, 77, sequence,
-		    p->now.mono_us);
+	probe_build(probe.b, conf_of_tunnel(table_by_id(p->table, id)), p->pipeline.probe_key, 77,
+		    sequence, p->now.mono_us);
 	return probe;
 }
 
@@ -48,7 +48,8 @@ static void the_answer_to_a_probe_is_counted_with_its_time_and_no_drop(void **st
 
 	(void)state;
 	for (uint16_t i = 0; i < ARRAY_LEN(trips); i++) {
-		struct packet answer = answer_to_probe(&p, (uint16_t)(0xfffe + i)); /* the sequence goes round */
+		struct packet answer = answer_to_probe(
+			&p, (uint16_t)(0xfffe + i)); /* the sequence goes round */
 		p.now.mono_us += trips[i];
 		assert_int_equal(from_t3(&p, answer), DROP_NONE);
 	}
@@ -66,7 +67,8 @@ static void copies_old_ones_and_forgeries_of_an_answer_are_not_counted(void **st
 {
 	struct pop p = pop_new();
 	const struct tunnel_counters *c = &p.counters->tunnels[table_by_id(p.table, 3)->slot];
-	struct packet first = answer_to_probe(&p, 1), second = answer_to_probe(&p, 2), third = answer_to_probe(&p, 3);
+	struct packet first = answer_to_probe(&p, 1), second = answer_to_probe(&p, 2),
+		      third = answer_to_probe(&p, 3);
 
 	(void)state;
 	assert_int_equal(from_t3(&p, second), DROP_NONE);
@@ -101,7 +103,8 @@ static void an_answer_cut_anywhere_or_with_a_byte_more_is_none(void **state)
 		uint8_t *cut = malloc(len ? len : 1);
 		assert_non_null(cut);
 		memcpy(cut, answer.b + 40, len < PROBE_LEN - 40 ? len : PROBE_LEN - 40);
-		assert_int_equal(probe_is_answer(cut, len, c, p.pipeline.probe_key, p.now.mono_us + 1, &rtt, &word),
+		assert_int_equal(probe_is_answer(cut, len, c, p.pipeline.probe_key,
+						 p.now.mono_us + 1, &rtt, &word),
 				 len == PROBE_LEN - 40);
 		free(cut);
 	}
@@ -117,10 +120,12 @@ static void an_answer_through_another_tunnel_is_worth_nothing(void **state)
 	/* T6's client has seen T3's probe and sends its answer to T3's ::1, then to its own. */
 	memcpy(answer.b + 8, addr("2001:db8:2ff:6::2").b, 16);
 	seal_icmp(&answer);
-	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("203.0.113.6", 0)), DROP_POP_UNUSED);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("203.0.113.6", 0)),
+			 DROP_POP_UNUSED);
 	memcpy(answer.b + 24, addr("2001:db8:2ff:6::1").b, 16);
 	seal_icmp(&answer);
-	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("203.0.113.6", 0)), DROP_POP_UNUSED);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("203.0.113.6", 0)),
+			 DROP_POP_UNUSED);
 	pop_end(&p);
 }
 
@@ -129,9 +134,10 @@ static void probes_to_tunnels_that_cannot_have_one_end_by_name(void **state)
 	static const struct {
 		uint32_t id;
 		enum drop why;
-	} rows[] = {
-		{ 4, DROP_TUNNEL_DISABLED }, { 5, DROP_NO_ENDPOINT }, { 1, DROP_TUNNEL_DOWN }, { 2, DROP_TUNNEL_DOWN }
-	};
+	} rows[] = { { 4, DROP_TUNNEL_DISABLED },
+		     { 5, DROP_NO_ENDPOINT },
+		     { 1, DROP_TUNNEL_DOWN },
+		     { 2, DROP_TUNNEL_DOWN } };
 	struct pop p = pop_new();
 
 	(void)state;

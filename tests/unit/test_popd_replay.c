@@ -16,7 +16,8 @@ static uint64_t place(int who)
 	case A_SHA256:
 		return endpoint_pack(at("192.0.2.1", 4001), ENDPOINT_SHA256);
 	default:
-		return endpoint_pack((struct endpoint4){ { 0xc0000200u + (unsigned)who }, 4001 }, 0);
+		return endpoint_pack((struct endpoint4){ { 0xc0000200u + (unsigned)who }, 4001 },
+				     0);
 	}
 }
 
@@ -36,10 +37,13 @@ static const struct {
 } stories[] = {
 	{ "the first packet sets the endpoint, whatever its place in the window",
 	  { { A, -120, 0, DROP_NONE, A, -120 } } },
-	{ "in order, from one place", { { A, 0, 0, DROP_NONE, A, 0 }, { A, 1, 1, DROP_NONE, A, 1 } } },
+	{ "in order, from one place",
+	  { { A, 0, 0, DROP_NONE, A, 0 }, { A, 1, 1, DROP_NONE, A, 1 } } },
 	{ "several in one second", { { A, 0, 0, DROP_NONE, A, 0 }, { A, 0, 0, DROP_NONE, A, 0 } } },
 	{ "five seconds late is reordering, and the newest stays",
-	  { { A, 0, 0, DROP_NONE, A, 0 }, { A, -5, 0, DROP_NONE, A, 0 }, { A, -6, 0, DROP_REPLAY_STALE, A, 0 } } },
+	  { { A, 0, 0, DROP_NONE, A, 0 },
+	    { A, -5, 0, DROP_NONE, A, 0 },
+	    { A, -6, 0, DROP_REPLAY_STALE, A, 0 } } },
 	{ "a clock that is set back is not locked out at its own place",
 	  { { A, 100, 0, DROP_NONE, A, 100 },
 	    { A, 0, 0, DROP_NONE, A, 100 },
@@ -47,9 +51,13 @@ static const struct {
 	    { A, -6, 0, DROP_REPLAY_STALE, A, 100 },
 	    { A, 15, 20, DROP_NONE, A, 100 } } },
 	{ "a newer packet from elsewhere moves the endpoint",
-	  { { A, 0, 0, DROP_NONE, A, 0 }, { B, 1, 1, DROP_NONE, B, 1 }, { C, 2, 2, DROP_NONE, C, 2 } } },
+	  { { A, 0, 0, DROP_NONE, A, 0 },
+	    { B, 1, 1, DROP_NONE, B, 1 },
+	    { C, 2, 2, DROP_NONE, C, 2 } } },
 	{ "the same second from elsewhere is a replay",
-	  { { A, 0, 0, DROP_NONE, A, 0 }, { B, 0, 0, DROP_REPLAY_MOVE, A, 0 }, { B, 1, 1, DROP_NONE, B, 1 } } },
+	  { { A, 0, 0, DROP_NONE, A, 0 },
+	    { B, 0, 0, DROP_REPLAY_MOVE, A, 0 },
+	    { B, 1, 1, DROP_NONE, B, 1 } } },
 	{ "an older one from elsewhere is a replay, also within five seconds",
 	  { { A, 0, 0, DROP_NONE, A, 0 },
 	    { B, -1, 0, DROP_REPLAY_MOVE, A, 0 },
@@ -69,7 +77,9 @@ static const struct {
 	    { B, 100, 10, DROP_REPLAY_MOVE, A, 100 },
 	    { B, 101, 11, DROP_NONE, B, 101 } } },
 	{ "another hash method at the same place changes the flag, not the place",
-	  { { A, 0, 0, DROP_NONE, A, 0 }, { A_SHA256, 0, 0, DROP_NONE, A_SHA256, 0 }, { A, 1, 1, DROP_NONE, A, 1 } } },
+	  { { A, 0, 0, DROP_NONE, A, 0 },
+	    { A_SHA256, 0, 0, DROP_NONE, A_SHA256, 0 },
+	    { A, 1, 1, DROP_NONE, A, 1 } } },
 	{ "a late packet does not change the flag",
 	  { { A, 0, 0, DROP_NONE, A, 0 }, { A_SHA256, -3, 0, DROP_NONE, A, 0 } } },
 	{ "our own clock was an hour ahead and is right again: the client stays and moves",
@@ -91,16 +101,18 @@ static void every_story_ends_as_it_should(void **state)
 		const struct tunnel_conf *c = conf_of_tunnel(
 			pop_add(&p, conf_new(p.digest, 9, TUNNEL_AYIYA, "2001:db8:2ff:9::", NULL)));
 		struct tunnel *t = table_by_id(p.table, 9);
-		for (size_t s = 0; s < ARRAY_LEN(stories[i].steps) && stories[i].steps[s].from; s++) {
+		for (size_t s = 0; s < ARRAY_LEN(stories[i].steps) && stories[i].steps[s].from;
+		     s++) {
 			const struct step *step = &stories[i].steps[s];
 			uint64_t was = atomic_load(&t->endpoint), before;
 			uint32_t heard = atomic_load(&t->heard), now = (uint32_t)(NOW + step->now);
-			enum drop got = replay_accept(t, c, place(step->from), (uint32_t)(NOW + step->epoch), now,
-						      &before);
-			if (got != step->want || atomic_load(&t->endpoint) != place(step->endpoint) ||
+			enum drop got = replay_accept(t, c, place(step->from),
+						      (uint32_t)(NOW + step->epoch), now, &before);
+			if (got != step->want ||
+			    atomic_load(&t->endpoint) != place(step->endpoint) ||
 			    atomic_load(&t->newest) != (uint32_t)(NOW + step->newest))
-				fail_msg("%s, step %zu: %s, newest %d", stories[i].name, s, drop_name(got),
-					 (int)(atomic_load(&t->newest) - NOW));
+				fail_msg("%s, step %zu: %s, newest %d", stories[i].name, s,
+					 drop_name(got), (int)(atomic_load(&t->newest) - NOW));
 			assert_int_equal(before, was);
 			assert_int_equal(atomic_load(&t->heard), got ? heard : now);
 		}
@@ -124,14 +136,17 @@ static void a_move_forgets_the_path_mtu_and_a_stay_does_not(void **state)
 	struct tunnel *t = table_by_id(p.table, 1);
 	uint64_t before;
 	path_lower(t, atomic_load(&t->endpoint), 1300, NOW);
-	assert_int_equal(replay_accept(t, conf_of_tunnel(t), place(A), NOW, NOW, &before), DROP_NONE);
+	assert_int_equal(replay_accept(t, conf_of_tunnel(t), place(A), NOW, NOW, &before),
+			 DROP_NONE);
 	assert_int_equal(path_mtu(atomic_load(&t->path), NOW), 1300);
-	assert_int_equal(replay_accept(t, conf_of_tunnel(t), place(B), NOW + 1, NOW, &before), DROP_NONE);
+	assert_int_equal(replay_accept(t, conf_of_tunnel(t), place(B), NOW + 1, NOW, &before),
+			 DROP_NONE);
 	assert_int_equal(path_mtu(atomic_load(&t->path), NOW), 0);
 	pop_end(&p);
 }
 
-static void a_packet_judged_by_an_old_configuration_cannot_move_what_has_become_of_the_tunnel(void **state)
+static void a_packet_judged_by_an_old_configuration_cannot_move_what_has_become_of_the_tunnel(
+	void **state)
 {
 	(void)state;
 	struct pop p = pop_new();
@@ -156,7 +171,8 @@ int main(void)
 		cmocka_unit_test(every_story_ends_as_it_should),
 		cmocka_unit_test(the_window_is_120_seconds_either_way),
 		cmocka_unit_test(a_move_forgets_the_path_mtu_and_a_stay_does_not),
-		cmocka_unit_test(a_packet_judged_by_an_old_configuration_cannot_move_what_has_become_of_the_tunnel),
+		cmocka_unit_test(
+			a_packet_judged_by_an_old_configuration_cannot_move_what_has_become_of_the_tunnel),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,8 @@ enum { PAYLOAD = 300, STEP = 100, ROOM = 512 };
 /* A packet with its TCP (with `options` bytes of them) or UDP header and PAYLOAD bytes. */
 static size_t make(uint8_t out[static ROOM], bool tcp, size_t options)
 {
-	size_t header = tcp ? TCP_HEADER + options : UDP_HEADER, len = IPV6_HEADER + header + PAYLOAD;
+	size_t header = tcp ? TCP_HEADER + options : UDP_HEADER,
+	       len = IPV6_HEADER + header + PAYLOAD;
 
 	memset(out, 0, len);
 	out[0] = 0x60;
@@ -38,9 +39,10 @@ static const struct {
 	const char *name;
 	bool tcp;
 	size_t options;
-} kinds[] = {
-	{ "TCP", true, 0 }, { "TCP with options", true, 12 }, { "TCP with all options", true, 40 }, { "UDP", false, 0 }
-};
+} kinds[] = { { "TCP", true, 0 },
+	      { "TCP with options", true, 12 },
+	      { "TCP with all options", true, 40 },
+	      { "UDP", false, 0 } };
 
 static void headers_cut_at_every_byte_begin_nothing(void **state)
 {
@@ -84,7 +86,8 @@ static void a_segment_fits_to_the_byte_and_not_into_one_less(void **state)
 	(void)state;
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		uint8_t p[ROOM];
-		size_t len = make(p, kinds[k].tcp, kinds[k].options), segment = len - PAYLOAD + STEP;
+		size_t len = make(p, kinds[k].tcp, kinds[k].options),
+		       segment = len - PAYLOAD + STEP;
 		uint8_t *exact = malloc(segment);
 		struct segments s;
 		assert_true(segments_begin(&s, p, len, IPV6_HEADER, kinds[k].tcp, STEP));
@@ -92,8 +95,10 @@ static void a_segment_fits_to_the_byte_and_not_into_one_less(void **state)
 		for (size_t n = 0; n < PAYLOAD / STEP; n++) {
 			assert_int_equal(segments_next(&s, exact, segment), segment);
 			assert_int_equal(be16_load(exact + IPV6_AT_LENGTH), segment - IPV6_HEADER);
-			assert_memory_equal(exact + segment - STEP, p + len - PAYLOAD + n * STEP, STEP);
-			assert_int_equal(csum_upper(exact, p[IPV6_AT_NEXT], exact + IPV6_HEADER, segment - IPV6_HEADER),
+			assert_memory_equal(exact + segment - STEP, p + len - PAYLOAD + n * STEP,
+					    STEP);
+			assert_int_equal(csum_upper(exact, p[IPV6_AT_NEXT], exact + IPV6_HEADER,
+						    segment - IPV6_HEADER),
 					 0);
 		}
 		assert_int_equal(segments_next(&s, exact, segment), 0);
@@ -114,7 +119,8 @@ static void flags_and_sequence_go_where_they_belong(void **state)
 	for (size_t n = 0; n < ARRAY_LEN(flags); n++) {
 		assert_true(segments_next(&s, out, sizeof(out)) > 0);
 		assert_int_equal(out[IPV6_HEADER + TCP_AT_FLAGS], flags[n]);
-		assert_int_equal(be32_load(out + IPV6_HEADER + TCP_AT_SEQUENCE), (uint32_t)(0xffffff80 + n * STEP));
+		assert_int_equal(be32_load(out + IPV6_HEADER + TCP_AT_SEQUENCE),
+				 (uint32_t)(0xffffff80 + n * STEP));
 	}
 }
 
@@ -123,7 +129,8 @@ static void the_last_segment_is_what_is_left(void **state)
 {
 	static const struct {
 		size_t step, count, last;
-	} rows[] = { { 150, 2, 150 }, { 151, 2, 149 }, { 149, 3, 2 }, { 300, 1, 300 }, { 301, 1, 300 }, { 1, 300, 1 } };
+	} rows[] = { { 150, 2, 150 }, { 151, 2, 149 }, { 149, 3, 2 },
+		     { 300, 1, 300 }, { 301, 1, 300 }, { 1, 300, 1 } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

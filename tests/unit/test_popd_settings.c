@@ -28,10 +28,13 @@ static void two_addresses_and_a_database_are_enough(void **state)
 
 	(void)state;
 	assert_int_equal(load(MINIMUM DATABASE, &s, error), 0);
-	assert_true(s.ayiya_port == 5072 && s.heartbeat_port == 3740 && s.expiry == 360 && s.report_interval == 10);
-	assert_true(s.tun_mtu == 1480 && s.max_tunnels == 65536 && s.routes && s.log_level == LOG_LEVEL_INFO);
+	assert_true(s.ayiya_port == 5072 && s.heartbeat_port == 3740 && s.expiry == 360 &&
+		    s.report_interval == 10);
+	assert_true(s.tun_mtu == 1480 && s.max_tunnels == 65536 && s.routes &&
+		    s.log_level == LOG_LEVEL_INFO);
 	assert_string_equal(s.tun, "sixxs");
-	assert_string_equal(s.metrics.host, "127.0.0.1"); /* nobody else may look unless the operator says so */
+	assert_string_equal(s.metrics.host,
+			    "127.0.0.1"); /* nobody else may look unless the operator says so */
 	assert_int_equal(s.metrics.port, 9641);
 	assert_true(settings_worker_count(&s, 64) >= 1);
 	s.workers = 5;
@@ -85,9 +88,12 @@ static void dscp_is_copied_zero_or_a_number(void **state)
 	static const struct {
 		const char *text;
 		enum dscp want;
-	} rows[] = { { "", DSCP_COPY },		      { "dscp = copy\n", DSCP_COPY },
-		     { "dscp = zero\n", DSCP_FIXED },	      { "dscp = 0\n", DSCP_FIXED },
-		     { "dscp = 46\n", DSCP_FIXED + 46 },      { "dscp = 63\n", DSCP_LAST } };
+	} rows[] = { { "", DSCP_COPY },
+		     { "dscp = copy\n", DSCP_COPY },
+		     { "dscp = zero\n", DSCP_FIXED },
+		     { "dscp = 0\n", DSCP_FIXED },
+		     { "dscp = 46\n", DSCP_FIXED + 46 },
+		     { "dscp = 63\n", DSCP_LAST } };
 	char error[CONFIG_ERROR_TEXT], text[200];
 
 	(void)state;
@@ -132,10 +138,12 @@ static void a_reload_takes_the_live_keys_only(void **state)
 	(void)state;
 	log_init("test", LOG_LEVEL_ERROR);
 	assert_int_equal(load(MINIMUM DATABASE, &s, error), 0);
-	assert_int_equal(load(MINIMUM "expiry = 60\nlog_level = debug\nreport_interval = 5\nworkers = 7\ntun = other\n"
-				      "statistics_interval = 9\n" DATABASE,
-			      &fresh, error),
-			 0);
+	assert_int_equal(
+		load(MINIMUM
+		     "expiry = 60\nlog_level = debug\nreport_interval = 5\nworkers = 7\ntun = other\n"
+		     "statistics_interval = 9\n" DATABASE,
+		     &fresh, error),
+		0);
 	settings_take_live(&s, &fresh);
 	assert_true(s.expiry == 60 && s.log_level == LOG_LEVEL_DEBUG && s.report_interval == 5 &&
 		    s.statistics_interval == 9);

@@ -34,7 +34,8 @@ static void same_tunnel(struct table *a, struct table *b, uint32_t id)
 	assert_true(x && y);
 	const struct tunnel_conf *c = conf_of_tunnel(x), *d = conf_of_tunnel(y);
 	assert_int_equal(c->route_count, d->route_count);
-	assert_memory_equal(c, d, offsetof(struct tunnel_conf, routes) + c->route_count * sizeof(c->routes[0]));
+	assert_memory_equal(
+		c, d, offsetof(struct tunnel_conf, routes) + c->route_count * sizeof(c->routes[0]));
 	assert_true(atomic_load(&x->endpoint) == atomic_load(&y->endpoint));
 	assert_int_equal(atomic_load(&x->heard), atomic_load(&y->heard));
 	assert_int_equal(atomic_load(&x->newest), atomic_load(&y->newest));
@@ -86,8 +87,8 @@ static void an_empty_table_can_be_written_too(void **state)
 }
 
 /* After a refusal the table is as good as new. */
-static void assert_refused(struct table *t, struct digest_ctx *d, const uint8_t *bytes, size_t len, int want,
-			   const char *what)
+static void assert_refused(struct table *t, struct digest_ctx *d, const uint8_t *bytes, size_t len,
+			   int want, const char *what)
 {
 	static const struct pop_conf nobody;
 	struct snapshot_head got = { "untouched", 1, 2 };
@@ -111,7 +112,8 @@ static void cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused(void **st
 	for (size_t cut = 0; cut < len; cut++) {
 		uint8_t *exact = malloc(cut ? cut : 1);
 		memcpy(exact, bytes, cut);
-		assert_refused(t, p.digest, exact, cut, cut < 12 ? -ERR_FORMAT : -ERR_TRUNCATED, "cut");
+		assert_refused(t, p.digest, exact, cut, cut < 12 ? -ERR_FORMAT : -ERR_TRUNCATED,
+			       "cut");
 		free(exact);
 	}
 	memcpy(copy, bytes, len);
@@ -130,7 +132,13 @@ static void cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused(void **st
 
 /* Where things stand in the fixture's snapshot: the head of 92 bytes with two prefixes before the count, then T1 with
  * two routes. */
-enum { AT_VERSION = 8, AT_PREFIXES = 86, AT_FIRST_PREFIX = 88, AT_COUNT = 88 + 2 * 17, AT_T1 = AT_COUNT + 4 };
+enum {
+	AT_VERSION = 8,
+	AT_PREFIXES = 86,
+	AT_FIRST_PREFIX = 88,
+	AT_COUNT = 88 + 2 * 17,
+	AT_T1 = AT_COUNT + 4
+};
 
 static const struct {
 	const char *name;
@@ -205,15 +213,18 @@ static void the_journal_brings_endpoints_up_to_where_it_is_torn(void **state)
 		struct journal_entry back;
 		journal_encode(&entries[i], journal + i * JOURNAL_RECORD);
 		assert_int_equal(journal_decode(journal + i * JOURNAL_RECORD, &back), 0);
-		assert_true(back.tunnel == entries[i].tunnel && back.endpoint == entries[i].endpoint &&
+		assert_true(back.tunnel == entries[i].tunnel &&
+			    back.endpoint == entries[i].endpoint &&
 			    back.newest == entries[i].newest && back.heard == entries[i].heard);
 	}
 	for (size_t len = 0; len < sizeof(journal); len++) {
 		struct pop q = pop_new();
 		uint8_t *torn = malloc(len ? len : 1);
 		memcpy(torn, journal, len);
-		assert_int_equal(journal_apply(q.table, torn, len), len / JOURNAL_RECORD * JOURNAL_RECORD);
-		uint64_t want = len < JOURNAL_RECORD ? endpoint_pack(at("192.0.2.1", 4001), 0) : entries[0].endpoint;
+		assert_int_equal(journal_apply(q.table, torn, len),
+				 len / JOURNAL_RECORD * JOURNAL_RECORD);
+		uint64_t want = len < JOURNAL_RECORD ? endpoint_pack(at("192.0.2.1", 4001), 0)
+						     : entries[0].endpoint;
 		assert_true(atomic_load(&table_by_id(q.table, 1)->endpoint) == want);
 		free(torn);
 		pop_end(&q);
@@ -252,8 +263,9 @@ static void ten_thousand_tunnels_are_written_and_read_in_a_moment(void **state)
 		char net[IP6_TEXT], routed[PREFIX6_TEXT];
 		snprintf(net, sizeof(net), "2001:db8:2ff:%x::", i);
 		snprintf(routed, sizeof(routed), "2001:db8:2ff:%x::/64", i | 0x8000);
-		assert_int_equal(
-			table_set(t, conf_new(d, i + 1, TUNNEL_AYIYA, net, (const char *const[]){ routed, NULL })), 0);
+		assert_int_equal(table_set(t, conf_new(d, i + 1, TUNNEL_AYIYA, net,
+						       (const char *const[]){ routed, NULL })),
+				 0);
 	}
 	double start = seconds();
 	uint8_t *bytes = encode(t, &len);
@@ -261,8 +273,8 @@ static void ten_thousand_tunnels_are_written_and_read_in_a_moment(void **state)
 	assert_int_equal(snapshot_decode(u, d, bytes, len, &got), 0);
 	double end = seconds();
 	assert_int_equal(table_count(u), N);
-	print_message("%d tunnels: %zu bytes, written in %.4f s, read in %.4f s\n", N, len, middle - start,
-		      end - middle);
+	print_message("%d tunnels: %zu bytes, written in %.4f s, read in %.4f s\n", N, len,
+		      middle - start, end - middle);
 	assert_true(end - start < 2);
 	free(bytes);
 	table_free(t);

@@ -52,8 +52,10 @@ static void a_quarter_is_one_entry_however_often_it_grows(void **state)
 	const struct statbook_entry *e = taken(b, &n);
 	assert_int_equal(n, 3);
 	for (uint32_t t = 1; t <= 3; t++, e++) {
-		assert_true(e->tunnel == t && e->day == DAY && e->quarter == 17 && e->value[MEASURE_PACKETS_IN] == 5);
-		assert_true(e->value[MEASURE_RTT_MIN] == 1000 * t && e->value[MEASURE_RTT_MAX] == 1000 * t + 4);
+		assert_true(e->tunnel == t && e->day == DAY && e->quarter == 17 &&
+			    e->value[MEASURE_PACKETS_IN] == 5);
+		assert_true(e->value[MEASURE_RTT_MIN] == 1000 * t &&
+			    e->value[MEASURE_RTT_MAX] == 1000 * t + 4);
 		assert_int_equal(e->value[MEASURE_RTT_SUM], 5000 * t + 10);
 	}
 	statbook_free(b);
@@ -98,7 +100,8 @@ static void round_trips_stay_right_when_entries_become_one(void **state)
 	assert_true(e[0].value[MEASURE_SENT] == 4 && e[0].value[MEASURE_RECEIVED] == 3);
 	assert_true(e[0].value[MEASURE_RTT_MIN] == 300 && e[0].value[MEASURE_RTT_SUM] == 1900 &&
 		    e[0].value[MEASURE_RTT_MAX] == 900);
-	assert_true(e[1].day == DAY + 1 && e[1].quarter == 0 && e[1].value[MEASURE_RTT_MIN] == 5000);
+	assert_true(e[1].day == DAY + 1 && e[1].quarter == 0 &&
+		    e[1].value[MEASURE_RTT_MIN] == 5000);
 	statbook_free(b);
 }
 

@@ -56,22 +56,24 @@ static void growth_is_told_once_by_tunnel_and_quarter(void **state)
 	add(&counters_of(&p, 2)->packets_out, 3);
 	count_drop(p.counters, DROP_HOP_LIMIT, table_by_id(p.table, 2)->slot, 2, 0, NOW);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
-	assert_int_equal(stats_waiting(s), 3); /* the same quarter: one entry a tunnel, and one of the drop */
+	assert_int_equal(stats_waiting(s),
+			 3); /* the same quarter: one entry a tunnel, and one of the drop */
 	add(&counters_of(&p, 1)->packets_in, 1);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(1));
 
 	const struct stats_batch *b = stats_batch(s);
 	assert_int_equal(b->n, 3);
 	assert_int_equal(b->number, 1);
-	assert_true(b->entries[0].tunnel == 1 && b->entries[0].day == DAY && b->entries[0].quarter == QUARTER);
+	assert_true(b->entries[0].tunnel == 1 && b->entries[0].day == DAY &&
+		    b->entries[0].quarter == QUARTER);
 	assert_true(value(b, 0, MEASURE_PACKETS_IN) == 7 && value(b, 0, MEASURE_BYTES_IN) == 500);
 	assert_true(b->entries[1].tunnel == 2 && value(b, 1, MEASURE_PACKETS_OUT) == 3 &&
 		    value(b, 1, MEASURE_DROPS) == 1);
 	assert_true(b->entries[2].tunnel == 1 && b->entries[2].quarter == QUARTER + 1 &&
 		    value(b, 2, MEASURE_PACKETS_IN) == 1);
 	assert_int_equal(b->n_drops, 1);
-	assert_true(b->drops[0].tunnel == 2 && b->drops[0].day == DAY && b->drops[0].why == DROP_HOP_LIMIT &&
-		    b->drops[0].packets == 1);
+	assert_true(b->drops[0].tunnel == 2 && b->drops[0].day == DAY &&
+		    b->drops[0].why == DROP_HOP_LIMIT && b->drops[0].packets == 1);
 	stats_acknowledge(s);
 	assert_null(stats_batch(s));
 	stats_free(s);
@@ -90,7 +92,8 @@ static void a_batch_stays_as_it_is_until_it_is_acknowledged(void **state)
 	add(&counters_of(&p, 1)->packets_in, 4); /* while the batch is under way */
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
 	const struct stats_batch *again = stats_batch(s);
-	assert_true(again->number == 1 && again->n == 1 && value(again, 0, MEASURE_PACKETS_IN) == 5);
+	assert_true(again->number == 1 && again->n == 1 &&
+		    value(again, 0, MEASURE_PACKETS_IN) == 5);
 	assert_int_equal(stats_waiting(s), 2);
 	stats_acknowledge(s);
 	const struct stats_batch *next = stats_batch(s);
@@ -126,7 +129,8 @@ static void round_trip_times_are_kept_as_least_sum_and_most(void **state)
 static void two_workers_count_as_one(void **state)
 {
 	struct pop p = pop_new();
-	struct counters *second = counters_create(FIXTURE_TUNNELS), *both[] = { p.counters, second };
+	struct counters *second = counters_create(FIXTURE_TUNNELS),
+			*both[] = { p.counters, second };
 	struct stats *s = stats_new();
 
 	(void)state;
@@ -171,8 +175,8 @@ static void the_books_are_bounded_and_keep_every_sum(void **state)
 	for (int day = 0; day < DAYS; day++) {
 		for (uint32_t id = 1; id <= 6; id++) {
 			add(&counters_of(&p, id)->packets_in, id);
-			count_drop(p.counters, day % 2 ? DROP_HOP_LIMIT : DROP_TOO_BIG, table_by_id(p.table, id)->slot,
-				   id, 0, NOW);
+			count_drop(p.counters, day % 2 ? DROP_HOP_LIMIT : DROP_TOO_BIG,
+				   table_by_id(p.table, id)->slot, id, 0, NOW);
 		}
 		answer_probe(&p, 1, 1000 + (uint32_t)day);
 		stats_collect(s, p.table, &p.counters, 1, in_quarter(96 * day));
@@ -211,9 +215,11 @@ static void drops_no_tunnel_is_charged_with_are_the_pops(void **state)
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
 	const struct stats_batch *b = stats_batch(s);
 	assert_true(b->n == 2 && b->n_drops == 2);
-	assert_true(b->entries[0].tunnel == 1 && value(b, 0, MEASURE_DROPS) == 1 && b->drops[0].tunnel == 1);
+	assert_true(b->entries[0].tunnel == 1 && value(b, 0, MEASURE_DROPS) == 1 &&
+		    b->drops[0].tunnel == 1);
 	assert_true(b->entries[1].tunnel == 0 && value(b, 1, MEASURE_DROPS) == 5);
-	assert_true(b->drops[1].tunnel == 0 && b->drops[1].why == DROP_TUNNEL_UNKNOWN && b->drops[1].packets == 5);
+	assert_true(b->drops[1].tunnel == 0 && b->drops[1].why == DROP_TUNNEL_UNKNOWN &&
+		    b->drops[1].packets == 5);
 	stats_acknowledge(s);
 
 	/* what a tunnel had not told when it went */
@@ -222,8 +228,8 @@ static void drops_no_tunnel_is_charged_with_are_the_pops(void **state)
 	counters_clear_slot(p.counters, slot);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
 	b = stats_batch(s);
-	assert_true(b->n == 1 && b->n_drops == 1 && b->drops[0].tunnel == 0 && b->drops[0].why == DROP_HOP_LIMIT &&
-		    b->drops[0].packets == 1);
+	assert_true(b->n == 1 && b->n_drops == 1 && b->drops[0].tunnel == 0 &&
+		    b->drops[0].why == DROP_HOP_LIMIT && b->drops[0].packets == 1);
 	stats_free(s);
 	pop_end(&p);
 }
@@ -254,7 +260,8 @@ static void drops_that_come_round_stay_right(void **state)
 
 	(void)state;
 	count_drop(p.counters, DROP_HOP_LIMIT, slot, 1, 0, NOW);
-	struct tunnel_drops *own = &p.counters->tunnel_drops[atomic_load(&p.counters->tunnels[slot].drops) - 1];
+	struct tunnel_drops
+		*own = &p.counters->tunnel_drops[atomic_load(&p.counters->tunnels[slot].drops) - 1];
 	atomic_store(&own->count, UINT32_MAX - 1);
 	atomic_store(&p.counters->drops[DROP_HOP_LIMIT].count, UINT32_MAX - 1);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
@@ -264,7 +271,8 @@ static void drops_that_come_round_stay_right(void **state)
 		count_drop(p.counters, DROP_HOP_LIMIT, slot, 1, 0, NOW);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
 	const struct stats_batch *b = stats_batch(s);
-	assert_true(b->n == 1 && b->n_drops == 1 && value(b, 0, MEASURE_DROPS) == 4 && b->drops[0].packets == 4);
+	assert_true(b->n == 1 && b->n_drops == 1 && value(b, 0, MEASURE_DROPS) == 4 &&
+		    b->drops[0].packets == 4);
 	stats_free(s);
 	pop_end(&p);
 }
@@ -277,7 +285,8 @@ static void columns_are_postgresql_arrays(void **state)
 		.n_drops = 2,
 		.entries = { { 7, DAY, 95, { 3, 2, 100, 200, 300, 1, 2, 3, 4, UINT64_MAX } },
 			     { 8, 0, QUARTER_NONE, { 1 } } },
-		.drops = { { 7, DAY, DROP_HOP_LIMIT, 12 }, { 0, DAY, DROP_TUNNEL_UNKNOWN, UINT64_MAX } },
+		.drops = { { 7, DAY, DROP_HOP_LIMIT, 12 },
+			   { 0, DAY, DROP_TUNNEL_UNKNOWN, UINT64_MAX } },
 	};
 	static const char *const expected[STATS_COLUMNS] = {
 		[STATS_TUNNEL] = "{7,8}",
@@ -334,11 +343,13 @@ static void reasons_are_told_in_one_order_and_fit_the_database(void **state)
 
 	(void)state;
 	assert_ptr_equal(strstr(names, "{\"outer-short\",\"outer-martian\","), names);
-	assert_ptr_equal(strstr(sentences, "{\"the packet ends before its tunnel header does\","), sentences);
+	assert_ptr_equal(strstr(sentences, "{\"the packet ends before its tunnel header does\","),
+			 sentences);
 	assert_string_equal(names + strlen(names) - 11, "\"internal\"}");
 	for (enum drop d = DROP_NONE + 1; d < DROP__COUNT; d++) {
 		assert_true(strlen(drop_name(d)) <= 40 && strlen(drop_text(d)) <= 200);
-		assert_int_equal(strspn(drop_name(d), "abcdefghijklmnopqrstuvwxyz0123456789-"), strlen(drop_name(d)));
+		assert_int_equal(strspn(drop_name(d), "abcdefghijklmnopqrstuvwxyz0123456789-"),
+				 strlen(drop_name(d)));
 	}
 	free(names);
 	free(sentences);

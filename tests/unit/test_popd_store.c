@@ -283,13 +283,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_saved_is_found_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_move_after_the_snapshot_is_found_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_kill_at_any_moment_of_a_snapshot_loses_no_move, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_snapshot_that_fails_keeps_the_journal, setup, teardown),
-		cmocka_unit_test_setup_teardown(changed_epochs_reach_the_journal_without_being_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_damaged_snapshot_is_set_aside_and_popd_starts_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_move_after_the_snapshot_is_found_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_kill_at_any_moment_of_a_snapshot_loses_no_move,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_snapshot_that_fails_keeps_the_journal, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(changed_epochs_reach_the_journal_without_being_told,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_damaged_snapshot_is_set_aside_and_popd_starts_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_pops_snapshot_is_not_ours, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_torn_journal_is_good_up_to_the_tear, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_torn_journal_is_good_up_to_the_tear, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

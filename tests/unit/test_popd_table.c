@@ -72,7 +72,8 @@ static uint32_t naive_lookup(const struct entry *list, const struct ip6 *ip, enu
 /* Few distinct prefixes, nested and neighbouring, so that they clash, shadow one another and share hash places. */
 static struct prefix6 any_prefix(bool net)
 {
-	static const uint8_t lens[] = { 0, 16, 32, 40, 47, 48, 48, 52, 56, 60, 63, 64, 64, 65, 80, 96, 127, 128 };
+	static const uint8_t lens[] = { 0,  16, 32, 40, 47, 48, 48, 52,  56,
+					60, 63, 64, 64, 65, 80, 96, 127, 128 };
 	struct prefix6 p = { .len = net ? 64 : lens[any(ARRAY_LEN(lens))] };
 
 	p.addr = (struct ip6){ { 0x20, 0x01, 0x0d, 0xb8 } };
@@ -204,19 +205,23 @@ static void a_refused_change_leaves_everything_as_it_was(void **state)
 	const struct tunnel_conf *before = conf_of_tunnel(table_by_id(p.table, 1));
 
 	(void)state;
-	static const char *const taken[] = { "2001:db8:3001::/48", "2001:db8:3009::/48", "2001:db8:3003::/48", NULL };
-	assert_int_equal(table_set(p.table, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", taken)),
-			 -ERR_EXISTS);
+	static const char *const taken[] = { "2001:db8:3001::/48", "2001:db8:3009::/48",
+					     "2001:db8:3003::/48", NULL };
+	assert_int_equal(
+		table_set(p.table, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", taken)),
+		-ERR_EXISTS);
 	assert_ptr_equal(conf_of_tunnel(table_by_id(p.table, 1)), before);
 	struct ip6 ip = addr("2001:db8:3009::1");
 	assert_int_equal(table_lookup(p.table, &ip).kind, ROUTE_NONE);
 	ip = addr("2001:db8:3001::1");
 	assert_ptr_equal(table_lookup(p.table, &ip).conf, before);
 	static const char *const twice[] = { "2001:db8:3009::/48", "2001:db8:3009::/48", NULL };
-	assert_int_equal(table_set(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA, "2001:db8:2ff:9::", twice)),
-			 -ERR_EXISTS);
+	assert_int_equal(
+		table_set(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA, "2001:db8:2ff:9::", twice)),
+		-ERR_EXISTS);
 	static const char *const own_net[] = { "2001:db8:2ff:9::/64", NULL };
-	assert_int_equal(table_set(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA, "2001:db8:2ff:9::", own_net)),
+	assert_int_equal(table_set(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA,
+						     "2001:db8:2ff:9::", own_net)),
 			 -ERR_EXISTS);
 	assert_null(table_by_id(p.table, 9));
 	pop_end(&p);
@@ -235,7 +240,8 @@ static void endpoint_and_epoch_survive_a_change_unless_the_type_changes(void **s
 	assert_int_equal(conf_of_tunnel(t)->mtu, 1480);
 	assert_true(atomic_load(&t->endpoint) == endpoint && atomic_load(&t->newest) == NOW - 10);
 	pop_add(&p, conf_new(p.digest, 1, TUNNEL_HEARTBEAT, "2001:db8:2ff:11::", NULL));
-	assert_true(atomic_load(&t->endpoint) == 0 && atomic_load(&t->newest) == 0 && atomic_load(&t->heard) == 0);
+	assert_true(atomic_load(&t->endpoint) == 0 && atomic_load(&t->newest) == 0 &&
+		    atomic_load(&t->heard) == 0);
 	pop_end(&p);
 }
 
@@ -252,7 +258,8 @@ static void a_static_endpoint_is_what_the_configuration_says(void **state)
 	pop_add(&p, c);
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	assert_true(atomic_load(&t->path) == 0);
-	assert_int_equal(table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, NOW), 0);
+	assert_int_equal(table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, NOW),
+			 0);
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	pop_end(&p);
 }
@@ -282,8 +289,11 @@ static void only_what_is_possible_and_newer_is_restored(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct pop p = pop_new();
 		uint64_t word = endpoint_pack(at(rows[i].address, rows[i].port), rows[i].flags);
-		assert_int_equal(table_restore(p.table, rows[i].id, word, (uint32_t)(NOW + rows[i].newest), NOW), 0);
-		if ((atomic_load(&table_by_id(p.table, rows[i].id)->endpoint) == word) != rows[i].taken)
+		assert_int_equal(table_restore(p.table, rows[i].id, word,
+					       (uint32_t)(NOW + rows[i].newest), NOW),
+				 0);
+		if ((atomic_load(&table_by_id(p.table, rows[i].id)->endpoint) == word) !=
+		    rows[i].taken)
 			fail_msg("%s", rows[i].name);
 		assert_int_equal(table_restore(p.table, 777, word, NOW, NOW), -ERR_NOT_FOUND);
 		pop_end(&p);
@@ -325,7 +335,9 @@ static void a_slot_comes_back_when_no_worker_can_know_it(void **state)
 	assert_int_equal(freed[0], slot);
 	assert_true(atomic_load(&t->endpoint) == 0 && atomic_load(&t->newest) == 0);
 	table_worker_leave(p.table, 0);
-	assert_int_equal(pop_add(&p, conf_new(p.digest, 20, TUNNEL_AYIYA, "2001:db8:2ff:20::", NULL))->slot, slot);
+	assert_int_equal(
+		pop_add(&p, conf_new(p.digest, 20, TUNNEL_AYIYA, "2001:db8:2ff:20::", NULL))->slot,
+		slot);
 	pop_end(&p);
 }
 
@@ -343,7 +355,8 @@ static void a_full_table_says_so_and_takes_one_more_when_one_is_gone(void **stat
 	struct ip6 ip = addr("2001:db8:4::2");
 	assert_int_equal(table_lookup(t, &ip).kind, ROUTE_NONE);
 	assert_int_equal(table_delete(t, 2), 0);
-	assert_int_equal(table_set(t, conf_new(digest_ctx, 9, TUNNEL_AYIYA, "2001:db8:9::", NULL)), 0);
+	assert_int_equal(table_set(t, conf_new(digest_ctx, 9, TUNNEL_AYIYA, "2001:db8:9::", NULL)),
+			 0);
 	assert_int_equal(table_count(t), 3);
 	table_free(t);
 }
@@ -362,7 +375,8 @@ static void ids_are_found_after_any_order_of_coming_and_going(void **state)
 			assert_int_equal(table_delete(t, id), 0);
 		} else {
 			snprintf(net, sizeof(net), "2001:db8:%x::", i);
-			assert_int_equal(table_set(t, conf_new(digest_ctx, id, TUNNEL_AYIYA, net, NULL)), 0);
+			assert_int_equal(
+				table_set(t, conf_new(digest_ctx, id, TUNNEL_AYIYA, net, NULL)), 0);
 		}
 		there[i] = !there[i];
 		uint32_t probe = any(N);
@@ -400,7 +414,8 @@ static void the_pops_own_prefixes_and_addresses_are_known(void **state)
 	table_set_pop(p.table, &conf);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ip6 ip = addr(rows[i].address);
-		if (pop_owns(table_pop(p.table), &ip) != rows[i].owns || pop_is(table_pop(p.table), &ip) != rows[i].is)
+		if (pop_owns(table_pop(p.table), &ip) != rows[i].owns ||
+		    pop_is(table_pop(p.table), &ip) != rows[i].is)
 			fail_msg("%s", rows[i].address);
 	}
 	for (int i = 0; i < 5; i++) /* published again and again */
@@ -444,7 +459,8 @@ static void ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_
 	enum { N = 10000 };
 	size_t before = resident();
 	double start = seconds();
-	struct table *t = table_create(1 << 20, 2, zero_seed); /* room for a million costs nothing until used */
+	struct table *t = table_create(1 << 20, 2,
+				       zero_seed); /* room for a million costs nothing until used */
 	struct counters *workers[2] = { counters_create(1 << 20), counters_create(1 << 20) };
 
 	(void)state;
@@ -463,8 +479,9 @@ static void ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_
 	size_t usual = resident() - before;
 	touch_counters(workers[1], t, true);
 	size_t bytes = resident() - before;
-	print_message("%d tunnels: %.3f s; bytes each: %zu usually, %zu at most, of which table %zu\n", N, took,
-		      usual / N, bytes / N, table_memory(t) / N);
+	print_message(
+		"%d tunnels: %.3f s; bytes each: %zu usually, %zu at most, of which table %zu\n", N,
+		took, usual / N, bytes / N, table_memory(t) / N);
 #ifndef __SANITIZE_ADDRESS__
 	assert_true(bytes / N < 1024);
 #endif
@@ -477,7 +494,8 @@ static void ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_each),
+		cmocka_unit_test(
+			ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_each),
 		cmocka_unit_test(lookups_find_what_a_naive_list_finds),
 		cmocka_unit_test(no_address_has_no_route),
 		cmocka_unit_test(a_refused_change_leaves_everything_as_it_was),

@@ -57,8 +57,8 @@ static void note(void *arg, const struct table_prefix *p, enum table_prefix_chan
 	}
 }
 
-static void check_one(struct copy *copy, const struct tunnel *t, const struct tunnel_conf *c, struct prefix6 p,
-		      bool net)
+static void check_one(struct copy *copy, const struct tunnel *t, const struct tunnel_conf *c,
+		      struct prefix6 p, bool net)
 {
 	const struct table_prefix *there = find(copy, &p);
 
@@ -88,7 +88,8 @@ static void check_copy(struct table *t, struct copy *copy)
 /* So few that tunnels take over from each other, and a /64 is now the tunnel's own and now routed. */
 static struct prefix6 any_prefix(bool net)
 {
-	struct prefix6 p = { .addr = addr("2001:db8::"), .len = net || any(2) ? 64 : (uint8_t)(any(2) ? 48 : 128) };
+	struct prefix6 p = { .addr = addr("2001:db8::"),
+			     .len = net || any(2) ? 64 : (uint8_t)(any(2) ? 48 : 128) };
 
 	p.addr.b[7] = (uint8_t)any(24);
 	p.addr = ip6_mask(&p.addr, p.len);
@@ -192,8 +193,10 @@ static void the_plain_word_says_what_the_configuration_allows(void **state)
 	(void)state;
 	assert_int_equal(plain_of(p.table, 1), 0);
 	assert_int_equal(plain_of(p.table, 2), UINT64_C(2) << 32 | 1280 << 16);
-	assert_int_equal(plain_of(p.table, 3), UINT64_C(3) << 32 | 1280 << 16 | TUNNEL_PLAIN_STATIC);
-	assert_int_equal(plain_of(p.table, 6), UINT64_C(6) << 32 | 1480 << 16 | TUNNEL_PLAIN_STATIC);
+	assert_int_equal(plain_of(p.table, 3),
+			 UINT64_C(3) << 32 | 1280 << 16 | TUNNEL_PLAIN_STATIC);
+	assert_int_equal(plain_of(p.table, 6),
+			 UINT64_C(6) << 32 | 1480 << 16 | TUNNEL_PLAIN_STATIC);
 	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL);
 	c->static_endpoint = addr4("203.0.113.3");
 	c->enabled = false;

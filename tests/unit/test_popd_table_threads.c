@@ -33,7 +33,8 @@ static void net_of(unsigned i, bool churning, unsigned variant, char out[static 
 	snprintf(out, IP6_TEXT, "2001:db8:2ff:%x::", (churning ? 0x1000 + variant * 0x100 : 0) + i);
 }
 
-static struct tunnel_conf *conf_at(struct digest_ctx *d, unsigned i, bool churning, unsigned variant)
+static struct tunnel_conf *conf_at(struct digest_ctx *d, unsigned i, bool churning,
+				   unsigned variant)
 {
 	char net[IP6_TEXT], one[PREFIX6_TEXT], two[PREFIX6_TEXT];
 
@@ -42,11 +43,16 @@ static struct tunnel_conf *conf_at(struct digest_ctx *d, unsigned i, bool churni
 	unsigned place = (churning ? 0x4000 : 0x3000) + i;
 	snprintf(one, sizeof(one), "2001:db8:%x:8000::/%u", place, 49 + variant);
 	snprintf(two, sizeof(two), "2001:db8:%x:%x::/64", place, variant);
-	const char *routes[3] = { variant % 2 ? two : one, variant % 3 ? NULL : variant % 2 ? one : two, NULL };
+	const char *routes[3] = { variant % 2 ? two : one,
+				  variant % 3   ? NULL
+				  : variant % 2 ? one
+						: two,
+				  NULL };
 	return conf_new(d, 1 + i + (churning ? 100 : 0), TUNNEL_AYIYA, net, routes);
 }
 
-static struct packet packet_from(struct digest_ctx *d, unsigned i, bool churning, unsigned to, uint32_t epoch)
+static struct packet packet_from(struct digest_ctx *d, unsigned i, bool churning, unsigned to,
+				 uint32_t epoch)
 {
 	char net[IP6_TEXT], client[IP6_TEXT + 2], other[IP6_TEXT], target[IP6_TEXT + 2];
 
@@ -71,8 +77,8 @@ static const char *check_job(const struct job *job, const struct packet *packet,
 	return NULL;
 }
 
-static void run_batch(struct reader *r, struct job *jobs, uint8_t (*buffers)[JOB_HEADROOM + 512 + JOB_TAILROOM],
-		      unsigned round)
+static void run_batch(struct reader *r, struct job *jobs,
+		      uint8_t (*buffers)[JOB_HEADROOM + 512 + JOB_TAILROOM], unsigned round)
 {
 	const struct packet *packets[BATCH];
 
@@ -83,7 +89,8 @@ static void run_batch(struct reader *r, struct job *jobs, uint8_t (*buffers)[JOB
 		jobs[i] = (struct job){ .source = JOB_FROM_AYIYA,
 					.data = buffers[i] + JOB_HEADROOM,
 					.len = (uint32_t)packets[i]->len,
-					.from = { { 0xc0000201 + (i == 5 ? r->number : 0) }, 4000 } };
+					.from = { { 0xc0000201 + (i == 5 ? r->number : 0) },
+						  4000 } };
 	}
 	table_worker_enter(r->shared->table, r->number);
 	pipeline_run(&r->pipeline, jobs, BATCH, (struct timestamp){ NOW, round });
@@ -117,14 +124,15 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 		(void)table_delete(s->table, 101 + which);
 	else if (table_set(s->table, conf_at(d, which, true, i % 4)) != 0)
 		table_reclaim(s->table);
-	if (i % 7 == 0) { /* a change that keeps the tunnel: the readers must not lose it for a moment */
+	if (i % 7 ==
+	    0) { /* a change that keeps the tunnel: the readers must not lose it for a moment */
 		struct tunnel_conf *c = conf_at(d, i % STABLE, false, i / 7 % 4);
 		assert_int_equal(table_set(s->table, c), 0);
 	}
 	/* As from a journal; one that was deleted is not there, and what it was told stays without effect. */
 	if (i % 4 == 1)
-		(void)table_restore(s->table, 101 + (i + 5) % CHURNING, endpoint_pack(at("192.0.2.77", 7), 0),
-				    NOW - 5 + i % 3, NOW);
+		(void)table_restore(s->table, 101 + (i + 5) % CHURNING,
+				    endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3, NOW);
 	if (i % 50 == 0)
 		table_set_pop(s->table, &pop);
 	if (i % 3 == 0)
@@ -145,9 +153,10 @@ static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
 	assert_int_equal(digest_init(), 0);
 	d = digest_ctx_create();
 	s.table = table_create(CAPACITY, READERS, seed);
-	struct pop_conf pop = {
-		.ipv4 = { POP_IPV4 }, .own = addr("2001:db8:2ff:ffff::1"), .prefix_count = 1, .tunnel_prefix_count = 1
-	};
+	struct pop_conf pop = { .ipv4 = { POP_IPV4 },
+				.own = addr("2001:db8:2ff:ffff::1"),
+				.prefix_count = 1,
+				.tunnel_prefix_count = 1 };
 	pop.prefixes[0] = prefix("2001:db8::/32");
 	table_set_pop(s.table, &pop);
 	for (unsigned i = 0; i < STABLE; i++) {
@@ -203,7 +212,8 @@ struct watcher {
 	struct moving *moving;
 	unsigned number;
 	pthread_t thread;
-	_Atomic unsigned at_rest[2]; /* how often it looked while the prefix stayed where it was, by owner */
+	_Atomic unsigned
+		at_rest[2]; /* how often it looked while the prefix stayed where it was, by owner */
 	_Atomic(const char *) fault;
 };
 
@@ -214,8 +224,10 @@ static uint32_t owner_at_rest(unsigned round)
 
 static const char *judge(const struct route *r, unsigned before, unsigned after)
 {
-	static const char *const faults[] = { "a route is missing", "a route is nobody's who ever had it",
-					      "a prefix was not its owner's", "a route is not of its tunnel" };
+	static const char *const faults[] = { "a route is missing",
+					      "a route is nobody's who ever had it",
+					      "a prefix was not its owner's",
+					      "a route is not of its tunnel" };
 
 	if (r->kind != ROUTE_SUBNET || !r->tunnel || !r->conf)
 		return faults[0];
@@ -268,7 +280,8 @@ static bool have_rested(struct watcher *watchers)
 
 	(void)sched_yield();
 	for (unsigned i = 0; i < READERS; i++)
-		if ((atomic_load(&watchers[i].at_rest[0]) < ENOUGH || atomic_load(&watchers[i].at_rest[1]) < ENOUGH) &&
+		if ((atomic_load(&watchers[i].at_rest[0]) < ENOUGH ||
+		     atomic_load(&watchers[i].at_rest[1]) < ENOUGH) &&
 		    !atomic_load(&watchers[i].fault))
 			return false;
 	return true;
@@ -281,10 +294,12 @@ static void set_owner(struct moving *m, struct digest_ctx *d, uint32_t id, bool 
 
 	snprintf(net, sizeof(net), "2001:db8:2ff:%x::", (unsigned)id);
 	snprintf(own, sizeof(own), "2001:db8:2ff:%x::/64", 0x8000u + (unsigned)id);
-	snprintf(other, sizeof(other), "2001:db8:31%02x:%x::/%u", i % 256, (unsigned)id << 8, 57 + i % 5);
+	snprintf(other, sizeof(other), "2001:db8:31%02x:%x::/%u", i % 256, (unsigned)id << 8,
+		 57 + i % 5);
 	const char *with[] = { own, "2001:db8:3001:4200::/56", i % 3 ? other : NULL, NULL },
 		   *without[] = { own, i % 2 ? other : NULL, NULL };
-	assert_int_equal(table_set(m->table, conf_new(d, id, TUNNEL_AYIYA, net, has ? with : without)), 0);
+	assert_int_equal(
+		table_set(m->table, conf_new(d, id, TUNNEL_AYIYA, net, has ? with : without)), 0);
 }
 
 static void a_prefix_is_always_that_of_its_owner_while_it_moves(void **state)
@@ -303,9 +318,10 @@ static void a_prefix_is_always_that_of_its_owner_while_it_moves(void **state)
 	struct pop_conf pop = { .ipv4 = { POP_IPV4 }, .prefix_count = 1, .tunnel_prefix_count = 1 };
 	pop.prefixes[0] = prefix("2001:db8::/32");
 	table_set_pop(m.table, &pop);
-	assert_int_equal(table_set(m.table, conf_new(d, AROUND, TUNNEL_AYIYA, "2001:db8:2ff:3::",
-						     (const char *const[]){ "2001:db8:3001::/48", NULL })),
-			 0);
+	assert_int_equal(
+		table_set(m.table, conf_new(d, AROUND, TUNNEL_AYIYA, "2001:db8:2ff:3::",
+					    (const char *const[]){ "2001:db8:3001::/48", NULL })),
+		0);
 	set_owner(&m, d, FIRST, true, 0);
 	set_owner(&m, d, SECOND, false, 0);
 	for (unsigned i = 0; i < READERS; i++) {
@@ -360,7 +376,8 @@ static void *move_often(void *arg)
 	(void)pthread_barrier_wait(m->start);
 	for (uint32_t epoch = NOW; epoch < NOW + EPOCHS; epoch++) {
 		uint64_t before;
-		enum drop d = replay_accept(m->tunnel, m->conf, m->place, epoch, NOW + EPOCHS, &before);
+		enum drop d = replay_accept(m->tunnel, m->conf, m->place, epoch, NOW + EPOCHS,
+					    &before);
 		uint32_t newest = atomic_load(&m->tunnel->newest);
 		m->faulty = m->faulty || (d == DROP_NONE && newest < epoch) ||
 			    (d != DROP_NONE && d != DROP_REPLAY_MOVE && d != DROP_REPLAY_STALE);
@@ -373,17 +390,20 @@ static void each_second_moves_a_tunnel_once_at_most(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 1);
-	struct mover movers[2] = {
-		{ .tunnel = t, .conf = conf_of_tunnel(t), .place = endpoint_pack(at("192.0.2.21", 1), 0) },
-		{ .tunnel = t, .conf = conf_of_tunnel(t), .place = endpoint_pack(at("192.0.2.22", 2), 1) }
-	};
+	struct mover movers[2] = { { .tunnel = t,
+				     .conf = conf_of_tunnel(t),
+				     .place = endpoint_pack(at("192.0.2.21", 1), 0) },
+				   { .tunnel = t,
+				     .conf = conf_of_tunnel(t),
+				     .place = endpoint_pack(at("192.0.2.22", 2), 1) } };
 
 	(void)state;
 	pthread_barrier_t start;
 	assert_int_equal(pthread_barrier_init(&start, NULL, ARRAY_LEN(movers)), 0);
 	movers[0].start = movers[1].start = &start;
 	for (size_t i = 0; i < ARRAY_LEN(movers); i++)
-		assert_int_equal(pthread_create(&movers[i].thread, NULL, move_often, &movers[i]), 0);
+		assert_int_equal(pthread_create(&movers[i].thread, NULL, move_often, &movers[i]),
+				 0);
 	for (size_t i = 0; i < ARRAY_LEN(movers); i++)
 		assert_int_equal(pthread_join(movers[i].thread, NULL), 0);
 	pthread_barrier_destroy(&start);

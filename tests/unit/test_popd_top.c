@@ -17,7 +17,8 @@ static void many_add(struct many *m, uint32_t id)
 	char net[40];
 
 	snprintf(net, sizeof(net), "2001:db8:2ff:%x::", id);
-	assert_int_equal(table_set(m->table, conf_new(m->p.digest, id, TUNNEL_AYIYA, net, NULL)), 0);
+	assert_int_equal(table_set(m->table, conf_new(m->p.digest, id, TUNNEL_AYIYA, net, NULL)),
+			 0);
 }
 
 static struct many many_new(void)
@@ -64,7 +65,8 @@ static void rates_are_growth_over_the_time_between_two_looks(void **state)
 	counters_in(m.counters[0], slot, 1, 1000);
 	look(&m, 10000);
 	assert_int_equal(top_window(m.top), 0);
-	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows), 0); /* nothing is known of how long that took */
+	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows),
+			 0); /* nothing is known of how long that took */
 	for (int i = 0; i < 4; i++) {
 		counters_in(m.counters[i % 2], slot, 1, 100);
 		counters_out(m.counters[1], slot, 50);
@@ -111,7 +113,8 @@ static void the_busiest_are_those_that_sorting_all_finds(void **state)
 	srandom(11);
 	look(&m, 0);
 	for (int round = 1; round <= 30; round++) {
-		unsigned busy = (unsigned)random() % 1000; /* of a thousand; from few to nearly all */
+		unsigned busy = (unsigned)random() %
+				1000; /* of a thousand; from few to nearly all */
 		for (uint32_t id = 1; id <= MANY; id++) {
 			struct top_row *r = &all[id - 1];
 			*r = (struct top_row){ .id = id };
@@ -127,7 +130,8 @@ static void the_busiest_are_those_that_sorting_all_finds(void **state)
 				r->bytes_out += 40;
 			}
 			if (random() % 2) {
-				count_drop(m.counters[1], DROP_HOP_LIMIT, slot_of(&m, id), id, 0, NOW);
+				count_drop(m.counters[1], DROP_HOP_LIMIT, slot_of(&m, id), id, 0,
+					   NOW);
 				r->drops++;
 			}
 		}
@@ -136,13 +140,15 @@ static void the_busiest_are_those_that_sorting_all_finds(void **state)
 			qsort(all, MANY, sizeof(all[0]), naive_order);
 			size_t n = top_rows(m.top, sorted_by, &rows), wanted = 0;
 			while (wanted < TOP_MAX &&
-			       (sorted_by == TOP_DROPS ? all[wanted].drops : all[wanted].bytes_out) > 0)
+			       (sorted_by == TOP_DROPS ? all[wanted].drops
+						       : all[wanted].bytes_out) > 0)
 				wanted++;
 			assert_int_equal(n, wanted);
 			for (size_t i = 0; i < n; i++) {
 				assert_int_equal(rows[i].id, all[i].id);
 				assert_int_equal(rows[i].slot, slot_of(&m, rows[i].id));
-				assert_true(rows[i].bytes_in == all[i].bytes_in && rows[i].drops == all[i].drops);
+				assert_true(rows[i].bytes_in == all[i].bytes_in &&
+					    rows[i].drops == all[i].drops);
 			}
 		}
 	}

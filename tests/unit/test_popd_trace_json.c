@@ -66,7 +66,9 @@ static void stage_end(struct stage *s)
 
 static void follow(struct stage *s, unsigned watcher, uint32_t id)
 {
-	struct trace_filter filter = { .all = id == 0, .ids = { id }, .n = id != 0, .snap = TAP_SNAP };
+	struct trace_filter filter = {
+		.all = id == 0, .ids = { id }, .n = id != 0, .snap = TAP_SNAP
+	};
 
 	trace_begin(s->trace, watcher, &filter);
 }
@@ -83,7 +85,8 @@ static void run_job(struct stage *s, struct job *job)
 		(void)tap_after(s->tap, job, 1);
 }
 
-static enum drop send(struct stage *s, enum job_source source, struct packet packet, struct endpoint4 from)
+static enum drop send(struct stage *s, enum job_source source, struct packet packet,
+		      struct endpoint4 from)
 {
 	struct job job;
 
@@ -136,7 +139,9 @@ static void while_nobody_watches_nothing_is_kept(void **state)
 	(void)state;
 	stage_begin(&s);
 	assert_false(tap_is_watched(s.tap));
-	assert_int_equal(send(&s, JOB_FROM_AYIYA, from_client1(&s, echo(CLIENT1, OUTSIDE)), at("192.0.2.1", 4001)), 0);
+	assert_int_equal(send(&s, JOB_FROM_AYIYA, from_client1(&s, echo(CLIENT1, OUTSIDE)),
+			      at("192.0.2.1", 4001)),
+			 0);
 	follow(&s, 5, 1);
 	assert_true(tap_is_watched(s.tap));
 	trace_end(s.trace, 5);
@@ -195,9 +200,9 @@ static void each_watcher_is_told_of_its_own_tunnels_and_all_is_all(void **state)
 	struct packet wrong = from_client1(&s, echo(CLIENT1, OUTSIDE));
 	wrong.b[30] ^= 1;
 	assert_int_equal(send(&s, JOB_FROM_AYIYA, wrong, at("192.0.2.9", 9)), DROP_AYIYA_SIGNATURE);
-	assert_int_equal(
-		send(&s, JOB_FROM_TUN, ipv6(OUTSIDE, CLIENT3, 17, 64, NULL, 1400), (struct endpoint4){ { 0 }, 0 }),
-		DROP_TOO_BIG);
+	assert_int_equal(send(&s, JOB_FROM_TUN, ipv6(OUTSIDE, CLIENT3, 17, 64, NULL, 1400),
+			      (struct endpoint4){ { 0 }, 0 }),
+			 DROP_TOO_BIG);
 	send(&s, JOB_FROM_HEARTBEAT, (struct packet){ .len = 5, .b = "hello" }, at("192.0.2.9", 9));
 	drain(&s);
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
@@ -206,7 +211,8 @@ static void each_watcher_is_told_of_its_own_tunnels_and_all_is_all(void **state)
 	assert_string_equal(text(o, "drop"), "too-big");
 	assert_string_equal(text(o, "charged"), "T3");
 	assert_true(json_is_null(json_object_get(o, "tunnel")));
-	assert_true(json_is_true(json_object_get(out, "answer"))); /* packet too big, back to the uplink */
+	assert_true(json_is_true(
+		json_object_get(out, "answer"))); /* packet too big, back to the uplink */
 	assert_string_equal(text(out, "kind"), "tun");
 	json_decref(o);
 	stage_end(&s);
@@ -245,7 +251,8 @@ static void an_echo_that_also_forwards_is_told_with_both(void **state)
 	(void)state;
 	stage_begin(&s);
 	follow(&s, 0, 1);
-	assert_int_equal(send(&s, JOB_FROM_AYIYA, ayiya(s.pop.digest, CLIENT1, &inner, AYIYA_OF(.opcode = 3)),
+	assert_int_equal(send(&s, JOB_FROM_AYIYA,
+			      ayiya(s.pop.digest, CLIENT1, &inner, AYIYA_OF(.opcode = 3)),
 			      at("192.0.2.1", 4001)),
 			 DROP_NONE);
 	drain(&s);
@@ -269,8 +276,10 @@ static void no_line_has_a_key(void **state)
 	const struct tunnel_conf *c = conf_of_tunnel(table_by_id(s.pop.table, 1));
 	struct packet inner = echo(CLIENT1, "2001:db8:2ff:1::1");
 	struct packet packets[] = {
-		from_client1(&s, inner), ayiya(s.pop.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = true)),
-		from_client1(&s, inner), ayiya(s.pop.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = true)),
+		from_client1(&s, inner),
+		ayiya(s.pop.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = true)),
+		from_client1(&s, inner),
+		ayiya(s.pop.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = true)),
 		from_client1(&s, inner),
 	};
 	struct packet beats[] = {
@@ -293,7 +302,8 @@ static void no_line_has_a_key(void **state)
 	hex_encode(c->key_sha256, 32, sha256);
 	hex_encode(c->secret, 20, secret);
 	for (size_t i = 0; i < s.told[0].n; i++)
-		assert_false(strstr(s.told[0].lines[i], sha1) || strstr(s.told[0].lines[i], sha256) ||
+		assert_false(strstr(s.told[0].lines[i], sha1) ||
+			     strstr(s.told[0].lines[i], sha256) ||
 			     strstr(s.told[0].lines[i], secret));
 	stage_end(&s);
 }
@@ -307,7 +317,8 @@ static void of_a_long_packet_as_much_is_told_as_was_asked_for(void **state)
 	stage_begin(&s);
 	trace_begin(s.trace, 0, &filter);
 	follow(&s, 1, 3);
-	send(&s, JOB_FROM_PROTO41, ipv6(CLIENT3, OUTSIDE, 17, 64, NULL, 1240), at("203.0.113.3", 0));
+	send(&s, JOB_FROM_PROTO41, ipv6(CLIENT3, OUTSIDE, 17, 64, NULL, 1240),
+	     at("203.0.113.3", 0));
 	drain(&s);
 	json_t *a = line(&s, 0, 0), *b = line(&s, 1, 0);
 	assert_int_equal(json_string_length(json_object_get(a, "packet")), 100);
@@ -377,7 +388,8 @@ static void what_the_control_thread_does_not_fetch_in_time_is_lost_and_told(void
 	stage_end(&s);
 }
 
-static void a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_comes_back(void **state)
+static void a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_comes_back(
+	void **state)
 {
 	struct stage s;
 
@@ -389,9 +401,11 @@ static void a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_co
 	assert_true(atomic_load(&table_by_id(s.pop.table, 3)->watched));
 	assert_int_equal(table_delete(s.pop.table, 3), 0);
 	table_reclaim(s.pop.table);
-	struct tunnel *other = pop_add(&s.pop, conf_new(s.pop.digest, 30, TUNNEL_STATIC, "2001:db8:2ff:30::", NULL));
+	struct tunnel *other = pop_add(
+		&s.pop, conf_new(s.pop.digest, 30, TUNNEL_STATIC, "2001:db8:2ff:30::", NULL));
 	assert_false(atomic_load(&other->watched)); /* in the same slot, perhaps */
-	struct tunnel *again = pop_add(&s.pop, conf_new(s.pop.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL));
+	struct tunnel *again = pop_add(
+		&s.pop, conf_new(s.pop.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL));
 	trace_tick(s.trace);
 	assert_true(atomic_load(&again->watched));
 	assert_false(atomic_load(&other->watched));
@@ -412,7 +426,8 @@ static void packets_of_several_workers_are_told_in_the_order_of_time(void **stat
 	(void)state;
 	stage_begin(&s);
 	follow(&s, 0, 3);
-	struct tap *taps[] = { s.tap, tap_create(trace_tap_watch(s.trace)), tap_create(trace_tap_watch(s.trace)) };
+	struct tap *taps[] = { s.tap, tap_create(trace_tap_watch(s.trace)),
+			       tap_create(trace_tap_watch(s.trace)) };
 	for (int i = 0; i < PACKETS; i++) {
 		s.tap = taps[(i * 7 + i / 3) % 3];
 		send(&s, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), at("203.0.113.3", 0));
@@ -444,13 +459,15 @@ static void what_is_watched_comes_by_popd(void **state)
 	assert_true(atomic_load(&three->held) != 0 && atomic_load(&six->held) == 0);
 	follow(&s, 1, 0);
 	assert_true(atomic_load(&three->held) != 0 && atomic_load(&six->held) != 0);
-	struct tunnel *late = pop_add(&s.pop, conf_new(s.pop.digest, 31, TUNNEL_STATIC, "2001:db8:2ff:31::", NULL));
+	struct tunnel *late = pop_add(
+		&s.pop, conf_new(s.pop.digest, 31, TUNNEL_STATIC, "2001:db8:2ff:31::", NULL));
 	trace_tick(s.trace);
 	assert_true(atomic_load(&late->held) != 0);
 	trace_end(s.trace, 0);
 	assert_true(atomic_load(&three->held) != 0);
 	trace_end(s.trace, 1);
-	assert_true(atomic_load(&three->held) == 0 && atomic_load(&six->held) == 0 && atomic_load(&late->held) == 0);
+	assert_true(atomic_load(&three->held) == 0 && atomic_load(&six->held) == 0 &&
+		    atomic_load(&late->held) == 0);
 	stage_end(&s);
 }
 
@@ -468,7 +485,8 @@ int main(void)
 		cmocka_unit_test(what_the_control_thread_does_not_fetch_in_time_is_lost_and_told),
 		cmocka_unit_test(packets_of_several_workers_are_told_in_the_order_of_time),
 		cmocka_unit_test(what_is_watched_comes_by_popd),
-		cmocka_unit_test(a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_comes_back),
+		cmocka_unit_test(
+			a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

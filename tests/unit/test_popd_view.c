@@ -5,7 +5,8 @@
 static void liveness_of_the_pop_is_that_of_all_tunnels_and_outlives_them(void **state)
 {
 	struct pop p = pop_new();
-	struct counters *second = counters_create(FIXTURE_TUNNELS), *both[] = { p.counters, second };
+	struct counters *second = counters_create(FIXTURE_TUNNELS),
+			*both[] = { p.counters, second };
 	uint32_t one = table_by_id(p.table, 1)->slot, two = table_by_id(p.table, 2)->slot;
 	struct view_pop v;
 
@@ -54,7 +55,8 @@ static void tunnels_are_counted_by_type_and_state(void **state)
 static void what_a_tunnel_did_in_short_is_what_it_did(void **state)
 {
 	struct pop p = pop_new();
-	struct counters *second = counters_create(FIXTURE_TUNNELS), *both[] = { p.counters, second };
+	struct counters *second = counters_create(FIXTURE_TUNNELS),
+			*both[] = { p.counters, second };
 	uint32_t slot = table_by_id(p.table, 3)->slot;
 	struct view_tunnel v;
 	struct view_totals t;
@@ -68,7 +70,8 @@ static void what_a_tunnel_did_in_short_is_what_it_did(void **state)
 	count_drop(second, DROP_HOP_LIMIT, slot, 3, 0, NOW);
 	view_tunnel(both, 2, slot, &v);
 	view_totals(both, 2, slot, &t);
-	assert_true(t.packets_in == 4 && t.bytes_in == 340 && t.packets_out == 1 && t.bytes_out == 77);
+	assert_true(t.packets_in == 4 && t.bytes_in == 340 && t.packets_out == 1 &&
+		    t.bytes_out == 77);
 	assert_int_equal(t.drops, 3);
 	assert_int_equal(view_tunnel_measure(&v, MEASURE_PACKETS_IN), t.packets_in);
 	assert_int_equal(view_tunnel_measure(&v, MEASURE_BYTES_IN), t.bytes_in);

@@ -92,8 +92,9 @@ static void one_word_of_a_kind_is_spelled_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		const struct param params[] = { { .name = "WORD", .kind = kinds[i].kind, .meta = "up|down|sideways" },
-						{ 0 } };
+		const struct param params[] = {
+			{ .name = "WORD", .kind = kinds[i].kind, .meta = "up|down|sideways" }, { 0 }
+		};
 		char word[64];
 		char *const words[] = { word };
 		struct args args;
@@ -101,7 +102,8 @@ static void one_word_of_a_kind_is_spelled_or_refused(void **state)
 		strcpy(word, kinds[i].text);
 		int err = args_parse(params, words, 1, &args, &fault);
 		const char *got = err ? NULL : args.value[0];
-		if ((got == NULL) != (kinds[i].expected == NULL) || (got && strcmp(got, kinds[i].expected) != 0))
+		if ((got == NULL) != (kinds[i].expected == NULL) ||
+		    (got && strcmp(got, kinds[i].expected) != 0))
 			fail_msg("row %zu '%s': got %s", i, kinds[i].text, got ? got : fault.text);
 		if (err)
 			assert_string_equal(fault.code, "usage");
@@ -130,7 +132,9 @@ static const struct {
 	{ { "demo", "--pop", "p1" }, { "demo", "p1", NULL, NULL, "false" }, NULL },
 	{ { "--pop", "p1", "demo" }, { "demo", "p1", NULL, NULL, "false" }, NULL },
 	{ { "--pop=p1", "demo", "-5" }, { "demo", "p1", "-5", NULL, "false" }, NULL },
-	{ { "demo", "--all", "+5", "--why=--x=y", "--pop", "p1" }, { "demo", "p1", "5", "--x=y", "true" }, NULL },
+	{ { "demo", "--all", "+5", "--why=--x=y", "--pop", "p1" },
+	  { "demo", "p1", "5", "--x=y", "true" },
+	  NULL },
 	{ { "--pop", "p1", "--", "--demo", "-7" }, { "--demo", "p1", "-7", NULL, "false" }, NULL },
 	{ { "-", "--pop", "-" }, { "-", "-", NULL, NULL, "false" }, NULL },
 	{ { NULL }, { NULL }, "HANDLE is missing" },
@@ -138,14 +142,18 @@ static const struct {
 	{ { "--pop", "p1" }, { NULL }, "HANDLE is missing" },
 	{ { "demo", "--pop" }, { NULL }, "--pop needs a value" },
 	{ { "demo", "--pop", "--all" }, { NULL }, "--pop needs a value" },
-	{ { "demo", "--pop=" }, { NULL }, "--pop must be a text in UTF-8 that is not empty, not ''" },
+	{ { "demo", "--pop=" },
+	  { NULL },
+	  "--pop must be a text in UTF-8 that is not empty, not ''" },
 	{ { "demo", "--pop", "p1", "--pop", "p2" }, { NULL }, "--pop is given twice" },
 	{ { "demo", "--pop", "p1", "5", "6" }, { NULL }, "'6' is one word too many" },
 	{ { "demo", "--pop", "p1", "--all=yes" }, { NULL }, "--all takes no value" },
 	{ { "demo", "--po", "p1" }, { NULL }, "there is no option --po here" },
 	{ { "demo", "--popp=p1" }, { NULL }, "there is no option --popp here" },
 	{ { "demo", "-x" }, { NULL }, "there is no option -x here" },
-	{ { "demo", "--pop", "p1", "five" }, { NULL }, "N must be an amount such as 5, +5 or -5, not 'five'" },
+	{ { "demo", "--pop", "p1", "five" },
+	  { NULL },
+	  "N must be an amount such as 5, +5 or -5, not 'five'" },
 };
 
 static void a_line_gives_values_in_the_order_of_the_parameters(void **state)
@@ -180,8 +188,9 @@ static void a_line_gives_values_in_the_order_of_the_parameters(void **state)
 
 static void bare_option_may_stand_without_its_name(void **state)
 {
-	static const struct param params[] = { { .name = "--pop", .kind = ARG_TEXT, .meta = "P", .bare = true },
-					       { 0 } };
+	static const struct param params[] = {
+		{ .name = "--pop", .kind = ARG_TEXT, .meta = "P", .bare = true }, { 0 }
+	};
 	char pop[] = "--pop", p1[] = "p1", p2[] = "p2";
 	struct args args;
 	struct fault fault;
@@ -190,8 +199,10 @@ static void bare_option_may_stand_without_its_name(void **state)
 	assert_string_equal(args.value[0], "p1");
 	assert_int_equal(args_parse(params, (char *const[]){ pop, p1 }, 2, &args, &fault), 0);
 	assert_string_equal(args.value[0], "p1");
-	assert_int_equal(args_parse(params, (char *const[]){ p1, p2 }, 2, &args, &fault), -ERR_FORMAT);
-	assert_int_equal(args_parse(params, (char *const[]){ p1, pop, p2 }, 3, &args, &fault), -ERR_FORMAT);
+	assert_int_equal(args_parse(params, (char *const[]){ p1, p2 }, 2, &args, &fault),
+			 -ERR_FORMAT);
+	assert_int_equal(args_parse(params, (char *const[]){ p1, pop, p2 }, 3, &args, &fault),
+			 -ERR_FORMAT);
 	assert_string_equal(fault.text, "--pop is given twice");
 	assert_int_equal(args_parse(params, NULL, 0, &args, &fault), -ERR_FORMAT);
 	assert_string_equal(fault.text, "--pop is missing");

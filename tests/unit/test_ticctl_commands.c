@@ -34,7 +34,8 @@ static void every_row_is_whole(void **state)
 	for (const struct command *command = commands; command->words; command++) {
 		print_message("%s\n", command->words);
 		assert_true((command->sql != NULL) != (command->run != NULL));
-		assert_true(command->help && *command->help && command->help[strlen(command->help) - 1] != '.');
+		assert_true(command->help && *command->help &&
+			    command->help[strlen(command->help) - 1] != '.');
 		assert_true((command->shape == SHAPE_LIST) == (command->empty != NULL));
 		assert_true(count_params(command) < PARAMS_MAX);
 		if (command->sql)
@@ -54,7 +55,8 @@ static void every_parameter_is_of_one_meaning(void **state)
 			if (param_is_option(p))
 				assert_true((p->meta != NULL) == (p->kind != ARG_FLAG));
 			else if (!param_is_hidden(p)) {
-				assert_false(optional_word); /* nothing can follow a word that may be missing */
+				assert_false(
+					optional_word); /* nothing can follow a word that may be missing */
 				optional_word = p->optional;
 			}
 		}
@@ -100,11 +102,14 @@ static void usage_shows_what_the_parser_takes(void **state)
 	} rows[] = {
 		{ "tunnel", "request",
 		  "usage: ticctl tunnel request HANDLE --pop P --type ayiya|heartbeat|static [--endpoint A] [--why TEXT]\n" },
-		{ "tunnel", "set", "usage: ticctl tunnel set T<id> endpoint|type|mtu|name|state VALUE\n" },
+		{ "tunnel", "set",
+		  "usage: ticctl tunnel set T<id> endpoint|type|mtu|name|state VALUE\n" },
 		{ "pop", "enable", "usage: ticctl pop enable NAME\n" },
-		{ "user", "add", "usage: ticctl user add HANDLE --name NAME --email EMAIL [--credit N]\n" },
+		{ "user", "add",
+		  "usage: ticctl user add HANDLE --name NAME --email EMAIL [--credit N]\n" },
 		{ "request", "list", "usage: ticctl request list [--all]\n" },
-		{ "cost", "set", "usage: ticctl cost set ACTION COST [--floor N|none] [--pop P]\n" },
+		{ "cost", "set",
+		  "usage: ticctl cost set ACTION COST [--floor N|none] [--pop P]\n" },
 		{ "import", "x", "usage: ticctl import FILE --owner HANDLE --pop P\n" },
 		{ "tunnel", "statistics",
 		  "usage: ticctl tunnel statistics T<id> [--by quarter|day|week|month|year] [--from DATE] [--until DATE]\n" },

@@ -12,7 +12,8 @@ static const struct {
 } rows[] = {
 	{ "", "" },
 	{ "a sentence.", "a sentence." },
-	{ "connection failed\n\tIs the server running?\n", "connection failed Is the server running?" },
+	{ "connection failed\n\tIs the server running?\n",
+	  "connection failed Is the server running?" },
 	{ "two  blanks stay", "two  blanks stay" },
 	{ "\n\nfirst", "first" },
 	{ "cr\r\nlf", "cr lf" },
@@ -57,7 +58,8 @@ static void prefix_goes_before_and_never_beyond(void **state)
 		fault_prefix(&f, "%.*s", (int)len, text);
 		assert_true(strlen(f.text) < FAULT_TEXT);
 		/* What does not fit with at least a byte of the reason leaves the reason alone. */
-		assert_true(len + 2 < FAULT_TEXT ? f.text[len] == ':' : strcmp(f.text, "reason") == 0);
+		assert_true(len + 2 < FAULT_TEXT ? f.text[len] == ':'
+						 : strcmp(f.text, "reason") == 0);
 	}
 }
 

@@ -74,7 +74,8 @@ static const struct {
 	{ "config 1 T1 ayiya up 1428 0123456789ABCDEF0123456789ABCDEF", SECRET_WRONG },
 	{ "config 1 T1 ayiya up 1428 g123456789abcdef0123456789abcdef", SECRET_WRONG },
 	{ "config 1 T1 ayiya up 1428 " SECRET " more", "there are words after the secret" },
-	{ "config 1 T1 ayiya up 1428 " SECRET " more and more", "there are words after the secret" },
+	{ "config 1 T1 ayiya up 1428 " SECRET " more and more",
+	  "there are words after the secret" },
 	{ "config 2001:db8:3002::1/48 0 static", PREFIX_WRONG },
 	{ "config 2001:db8:3002:: 0 static", PREFIX_WRONG },
 	{ "config 2001:db8:3002::/48", ROUTE_WRONG },
@@ -103,7 +104,8 @@ static void line_of_any_kind_is_read_or_named(void **state)
 		struct import im = { 0 };
 		const char *reason = NULL;
 		int err = read_line_alone(&im, lines[i].line, strlen(lines[i].line), &reason);
-		if ((err != 0) != (lines[i].reason != NULL) || (err && strcmp(reason, lines[i].reason) != 0))
+		if ((err != 0) != (lines[i].reason != NULL) ||
+		    (err && strcmp(reason, lines[i].reason) != 0))
 			fail_msg("line '%s': %s", lines[i].line, err ? reason : "was taken");
 		assert_int_equal(im.line, 1);
 		if (err)
@@ -229,7 +231,8 @@ static void file_with_a_fault_names_its_line(void **state)
 		struct import im = { 0 };
 		const char *reason = NULL;
 		int err = import_text(&im, files[i].text, strlen(files[i].text), &reason);
-		bool is_as_wanted = err ? im.line == files[i].line && strcmp(reason, files[i].reason) == 0
+		bool is_as_wanted = err ? im.line == files[i].line &&
+						    strcmp(reason, files[i].reason) == 0
 					: files[i].line == 0;
 		if (!is_as_wanted)
 			fail_msg("file %zu: line %u %s", i, im.line, err ? reason : "was taken");
@@ -249,7 +252,8 @@ static void thousands_of_lines_are_kept_in_order(void **state)
 	}
 	assert_int_equal(im.n_tunnels, 5000);
 	for (uint32_t i = 1; i <= 5000; i++)
-		assert_true(im.tunnels[i - 1].id == i && im.tunnels[i - 1].number == i && im.tunnels[i - 1].line == i);
+		assert_true(im.tunnels[i - 1].id == i && im.tunnels[i - 1].number == i &&
+			    im.tunnels[i - 1].line == i);
 	import_free(&im);
 	assert_null(im.tunnels);
 }

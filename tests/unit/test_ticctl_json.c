@@ -9,7 +9,9 @@
 
 #include "ticd/ctl/json.h"
 
-static const struct rows_column columns[] = { { "message", ROWS_TEXT }, { "n", ROWS_NUMBER }, { "up", ROWS_BOOL } };
+static const struct rows_column columns[] = { { "message", ROWS_TEXT },
+					      { "n", ROWS_NUMBER },
+					      { "up", ROWS_BOOL } };
 
 struct sink {
 	FILE *file;
@@ -38,8 +40,10 @@ static void list_is_an_array_of_objects(void **state)
 	const char *const cells[] = { "a \"b\" ü", "7", "t", NULL, NULL, NULL };
 	const struct rows rows = { 2, 3, columns, cells, NULL, NULL };
 	assert_true(json_write_list(sink_open(&s)->file, &rows));
-	sink_expect(&s, "[\n  {\n    \"message\": \"a \\\"b\\\" ü\",\n    \"n\": 7,\n    \"up\": true\n  },\n"
-			"  {\n    \"message\": null,\n    \"n\": null,\n    \"up\": null\n  }\n]\n");
+	sink_expect(
+		&s,
+		"[\n  {\n    \"message\": \"a \\\"b\\\" ü\",\n    \"n\": 7,\n    \"up\": true\n  },\n"
+		"  {\n    \"message\": null,\n    \"n\": null,\n    \"up\": null\n  }\n]\n");
 	const struct rows none = { 0, 3, columns, NULL, NULL, NULL };
 	assert_true(json_write_list(sink_open(&s)->file, &none));
 	sink_expect(&s, "[]\n");
@@ -78,7 +82,9 @@ static void numbers_are_numbers_where_json_has_them(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		struct sink s;
 		char wanted[80];
-		const struct rows rows = { 1, 1, &columns[1], (const char *const[]){ numbers[i].text }, NULL, NULL };
+		const struct rows rows = { 1,           1,
+					   &columns[1], (const char *const[]){ numbers[i].text },
+					   NULL,        NULL };
 		snprintf(wanted, sizeof(wanted), "{\n  \"n\": %s\n}\n", numbers[i].json);
 		assert_true(json_write_record(sink_open(&s)->file, &rows, "secret", NULL));
 		sink_expect(&s, wanted);

@@ -28,7 +28,8 @@ static const struct {
 	/* 63 characters and 64 */
 	{ "migrations/0001_123456789012345678901234567890123456789012345678901234567890123.sql", 1,
 	  "123456789012345678901234567890123456789012345678901234567890123" },
-	{ "migrations/0001_1234567890123456789012345678901234567890123456789012345678901234.sql", 0, NULL },
+	{ "migrations/0001_1234567890123456789012345678901234567890123456789012345678901234.sql", 0,
+	  NULL },
 	{ "roles.sql", 0, NULL },
 	{ "", 0, NULL },
 };
@@ -59,7 +60,8 @@ static const struct schema_file files[] = {
 };
 /* FIPS 180-2's digest of "abc", and that of nothing. */
 static const char sum_abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-static const char sum_nothing[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+static const char sum_nothing[] =
+	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 static const struct rows_column columns[] = { { "number", ROWS_NUMBER },
 					      { "name", ROWS_TEXT },
 					      { "checksum", ROWS_TEXT } };
@@ -82,16 +84,31 @@ static void checksum_of_the_doors_sees_all_but_migrations(void **state)
 		bool is_same;
 		struct schema_file files[4];
 	} others[] = {
-		{ "no migrations", true, { FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "a"), { 0 } } },
-		{ "text", false, { FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "b"), { 0 } } },
-		{ "name", false, { FILE_OF("roles.sql", "roles"), FILE_OF("api/b.sql", "a"), { 0 } } },
-		{ "order", false, { FILE_OF("api/a.sql", "a"), FILE_OF("roles.sql", "roles"), { 0 } } },
-		{ "name runs on", false, { FILE_OF("roles.sqlr", "oles"), FILE_OF("api/a.sql", "a"), { 0 } } },
+		{ "no migrations",
+		  true,
+		  { FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "a"), { 0 } } },
+		{ "text",
+		  false,
+		  { FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "b"), { 0 } } },
+		{ "name",
+		  false,
+		  { FILE_OF("roles.sql", "roles"), FILE_OF("api/b.sql", "a"), { 0 } } },
+		{ "order",
+		  false,
+		  { FILE_OF("api/a.sql", "a"), FILE_OF("roles.sql", "roles"), { 0 } } },
+		{ "name runs on",
+		  false,
+		  { FILE_OF("roles.sqlr", "oles"), FILE_OF("api/a.sql", "a"), { 0 } } },
 		{ "one less", false, { FILE_OF("roles.sql", "roles"), { 0 } } },
 		{ "one more",
 		  false,
-		  { FILE_OF("roles.sql", "roles"), FILE_OF("api/a.sql", "a"), FILE_OF("api/b.sql", ""), { 0 } } },
-		{ "text moved", false, { FILE_OF("roles.sql", "role"), FILE_OF("sapi/a.sql", "a"), { 0 } } },
+		  { FILE_OF("roles.sql", "roles"),
+		    FILE_OF("api/a.sql", "a"),
+		    FILE_OF("api/b.sql", ""),
+		    { 0 } } },
+		{ "text moved",
+		  false,
+		  { FILE_OF("roles.sql", "role"), FILE_OF("sapi/a.sql", "a"), { 0 } } },
 	};
 	char sum[DIGEST_MAX_HEX], other[DIGEST_MAX_HEX];
 	(void)state;
@@ -117,7 +134,9 @@ static const struct {
 	{ 1,
 	  { "1", "base", sum_nothing },
 	  "migration 0001 base was changed after the database ran it; nothing was done" },
-	{ 1, { "1", "base", NULL }, "migration 0001 base was changed after the database ran it; nothing was done" },
+	{ 1,
+	  { "1", "base", NULL },
+	  "migration 0001 base was changed after the database ran it; nothing was done" },
 	{ 2,
 	  { "1", "base", sum_abc, "4", "later", sum_abc },
 	  "the database's schema is newer than this program: it has migration 4 later; nothing was done" },
@@ -130,7 +149,9 @@ static void record_of_the_database_is_taken_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(records); i++) {
-		const struct rows applied = { records[i].n, 3, columns, records[i].cells, NULL, NULL };
+		const struct rows applied = {
+			records[i].n, 3, columns, records[i].cells, NULL, NULL
+		};
 		struct fault fault = { 0 };
 		uint32_t newest = 0;
 		int err = migrate_judge(files, &applied, &newest, &fault);

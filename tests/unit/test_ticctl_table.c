@@ -76,9 +76,10 @@ static void text_of_any_bytes_is_shown_without_harm(void **state)
 	}
 }
 
-static const struct rows_column columns[] = {
-	{ "name", ROWS_TEXT }, { "last_report", ROWS_TEXT }, { "n", ROWS_NUMBER }, { "up", ROWS_BOOL }
-};
+static const struct rows_column columns[] = { { "name", ROWS_TEXT },
+					      { "last_report", ROWS_TEXT },
+					      { "n", ROWS_NUMBER },
+					      { "up", ROWS_BOOL } };
 /* clang-format off */
 static const char *const cells[] = {
 	"zürich01", "2026-11-23T13:45:12Z", "7", "t",
@@ -108,13 +109,15 @@ static void record_puts_values_under_each_other(void **state)
 {
 	(void)state;
 	const struct rows first = { 1, 4, columns, cells, NULL, NULL };
-	const struct rows two = { 2, 2, columns, (const char *const[]){ "a", "", "b", NULL }, NULL, NULL };
+	const struct rows two = { 2,    2,   columns, (const char *const[]){ "a", "", "b", NULL },
+				  NULL, NULL };
 	expect(write_record, &first,
 	       "name:        zürich01\n"
 	       "last report: 2026-11-23T13:45:12Z\n"
 	       "n:           7\n"
 	       "up:          yes\n");
-	expect(write_record, &two, "name:        a\nlast report:\n\nname:        b\nlast report: -\n");
+	expect(write_record, &two,
+	       "name:        a\nlast report:\n\nname:        b\nlast report: -\n");
 	expect(write_record, &empty, "");
 }
 

@@ -18,7 +18,8 @@ static struct word word_of(const char *text)
 	return (struct word){ text, strlen(text) };
 }
 
-static bool check(enum auth_method method, const char *challenge, const struct auth_secret *secret, const char *answer)
+static bool check(enum auth_method method, const char *challenge, const struct auth_secret *secret,
+		  const char *answer)
 {
 	struct auth_response response;
 

@@ -23,8 +23,9 @@
 enum { LINES_MAX = 400, CLIENT_MAX = 16384, CELLS_MAX = 600 };
 
 enum way { WAY_LF, WAY_CRLF, WAY_CAPITALS, WAY_SMALL, WAY_BYTES, WAY_CUT, WAY_AT_ONCE, WAY__COUNT };
-static const char *const way_names[] = { "LF",  "CRLF",       "capitals", "small letters", "a byte at a time",
-					 "cut", "all at once" };
+static const char *const way_names[] = {
+	"LF", "CRLF", "capitals", "small letters", "a byte at a time", "cut", "all at once"
+};
 
 struct script {
 	char *text, *lines[LINES_MAX];
@@ -86,7 +87,8 @@ static void set_up(struct script *s)
 		else if (begins(line, "!steps"))
 			s->by_steps = true;
 	}
-	session_init(&fake.session, &fake.env, s->peer, strchr(s->peer, ':') == NULL, fake_changed, &fake);
+	session_init(&fake.session, &fake.env, s->peer, strchr(s->peer, ':') == NULL, fake_changed,
+		     &fake);
 	s->answered = 0;
 	session_greet(&fake.session);
 	fake_run(&fake, s->clock);
@@ -195,7 +197,9 @@ static size_t client_bytes(const char *line, enum way way, char *out)
 	for (const char *c = line + 3; *c != '\0'; c++)
 		out[len++] = *c;
 	for (size_t i = 0; i < len && out[i] != ' '; i++)
-		out[i] = (char)(way == WAY_CAPITALS ? toupper(out[i]) : way == WAY_SMALL ? tolower(out[i]) : out[i]);
+		out[i] = (char)(way == WAY_CAPITALS ? toupper(out[i])
+				: way == WAY_SMALL  ? tolower(out[i])
+						    : out[i]);
 	if (way == WAY_CRLF)
 		out[len++] = '\r';
 	out[len++] = '\n';
@@ -205,10 +209,13 @@ static size_t client_bytes(const char *line, enum way way, char *out)
 static void check_end(const struct script *s, enum way way, size_t cut)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (begins(s->lines[i], "E: ") && strcmp(session_state_name(fake.session.state), s->lines[i] + 3) != 0)
-			fail_msg("%s, %s: ends %s", s->name, way_names[way], session_state_name(fake.session.state));
+		if (begins(s->lines[i], "E: ") &&
+		    strcmp(session_state_name(fake.session.state), s->lines[i] + 3) != 0)
+			fail_msg("%s, %s: ends %s", s->name, way_names[way],
+				 session_state_name(fake.session.state));
 	if (strcmp(fake.out, s->expected) != 0)
-		fail_msg("%s, %s (%zu): the server said\n%s", s->name, way_names[way], cut, fake.out);
+		fail_msg("%s, %s (%zu): the server said\n%s", s->name, way_names[way], cut,
+			 fake.out);
 	for (size_t i = s->answered; i < s->n; i++)
 		if (begins(s->lines[i], "Q: "))
 			fail_msg("%s: was not asked '%s'", s->name, s->lines[i]);

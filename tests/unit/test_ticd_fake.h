@@ -68,11 +68,14 @@ static inline const char *fake_cell(const void *res, size_t row, size_t col)
 }
 
 /* Answers the question under way; `cells` has rows * the question's columns entries. */
-static inline void fake_answer(struct fake *f, int err, const char *message, const char *const *cells, size_t rows)
+static inline void fake_answer(struct fake *f, int err, const char *message,
+			       const char *const *cells, size_t rows)
 {
 	struct store_call *call = f->call;
 	struct fake_rows res = { .cols = store_shape(call->question)->cols, .cells = cells };
-	struct store_answer answer = { .err = err, .message = message, .rows = rows, .res = &res, .cell = fake_cell };
+	struct store_answer answer = {
+		.err = err, .message = message, .rows = rows, .res = &res, .cell = fake_cell
+	};
 
 	f->call = NULL;
 	call->id = 0;
@@ -153,13 +156,15 @@ static inline void fake_say(struct fake *f, const char *text, wall_t now)
 #define FAKE_MD5_ANSWER "64da47367be8017a5f63484a787c1da9"
 #define FAKE_SHA256_ANSWER "0e052402a9caa8bf7b715521c24502d1598397517d57a7dc3be5841e371d1125"
 
-static const char *const fake_account[] = { "12", "TEST-SIXXS", "Test User", FAKE_MD5, FAKE_SHA256, "t" };
+static const char *const fake_account[] = { "12",     "TEST-SIXXS", "Test User",
+					    FAKE_MD5, FAKE_SHA256,  "t" };
 static const char *const fake_accepted[] = { "t", NULL, "5" };
 
 /* Logs the captured user in. */
 static inline void fake_login(struct fake *f, wall_t now)
 {
-	fake_say(f, "username TEST-SIXXS\nchallenge md5\nauthenticate md5 " FAKE_MD5_ANSWER "\n", now);
+	fake_say(f, "username TEST-SIXXS\nchallenge md5\nauthenticate md5 " FAKE_MD5_ANSWER "\n",
+		 now);
 	fake_answer(f, 0, "", fake_account, 1);
 	fake_answer(f, 0, "", fake_accepted, 1);
 	fake_run(f, now);

@@ -110,7 +110,9 @@ static void lines_length_limit_is_exact(void **state)
 			if (rows[i].fits)
 				assert_int_equal(strlen(result), rows[i].text + 2);
 			else if (rows[i].text == LINE_TEXT_MAX + 1 && rows[i].end[0] == '\0')
-				assert_string_equal(result, "."); /* one more byte decides: it may still be a CR */
+				assert_string_equal(
+					result,
+					"."); /* one more byte decides: it may still be a CR */
 			else
 				assert_string_equal(result, "L");
 		}

@@ -19,7 +19,8 @@ static void out_gives_back_what_went_in(void **state)
 	srand(1);
 	for (int round = 0; round < 20000; round++) {
 		if (rand() % 2 == 0) {
-			assert_true(out_append(&o, text, (size_t)snprintf(text, sizeof(text), "%07u\n", put++)));
+			assert_true(out_append(
+				&o, text, (size_t)snprintf(text, sizeof(text), "%07u\n", put++)));
 		} else if (out_len(&o) > 0) {
 			assert_int_equal(atoi(out_data(&o)), got++);
 			out_drop(&o, 8);

@@ -97,7 +97,8 @@ static void pace_list_never_fills_the_clients_buffer(void **state)
 	(void)state;
 	assert_non_null(list);
 	for (int i = 0; i < 200; i++)
-		len += (size_t)snprintf(list + len, sizeof(line), "T%d 2001:db8:2ff:%x::2 ayiya demo01\n", i + 1, i);
+		len += (size_t)snprintf(list + len, sizeof(line),
+					"T%d 2001:db8:2ff:%x::2 ayiya demo01\n", i + 1, i);
 	while (off < len) {
 		size_t n = pace_allows(&p, list + off, len - off);
 

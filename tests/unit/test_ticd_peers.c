@@ -39,7 +39,8 @@ static void peers_limit_is_per_address(void **state)
 static void peers_ipv6_counts_by_64(void **state)
 {
 	struct peers *p = peers_create();
-	struct ip6 a = ip("2001:db8:0:1::1"), same = ip("2001:db8:0:1:ffff::9"), other = ip("2001:db8:0:2::1");
+	struct ip6 a = ip("2001:db8:0:1::1"), same = ip("2001:db8:0:1:ffff::9"),
+		   other = ip("2001:db8:0:2::1");
 
 	(void)state;
 	assert_non_null(p);

@@ -71,7 +71,8 @@ static void reply_field_is_cut_at_its_length(void **state)
 	reply_field(&r, "Exact", "", "abc", 3);
 	reply_field(&r, "Two", "", "a\nPassword: x", 30);
 	assert_true(reply_ok(&r));
-	assert_memory_equal(r.buf, "TunnelId: T12345\nName: abc\nNone: \nExact: abc\nTwo: a?Password: x\n",
+	assert_memory_equal(r.buf,
+			    "TunnelId: T12345\nName: abc\nNone: \nExact: abc\nTwo: a?Password: x\n",
 			    reply_len(&r));
 }
 

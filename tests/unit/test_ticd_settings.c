@@ -108,8 +108,10 @@ static void settings_dump_loads_again_without_secrets(void **state)
 {
 	char error[CONFIG_ERROR_TEXT], *dump = NULL;
 	size_t len = 0;
-	struct settings *s = load("[ticd]\nservice = Test\n[database]\nconninfo = password=hush dbname=b\n", error),
-			*again;
+	struct settings
+		*s = load("[ticd]\nservice = Test\n[database]\nconninfo = password=hush dbname=b\n",
+			  error),
+		*again;
 	FILE *f = open_memstream(&dump, &len);
 
 	(void)state;

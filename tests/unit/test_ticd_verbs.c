@@ -107,7 +107,8 @@ static void check(size_t i, enum session_state state)
 {
 	static struct fake f;
 	bool is_legal = (commands[i].legal & 1u << state) != 0;
-	enum session_state next = is_legal && commands[i].next != SESSION_NEW ? commands[i].next : state;
+	enum session_state next = is_legal && commands[i].next != SESSION_NEW ? commands[i].next
+									      : state;
 	const char *reply = is_legal ? commands[i].reply : "400 ";
 	char line[128];
 
@@ -118,8 +119,8 @@ static void check(size_t i, enum session_state state)
 		fail_msg("'%s' when %s: now %s", commands[i].line, session_state_name(state),
 			 session_state_name(f.session.state));
 	if ((reply == NULL) != (f.call != NULL))
-		fail_msg("'%s' when %s: the store was %sasked", commands[i].line, session_state_name(state),
-			 f.call != NULL ? "" : "not ");
+		fail_msg("'%s' when %s: the store was %sasked", commands[i].line,
+			 session_state_name(state), f.call != NULL ? "" : "not ");
 	if (reply != NULL && strncmp(f.out, reply, strlen(reply)) != 0)
 		fail_msg("'%s' when %s: %s", commands[i].line, session_state_name(state), f.out);
 	session_end(&f.session);
@@ -148,8 +149,10 @@ static void verbs_help_lists_what_is_legal(void **state)
 		assert_memory_equal(f.out, "201 ", 4);
 		assert_non_null(strstr(f.out, "\n202 "));
 		for (size_t i = 0; i < n; i++)
-			if ((strstr(f.out, verbs[i].usage) != NULL) != ((verbs[i].states & 1u << s) != 0))
-				fail_msg("help when %s and '%s'", session_state_name(s), verbs[i].usage);
+			if ((strstr(f.out, verbs[i].usage) != NULL) !=
+			    ((verbs[i].states & 1u << s) != 0))
+				fail_msg("help when %s and '%s'", session_state_name(s),
+					 verbs[i].usage);
 		session_end(&f.session);
 	}
 }
@@ -162,7 +165,8 @@ static void verbs_rows_of_one_name_are_neighbours(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
 		assert_true(verbs[i].max_args == VERB_ANY_ARGS ||
-			    (verbs[i].min_args <= verbs[i].max_args && verbs[i].max_args + 2 <= WORDS_MAX));
+			    (verbs[i].min_args <= verbs[i].max_args &&
+			     verbs[i].max_args + 2 <= WORDS_MAX));
 		for (size_t k = i + 2; k < n; k++)
 			if (strcmp(verbs[i].name, verbs[k].name) == 0)
 				assert_string_equal(verbs[k - 1].name, verbs[k].name);
@@ -230,11 +234,13 @@ static void records_keys_do_not_hide_one_another(void **state)
 							   "0123456789abcdef0123456789abcdef",
 							   "60",
 							   "up" };
-	static const char *const wanted[] = {
-		"TunnelId",   "Type",        "IPv6 Endpoint", "IPv6 POP",          "IPv6 PrefixLength",
-		"Tunnel MTU", "Tunnel Name", "POP Id",        "IPv4 Endpoint",     "IPv4 POP",
-		"UserState",  "AdminState",  "Password",      "Heartbeat_Interval"
-	};
+	static const char *const wanted[] = { "TunnelId",          "Type",
+					      "IPv6 Endpoint",     "IPv6 POP",
+					      "IPv6 PrefixLength", "Tunnel MTU",
+					      "Tunnel Name",       "POP Id",
+					      "IPv4 Endpoint",     "IPv4 POP",
+					      "UserState",         "AdminState",
+					      "Password",          "Heartbeat_Interval" };
 	static struct fake f;
 
 	(void)state;
@@ -259,7 +265,9 @@ static void lists_too_long_are_refused_whole(void **state)
 {
 	static struct fake f;
 	struct store_call *call;
-	const struct store_answer answer = { .err = 0, .message = "", .rows = 32769, .cell = fake_cell };
+	const struct store_answer answer = {
+		.err = 0, .message = "", .rows = 32769, .cell = fake_cell
+	};
 
 	(void)state;
 	bring_to(&f, SESSION_MAIN);

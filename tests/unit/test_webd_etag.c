@@ -65,7 +65,8 @@ static void etag_follows_the_body_and_names_itself(void **state)
 	struct digest_ctx *digest = digest_ctx_create();
 	assert_non_null(digest);
 	/* sha256("abc") begins ba7816bf 8f01cfea 414140de 5dae2223. */
-	assert_string_equal(etag_make(digest, "abc", 3, one), "\"ba7816bf8f01cfea414140de5dae2223\"");
+	assert_string_equal(etag_make(digest, "abc", 3, one),
+			    "\"ba7816bf8f01cfea414140de5dae2223\"");
 	etag_make(digest, "abd", 3, two);
 	assert_string_not_equal(one, two);
 	assert_true(etag_is_named(one, one));

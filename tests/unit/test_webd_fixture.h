@@ -92,7 +92,8 @@ static inline struct status_view *fixture_view(const struct pop_view *const *pop
 /* The four of them. */
 static inline struct status_view *fixture_view_all(void)
 {
-	const struct pop_view *const pops[] = { &fixture_disabled, &fixture_up, &fixture_down, &fixture_hostile };
+	const struct pop_view *const pops[] = { &fixture_disabled, &fixture_up, &fixture_down,
+						&fixture_hostile };
 	return fixture_view(pops, ARRAY_LEN(pops));
 }
 
@@ -109,9 +110,10 @@ static const struct site fixture_site = { .title = "Test <broker>",
 
 static inline struct page_now fixture_now(const struct status_view *view)
 {
-	return (struct page_now){
-		.site = &fixture_site, .view = view, .now = { FIXTURE_GENERATED + 1 }, .history = fixture_no_history
-	};
+	return (struct page_now){ .site = &fixture_site,
+				  .view = view,
+				  .now = { FIXTURE_GENERATED + 1 },
+				  .history = fixture_no_history };
 }
 
 #endif

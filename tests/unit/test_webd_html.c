@@ -33,7 +33,8 @@ static const struct {
 	{ "tab and newline stay", "a\tb\nc", "a\tb\nc" },
 	{ "control characters", "a\x01\x1f\x7f\r", "a" BAD BAD BAD BAD },
 	{ "C1 control", "\xc2\x85", BAD },
-	{ "two, three and four bytes", "\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\xa2", "\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\xa2" },
+	{ "two, three and four bytes", "\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\xa2",
+	  "\xc3\xbc\xe2\x82\xac\xf0\x9f\x90\xa2" },
 	{ "highest code point's neighbours", "\xf4\x8f\xbf\xbd\xf4\x8f\xbf\xbf\xf4\x90\x80\x80",
 	  "\xf4\x8f\xbf\xbd" BAD BAD },
 	{ "overlong slash", "\xc0\xaf", BAD },
@@ -70,10 +71,13 @@ static void put_escapes_arguments_and_not_markup(void **state)
 	(void)state;
 	struct html h = html_init(1000);
 	html_put(&h, "<p class=\"%s\">%s</p>", "\"x", "<&>");
-	html_put(&h, "%d|%ld|%lld|%" PRId64 "|%u|%lu|%llu|%zu|%%", -1, -2L, -3LL, INT64_MIN, 4U, 5UL, 6ULL, (size_t)7);
+	html_put(&h, "%d|%ld|%lld|%" PRId64 "|%u|%lu|%llu|%zu|%%", -1, -2L, -3LL, INT64_MIN, 4U,
+		 5UL, 6ULL, (size_t)7);
 	const char *volatile none = NULL; /* volatile: the compiler is not to know */
 	html_put(&h, "[%s]", none);
-	assert_html(&h, "<p class=\"&quot;x\">&lt;&amp;&gt;</p>-1|-2|-3|-9223372036854775808|4|5|6|7|%[]");
+	assert_html(
+		&h,
+		"<p class=\"&quot;x\">&lt;&amp;&gt;</p>-1|-2|-3|-9223372036854775808|4|5|6|7|%[]");
 }
 
 static void put_refuses_a_conversion_it_does_not_know(void **state)

@@ -142,7 +142,8 @@ static void age_is_told_while_the_database_is_away(void **state)
 		{ true, 1, "The database is away; what you see is 1 second old.", false },
 		{ true, 45, "The database is away; what you see is 45 seconds old.", false },
 		{ true, 46, "The database is away; what you see is 46 seconds old.", true },
-		{ true, 7200, "The database is away; what you see is 7200 seconds old (2 h).", true },
+		{ true, 7200, "The database is away; what you see is 7200 seconds old (2 h).",
+		  true },
 	};
 	struct status_view *view = fixture_view_all();
 	(void)state;
@@ -160,12 +161,17 @@ static void age_is_told_while_the_database_is_away(void **state)
 			assert_lacks(pop, "notice");
 		}
 		if (rows[i].away)
-			assert_has(text, "has not answered since <time datetime=\"2026-11-23T13:25:14Z\">");
+			assert_has(
+				text,
+				"has not answered since <time datetime=\"2026-11-23T13:25:14Z\">");
 		/* What was up too long ago is not called up. */
 		assert_int_equal(count(text, "<span class=\"state up\">"), rows[i].stale ? 0 : 2);
-		assert_int_equal(count(text, "<span class=\"state was\">Was up</span>"), rows[i].stale ? 2 : 0);
-		assert_int_equal(count(text, "<span class=\"state was\">Was down</span>"), rows[i].stale ? 1 : 0);
-		assert_int_equal(count(text, "<span class=\"state was\">Was disabled</span>"), rows[i].stale ? 1 : 0);
+		assert_int_equal(count(text, "<span class=\"state was\">Was up</span>"),
+				 rows[i].stale ? 2 : 0);
+		assert_int_equal(count(text, "<span class=\"state was\">Was down</span>"),
+				 rows[i].stale ? 1 : 0);
+		assert_int_equal(count(text, "<span class=\"state was\">Was disabled</span>"),
+				 rows[i].stale ? 1 : 0);
 		assert_has(text, rows[i].stale ? "1 of 4 PoPs was down, 1 was disabled."
 					       : "1 of 4 PoPs is down, 1 is disabled.");
 		assert_has(pop, rows[i].stale ? "<span class=\"state was\">Was up</span> since"
@@ -242,7 +248,8 @@ static void only_a_web_address_becomes_a_link(void **state)
 	} rows[] = {
 		{ "Net", "https://example.net/a?b=1&c=2#d",
 		  "<a href=\"https://example.net/a?b=1&amp;c=2#d\" rel=\"noopener noreferrer\">Net</a>" },
-		{ "Net", "HTTP://example.net", "<a href=\"HTTP://example.net\" rel=\"noopener noreferrer\">Net</a>" },
+		{ "Net", "HTTP://example.net",
+		  "<a href=\"HTTP://example.net\" rel=\"noopener noreferrer\">Net</a>" },
 		{ "Net", "http://[2001:db8::1]/",
 		  "<a href=\"http://[2001:db8::1]/\" rel=\"noopener noreferrer\">Net</a>" },
 		{ "", "https://example.net",
@@ -315,7 +322,9 @@ static void pop_page_shows_its_history(void **state)
 	history->n = 3;
 	history->cut = true;
 	history->rows[0] = (struct history_row){ POP_UP, { FIXTURE_GENERATED - 100 }, { 0 } };
-	history->rows[1] = (struct history_row){ POP_DOWN, { FIXTURE_GENERATED - 160 }, { FIXTURE_GENERATED - 100 } };
+	history->rows[1] = (struct history_row){ POP_DOWN,
+						 { FIXTURE_GENERATED - 160 },
+						 { FIXTURE_GENERATED - 100 } };
 	history->rows[2] = (struct history_row){ POP_DISABLED,
 						 { FIXTURE_GENERATED - 86560 },
 						 { FIXTURE_GENERATED - 160 } };
@@ -363,7 +372,8 @@ static void front_page_works_with_and_without_a_view(void **state)
 		char *text = text_of(&h);
 		assert_has(text, "<title>Test &lt;broker&gt;</title>");
 		assert_has(text, "<a href=\"/pops/status\">");
-		assert_has(text, with ? "1 of 4 PoPs is down" : "The database has not answered yet");
+		assert_has(text,
+			   with ? "1 of 4 PoPs is down" : "The database has not answered yet");
 		free(text);
 	}
 	free(view);

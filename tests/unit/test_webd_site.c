@@ -122,7 +122,8 @@ static void head_is_answered_like_get(void **state)
 {
 	struct status_view *view = fixture_view_all();
 	(void)state;
-	struct answer get = ask(view, "GET", "/pops/status"), head = ask(view, "HEAD", "/pops/status");
+	struct answer get = ask(view, "GET", "/pops/status"),
+		      head = ask(view, "HEAD", "/pops/status");
 	assert_string_equal(get.etag, head.etag);
 	assert_int_equal(get.len, head.len);
 	assert_int_equal(strlen(get.etag), ETAG_TEXT - 1);
@@ -178,7 +179,8 @@ static void every_answer_has_the_headers(void **state)
 	struct status_view *view = fixture_view_all();
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-		struct answer answer = ask(i % 2 ? view : NULL, i % 3 ? "GET" : "POST", paths[i].path);
+		struct answer answer = ask(i % 2 ? view : NULL, i % 3 ? "GET" : "POST",
+					   paths[i].path);
 		char scratch[ANSWER_HEADERS_SCRATCH];
 		struct header headers[ANSWER_HEADERS];
 		size_t n = answer_headers(&answer, headers, scratch);
@@ -187,8 +189,10 @@ static void every_answer_has_the_headers(void **state)
 			assert_non_null(header_of(headers, n, always[k]));
 		assert_true((header_of(headers, n, "Allow") != NULL) == (answer.status == 405));
 		assert_true((header_of(headers, n, "Location") != NULL) == (answer.status == 308));
-		assert_true((header_of(headers, n, "Retry-After") != NULL) == (answer.status == 503));
-		assert_non_null(strstr(header_of(headers, n, "Content-Security-Policy"), "default-src 'none'"));
+		assert_true((header_of(headers, n, "Retry-After") != NULL) ==
+			    (answer.status == 503));
+		assert_non_null(strstr(header_of(headers, n, "Content-Security-Policy"),
+				       "default-src 'none'"));
 		answer_free(&answer);
 	}
 	free(view);

@@ -63,7 +63,8 @@ static void stamp_cut_at_every_byte_is_refused(void **state)
 	static const char whole[] = "2026-11-23T14:25:12.5+01:00";
 	(void)state;
 	for (size_t len = 0; len < sizeof(whole) - 1; len++) {
-		char *cut = strndup(whole, len); /* its own block, so that a sanitizer sees one byte too many */
+		char *cut = strndup(
+			whole, len); /* its own block, so that a sanitizer sees one byte too many */
 		wall_t t;
 		assert_int_equal(stamp_parse(cut, &t), -ERR_FORMAT);
 		free(cut);
@@ -77,7 +78,8 @@ static void stamp_is_shown_for_people_and_machines(void **state)
 	struct html h = html_init(1000);
 	stamp_put(&h, (wall_t){ 1795440312 });
 	char *data = html_take(&h, &len);
-	static const char expected[] = "<time datetime=\"2026-11-23T13:25:12Z\">2026-11-23 13:25:12 UTC</time>";
+	static const char expected[] =
+		"<time datetime=\"2026-11-23T13:25:12Z\">2026-11-23 13:25:12 UTC</time>";
 	assert_int_equal(len, sizeof(expected) - 1);
 	assert_memory_equal(data, expected, len);
 	free(data);

@@ -31,8 +31,9 @@ static const char *string_of(const json_t *object, const char *key)
 
 static void json_has_the_form_that_was_promised(void **state)
 {
-	static const char *const keys[] = { "name", "city",  "country", "isp",     "isp_website", "ipv4",
-					    "ipv6", "state", "since",   "tunnels", "last_report", "version" };
+	static const char *const keys[] = { "name",        "city",    "country",     "isp",
+					    "isp_website", "ipv4",    "ipv6",        "state",
+					    "since",       "tunnels", "last_report", "version" };
 	struct status_view *view = fixture_view_all();
 	struct page_now now = fixture_now(view);
 	(void)state;
@@ -57,7 +58,9 @@ static void json_has_the_form_that_was_promised(void **state)
 	assert_string_equal(string_of(up, "state"), "up");
 	assert_string_equal(string_of(up, "since"), "2026-11-20T13:25:12Z");
 	assert_string_equal(string_of(up, "last_report"), "2026-11-23T13:25:08Z");
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(up, "tunnels"), "configured")), 10240);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(up, "tunnels"), "configured")),
+		10240);
 	assert_string_equal(string_of(down, "state"), "down");
 	assert_true(json_is_null(json_object_get(down, "isp")));
 	assert_string_equal(string_of(disabled, "state"), "disabled");

@@ -29,7 +29,9 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 	uint8_t bytes[AUTH_CHALLENGE_BYTES];
 
 	if (method == AUTH_CLEAR && s->tls != SESSION_TLS_ON) {
-		session_say(s, "500 A password in clear needs TLS: say starttls first, or choose md5 or sha256");
+		session_say(
+			s,
+			"500 A password in clear needs TLS: say starttls first, or choose md5 or sha256");
 		return;
 	}
 	if (method == AUTH_COOKIE || method == AUTH__COUNT) {
@@ -37,8 +39,11 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 		return;
 	}
 	if (!s->env->random(bytes, sizeof(bytes))) {
-		log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR, "no random bytes to be had, nobody can log in");
-		session_say(s, "400 No challenge can be made at the moment, please try again in a minute");
+		log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR,
+			    "no random bytes to be had, nobody can log in");
+		session_say(
+			s,
+			"400 No challenge can be made at the moment, please try again in a minute");
 		return;
 	}
 	s->method = method;
@@ -51,12 +56,13 @@ void login_run_challenge(struct session *s, const struct session_args *args)
  * fixed time after the question, so that how long the look-up took tells nothing either. */
 static void refuse(struct session *s, const char *reason)
 {
-	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s", s->address, s->login,
-		    reason);
+	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",
+		    s->address, s->login, reason);
 	session_set_state(s, SESSION_INITIAL);
 	s->is_refusal = true;
 	if (++s->failures >= SESSION_FAILURES_MAX)
-		session_close(s, "500 Login failed, the user name or the password is wrong; goodbye");
+		session_close(s,
+			      "500 Login failed, the user name or the password is wrong; goodbye");
 	else
 		session_say(s, "500 Login failed, the user name or the password is wrong");
 }
@@ -64,8 +70,8 @@ static void refuse(struct session *s, const char *reason)
 /* The same for what the user may know, having proved who they are. */
 static void refuse_known(struct session *s, const char *reason)
 {
-	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s", s->address, s->handle,
-		    reason);
+	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",
+		    s->address, s->handle, reason);
 	session_set_state(s, SESSION_INITIAL);
 	s->failures++;
 }
@@ -82,15 +88,17 @@ static void accept_answered(struct session *s, const struct store_answer *a)
 			s,
 			"500 More than %s logins within an hour as %s is too often: the next one is possible at %s. "
 			"A client needs to log in only when it starts; see %s/ for more information.",
-			store_cell(a, 0, ACCEPT_PER_HOUR), s->handle, store_cell(a, 0, ACCEPT_UNTIL), s->env->url);
+			store_cell(a, 0, ACCEPT_PER_HOUR), s->handle,
+			store_cell(a, 0, ACCEPT_UNTIL), s->env->url);
 		refuse_known(s, "too often");
 		return;
 	}
-	log_limited(&s->env->logins, 100, 10, LOG_LEVEL_INFO, "%s: %s logged in by %s in %s, client: %s", s->address,
-		    s->handle, auth_method_name(s->method), s->tls == SESSION_TLS_ON ? "TLS" : "clear",
+	log_limited(&s->env->logins, 100, 10, LOG_LEVEL_INFO,
+		    "%s: %s logged in by %s in %s, client: %s", s->address, s->handle,
+		    auth_method_name(s->method), s->tls == SESSION_TLS_ON ? "TLS" : "clear",
 		    s->client[0] != '\0' ? s->client : "unknown");
-	session_say(s, "200 Successfully logged in using %s as %s (%s) from %s", auth_method_name(s->method), s->handle,
-		    s->full_name, s->address);
+	session_say(s, "200 Successfully logged in using %s as %s (%s) from %s",
+		    auth_method_name(s->method), s->handle, s->full_name, s->address);
 	session_set_state(s, SESSION_MAIN);
 }
 
@@ -132,16 +140,20 @@ static void login_answered(struct session *s, const struct store_answer *a)
 		refuse(s, "a digest failed");
 		return;
 	}
-	is_known = a->rows > 0 && auth_secret_set(&secret, store_cell(a, 0, LOGIN_MD5), store_cell(a, 0, LOGIN_SHA256));
+	is_known = a->rows > 0 && auth_secret_set(&secret, store_cell(a, 0, LOGIN_MD5),
+						  store_cell(a, 0, LOGIN_SHA256));
 	is_right = auth_check(s->env->digest, s->method, s->challenge, &secret, &s->response);
 	secure_zero(&secret, sizeof(secret));
 	if (!is_known || !is_right) {
-		refuse(s, a->rows == 0 ? "no such login" : is_known ? "wrong secret" : "it has no usable secret");
+		refuse(s, a->rows == 0 ? "no such login"
+			  : is_known   ? "wrong secret"
+				       : "it has no usable secret");
 		return;
 	}
 	take_account(s, a);
 	if (strcmp(store_cell(a, 0, LOGIN_ENABLED), "t") != 0) {
-		session_say(s, "500 The account %s is disabled; see %s/ for more information.", s->handle, s->env->url);
+		session_say(s, "500 The account %s is disabled; see %s/ for more information.",
+			    s->handle, s->env->url);
 		refuse_known(s, "the account is disabled");
 		return;
 	}
@@ -168,7 +180,8 @@ void login_run_authenticate(struct session *s, const struct session_args *args)
 	const char *params[] = { handle, NULL };
 
 	if (auth_method_find(args->at[0]) != s->method) {
-		session_say(s, "500 The challenge was for %s, begin again with username", auth_method_name(s->method));
+		session_say(s, "500 The challenge was for %s, begin again with username",
+			    auth_method_name(s->method));
 		session_set_state(s, SESSION_INITIAL);
 		return;
 	}

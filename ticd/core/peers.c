@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 4096 }; /* a power of two; 10,000 connections from as many addresses make chains of two or three */
+enum {
+	BUCKETS = 4096
+}; /* a power of two; 10,000 connections from as many addresses make chains of two or three */
 
 struct peer {
 	struct peer *next;

@@ -16,7 +16,8 @@ static const char *tunnel_of_login(const struct session *s)
 typedef void list_row(struct reply *reply, const struct store_answer *a, size_t row);
 
 /* 201, a line a row, 202; each goes out on its own, for a list may be far longer than a reply. */
-static void say_list(struct session *s, const struct store_answer *a, const char *what, list_row *row)
+static void say_list(struct session *s, const struct store_answer *a, const char *what,
+		     list_row *row)
 {
 	struct reply reply;
 
@@ -25,7 +26,8 @@ static void say_list(struct session *s, const struct store_answer *a, const char
 		return;
 	}
 	if (a->rows > LIST_MAX) {
-		session_say(s, "500 There are %zu %s, too many to list here; see %s/", a->rows, what, s->env->url);
+		session_say(s, "500 There are %zu %s, too many to list here; see %s/", a->rows,
+			    what, s->env->url);
 		return;
 	}
 	session_say(s, "201 Listing %s", what);
@@ -41,13 +43,14 @@ static void say_list(struct session *s, const struct store_answer *a, const char
 /* Four fields exactly: clients count them. */
 static void tunnel_row(struct reply *reply, const struct store_answer *a, size_t row)
 {
-	reply_line(reply, "T%s %s %s %s", store_cell(a, row, 0), store_cell(a, row, 1), store_cell(a, row, 2),
-		   store_cell(a, row, 3));
+	reply_line(reply, "T%s %s %s %s", store_cell(a, row, 0), store_cell(a, row, 1),
+		   store_cell(a, row, 2), store_cell(a, row, 3));
 }
 
 static void route_row(struct reply *reply, const struct store_answer *a, size_t row)
 {
-	reply_line(reply, "R%s T%s %s", store_cell(a, row, 0), store_cell(a, row, 1), store_cell(a, row, 2));
+	reply_line(reply, "R%s T%s %s", store_cell(a, row, 0), store_cell(a, row, 1),
+		   store_cell(a, row, 2));
 }
 
 static void pop_row(struct reply *reply, const struct store_answer *a, size_t row)
@@ -99,7 +102,7 @@ enum { FIELDS_MAX = 16 };
 struct field {
 	const char *key; /* NULL ends the table */
 	size_t col;
-	int max;            /* bytes shown of a value; a test proves that the longest ones fit a reply together */
+	int max; /* bytes shown of a value; a test proves that the longest ones fit a reply together */
 	const char *before; /* stands before the value, or NULL */
 };
 
@@ -136,7 +139,8 @@ static const struct field route_fields[FIELDS_MAX] = {
 	{ "State", ROUTE_STATE, 20, NULL },   { "Created", ROUTE_CREATED, 40, NULL },
 };
 
-static void say_record(struct session *s, const struct store_answer *a, const char *title, const struct field *fields)
+static void say_record(struct session *s, const struct store_answer *a, const char *title,
+		       const struct field *fields)
 {
 	struct reply reply;
 
@@ -166,9 +170,10 @@ static void tunnel_show_answered(struct session *s, const struct store_answer *a
 	if (!has_row(s, a, "You have no tunnel T"))
 		return;
 	if (strcmp(store_cell(a, 0, TUNNEL_POP_STATE), "up") != 0) {
-		session_say(s,
-			    "500 This PoP is unfortunately currently down, see %s/pops/status/ for more information.",
-			    s->env->url);
+		session_say(
+			s,
+			"500 This PoP is unfortunately currently down, see %s/pops/status/ for more information.",
+			s->env->url);
 		return;
 	}
 	snprintf(title, sizeof(title), "tunnel information for T%s", s->subject);
@@ -274,14 +279,17 @@ static void set_endpoint(struct session *s, struct word value)
 	if (word_is(value, "current")) {
 		if (!s->is_ip4) {
 			session_say(
-				s, "500 You are connected by IPv6; name the IPv4 address that the tunnel is to end at");
+				s,
+				"500 You are connected by IPv6; name the IPv4 address that the tunnel is to end at");
 			return;
 		}
 		snprintf(address, sizeof(address), "%.*s", IP4_TEXT - 1, s->address);
 	} else if (ip4_parse(value.text, value.len, &ip) == 0) {
 		ip4_text(ip, address);
 	} else {
-		session_fault(s, "400 An endpoint is an IPv4 address, as in 192.0.2.1, or the word current");
+		session_fault(
+			s,
+			"400 An endpoint is an IPv4 address, as in 192.0.2.1, or the word current");
 		return;
 	}
 	session_ask(s, STORE_TUNNEL_ENDPOINT, params, change_answered);

@@ -62,8 +62,8 @@ void session_set_state(struct session *s, enum session_state state)
 		forget_question(s);
 }
 
-void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4, void (*changed)(void *),
-		  void *ctx)
+void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4,
+		  void (*changed)(void *), void *ctx)
 {
 	memset(s, 0, sizeof(*s));
 	s->env = env;
@@ -87,8 +87,8 @@ void session_put(struct session *s, const struct reply *reply)
 	if (reply_ok(reply) && out_append(&s->out, reply->buf, reply_len(reply)))
 		return;
 	/* Half a reply is worse than none: the client sees a close instead of a wrong record. */
-	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR, "%s: closed, a reply does not fit its buffer",
-		    s->address);
+	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR,
+		    "%s: closed, a reply does not fit its buffer", s->address);
 	out_clear(&s->out);
 	session_set_state(s, SESSION_CLOSING);
 }
@@ -152,8 +152,8 @@ void session_tls_grant(struct session *s)
 
 void session_tls_injected(struct session *s)
 {
-	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_WARN, "%s: closed, it sent more in clear after starttls",
-		    s->address);
+	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_WARN,
+		    "%s: closed, it sent more in clear after starttls", s->address);
 	s->tls = SESSION_TLS_OFF;
 	session_close(s, "500 Nothing may be sent between starttls and its answer, goodbye");
 }
@@ -194,13 +194,19 @@ void session_say_error(struct session *s, const struct store_answer *answer)
 		break;
 	case ERR_AWAY:
 	case ERR_TIMEOUT:
-		session_say(s, "400 The database cannot be reached at the moment, please try again in a minute");
+		session_say(
+			s,
+			"400 The database cannot be reached at the moment, please try again in a minute");
 		break;
 	case ERR_BUSY:
-		session_say(s, "400 Too many requests are waiting at the moment, please try again in a minute");
+		session_say(
+			s,
+			"400 Too many requests are waiting at the moment, please try again in a minute");
 		break;
 	default:
-		session_say(s, "500 Internal error; it has been logged, please tell the operators if it stays");
+		session_say(
+			s,
+			"500 Internal error; it has been logged, please tell the operators if it stays");
 		break;
 	}
 }
@@ -208,7 +214,8 @@ void session_say_error(struct session *s, const struct store_answer *answer)
 bool session_can_run(const struct session *s)
 {
 	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && s->asking.id == 0 &&
-	       out_len(&s->out) <= SESSION_OUT_LOW && (s->tls == SESSION_TLS_OFF || s->tls == SESSION_TLS_ON);
+	       out_len(&s->out) <= SESSION_OUT_LOW &&
+	       (s->tls == SESSION_TLS_OFF || s->tls == SESSION_TLS_ON);
 }
 
 void session_run(struct session *s, wall_t now)
@@ -224,9 +231,11 @@ void session_run(struct session *s, wall_t now)
 			verbs_dispatch(s, text, len, now);
 			break;
 		case LINE_TOO_LONG:
-			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO, "%s: closed, a line of more than %d bytes",
-				    s->address, LINE_TEXT_MAX);
-			session_close(s, "500 A line may have %d bytes at most, goodbye", LINE_TEXT_MAX);
+			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO,
+				    "%s: closed, a line of more than %d bytes", s->address,
+				    LINE_TEXT_MAX);
+			session_close(s, "500 A line may have %d bytes at most, goodbye",
+				      LINE_TEXT_MAX);
 			return;
 		case LINE_BINARY:
 			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO,

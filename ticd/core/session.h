@@ -46,8 +46,9 @@ enum {
 	SESSION_SUBJECT = 40,     /* an id or a PoP's name, with NUL */
 	SESSION_FAILURES_MAX = 3, /* refused logins in one session */
 	SESSION_FAULTS_MAX = 20,  /* lines in one session that were not understood */
-	SESSION_REFUSAL_MS = 50,  /* between the question who somebody is and the answer that it is wrong */
-	SESSION_OUT_LOW = 4096,   /* no further line is worked on while more than this is unsent */
+	SESSION_REFUSAL_MS =
+		50, /* between the question who somebody is and the answer that it is wrong */
+	SESSION_OUT_LOW = 4096, /* no further line is worked on while more than this is unsent */
 };
 
 /* What all sessions share; the owner changes it between calls (a reload). */
@@ -94,8 +95,8 @@ struct session {
 };
 
 /* Takes nothing over; `env` outlives the session. */
-void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4, void (*changed)(void *),
-		  void *ctx) NONNULL_ARGS(1, 2, 3, 5);
+void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4,
+		  void (*changed)(void *), void *ctx) NONNULL_ARGS(1, 2, 3, 5);
 /* Forgets the question under way, frees `out`, wipes what was secret. */
 void session_end(struct session *s) NONNULL;
 
@@ -108,7 +109,8 @@ bool session_can_run(const struct session *s) NONNULL;
 
 void session_tls_grant(struct session *s) NONNULL;
 void session_tls_injected(struct session *s) NONNULL;
-void session_tls_refuse(struct session *s) NONNULL; /* it cannot be had now; the dialogue goes on in clear */
+void session_tls_refuse(struct session *s)
+	NONNULL; /* it cannot be had now; the dialogue goes on in clear */
 void session_tls_started(struct session *s) NONNULL;
 
 /* Says the sentence (code included) and closes. */
@@ -130,7 +132,8 @@ void session_put(struct session *s, const struct reply *reply) NONNULL;
 void session_fault(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
 /* Asks the store; lines wait until `answered` has been called. */
 void session_ask(struct session *s, enum store_question q, const char *const *params,
-		 void (*answered)(struct session *s, const struct store_answer *answer)) NONNULL_ARGS(1, 4);
+		 void (*answered)(struct session *s, const struct store_answer *answer))
+	NONNULL_ARGS(1, 4);
 /* Says what an answer with an error means for the user. */
 void session_say_error(struct session *s, const struct store_answer *answer) NONNULL;
 

@@ -12,10 +12,10 @@
 #include "lib/cc.h"
 
 enum store_question {
-	STORE_LOGIN,           /* handle, tunnel -> LOGIN_* ; no row: no such login */
-	STORE_LOGIN_ACCEPT,    /* account, tunnel, method, address, tls, client, per_hour -> ACCEPT_* */
-	STORE_TUNNEL_LIST,     /* account, tunnel -> id, client IPv6, client IPv4 or word, pop */
-	STORE_TUNNEL_SHOW,     /* account, tunnel, id -> TUNNEL_* ; no row: not theirs */
+	STORE_LOGIN,        /* handle, tunnel -> LOGIN_* ; no row: no such login */
+	STORE_LOGIN_ACCEPT, /* account, tunnel, method, address, tls, client, per_hour -> ACCEPT_* */
+	STORE_TUNNEL_LIST,  /* account, tunnel -> id, client IPv6, client IPv4 or word, pop */
+	STORE_TUNNEL_SHOW,  /* account, tunnel, id -> TUNNEL_* ; no row: not theirs */
 	STORE_TUNNEL_ENDPOINT, /* account, tunnel, id, address -> message */
 	STORE_TUNNEL_STATE,    /* account, tunnel, id, enabled -> message */
 	STORE_POP_LIST,        /* -> name */
@@ -25,7 +25,15 @@ enum store_question {
 	STORE__COUNT
 };
 
-enum { LOGIN_ACCOUNT, LOGIN_HANDLE, LOGIN_FULL_NAME, LOGIN_MD5, LOGIN_SHA256, LOGIN_ENABLED, LOGIN__COUNT };
+enum {
+	LOGIN_ACCOUNT,
+	LOGIN_HANDLE,
+	LOGIN_FULL_NAME,
+	LOGIN_MD5,
+	LOGIN_SHA256,
+	LOGIN_ENABLED,
+	LOGIN__COUNT
+};
 enum { ACCEPT_ACCEPTED, ACCEPT_UNTIL, ACCEPT_PER_HOUR, ACCEPT__COUNT };
 enum {
 	TUNNEL_ID,
@@ -73,10 +81,11 @@ const struct store_shape *store_shape(enum store_question q);
 struct store_answer {
 	/* 0; -ERR_REFUSED (`message` is for the user); -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY; -ERR_FORMAT: our fault */
 	int err;
-	const char *message;                                          /* never NULL */
-	size_t rows;                                                  /* 0 unless err is 0 */
-	const void *res;                                              /* for `cell` */
-	const char *(*cell)(const void *res, size_t row, size_t col); /* text, "" for NULL or what is not there */
+	const char *message; /* never NULL */
+	size_t rows;         /* 0 unless err is 0 */
+	const void *res;     /* for `cell` */
+	const char *(*cell)(const void *res, size_t row,
+			    size_t col); /* text, "" for NULL or what is not there */
 };
 typedef void store_done(void *ctx, const struct store_answer *answer);
 

@@ -51,22 +51,28 @@ static void run_quit(struct session *s, const struct session_args *args)
 static const struct verb verbs[] = {
 	{ "client", NULL, IN(INITIAL), 0, VERB_ANY_ARGS, run_client,
 	  "client TIC/draft-00 <name>/<version> <os>/<version>", "say what you are" },
-	{ "get", "unixtime", IN_ANY, 0, 0, run_unixtime, "get unixtime", "seconds since 1970 here" },
+	{ "get", "unixtime", IN_ANY, 0, 0, run_unixtime, "get unixtime",
+	  "seconds since 1970 here" },
 	{ "starttls", NULL, IN(INITIAL), 0, 0, run_starttls, "starttls", "go on in TLS" },
-	{ "username", NULL, IN(INITIAL), 1, 1, login_run_username, "username <handle>[/T<id>]", "begin to log in" },
+	{ "username", NULL, IN(INITIAL), 1, 1, login_run_username, "username <handle>[/T<id>]",
+	  "begin to log in" },
 	{ "challenge", NULL, IN(CHALLENGE), 1, 1, login_run_challenge, "challenge md5|sha256|clear",
 	  "choose how to prove it" },
-	{ "authenticate", NULL, IN(AUTHENTICATE), 2, 2, login_run_authenticate, "authenticate <method> <response>",
-	  "prove it" },
-	{ "tunnel", "list", IN(MAIN), 0, 0, queries_run_tunnel_list, "tunnel list", "your tunnels" },
-	{ "tunnel", "show", IN(MAIN), 1, 1, queries_run_tunnel_show, "tunnel show T<id>", "all about one tunnel" },
-	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set, "tunnel set T<id> endpoint <ipv4>|current",
-	  "move a static tunnel (costs ISK)" },
-	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set, "tunnel set T<id> state enabled|disabled",
-	  "switch it on or off" },
+	{ "authenticate", NULL, IN(AUTHENTICATE), 2, 2, login_run_authenticate,
+	  "authenticate <method> <response>", "prove it" },
+	{ "tunnel", "list", IN(MAIN), 0, 0, queries_run_tunnel_list, "tunnel list",
+	  "your tunnels" },
+	{ "tunnel", "show", IN(MAIN), 1, 1, queries_run_tunnel_show, "tunnel show T<id>",
+	  "all about one tunnel" },
+	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set,
+	  "tunnel set T<id> endpoint <ipv4>|current", "move a static tunnel (costs ISK)" },
+	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set,
+	  "tunnel set T<id> state enabled|disabled", "switch it on or off" },
 	{ "route", "list", IN(MAIN), 0, 0, queries_run_route_list, "route list", "your subnets" },
-	{ "route", "show", IN(MAIN), 1, 1, queries_run_route_show, "route show R<id>", "all about one subnet" },
-	{ "pop", "list", IN(MAIN), 0, 0, queries_run_pop_list, "pop list", "the points of presence" },
+	{ "route", "show", IN(MAIN), 1, 1, queries_run_route_show, "route show R<id>",
+	  "all about one subnet" },
+	{ "pop", "list", IN(MAIN), 0, 0, queries_run_pop_list, "pop list",
+	  "the points of presence" },
 	{ "pop", "show", IN(MAIN), 1, 1, queries_run_pop_show, "pop show <pop>", "all about one" },
 	{ "help", NULL, IN_ANY, 0, VERB_ANY_ARGS, run_help, "help", "this list" },
 	{ "quit", NULL, IN_ANY, 0, VERB_ANY_ARGS, run_quit, "quit", "say goodbye" },
@@ -155,7 +161,8 @@ void verbs_dispatch(struct session *s, const char *line, size_t len, wall_t now)
 	own = verb->object != NULL ? 2 : 1;
 	args.n = words.n - own;
 	args.at = words.at + own;
-	if (args.n < verb->min_args || (verb->max_args != VERB_ANY_ARGS && args.n > verb->max_args)) {
+	if (args.n < verb->min_args ||
+	    (verb->max_args != VERB_ANY_ARGS && args.n > verb->max_args)) {
 		session_fault(s, "400 Say it as: %s", verb->usage);
 		return;
 	}

@@ -11,8 +11,9 @@
 #include "ticd/core/session.h"
 
 struct verb {
-	const char *name, *object; /* the first word, and the second where it belongs to the command; else NULL */
-	unsigned states;           /* bits of enum session_state */
+	const char *name,
+		*object; /* the first word, and the second where it belongs to the command; else NULL */
+	unsigned states; /* bits of enum session_state */
 	uint8_t min_args, max_args;
 	void (*run)(struct session *s, const struct session_args *args);
 	const char *usage, *help;

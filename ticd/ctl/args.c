@@ -96,10 +96,13 @@ static bool read_date(const struct param *p, const char *text, char out[static A
 	uint64_t year, month, day;
 	(void)p;
 	(void)out;
-	if (strlen(text) != 10 || text[4] != '-' || text[7] != '-' || num_parse_u64(text, 4, 1970, 9999, &year) ||
+	if (strlen(text) != 10 || text[4] != '-' || text[7] != '-' ||
+	    num_parse_u64(text, 4, 1970, 9999, &year) ||
 	    num_parse_u64(text + 5, 2, 1, 12, &month) || num_parse_u64(text + 8, 2, 1, 31, &day))
 		return false;
-	struct tm tm = { .tm_year = (int)year - 1900, .tm_mon = (int)month - 1, .tm_mday = (int)day };
+	struct tm tm = { .tm_year = (int)year - 1900,
+			 .tm_mon = (int)month - 1,
+			 .tm_mday = (int)day };
 	timegm(&tm);
 	return tm.tm_mday == (int)day;
 }
@@ -142,7 +145,8 @@ static const struct {
 _Static_assert(ARRAY_LEN(kinds) == ARG__COUNT, "a row for every kind");
 
 /* Reads `text` as the value of parameter `i`. */
-static int set_value(const struct param *p, size_t i, const char *text, struct args *out, struct fault *fault)
+static int set_value(const struct param *p, size_t i, const char *text, struct args *out,
+		     struct fault *fault)
 {
 	if (out->value[i])
 		return fault_set(fault, -ERR_FORMAT, "usage", "%s is given twice", p->name);
@@ -157,8 +161,8 @@ static int set_value(const struct param *p, size_t i, const char *text, struct a
 
 /* `--name VALUE`, `--name=VALUE` or a flag. *used becomes how many words it took. A value that is a word of its own may
  * not begin with "--": that is a forgotten value; `--name=--text` says what is meant. */
-static int read_option(const struct param *params, char *const *words, size_t n_words, size_t *used, struct args *out,
-		       struct fault *fault)
+static int read_option(const struct param *params, char *const *words, size_t n_words, size_t *used,
+		       struct args *out, struct fault *fault)
 {
 	const char *word = words[0], *equals = strchr(word, '=');
 	size_t len = equals ? (size_t)(equals - word) : strlen(word);
@@ -166,11 +170,13 @@ static int read_option(const struct param *params, char *const *words, size_t n_
 	*used = 1;
 	for (size_t i = 0; params[i].name; i++) {
 		const struct param *p = &params[i];
-		if (!param_is_option(p) || strlen(p->name) != len || memcmp(p->name, word, len) != 0)
+		if (!param_is_option(p) || strlen(p->name) != len ||
+		    memcmp(p->name, word, len) != 0)
 			continue;
 		if (p->kind == ARG_FLAG) {
 			if (equals)
-				return fault_set(fault, -ERR_FORMAT, "usage", "%s takes no value", p->name);
+				return fault_set(fault, -ERR_FORMAT, "usage", "%s takes no value",
+						 p->name);
 			out->value[i] = "true";
 			return 0;
 		}
@@ -181,14 +187,17 @@ static int read_option(const struct param *params, char *const *words, size_t n_
 		*used = 2;
 		return set_value(p, i, words[1], out, fault);
 	}
-	return fault_set(fault, -ERR_FORMAT, "usage", "there is no option %.*s here", (int)len, word);
+	return fault_set(fault, -ERR_FORMAT, "usage", "there is no option %.*s here", (int)len,
+			 word);
 }
 
 /* The next parameter without a value that has its place on the line rather than a name. */
-static int read_positional(const struct param *params, const char *word, struct args *out, struct fault *fault)
+static int read_positional(const struct param *params, const char *word, struct args *out,
+			   struct fault *fault)
 {
 	for (size_t i = 0; params[i].name; i++)
-		if ((!param_is_option(&params[i]) || params[i].bare) && !param_is_hidden(&params[i]) && !out->value[i])
+		if ((!param_is_option(&params[i]) || params[i].bare) &&
+		    !param_is_hidden(&params[i]) && !out->value[i])
 			return set_value(&params[i], i, word, out, fault);
 	return fault_set(fault, -ERR_FORMAT, "usage", "'%s' is one word too many", word);
 }
@@ -209,7 +218,8 @@ static int complete(const struct param *params, struct args *out, struct fault *
 	return 0;
 }
 
-int args_parse(const struct param *params, char *const *words, size_t n_words, struct args *out, struct fault *fault)
+int args_parse(const struct param *params, char *const *words, size_t n_words, struct args *out,
+	       struct fault *fault)
 {
 	bool only_words = false; /* after "--" */
 
@@ -220,7 +230,8 @@ int args_parse(const struct param *params, char *const *words, size_t n_words, s
 		used = 1;
 		if (!only_words && strcmp(word, "--") == 0)
 			only_words = true;
-		else if (!only_words && word[0] == '-' && (word[1] == '-' || (word[1] >= 'a' && word[1] <= 'z')))
+		else if (!only_words && word[0] == '-' &&
+			 (word[1] == '-' || (word[1] >= 'a' && word[1] <= 'z')))
 			err = read_option(params, words + at, n_words - at, &used, out, fault);
 		else
 			err = read_positional(params, word, out, fault);

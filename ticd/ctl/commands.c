@@ -33,11 +33,14 @@ const struct command commands[] = {
 	},
 	{
 		.words = "pop add",
-		.params = { POP_NAME, OPTION("--ipv4", ARG_IP4, "A"), OPTION("--ipv6", ARG_IP6, "A"),
-			    OPTION("--tunnels", ARG_PREFIX6, "PREFIX"), OPTION("--subnets", ARG_PREFIX6, "PREFIX"),
+		.params = { POP_NAME, OPTION("--ipv4", ARG_IP4, "A"),
+			    OPTION("--ipv6", ARG_IP6, "A"),
+			    OPTION("--tunnels", ARG_PREFIX6, "PREFIX"),
+			    OPTION("--subnets", ARG_PREFIX6, "PREFIX"),
 			    MAYBE("--city", ARG_TEXT, "TEXT"), MAYBE("--country", ARG_TEXT, "TEXT"),
 			    MAYBE("--isp", ARG_TEXT, "TEXT"), MAYBE("--isp-name", ARG_TEXT, "TEXT"),
-			    MAYBE("--isp-website", ARG_TEXT, "URL"), MAYBE("--isp-asn", ARG_TEXT, "ASN"),
+			    MAYBE("--isp-website", ARG_TEXT, "URL"),
+			    MAYBE("--isp-asn", ARG_TEXT, "ASN"),
 			    MAYBE("--isp-lir", ARG_TEXT, "TEXT") },
 		.sql = "SELECT * FROM api.op_pop_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 		.help = "add a PoP with the prefixes its tunnels and subnets come from",
@@ -71,7 +74,8 @@ const struct command commands[] = {
 	{
 		.words = "pop set",
 		.params = { POP_NAME,
-			    CHOICE("KEY", "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
+			    CHOICE("KEY",
+				   "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
 			    WORD("VALUE", ARG_VALUE) },
 		.sql = "SELECT * FROM api.op_pop_set($1, $2, $3)",
 		.help = "change a PoP's addresses or its description",
@@ -101,7 +105,8 @@ const struct command commands[] = {
 	},
 	{
 		.words = "user add",
-		.params = { HANDLE, OPTION("--name", ARG_TEXT, "NAME"), OPTION("--email", ARG_TEXT, "EMAIL"),
+		.params = { HANDLE, OPTION("--name", ARG_TEXT, "NAME"),
+			    OPTION("--email", ARG_TEXT, "EMAIL"),
 			    MAYBE("--credit", ARG_AMOUNT, "N"), NEW_SECRET },
 		.sql = "SELECT * FROM api.op_user_add($1, $2, $3, $4, $5, $6)",
 		.help = "add an account; prints its TIC secret, once",
@@ -154,7 +159,8 @@ const struct command commands[] = {
 	},
 	{
 		.words = "tunnel request",
-		.params = { HANDLE, OPTION("--pop", ARG_TEXT, "P"), CHOICE("--type", "ayiya|heartbeat|static"),
+		.params = { HANDLE, OPTION("--pop", ARG_TEXT, "P"),
+			    CHOICE("--type", "ayiya|heartbeat|static"),
 			    MAYBE("--endpoint", ARG_IP4, "A"), WHY },
 		.sql = "SELECT * FROM api.op_tunnel_request($1, $2, $3, $4, $5)",
 		.help = "request a tunnel for an account",
@@ -176,7 +182,8 @@ const struct command commands[] = {
 	},
 	{
 		.words = "tunnel set",
-		.params = { TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"), WORD("VALUE", ARG_VALUE) },
+		.params = { TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"),
+			    WORD("VALUE", ARG_VALUE) },
 		.sql = "SELECT * FROM api.op_tunnel_set($1, $2, $3)",
 		.help = "change a tunnel (a new endpoint or type costs ISK; type \"static 192.0.2.1\" has its address)",
 	},
@@ -265,8 +272,8 @@ const struct command commands[] = {
 	{
 		/* Without --floor the floor in force stays. */
 		.words = "cost set",
-		.params = { WORD("ACTION", ARG_TEXT), WORD("COST", ARG_AMOUNT), MAYBE("--floor", ARG_FLOOR, "N|none"),
-			    OF_POP },
+		.params = { WORD("ACTION", ARG_TEXT), WORD("COST", ARG_AMOUNT),
+			    MAYBE("--floor", ARG_FLOOR, "N|none"), OF_POP },
 		.sql = "SELECT * FROM api.op_cost_set($1, $4, $2, CASE WHEN $3::text IS NULL"
 		       " THEN (SELECT c.floor FROM api.op_cost_list($4) c WHERE c.action = $1"
 		       " AND ($4::text IS NOT NULL OR c.pop IS NULL)) ELSE nullif($3, 'none')::int END)",
@@ -311,13 +318,15 @@ const struct command commands[] = {
 };
 
 /* How many of the command's words stand in their places in `words`, and in *total how many it has. */
-static size_t match_words(const struct command *command, char *const *words, size_t n, size_t *total)
+static size_t match_words(const struct command *command, char *const *words, size_t n,
+			  size_t *total)
 {
 	size_t matched = 0;
 	*total = 0;
 	for (const char *word = command->words; *word; (*total)++) {
 		size_t len = strcspn(word, " ");
-		matched += *total < n && strlen(words[*total]) == len && memcmp(words[*total], word, len) == 0;
+		matched += *total < n && strlen(words[*total]) == len &&
+			   memcmp(words[*total], word, len) == 0;
 		word += len + (word[len] == ' ');
 	}
 	return matched;
@@ -340,7 +349,8 @@ static void write_param(FILE *out, const struct param *p)
 	if (!param_is_option(p))
 		fprintf(out, "%s", value ? value : p->name);
 	else
-		fprintf(out, p->bare ? "[%s]%s%s" : "%s%s%s", p->name, value ? " " : "", value ? value : "");
+		fprintf(out, p->bare ? "[%s]%s%s" : "%s%s%s", p->name, value ? " " : "",
+			value ? value : "");
 	if (p->optional || p->kind == ARG_FLAG)
 		putc(']', out);
 }

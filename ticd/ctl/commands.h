@@ -21,7 +21,8 @@ enum shape {
 };
 
 /* A command that is more than one statement. `values` are the parameters in order; rows as pgctl_query gives them. */
-typedef int command_run(struct pgctl *db, const char *const *values, struct rows *out, struct fault *fault);
+typedef int command_run(struct pgctl *db, const char *const *values, struct rows *out,
+			struct fault *fault);
 
 struct command {
 	const char *words;               /* "pop add" */

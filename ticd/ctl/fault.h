@@ -17,7 +17,8 @@ struct fault {
 };
 
 /* Fills `f` (a longer text is cut) and returns `err`, so that a caller can say `return fault_set(...)`. */
-int fault_set(struct fault *f, int err, const char *code, const char *fmt, ...) NONNULL_ARGS(1, 3, 4) FORMAT(4, 5);
+int fault_set(struct fault *f, int err, const char *code, const char *fmt, ...)
+	NONNULL_ARGS(1, 3, 4) FORMAT(4, 5);
 
 /* Puts a formatted "<text>: " before the sentence that is there. */
 void fault_prefix(struct fault *f, const char *fmt, ...) NONNULL_ARGS(1, 2) FORMAT(2, 3);

@@ -9,9 +9,10 @@
 #include "lib/rd.h"
 
 enum {
-	WORDS_MAX = 8,          /* a config line has at most 7 */
-	NUMBER_MAX = INT32_MAX, /* a PoP with several tunnel prefixes numbers on: 10005 is number 5 of the second */
-	MTU_MAX = 65535,        /* the form; the database knows the range */
+	WORDS_MAX = 8, /* a config line has at most 7 */
+	NUMBER_MAX =
+		INT32_MAX, /* a PoP with several tunnel prefixes numbers on: 10005 is number 5 of the second */
+	MTU_MAX = 65535, /* the form; the database knows the range */
 	ROOM_FIRST = 256,
 };
 
@@ -67,7 +68,8 @@ static int read_endpoint(struct word w, struct import_tunnel *t, const char **re
 	else if (ip4_parse(w.text, w.len, &t->endpoint) == 0)
 		t->type = IMPORT_STATIC;
 	else
-		return fail(-ERR_FORMAT, reason, "the endpoint is neither an IPv4 address nor ayiya nor heartbeat");
+		return fail(-ERR_FORMAT, reason,
+			    "the endpoint is neither an IPv4 address nor ayiya nor heartbeat");
 	return 0;
 }
 
@@ -96,7 +98,8 @@ static int read_secret(struct word w, struct import_tunnel *t, const char **reas
 	for (size_t i = 0; is_hex && i < w.len; i++)
 		is_hex = memchr("0123456789abcdef", w.text[i], 16) != NULL;
 	if (!is_hex)
-		return fail(-ERR_FORMAT, reason, "the secret is not 32 lower-case hexadecimal digits");
+		return fail(-ERR_FORMAT, reason,
+			    "the secret is not 32 lower-case hexadecimal digits");
 	memcpy(t->secret, w.text, w.len);
 	return 0;
 }
@@ -108,7 +111,8 @@ static int read_tunnel(struct import *im, const struct word *w, size_t n, const 
 	int err;
 
 	if (n < 6)
-		return fail(-ERR_TRUNCATED, reason, "a tunnel needs number, T<id>, endpoint, state and MTU");
+		return fail(-ERR_TRUNCATED, reason,
+			    "a tunnel needs number, T<id>, endpoint, state and MTU");
 	if (n > 7)
 		return fail(-ERR_TRAILING, reason, "there are words after the secret");
 	if ((err = read_number(w[1], &t.number, reason)))
@@ -137,9 +141,11 @@ static int read_route(struct import *im, const struct word *w, size_t n, const c
 	int err;
 
 	if (prefix6_parse(w[1].text, w[1].len, &r.prefix))
-		return fail(-ERR_FORMAT, reason, "the prefix is not an IPv6 prefix without bits beyond its length");
+		return fail(-ERR_FORMAT, reason,
+			    "the prefix is not an IPv6 prefix without bits beyond its length");
 	if (n != 4 || !is_word(w[3], "static"))
-		return fail(-ERR_FORMAT, reason, "a subnet is a prefix, a tunnel number and the word static");
+		return fail(-ERR_FORMAT, reason,
+			    "a subnet is a prefix, a tunnel number and the word static");
 	if ((err = read_number(w[2], &r.number, reason)))
 		return err;
 	void *items = im->routes;
@@ -154,7 +160,8 @@ static int read_config(struct import *im, const struct word *w, size_t n, const 
 {
 	if (n < 2)
 		return fail(-ERR_TRUNCATED, reason, "config says nothing");
-	return memchr(w[1].text, ':', w[1].len) ? read_route(im, w, n, reason) : read_tunnel(im, w, n, reason);
+	return memchr(w[1].text, ':', w[1].len) ? read_route(im, w, n, reason)
+						: read_tunnel(im, w, n, reason);
 }
 
 /* Lines that open and close blocks, and what a pop block holds. */
@@ -169,8 +176,10 @@ static int read_block(struct import *im, const struct word *w, size_t n, const c
 		im->depth--;
 		return 0;
 	}
-	bool opens = n == 1 && (is_top ? is_word(w[0], "pop") || is_word(w[0], "tunnel") || is_word(w[0], "subnet")
-				       : is_word(w[0], "set") || (im->pop_depth && is_word(w[0], "cliacl")));
+	bool opens = n == 1 &&
+		     (is_top ? is_word(w[0], "pop") || is_word(w[0], "tunnel") ||
+				       is_word(w[0], "subnet")
+			     : is_word(w[0], "set") || (im->pop_depth && is_word(w[0], "cliacl")));
 	if (opens) {
 		im->depth++;
 		if (is_word(w[0], "pop"))

@@ -48,11 +48,13 @@ struct import {
 
 /* Reads one line (no line end; a closing CR is dropped). 0; -ERR_FORMAT, -ERR_RANGE or -ERR_NOMEM with a constant text
  * in *reason. */
-int import_line(struct import *im, const char *text, size_t len, const char **reason) NONNULL MUSTCHECK;
+int import_line(struct import *im, const char *text, size_t len, const char **reason)
+	NONNULL MUSTCHECK;
 
 /* Reads a whole file into `im` (zeroed by the caller): its lines, and that every block was closed. Results as
  * import_line. */
-int import_text(struct import *im, const char *text, size_t len, const char **reason) NONNULL MUSTCHECK;
+int import_text(struct import *im, const char *text, size_t len, const char **reason)
+	NONNULL MUSTCHECK;
 
 void import_free(struct import *im) NONNULL;
 

@@ -81,9 +81,9 @@ static int read_file(const char *path, struct buffer *out, struct fault *fault)
 
 static void write_tunnel(FILE *const *f, size_t i, const struct import_tunnel *t)
 {
-	static const char *const types[] = {
-		[IMPORT_AYIYA] = "ayiya", [IMPORT_HEARTBEAT] = "heartbeat", [IMPORT_STATIC] = "static"
-	};
+	static const char *const types[] = { [IMPORT_AYIYA] = "ayiya",
+					     [IMPORT_HEARTBEAT] = "heartbeat",
+					     [IMPORT_STATIC] = "static" };
 	char endpoint[IP4_TEXT];
 	ELEMENT(f[ARRAY_LINE], i, "%u", t->line);
 	ELEMENT(f[ARRAY_NUMBER], i, "%u", t->number);
@@ -92,7 +92,8 @@ static void write_tunnel(FILE *const *f, size_t i, const struct import_tunnel *t
 	ELEMENT(f[ARRAY_ENABLED], i, "%c", t->enabled ? 't' : 'f');
 	ELEMENT(f[ARRAY_MTU], i, "%u", t->mtu);
 	ELEMENT(f[ARRAY_SECRET], i, "%s", t->secret[0] ? t->secret : "NULL");
-	ELEMENT(f[ARRAY_ENDPOINT], i, "%s", t->type == IMPORT_STATIC ? ip4_text(t->endpoint, endpoint) : "NULL");
+	ELEMENT(f[ARRAY_ENDPOINT], i, "%s",
+		t->type == IMPORT_STATIC ? ip4_text(t->endpoint, endpoint) : "NULL");
 }
 
 static void write_route(FILE *const *f, size_t i, const struct import_route *r)
@@ -109,7 +110,8 @@ static bool write_arrays(const struct import *im, struct buffer arrays[static AR
 	FILE *files[ARRAY__COUNT] = { 0 };
 	bool is_good = true;
 	for (size_t a = 0; a < ARRAY__COUNT; a++)
-		is_good = (files[a] = open_memstream(&arrays[a].text, &arrays[a].len)) != NULL && is_good;
+		is_good = (files[a] = open_memstream(&arrays[a].text, &arrays[a].len)) != NULL &&
+			  is_good;
 	for (size_t i = 0; is_good && i < im->n_tunnels; i++)
 		write_tunnel(files, i, &im->tunnels[i]);
 	for (size_t i = 0; is_good && i < im->n_routes; i++)
@@ -125,8 +127,8 @@ static bool write_arrays(const struct import *im, struct buffer arrays[static AR
 	return is_good;
 }
 
-static int send_import(struct pgctl *db, const char *const *values, const struct import *im, struct rows *out,
-		       struct fault *fault)
+static int send_import(struct pgctl *db, const char *const *values, const struct import *im,
+		       struct rows *out, struct fault *fault)
 {
 	struct buffer arrays[ARRAY__COUNT] = { 0 };
 	const char *params[2 + ARRAY__COUNT] = { values[1], values[2] };
@@ -155,7 +157,8 @@ int import_run(struct pgctl *db, const char *const *values, struct rows *out, st
 		goto free_file;
 	err = import_text(&im, file.text, file.len, &reason);
 	if (err)
-		fault_set(fault, err, "input", "%s:%u: %s; nothing was imported", values[0], im.line, reason);
+		fault_set(fault, err, "input", "%s:%u: %s; nothing was imported", values[0],
+			  im.line, reason);
 	else
 		err = send_import(db, values, &im, out, fault);
 	import_free(&im);

@@ -8,6 +8,7 @@
 struct pgctl;
 
 /* `values`: file name ("-": standard input), handle of the owner, PoP. A command_run (commands.h). */
-int import_run(struct pgctl *db, const char *const *values, struct rows *out, struct fault *fault) NONNULL MUSTCHECK;
+int import_run(struct pgctl *db, const char *const *values, struct rows *out, struct fault *fault)
+	NONNULL MUSTCHECK;
 
 #endif

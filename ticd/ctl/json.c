@@ -68,7 +68,8 @@ static json_t *row_object(const struct rows *rows, size_t row)
 {
 	json_t *object = json_object();
 	for (size_t column = 0; object && column < rows->width; column++) {
-		if (json_object_set_new(object, rows->columns[column].name, cell_value(rows, row, column)) != 0) {
+		if (json_object_set_new(object, rows->columns[column].name,
+					cell_value(rows, row, column)) != 0) {
 			json_decref(object);
 			return NULL;
 		}
@@ -97,7 +98,8 @@ bool json_write_list(FILE *out, const struct rows *rows)
 	return write_value(out, list);
 }
 
-bool json_write_record(FILE *out, const struct rows *rows, const char *extra_name, const char *extra)
+bool json_write_record(FILE *out, const struct rows *rows, const char *extra_name,
+		       const char *extra)
 {
 	json_t *object = row_object(rows, 0);
 	if (object && extra && json_object_set_new(object, extra_name, text_value(extra)) != 0) {

@@ -13,8 +13,8 @@
 bool json_write_list(FILE *out, const struct rows *rows) NONNULL MUSTCHECK;
 
 /* The first row as one object, with `extra_name`: `extra` after the columns unless `extra` is NULL. */
-bool json_write_record(FILE *out, const struct rows *rows, const char *extra_name, const char *extra)
-	NONNULL_ARGS(1, 2, 3) MUSTCHECK;
+bool json_write_record(FILE *out, const struct rows *rows, const char *extra_name,
+		       const char *extra) NONNULL_ARGS(1, 2, 3) MUSTCHECK;
 
 /* {"error": sentence, "code": code} */
 bool json_write_fault(FILE *out, const struct fault *fault) NONNULL MUSTCHECK;

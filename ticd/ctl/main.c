@@ -82,10 +82,12 @@ static int complain_unknown(const struct line *line)
 {
 	struct fault fault;
 	if (line->n == 0)
-		fault_set(&fault, -ERR_FORMAT, "usage", "no command was given; ticctl help lists them");
+		fault_set(&fault, -ERR_FORMAT, "usage",
+			  "no command was given; ticctl help lists them");
 	else
-		fault_set(&fault, -ERR_UNKNOWN, "usage", "there is no command '%s%s%s'; ticctl help lists them",
-			  line->words[0], line->n > 1 ? " " : "", line->n > 1 ? line->words[1] : "");
+		fault_set(&fault, -ERR_UNKNOWN, "usage",
+			  "there is no command '%s%s%s'; ticctl help lists them", line->words[0],
+			  line->n > 1 ? " " : "", line->n > 1 ? line->words[1] : "");
 	int status = complain(line, &fault, EXIT_USAGE);
 	if (line->n > 0)
 		commands_help(stderr, line->words, 1); /* those that begin like this one */

@@ -23,26 +23,30 @@ struct report {
 };
 
 /* Any number, always the same one. The lock is the database's: it stands between migrations of this database only. */
-static const char begin_sql[] = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
+static const char begin_sql[] =
+	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
 
 /* The same definition as the first migration's: a new database has to hold its record before the first row of it. */
-static const char record_sql[] = "CREATE SCHEMA IF NOT EXISTS broker;"
-				 "CREATE TABLE IF NOT EXISTS broker.migration (number int PRIMARY KEY,"
-				 " name text NOT NULL, checksum text NOT NULL,"
-				 " applied_at timestamptz NOT NULL DEFAULT now())";
+static const char record_sql[] =
+	"CREATE SCHEMA IF NOT EXISTS broker;"
+	"CREATE TABLE IF NOT EXISTS broker.migration (number int PRIMARY KEY,"
+	" name text NOT NULL, checksum text NOT NULL,"
+	" applied_at timestamptz NOT NULL DEFAULT now())";
 
 static int read_applied(struct pgctl *db, struct rows *out, struct fault *fault)
 {
 	struct rows exists = { 0 };
-	int err = pgctl_query(db, "SELECT to_regclass('broker.migration')", 0, NULL, &exists, fault);
+	int err = pgctl_query(db, "SELECT to_regclass('broker.migration')", 0, NULL, &exists,
+			      fault);
 	if (err)
 		return err;
 	bool is_new = !rows_cell(&exists, 0, 0);
 	rows_free(&exists);
 	if (is_new && (err = pgctl_script(db, record_sql, fault)))
 		return err;
-	return pgctl_query(db, "SELECT number, name, checksum FROM broker.migration ORDER BY number", 0, NULL, out,
-			   fault);
+	return pgctl_query(db,
+			   "SELECT number, name, checksum FROM broker.migration ORDER BY number", 0,
+			   NULL, out, fault);
 }
 
 static int run_file(struct pgctl *db, const struct schema_file *file, struct fault *fault)
@@ -53,8 +57,8 @@ static int run_file(struct pgctl *db, const struct schema_file *file, struct fau
 	return err;
 }
 
-static int record_migration(struct pgctl *db, const struct schema_file *file, uint32_t number, const char *subject,
-			    struct fault *fault)
+static int record_migration(struct pgctl *db, const struct schema_file *file, uint32_t number,
+			    const char *subject, struct fault *fault)
 {
 	char checksum[DIGEST_MAX_HEX], text[REPORT_NUMBER];
 	const char *const params[] = { text, subject, checksum };
@@ -63,15 +67,17 @@ static int record_migration(struct pgctl *db, const struct schema_file *file, ui
 	snprintf(text, sizeof(text), "%u", number);
 	if (!migrate_checksum(file, checksum))
 		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
-	int err = pgctl_query(db, "INSERT INTO broker.migration (number, name, checksum) VALUES ($1::int, $2, $3)", 3,
-			      params, &none, fault);
+	int err = pgctl_query(
+		db,
+		"INSERT INTO broker.migration (number, name, checksum) VALUES ($1::int, $2, $3)", 3,
+		params, &none, fault);
 	rows_free(&none);
 	return err;
 }
 
 /* Runs the migrations that are missing; their names go to `message`, their count to *count. */
-static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *message, unsigned *count,
-		       struct fault *fault)
+static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *message,
+		       unsigned *count, struct fault *fault)
 {
 	char subject[MIGRATE_NAME];
 	uint32_t number;
@@ -79,7 +85,8 @@ static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *
 
 	*count = 0;
 	for (const struct schema_file *file = schema_files; !err && file->path; file++) {
-		if (migrate_name(file->path, &number, subject) != 0 || migrate_is_applied(applied, number))
+		if (migrate_name(file->path, &number, subject) != 0 ||
+		    migrate_is_applied(applied, number))
 			continue;
 		err = run_file(db, file, fault);
 		if (!err)
@@ -114,8 +121,9 @@ static int renew_doors(struct pgctl *db, bool *is_renewed, struct fault *fault)
 
 	if (!migrate_doors_checksum(schema_files, checksum))
 		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
-	int err = pgctl_query(db, "SELECT obj_description(to_regnamespace('api')::oid, 'pg_namespace')", 0, NULL,
-			      &comment, fault);
+	int err = pgctl_query(db,
+			      "SELECT obj_description(to_regnamespace('api')::oid, 'pg_namespace')",
+			      0, NULL, &comment, fault);
 	if (err)
 		return err;
 	const char *recorded = rows_cell(&comment, 0, 0);
@@ -126,9 +134,10 @@ static int renew_doors(struct pgctl *db, bool *is_renewed, struct fault *fault)
 
 static void report_rows(struct report *report, bool is_renewed, struct rows *out)
 {
-	static const struct rows_column columns[REPORT_COLUMNS] = {
-		{ "message", ROWS_TEXT }, { "schema", ROWS_NUMBER }, { "applied", ROWS_NUMBER }, { "api", ROWS_BOOL }
-	};
+	static const struct rows_column columns[REPORT_COLUMNS] = { { "message", ROWS_TEXT },
+								    { "schema", ROWS_NUMBER },
+								    { "applied", ROWS_NUMBER },
+								    { "api", ROWS_BOOL } };
 	report->cells[0] = report->message;
 	report->cells[1] = report->schema;
 	report->cells[2] = report->applied;
@@ -156,7 +165,8 @@ static int migrate(struct pgctl *db, struct report *report, bool *is_renewed, st
 		return err;
 	wr_fmt(&message, "%sschema is current (%u)", *is_renewed ? "api re-created; " : "", newest);
 	if (!wr_cstr(&message))
-		snprintf(report->message, sizeof(report->message), "schema is current (%u)", newest);
+		snprintf(report->message, sizeof(report->message), "schema is current (%u)",
+			 newest);
 	snprintf(report->schema, sizeof(report->schema), "%u", newest);
 	snprintf(report->applied, sizeof(report->applied), "%u", count);
 	return 0;

@@ -27,7 +27,8 @@ int migrate_name(const char *path, uint32_t *number, char subject[static MIGRATE
 	return 0;
 }
 
-static bool checksum_parts(const struct digest_part *parts, size_t n, char out[static DIGEST_MAX_HEX])
+static bool checksum_parts(const struct digest_part *parts, size_t n,
+			   char out[static DIGEST_MAX_HEX])
 {
 	uint8_t sum[DIGEST_SHA256_LEN];
 	struct digest_ctx *ctx = digest_ctx_create();
@@ -80,30 +81,36 @@ bool migrate_is_applied(const struct rows *applied, uint32_t number)
 }
 
 /* One recorded migration against the files: 0 when it is one of them and unchanged. */
-static int judge_row(const struct schema_file *files, const struct rows *applied, size_t row, struct fault *fault)
+static int judge_row(const struct schema_file *files, const struct rows *applied, size_t row,
+		     struct fault *fault)
 {
-	const char *number = rows_cell(applied, row, COLUMN_NUMBER), *name = rows_cell(applied, row, COLUMN_NAME);
+	const char *number = rows_cell(applied, row, COLUMN_NUMBER),
+		   *name = rows_cell(applied, row, COLUMN_NAME);
 	const char *recorded = rows_cell(applied, row, COLUMN_CHECKSUM);
 	char subject[MIGRATE_NAME], checksum[DIGEST_MAX_HEX];
 	uint32_t known;
 
 	for (const struct schema_file *file = files; file->path; file++) {
-		if (migrate_name(file->path, &known, subject) != 0 || !cell_is_number(applied, row, known))
+		if (migrate_name(file->path, &known, subject) != 0 ||
+		    !cell_is_number(applied, row, known))
 			continue;
 		if (!migrate_checksum(file, checksum))
 			return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
 		if (recorded && strcmp(recorded, checksum) == 0)
 			return 0;
-		return fault_set(fault, -ERR_REFUSED, "database",
-				 "migration %04u %s was changed after the database ran it; nothing was done", known,
-				 subject);
+		return fault_set(
+			fault, -ERR_REFUSED, "database",
+			"migration %04u %s was changed after the database ran it; nothing was done",
+			known, subject);
 	}
-	return fault_set(fault, -ERR_REFUSED, "database",
-			 "the database's schema is newer than this program: it has migration %s %s; nothing was done",
-			 number ? number : "?", name ? name : "?");
+	return fault_set(
+		fault, -ERR_REFUSED, "database",
+		"the database's schema is newer than this program: it has migration %s %s; nothing was done",
+		number ? number : "?", name ? name : "?");
 }
 
-int migrate_judge(const struct schema_file *files, const struct rows *applied, uint32_t *newest, struct fault *fault)
+int migrate_judge(const struct schema_file *files, const struct rows *applied, uint32_t *newest,
+		  struct fault *fault)
 {
 	char subject[MIGRATE_NAME];
 	uint32_t number;

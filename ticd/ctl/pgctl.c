@@ -33,19 +33,21 @@ static void ignore_notice(void *ctx, const PGresult *res)
  * say less. */
 static int check_conninfo(const char *conninfo, struct fault *fault)
 {
-	bool is_name = !strchr(conninfo, '=') && !strstr(conninfo, "://"); /* of a database: nothing to parse */
+	bool is_name = !strchr(conninfo, '=') &&
+		       !strstr(conninfo, "://"); /* of a database: nothing to parse */
 	PQconninfoOption *options = is_name ? NULL : PQconninfoParse(conninfo, NULL);
 	if (!is_name && !options)
-		return fault_set(fault, -ERR_FORMAT, "database",
-				 "the database's conninfo cannot be parsed (not shown here: it may hold a password)");
+		return fault_set(
+			fault, -ERR_FORMAT, "database",
+			"the database's conninfo cannot be parsed (not shown here: it may hold a password)");
 	PQconninfoFree(options);
 	return 0;
 }
 
 int pgctl_open(const char *conninfo, struct pgctl **out, struct fault *fault)
 {
-	const char *const keys[] = { "connect_timeout", "fallback_application_name", "dbname", "client_encoding",
-				     NULL };
+	const char *const keys[] = { "connect_timeout", "fallback_application_name", "dbname",
+				     "client_encoding", NULL };
 	const char *const values[] = { "10", "ticctl", conninfo, "UTF8", NULL };
 	int err = check_conninfo(conninfo, fault);
 
@@ -98,17 +100,20 @@ static int read_failure(struct pgctl *db, const PGresult *res, struct fault *fau
 	const char *message = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
 	if (sqlstate && strncmp(sqlstate, "BK", 2) == 0)
-		return fault_set(fault, -ERR_REFUSED, sqlstate, "%s", message ? message : "refused");
+		return fault_set(fault, -ERR_REFUSED, sqlstate, "%s",
+				 message ? message : "refused");
 	if (PQstatus(db->conn) != CONNECTION_OK)
-		return fault_set(fault, -ERR_AWAY, "database", "the database went away: %s", PQerrorMessage(db->conn));
-	if (!sqlstate || !message) /* an error of libpq's own, such as no memory for the answer */
-		return fault_set(fault, -ERR_FORMAT, "database", "the database's answer was lost: %s",
+		return fault_set(fault, -ERR_AWAY, "database", "the database went away: %s",
 				 PQerrorMessage(db->conn));
+	if (!sqlstate || !message) /* an error of libpq's own, such as no memory for the answer */
+		return fault_set(fault, -ERR_FORMAT, "database",
+				 "the database's answer was lost: %s", PQerrorMessage(db->conn));
 	const char *advice = "";
 	for (size_t i = 0; i < ARRAY_LEN(advices) && !*advice; i++)
 		if (strncmp(sqlstate, advices[i].sqlstate, strlen(advices[i].sqlstate)) == 0)
 			advice = advices[i].advice;
-	return fault_set(fault, -ERR_FORMAT, "database", "the database said: %s (%s)%s", message, sqlstate, advice);
+	return fault_set(fault, -ERR_FORMAT, "database", "the database said: %s (%s)%s", message,
+			 sqlstate, advice);
 }
 
 /* The memory behind one answer: libpq's result and our two tables into it. */
@@ -162,7 +167,8 @@ static int read_rows(PGresult *res, struct rows *out, struct fault *fault)
 		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
 	}
 	for (size_t c = 0; c < width; c++)
-		answer->columns[c] = (struct rows_column){ PQfname(res, (int)c), column_kind(PQftype(res, (int)c)) };
+		answer->columns[c] = (struct rows_column){ PQfname(res, (int)c),
+							   column_kind(PQftype(res, (int)c)) };
 	for (size_t i = 0; i < n * width; i++)
 		if (!PQgetisnull(res, (int)(i / width), (int)(i % width)))
 			answer->cells[i] = PQgetvalue(res, (int)(i / width), (int)(i % width));
@@ -170,8 +176,8 @@ static int read_rows(PGresult *res, struct rows *out, struct fault *fault)
 	return 0;
 }
 
-int pgctl_query(struct pgctl *db, const char *sql, size_t n, const char *const *params, struct rows *out,
-		struct fault *fault)
+int pgctl_query(struct pgctl *db, const char *sql, size_t n, const char *const *params,
+		struct rows *out, struct fault *fault)
 {
 	PGresult *res = PQexecParams(db->conn, sql, (int)n, NULL, params, NULL, NULL, 0);
 	ExecStatusType status = PQresultStatus(res);

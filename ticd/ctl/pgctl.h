@@ -19,8 +19,8 @@ void pgctl_close(struct pgctl *db); /* NULL is fine; what was not committed is n
 
 /* One statement with `n` text parameters (NULL entries are SQL NULL). On 0 `out` holds the rows, for rows_free.
  * -ERR_REFUSED: a rule said no; -ERR_AWAY: the connection broke; -ERR_FORMAT: any other error of the database. */
-int pgctl_query(struct pgctl *db, const char *sql, size_t n, const char *const *params, struct rows *out,
-		struct fault *fault) NONNULL_ARGS(1, 2, 5, 6) MUSTCHECK;
+int pgctl_query(struct pgctl *db, const char *sql, size_t n, const char *const *params,
+		struct rows *out, struct fault *fault) NONNULL_ARGS(1, 2, 5, 6) MUSTCHECK;
 
 /* A text of any number of statements, their rows thrown away. Results as pgctl_query. */
 int pgctl_script(struct pgctl *db, const char *sql, struct fault *fault) NONNULL MUSTCHECK;

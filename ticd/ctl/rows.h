@@ -27,7 +27,8 @@ struct rows {
 /* The cell, or NULL for SQL NULL and for what is not there. */
 static inline const char *rows_cell(const struct rows *rows, size_t row, size_t column)
 {
-	return row < rows->n && column < rows->width ? rows->cells[row * rows->width + column] : NULL;
+	return row < rows->n && column < rows->width ? rows->cells[row * rows->width + column]
+						     : NULL;
 }
 
 /* Gives the memory back; `rows` is empty afterwards. */

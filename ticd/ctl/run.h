@@ -9,7 +9,7 @@
 
 /* `args` are the command's own. Prints to `out` only when everything went well. 0, or -enum err with the reason in
  * `fault`. */
-int run_command(const struct command *command, struct args *args, const char *conninfo, bool is_json, FILE *out,
-		struct fault *fault) NONNULL MUSTCHECK;
+int run_command(const struct command *command, struct args *args, const char *conninfo,
+		bool is_json, FILE *out, struct fault *fault) NONNULL MUSTCHECK;
 
 #endif

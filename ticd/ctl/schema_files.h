@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 struct schema_file {
-	const char *path; /* below schema/: "migrations/0001_base.sql", "roles.sql", "api/tic.sql" */
+	const char
+		*path; /* below schema/: "migrations/0001_base.sql", "roles.sql", "api/tic.sql" */
 	const char *text; /* NUL-terminated */
 	size_t len;       /* without the NUL */
 };

@@ -17,7 +17,9 @@ int secret_create(struct secret *out)
 		goto free_ctx;
 	}
 	for (size_t i = 0; i < SECRET_LEN; i++)
-		out->text[i] = secret_alphabet[random[i] & 31]; /* 32 divides 256: every character is as likely */
+		out->text[i] =
+			secret_alphabet[random[i] &
+					31]; /* 32 divides 256: every character is as likely */
 	out->text[SECRET_LEN] = '\0';
 	if (!digest_hex(ctx, DIGEST_MD5, out->text, SECRET_LEN, out->md5) ||
 	    !digest_hex(ctx, DIGEST_SHA256, out->text, SECRET_LEN, out->sha256))

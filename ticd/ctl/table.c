@@ -15,13 +15,14 @@ static int char_width(uint32_t code, size_t len)
 {
 	if (len == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0))
 		return -1;
-	if (code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
-	    (code >= 0x2066 && code <= 0x2069))
+	if (code == 0x061c || code == 0x200e || code == 0x200f ||
+	    (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
 		return -1; /* direction marks: they would re-order what stands beside them */
 	if (code < 0x7f)
 		return 1;
 	int width = wcwidth((wchar_t)code);
-	return width < 0 ? 1 : width; /* a locale that does not know it: it still is one character */
+	return width < 0 ? 1
+			 : width; /* a locale that does not know it: it still is one character */
 }
 
 /* Walks `text`, writing to `out` unless that is NULL. */
@@ -94,7 +95,8 @@ static void write_row(FILE *out, const struct rows *rows, const size_t *widths, 
 	for (size_t column = 0; column < rows->width && column < COLUMNS_MAX; column++) {
 		const char *name = rows->columns[column].name;
 		const char *text = row < 0 ? name : cell_text(rows, (size_t)row, column);
-		size_t width = row < 0 ? strlen(name) : table_width(text), gap = widths[column] - width;
+		size_t width = row < 0 ? strlen(name) : table_width(text),
+		       gap = widths[column] - width;
 		bool right = rows->columns[column].kind == ROWS_NUMBER;
 		if (width > 0)
 			pad(out, owed + (right ? gap : 0));
@@ -128,7 +130,8 @@ void table_record(FILE *out, const struct rows *rows)
 		if (row > 0)
 			putc('\n', out);
 		for (size_t column = 0; column < rows->width; column++) {
-			const char *name = rows->columns[column].name, *text = cell_text(rows, row, column);
+			const char *name = rows->columns[column].name,
+				   *text = cell_text(rows, row, column);
 			write_name(out, name, false);
 			putc(':', out);
 			if (*text)

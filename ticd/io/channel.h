@@ -21,10 +21,11 @@ struct channel {
 	struct tls *tls;   /* NULL: in clear */
 	bool is_encrypted; /* the handshake is done: `tls` carries the bytes */
 	struct pace pace;
-	bool wants_write;  /* output, or TLS itself, waits for the socket to take more */
-	int wait_ms;       /* output waits this long for the peer to read; 0: it does not */
-	bool is_eof;       /* the peer will send no more */
-	const char *error; /* why a function said false, for the log; NULL: the peer has just gone */
+	bool wants_write; /* output, or TLS itself, waits for the socket to take more */
+	int wait_ms;      /* output waits this long for the peer to read; 0: it does not */
+	bool is_eof;      /* the peer will send no more */
+	const char
+		*error; /* why a function said false, for the log; NULL: the peer has just gone */
 };
 
 /* Takes the non-blocking socket. */

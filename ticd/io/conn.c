@@ -33,11 +33,12 @@ struct conn {
 	struct session session;
 	struct ev_io io;
 	struct ev_timer deadline, pacer;
-	mono_t began, heard, sent; /* connected; last input; last progress of output (or linger's begin) */
-	mono_t asked;              /* when the store was last asked */
-	size_t drained;            /* bytes thrown away in linger */
-	bool has_output;           /* something is unsent, since `sent` at the latest */
-	bool is_stopping;          /* to be told goodbye when it is waiting for nothing */
+	mono_t began, heard,
+		sent;     /* connected; last input; last progress of output (or linger's begin) */
+	mono_t asked;     /* when the store was last asked */
+	size_t drained;   /* bytes thrown away in linger */
+	bool has_output;  /* something is unsent, since `sent` at the latest */
+	bool is_stopping; /* to be told goodbye when it is waiting for nothing */
 	bool is_refused;
 };
 
@@ -60,7 +61,8 @@ static void conn_free(struct conn *c)
 static void log_error_of(struct conn *c)
 {
 	if (c->channel.error != NULL)
-		log_limited(&c->env->broken, 10, 10, LOG_LEVEL_INFO, "%s: closed: %s", c->peer.text, c->channel.error);
+		log_limited(&c->env->broken, 10, 10, LOG_LEVEL_INFO, "%s: closed: %s", c->peer.text,
+			    c->channel.error);
 	c->channel.error = NULL;
 }
 
@@ -115,7 +117,8 @@ static bool take_input(struct conn *c)
 /* Milliseconds for which a refused login is still to be held back. */
 static int64_t hold_ms(struct conn *c)
 {
-	int64_t left = c->session.is_refusal ? SESSION_REFUSAL_MS - mono_since(mono_now(), c->asked) : 0;
+	int64_t left = c->session.is_refusal ? SESSION_REFUSAL_MS - mono_since(mono_now(), c->asked)
+					     : 0;
 
 	if (left <= 0)
 		c->session.is_refusal = false;
@@ -175,7 +178,8 @@ static bool shake_hands(struct conn *c)
 
 enum due { DUE_NEVER, DUE_LINGER, DUE_WRITE, DUE_LOGIN, DUE_IDLE };
 
-static void sooner(enum due *due, int64_t *left, enum due other, int seconds, mono_t since, mono_t now)
+static void sooner(enum due *due, int64_t *left, enum due other, int seconds, mono_t since,
+		   mono_t now)
 {
 	int64_t ms = seconds * INT64_C(1000) - mono_since(now, since);
 
@@ -190,7 +194,8 @@ static void sooner(enum due *due, int64_t *left, enum due other, int seconds, mo
 static enum due next_due(const struct conn *c, int64_t *left)
 {
 	const struct session *s = &c->session;
-	bool is_waiting = s->asking.id == 0 && s->state != SESSION_CLOSING; /* for the client to say something */
+	bool is_waiting = s->asking.id == 0 &&
+			  s->state != SESSION_CLOSING; /* for the client to say something */
 	enum due due = DUE_NEVER;
 	mono_t now = mono_now();
 
@@ -224,7 +229,8 @@ static void arm_deadline(struct conn *c)
 static void watch(struct conn *c)
 {
 	bool has_room = (size_t)(c->session.in.len - c->session.in.start) < LINE_BUFFER;
-	bool reads = c->mode != MODE_TALK || (!c->channel.is_eof && has_room && c->session.state != SESSION_CLOSING);
+	bool reads = c->mode != MODE_TALK ||
+		     (!c->channel.is_eof && has_room && c->session.state != SESSION_CLOSING);
 	int events = (reads ? EV_READ : 0) | (c->channel.wants_write ? EV_WRITE : 0);
 
 	if (events != (c->io.events & (EV_READ | EV_WRITE)) || !ev_is_active(&c->io)) {
@@ -261,7 +267,9 @@ static bool converse(struct conn *c)
 		if (s->tls == SESSION_TLS_ASKED)
 			answer_starttls(c);
 		if (c->is_stopping && s->asking.id == 0)
-			session_close(s, "400 This server is being stopped, please connect again in a moment");
+			session_close(
+				s,
+				"400 This server is being stopped, please connect again in a moment");
 		was_full = out_len(&s->out) > SESSION_OUT_LOW;
 		if (!send_output(c))
 			return false;
@@ -330,9 +338,11 @@ static void deadline_reached(struct ev_loop *loop, struct ev_timer *w, int event
 		return;
 	}
 	if (due == DUE_LOGIN)
-		session_close(&c->session, "500 No login within %d seconds, goodbye", c->env->login_timeout);
+		session_close(&c->session, "500 No login within %d seconds, goodbye",
+			      c->env->login_timeout);
 	else
-		session_close(&c->session, "500 Nothing said for %d seconds, goodbye", c->env->idle_timeout);
+		session_close(&c->session, "500 Nothing said for %d seconds, goodbye",
+			      c->env->idle_timeout);
 	conn_work(c, true);
 }
 

@@ -40,8 +40,8 @@ struct conn_peer {
 
 /* Takes the non-blocking socket and greets, or, with a refusal (a whole sentence with its code), says that and
  * closes. False: no memory, the socket is still the caller's. */
-bool conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal) NONNULL_ARGS(1, 3)
-	MUSTCHECK;
+bool conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
+	NONNULL_ARGS(1, 3) MUSTCHECK;
 
 /* Says goodbye to all: each is told as soon as what it is waiting for has been answered. */
 void conn_stop_all(struct conn_env *env) NONNULL;

@@ -46,7 +46,8 @@ static unsigned connections_possible(const struct settings *s)
 	rlim_t own = OWN_FILES + (rlim_t)s->db_connections, need = (rlim_t)s->connections + own;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+	    limit.rlim_cur >= need)
 		return (unsigned)s->connections;
 	limit.rlim_cur = need;
 	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < need)
@@ -61,7 +62,8 @@ static unsigned connections_possible(const struct settings *s)
 		return (unsigned)s->connections;
 	need = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
 	log_warnx("the limit of open files (%llu) allows %llu connections, not %lld",
-		  (unsigned long long)limit.rlim_cur, (unsigned long long)need, (long long)s->connections);
+		  (unsigned long long)limit.rlim_cur, (unsigned long long)need,
+		  (long long)s->connections);
 	return (unsigned)need;
 }
 
@@ -117,13 +119,15 @@ static void reload(struct ev_loop *loop, struct ev_signal *w, int events)
 		return;
 	}
 	if (!renew_tls(t, fresh))
-		log_warnx("the certificate in use stays (%s)",
-			  t->conn_env.tls != NULL ? "TLS goes on with it" : "there is none: no TLS");
+		log_warnx("the certificate in use stays (%s)", t->conn_env.tls != NULL
+								       ? "TLS goes on with it"
+								       : "there is none: no TLS");
 	settings_differences(t->settings, fresh, tell_restart);
 	settings_free(t->settings);
 	t->settings = fresh;
 	apply(t);
-	listener_set_limits(t->listener, connections_possible(fresh), (unsigned)fresh->connections_per_address);
+	listener_set_limits(t->listener, connections_possible(fresh),
+			    (unsigned)fresh->connections_per_address);
 	log_info("reloaded %s", t->path);
 }
 
@@ -139,7 +143,8 @@ static void stop_expired(struct ev_loop *loop, struct ev_timer *w, int events)
 	struct ticd *t = w->data;
 
 	(void)events;
-	log_info("stopped without waiting for %zu connections more", listener_connections(t->listener));
+	log_info("stopped without waiting for %zu connections more",
+		 listener_connections(t->listener));
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -193,8 +198,10 @@ static bool start_database(struct ticd *t)
 static bool start_sessions(struct ticd *t)
 {
 	t->digest = digest_init() == 0 ? digest_ctx_create() : NULL;
-	if (t->digest == NULL || !random_bytes(t->session_env.fake_key, sizeof(t->session_env.fake_key))) {
-		log_error("no digests or no random numbers on this system (is MD5 forbidden by a policy?)");
+	if (t->digest == NULL ||
+	    !random_bytes(t->session_env.fake_key, sizeof(t->session_env.fake_key))) {
+		log_error(
+			"no digests or no random numbers on this system (is MD5 forbidden by a policy?)");
 		return false;
 	}
 	t->session_env.digest = t->digest;
@@ -207,9 +214,11 @@ static bool start_sessions(struct ticd *t)
 
 static bool start(struct ticd *t)
 {
-	struct listen_conf conf = { .listen = t->settings->listen,
-				    .connections = connections_possible(t->settings),
-				    .connections_per_address = (unsigned)t->settings->connections_per_address };
+	struct listen_conf conf = {
+		.listen = t->settings->listen,
+		.connections = connections_possible(t->settings),
+		.connections_per_address = (unsigned)t->settings->connections_per_address
+	};
 
 	t->loop = ev_loop_new(EVFLAG_AUTO);
 	if (t->loop == NULL) {
@@ -223,8 +232,8 @@ static bool start(struct ticd *t)
 	if (t->listener == NULL)
 		return false;
 	apply(t);
-	log_info("ticd " BROKER_VERSION " listens on %s port %u, %s", conf.listen.host, conf.listen.port,
-		 t->conn_env.tls != NULL ? "with TLS" : "without TLS");
+	log_info("ticd " BROKER_VERSION " listens on %s port %u, %s", conf.listen.host,
+		 conf.listen.port, t->conn_env.tls != NULL ? "with TLS" : "without TLS");
 	return true;
 }
 
@@ -249,7 +258,8 @@ int daemon_check(const struct settings *settings)
 
 	if (settings->certificate[0] == '\0')
 		return 0;
-	tls = tls_server_create(settings->certificate, settings->key, settings->old_versions, error);
+	tls = tls_server_create(settings->certificate, settings->key, settings->old_versions,
+				error);
 	if (tls == NULL)
 		fprintf(stderr, "[tls]: %s\n", error);
 	tls_server_free(tls);

@@ -44,9 +44,9 @@ static void log_rows(const struct pgres *res)
 	char tunnel[24];
 
 	for (size_t i = 0; i < rows && i < ROWS_LOGGED; i++)
-		log_info("ISK for %s: %s%s %s %s ISK, balance %s %s", pgres_str(res, i, 0), pgres_str(res, i, 1),
-			 tunnel_text(res, i, tunnel), pgres_str(res, i, 3), pgres_str(res, i, 4), pgres_str(res, i, 5),
-			 pgres_str(res, i, 6));
+		log_info("ISK for %s: %s%s %s %s ISK, balance %s %s", pgres_str(res, i, 0),
+			 pgres_str(res, i, 1), tunnel_text(res, i, tunnel), pgres_str(res, i, 3),
+			 pgres_str(res, i, 4), pgres_str(res, i, 5), pgres_str(res, i, 6));
 	if (rows > ROWS_LOGGED)
 		log_info("ISK: %zu more bookings, all in the ledger", rows - ROWS_LOGGED);
 }
@@ -66,7 +66,8 @@ static void answered(void *ctx, const struct pg_answer *answer)
 	if (answer->err == 0)
 		log_rows(answer->res);
 	else
-		log_warnx("the daily ISK job could not run, again in %.0f s: %s", RETRY_SECONDS, answer->message);
+		log_warnx("the daily ISK job could not run, again in %.0f s: %s", RETRY_SECONDS,
+			  answer->message);
 	d->next = answer->err == 0 ? AGAIN_SECONDS : RETRY_SECONDS;
 	set_timer(d, 0.);
 }

@@ -15,13 +15,16 @@
 #include "ticd/core/peers.h"
 
 enum {
-	ACCEPT_BUDGET = 64, /* connections taken in one go, so that those there are get their turn */
-	REFUSED_MAX = 64,   /* connections beyond the limit that are being told so; further ones get a bare sentence */
+	ACCEPT_BUDGET =
+		64, /* connections taken in one go, so that those there are get their turn */
+	REFUSED_MAX =
+		64, /* connections beyond the limit that are being told so; further ones get a bare sentence */
 	BACKLOG = 4096,
 };
 #define PAUSE_SECONDS 0.1 /* between tries while the system has no descriptor or memory for us */
 
-static const char too_many[] = "400 Too many connections at the moment, please try again in a minute";
+static const char too_many[] =
+	"400 Too many connections at the moment, please try again in a minute";
 static const char too_many_from_you[] =
 	"400 Too many connections from your address, please close some or try again in a minute";
 
@@ -59,15 +62,18 @@ static void take_peer(struct conn_peer *peer, const struct sockaddr_storage *fro
 	memset(peer, 0, sizeof(*peer));
 	if (from->ss_family == AF_INET) {
 		memcpy(peer->ip.b, mapped, sizeof(mapped));
-		memcpy(peer->ip.b + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+		memcpy(peer->ip.b + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr,
+		       4);
 	} else {
-		memcpy(peer->ip.b, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+		memcpy(peer->ip.b, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
+		       16);
 	}
 	peer->is_ip4 = memcmp(peer->ip.b, mapped, sizeof(mapped)) == 0;
 	if (peer->is_ip4) {
 		const uint8_t *b = peer->ip.b + 12;
 
-		ip4_text((struct ip4){ (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] },
+		ip4_text((struct ip4){ (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+				       (uint32_t)b[2] << 8 | b[3] },
 			 peer->text);
 	} else {
 		ip6_text(&peer->ip, peer->text);
@@ -85,8 +91,9 @@ static void admit(struct listener *l, int fd, const struct conn_peer *peer)
 	else if (!peers_enter(l->peers, &peer->ip, l->max_per_address))
 		refusal = too_many_from_you;
 	if (refusal != NULL)
-		log_limited(&l->full, 5, 10, LOG_LEVEL_WARN, "%s: refused: too many connections%s (%zu in all)",
-			    peer->text, refusal == too_many ? "" : " from this address", l->count);
+		log_limited(&l->full, 5, 10, LOG_LEVEL_WARN,
+			    "%s: refused: too many connections%s (%zu in all)", peer->text,
+			    refusal == too_many ? "" : " from this address", l->count);
 	if (refusal != NULL && l->refused >= REFUSED_MAX) {
 		refuse_bare(fd, refusal);
 		return;
@@ -145,7 +152,8 @@ static void refuse_with_spare(struct listener *l)
 {
 	int fd;
 
-	log_limited(&l->full, 5, 10, LOG_LEVEL_WARN, "refused: no file descriptors left (%zu connections)", l->count);
+	log_limited(&l->full, 5, 10, LOG_LEVEL_WARN,
+		    "refused: no file descriptors left (%zu connections)", l->count);
 	if (l->spare < 0)
 		return;
 	close(l->spare);
@@ -243,7 +251,8 @@ void listener_free(struct listener *listener)
 	free(listener);
 }
 
-void listener_set_limits(struct listener *listener, unsigned connections, unsigned connections_per_address)
+void listener_set_limits(struct listener *listener, unsigned connections,
+			 unsigned connections_per_address)
 {
 	listener->max = connections;
 	listener->max_per_address = connections_per_address;

@@ -24,11 +24,13 @@ struct listener *listener_create(struct conn_env *env, const struct listen_conf 
 void listener_free(struct listener *listener); /* NULL is fine; the connections must be gone */
 
 /* New limits hold for the connections to come. */
-void listener_set_limits(struct listener *listener, unsigned connections, unsigned connections_per_address) NONNULL;
+void listener_set_limits(struct listener *listener, unsigned connections,
+			 unsigned connections_per_address) NONNULL;
 
 /* Accepts no more. `empty` is called, from the loop, when the last connection is over (at once when there is
  * none). */
-void listener_stop(struct listener *listener, void (*empty)(void *ctx), void *ctx) NONNULL_ARGS(1, 2);
+void listener_stop(struct listener *listener, void (*empty)(void *ctx), void *ctx)
+	NONNULL_ARGS(1, 2);
 
 size_t listener_connections(const struct listener *listener) NONNULL;
 

@@ -13,8 +13,10 @@ static const char *const statements[] = {
 		"SELECT * FROM api.tic_login_accept($1::int, $2::int, $3, $4::inet, $5::bool, $6, $7::int)",
 	[STORE_TUNNEL_LIST] = "SELECT * FROM api.tic_tunnel_list($1::int, $2::int)",
 	[STORE_TUNNEL_SHOW] = "SELECT * FROM api.tic_tunnel_show($1::int, $2::int, $3::int)",
-	[STORE_TUNNEL_ENDPOINT] = "SELECT * FROM api.tic_tunnel_endpoint($1::int, $2::int, $3::int, $4::inet)",
-	[STORE_TUNNEL_STATE] = "SELECT * FROM api.tic_tunnel_state($1::int, $2::int, $3::int, $4::bool)",
+	[STORE_TUNNEL_ENDPOINT] =
+		"SELECT * FROM api.tic_tunnel_endpoint($1::int, $2::int, $3::int, $4::inet)",
+	[STORE_TUNNEL_STATE] =
+		"SELECT * FROM api.tic_tunnel_state($1::int, $2::int, $3::int, $4::bool)",
 	[STORE_POP_LIST] = "SELECT * FROM api.tic_pop_list()",
 	[STORE_POP_SHOW] = "SELECT * FROM api.tic_pop_show($1)",
 	[STORE_ROUTE_LIST] = "SELECT * FROM api.tic_route_list($1::int, $2::int)",
@@ -34,15 +36,15 @@ static const char *cell(const void *res, size_t row, size_t col)
 }
 
 /* An answer of another shape than agreed is our fault, like a failing statement (which the pool has logged). */
-static void check_shape(struct pgstore *s, const struct store_call *call, const struct pg_answer *pg,
-			struct store_answer *answer)
+static void check_shape(struct pgstore *s, const struct store_call *call,
+			const struct pg_answer *pg, struct store_answer *answer)
 {
 	const struct store_shape *shape = store_shape(call->question);
 
 	if (answer->err != 0 || pgres_cols(pg->res) >= shape->cols)
 		return;
-	log_limited(&s->wrong, 10, 10, LOG_LEVEL_ERROR, "api.%s answered %zu columns, not %zu", shape->name,
-		    pgres_cols(pg->res), shape->cols);
+	log_limited(&s->wrong, 10, 10, LOG_LEVEL_ERROR, "api.%s answered %zu columns, not %zu",
+		    shape->name, pgres_cols(pg->res), shape->cols);
 	*answer = (struct store_answer){ .err = -ERR_FORMAT, .message = "", .cell = cell };
 }
 
@@ -65,8 +67,8 @@ static void ask(struct store *store, struct store_call *call, const char *const 
 	struct pgstore *s = container_of(store, struct pgstore, store);
 
 	call->store = store;
-	call->id = pgpool_query(s->pool, statements[call->question], store_shape(call->question)->params, params,
-				answered, call);
+	call->id = pgpool_query(s->pool, statements[call->question],
+				store_shape(call->question)->params, params, answered, call);
 }
 
 static void forget(struct store *store, struct store_call *call)

@@ -40,8 +40,9 @@ static SSL_CTX *context_create(bool old_versions)
 	if (ctx == NULL)
 		return NULL;
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
@@ -83,7 +84,8 @@ struct tls *tls_create(struct tls_server *server, int fd)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
 
-	if (tls != NULL && (tls->ssl = SSL_new(server->ctx)) != NULL && SSL_set_fd(tls->ssl, fd) == 1) {
+	if (tls != NULL && (tls->ssl = SSL_new(server->ctx)) != NULL &&
+	    SSL_set_fd(tls->ssl, fd) == 1) {
 		SSL_set_accept_state(tls->ssl);
 		return tls;
 	}

@@ -27,7 +27,8 @@ bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *s
 {
 	uint8_t md5[DIGEST_MD5_LEN], sha256[DIGEST_SHA256_LEN];
 
-	if (md5_hex == NULL || sha256_hex == NULL || hex_decode(md5_hex, strlen(md5_hex), md5, sizeof(md5)) != 0 ||
+	if (md5_hex == NULL || sha256_hex == NULL ||
+	    hex_decode(md5_hex, strlen(md5_hex), md5, sizeof(md5)) != 0 ||
 	    hex_decode(sha256_hex, strlen(sha256_hex), sha256, sizeof(sha256)) != 0)
 		return false;
 	hex_encode(md5, sizeof(md5), out->md5);
@@ -35,8 +36,8 @@ bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *s
 	return true;
 }
 
-bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES], const char *name,
-		      struct auth_secret *out)
+bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES],
+		      const char *name, struct auth_secret *out)
 {
 	const struct digest_part parts[] = { { key, AUTH_KEY_BYTES }, { name, strlen(name) } };
 	uint8_t hash[DIGEST_SHA256_LEN];
@@ -49,7 +50,8 @@ bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_K
 }
 
 /* A digest longer than any we know stays empty, and so matches nothing. */
-bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct word given, struct auth_response *out)
+bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct word given,
+		       struct auth_response *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (method == AUTH_CLEAR)
@@ -72,10 +74,11 @@ static bool matches(const char *expected, size_t len, const struct auth_response
 	return digest_equal(padded, response->text, sizeof(padded));
 }
 
-static bool check_digest(struct digest_ctx *digest, enum digest_alg alg, const char *challenge, const char *secret_hex,
-			 const struct auth_response *response)
+static bool check_digest(struct digest_ctx *digest, enum digest_alg alg, const char *challenge,
+			 const char *secret_hex, const struct auth_response *response)
 {
-	const struct digest_part parts[] = { { challenge, strlen(challenge) }, { secret_hex, strlen(secret_hex) } };
+	const struct digest_part parts[] = { { challenge, strlen(challenge) },
+					     { secret_hex, strlen(secret_hex) } };
 	uint8_t hash[DIGEST_MAX_LEN];
 	char expected[DIGEST_MAX_HEX];
 

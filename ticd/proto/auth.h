@@ -16,7 +16,11 @@
 
 enum auth_method { AUTH_CLEAR, AUTH_MD5, AUTH_SHA256, AUTH_COOKIE, AUTH__COUNT };
 
-enum { AUTH_CHALLENGE_BYTES = 16, AUTH_CHALLENGE_HEX = 2 * AUTH_CHALLENGE_BYTES + 1, AUTH_KEY_BYTES = 32 };
+enum {
+	AUTH_CHALLENGE_BYTES = 16,
+	AUTH_CHALLENGE_HEX = 2 * AUTH_CHALLENGE_BYTES + 1,
+	AUTH_KEY_BYTES = 32
+};
 
 /* What the server keeps of a secret: lower-case hex with NUL. */
 struct auth_secret {
@@ -29,25 +33,26 @@ enum auth_method auth_method_find(struct word name);
 const char *auth_method_name(enum auth_method method);
 
 /* Takes digests as the store has them; false, leaving `out` alone, when one is not hex text of its length. */
-bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *sha256_hex) NONNULL_ARGS(1);
+bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *sha256_hex)
+	NONNULL_ARGS(1);
 
 /* The secret of a login nobody has: always the same for one key and name, so that it cannot be told from a real
  * one. */
-bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES], const char *name,
-		      struct auth_secret *out) NONNULL MUSTCHECK;
+bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES],
+		      const char *name, struct auth_secret *out) NONNULL MUSTCHECK;
 
 /* What the client answered, kept until the store has said what it should have been. A password sent in clear is
  * kept as its digest only. */
 struct auth_response {
 	char text[DIGEST_MAX_HEX];
 };
-bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct word given, struct auth_response *out)
-	NONNULL_ARGS(1, 4) MUSTCHECK;
+bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct word given,
+		       struct auth_response *out) NONNULL_ARGS(1, 4) MUSTCHECK;
 
 /* Is it the answer to `challenge` for this secret? clear: the secret itself (the challenge is not used).
  * md5, sha256: hex(h(challenge || hex(h(secret)))), in either case of letters. cookie: never. */
 bool auth_check(struct digest_ctx *digest, enum auth_method method, const char *challenge,
-		const struct auth_secret *secret, const struct auth_response *response) NONNULL_ARGS(1, 3, 4, 5)
-	MUSTCHECK;
+		const struct auth_secret *secret, const struct auth_response *response)
+	NONNULL_ARGS(1, 3, 4, 5) MUSTCHECK;
 
 #endif

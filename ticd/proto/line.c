@@ -37,7 +37,8 @@ size_t line_feed(struct line_in *in, const void *data, size_t len)
 }
 
 /* Hands out [start, end) and goes on behind the LF at `lf`. */
-static enum line_result take(struct line_in *in, uint16_t end, uint16_t lf, const char **text, size_t *len)
+static enum line_result take(struct line_in *in, uint16_t end, uint16_t lf, const char **text,
+			     size_t *len)
 {
 	*text = in->buf + in->start;
 	*len = (size_t)(end - in->start);

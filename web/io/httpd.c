@@ -31,8 +31,9 @@
 #include "web/page/site.h"
 
 enum {
-	BODY_MAX = 64 *
-		   1024, /* of a request; nothing wants one, but a small one is read so that the client gets its 405 */
+	BODY_MAX =
+		64 *
+		1024, /* of a request; nothing wants one, but a small one is read so that the client gets its 405 */
 	BACKLOG = 512,
 	SHARED = 8,
 	SWEEP_SECONDS = 1,
@@ -98,12 +99,14 @@ static const char *peer_text(const struct ip6 *peer, char out[static IP6_TEXT])
 static bool is_same_site(const struct ip6 *a, const struct ip6 *b)
 {
 	static const uint8_t mapped[8] = { 0 };
-	return memcmp(a->b, b->b, 8) == 0 && (memcmp(a->b, mapped, 8) != 0 || memcmp(a->b + 8, b->b + 8, 8) == 0);
+	return memcmp(a->b, b->b, 8) == 0 &&
+	       (memcmp(a->b, mapped, 8) != 0 || memcmp(a->b + 8, b->b + 8, 8) == 0);
 }
 
 static struct conn *conn_of(struct MHD_Connection *c)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	return info ? info->socket_context : NULL;
 }
 
@@ -139,16 +142,18 @@ static enum MHD_Result may_connect(void *ctx, const struct sockaddr *sa, socklen
 		n += is_same_site(&conn->peer, &peer);
 	if (!h->per_address || n < h->per_address)
 		return MHD_YES;
-	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO, "%s has %u connections already; refused another",
-		    peer_text(&peer, text), n);
+	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO,
+		    "%s has %u connections already; refused another", peer_text(&peer, text), n);
 	return MHD_NO;
 }
 
 static void conn_open(struct httpd *h, struct MHD_Connection *c, void **socket_ctx)
 {
-	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	int number = fd ? fd->connect_fd : -1;
-	const union MHD_ConnectionInfo *address = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *address = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	struct conn *conn = number >= 0 && address ? calloc(1, sizeof(*conn)) : NULL;
 	*socket_ctx = conn;
 	if (!conn) { /* nobody would watch its deadline */
@@ -213,18 +218,21 @@ static struct MHD_Response *response_make(struct answer *answer)
 	void *body = answer->owned;
 	struct MHD_Response *response;
 	if (body) {
-		response = MHD_create_response_from_buffer(answer->len, body, MHD_RESPMEM_MUST_FREE);
+		response = MHD_create_response_from_buffer(answer->len, body,
+							   MHD_RESPMEM_MUST_FREE);
 	} else {
 		/* The library takes a pointer to what it will only read. */
 		memcpy(&body, &answer->body, sizeof(body));
-		response = MHD_create_response_from_buffer(answer->len, body, MHD_RESPMEM_PERSISTENT);
+		response = MHD_create_response_from_buffer(answer->len, body,
+							   MHD_RESPMEM_PERSISTENT);
 	}
 	if (!response)
 		return NULL;
 	answer->owned = NULL;
 	size_t n = answer_headers(answer, headers, scratch);
 	for (size_t i = 0; i < n; i++) {
-		if (MHD_add_response_header(response, headers[i].name, headers[i].value) != MHD_YES) {
+		if (MHD_add_response_header(response, headers[i].name, headers[i].value) !=
+		    MHD_YES) {
 			MHD_destroy_response(response);
 			return NULL;
 		}
@@ -262,14 +270,16 @@ static bool is_shared(const struct httpd *h, const struct MHD_Response *response
 	return false;
 }
 
-static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c, struct conn *conn, const char *method,
-				      const char *path)
+static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c, struct conn *conn,
+				      const char *method, const char *path)
 {
 	struct answer answer = { 0 };
 	char peer[IP6_TEXT];
 	h->answer(h->ctx, method, path, &answer);
-	answer_condition(&answer, MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH));
-	log_debug("%s %s %s %u %zu", peer_text(&conn->peer, peer), method, path, answer.status, answer.len);
+	answer_condition(&answer, MHD_lookup_connection_value(c, MHD_HEADER_KIND,
+							      MHD_HTTP_HEADER_IF_NONE_MATCH));
+	log_debug("%s %s %s %u %zu", peer_text(&conn->peer, peer), method, path, answer.status,
+		  answer.len);
 
 	struct MHD_Response *response = response_get(h, &answer);
 	enum MHD_Result result = response ? MHD_queue_response(c, answer.status, response) : MHD_NO;
@@ -283,14 +293,16 @@ static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c,
 /* A body too large to be read just to be polite. One of unknown length is counted as it comes. */
 static bool is_too_large(struct MHD_Connection *c)
 {
-	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
+						       MHD_HTTP_HEADER_CONTENT_LENGTH);
 	uint64_t length;
 	return text && num_parse_u64(text, strlen(text), 0, BODY_MAX, &length) != 0;
 }
 
 /* The library calls once when the headers are there, then for each piece of the body, then once at its end. */
-static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, const char *path, const char *method,
-					  const char *version, const char *data, size_t *data_size, void **request_ctx)
+static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, const char *path,
+					  const char *method, const char *version, const char *data,
+					  size_t *data_size, void **request_ctx)
 {
 	struct httpd *h = ctx;
 	struct conn *conn = conn_of(c);
@@ -361,11 +373,13 @@ static void due_fired(struct ev_loop *loop, ev_timer *timer, int events)
 static bool start(struct httpd *h, int listener, const struct settings *s)
 {
 	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h, MHD_OPTION_EXTERNAL_LOGGER,
-		library_complained, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)s->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED, request_completed, h,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h,
+		MHD_OPTION_EXTERNAL_LOGGER, library_complained, h, MHD_OPTION_LISTEN_SOCKET,
+		(MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED,
+		request_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!h->daemon)
 		return false;
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -376,7 +390,8 @@ static bool start(struct httpd *h, int listener, const struct settings *s)
 	return true;
 }
 
-struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings, httpd_answer *answer, void *ctx)
+struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings,
+			   httpd_answer *answer, void *ctx)
 {
 	struct httpd *h = calloc(1, sizeof(*h));
 	char why[LISTEN_WHY] = "no memory";

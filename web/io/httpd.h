@@ -18,8 +18,8 @@ struct settings;
 typedef void httpd_answer(void *ctx, const char *method, const char *path, struct answer *out);
 
 /* Listens as the [webd] and [limits] settings say, which need not outlive the call. NULL: it said why in the log. */
-struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings, httpd_answer *answer, void *ctx)
-	NONNULL_ARGS(1, 2, 3) MUSTCHECK;
+struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings,
+			   httpd_answer *answer, void *ctx) NONNULL_ARGS(1, 2, 3) MUSTCHECK;
 
 /* Closes every connection. NULL is fine. */
 void httpd_free(struct httpd *h);

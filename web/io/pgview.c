@@ -95,7 +95,8 @@ static void round_fail(struct pgview *v, const struct pg_answer *answer)
 	if (!v->away) {
 		v->away = true;
 		v->away_since = wall_now();
-		log_warnx("the database is away: %s", *answer->message ? answer->message : err_text(answer->err));
+		log_warnx("the database is away: %s",
+			  *answer->message ? answer->message : err_text(answer->err));
 	}
 	round_end(v);
 }
@@ -112,7 +113,8 @@ static int64_t count_of(const struct pgres *res, size_t row, size_t col)
 	return pgres_i64(res, row, col, &n) == 0 ? n : 0;
 }
 
-static bool pop_fill(struct status_view *view, struct pop_view *pop, const struct pgres *res, size_t row)
+static bool pop_fill(struct status_view *view, struct pop_view *pop, const struct pgres *res,
+		     size_t row)
 {
 	const char **const texts[] = {
 		[COL_NAME] = &pop->name,
@@ -203,7 +205,8 @@ static struct history_view *history_make(const struct pgres *res)
 	history->cut = cut;
 	for (size_t row = 0; row < n; row++) {
 		struct history_row *to = &history->rows[history->n];
-		*to = (struct history_row){ .since = stamp_of(res, row, 1), .until = stamp_of(res, row, 2) };
+		*to = (struct history_row){ .since = stamp_of(res, row, 1),
+					    .until = stamp_of(res, row, 2) };
 		if (pop_state_parse(pgres_str(res, row, 0), &to->state) == 0)
 			history->n++;
 	}
@@ -254,14 +257,17 @@ static void history_ask(struct pgview *v)
 	}
 	snprintf(limit, sizeof(limit), "%d", HISTORY_ROWS + 1);
 	const char *const params[] = { v->view->pops[v->asking].name, limit };
-	v->question = pgpool_query(v->pool, sql_history, ARRAY_LEN(params), params, history_done, v);
+	v->question = pgpool_query(v->pool, sql_history, ARRAY_LEN(params), params, history_done,
+				   v);
 }
 
 static void status_done(void *ctx, const struct pg_answer *answer)
 {
-	static const struct pg_answer bad = { .err = -ERR_FORMAT,
-					      .sqlstate = "",
-					      .message = "the answer to api.web_pop_status cannot be read" };
+	static const struct pg_answer bad = {
+		.err = -ERR_FORMAT,
+		.sqlstate = "",
+		.message = "the answer to api.web_pop_status cannot be read"
+	};
 	struct pgview *v = ctx;
 	v->question = 0;
 	if (answer->err) {
@@ -276,7 +282,8 @@ static void status_done(void *ctx, const struct pg_answer *answer)
 	}
 	v->view_at = v->asked_at;
 	if (v->away)
-		log_info("the database is back after %" PRId64 " s", wall_now().s - v->away_since.s);
+		log_info("the database is back after %" PRId64 " s",
+			 wall_now().s - v->away_since.s);
 	v->away = false;
 	history_ask(v);
 }

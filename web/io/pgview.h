@@ -17,7 +17,8 @@ struct settings;
 
 /* Reads the [database] settings, which need not outlive the call, and begins to ask. NULL: no memory or a conninfo that
  * does not parse. */
-struct pgview *pgview_create(struct ev_loop *loop, const struct settings *settings) NONNULL MUSTCHECK;
+struct pgview *pgview_create(struct ev_loop *loop, const struct settings *settings)
+	NONNULL MUSTCHECK;
 void pgview_free(struct pgview *v); /* NULL is fine */
 
 /* New settings: a new connection, the same view. false: the new conninfo does not parse, and all stays as it was. */

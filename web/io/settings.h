@@ -18,7 +18,8 @@ struct settings {
 	int64_t log_level; /* enum log_level */
 	char *conninfo;
 	int64_t connect_timeout, query_timeout; /* seconds */
-	int64_t refresh, idle_refresh; /* seconds between two looks at the database, with and without visitors */
+	int64_t refresh,
+		idle_refresh; /* seconds between two looks at the database, with and without visitors */
 	int64_t connections, connections_per_address;
 	int64_t request_size;                      /* bytes */
 	int64_t request_timeout, response_timeout; /* seconds */
@@ -26,7 +27,8 @@ struct settings {
 
 /* 0, or a negative enum err with "<path>:<line>: <reason>" in `error`. `out` need not be initialised; free it only
  * after success. */
-int settings_load(const char *path, struct settings *out, char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
+int settings_load(const char *path, struct settings *out, char error[static CONFIG_ERROR_TEXT])
+	NONNULL MUSTCHECK;
 void settings_dump(FILE *f, const struct settings *s) NONNULL;
 void settings_free(struct settings *s) NONNULL;
 

@@ -16,7 +16,8 @@ static const struct error_text error_texts[] = {
 	{ 405, 0, "Method not allowed", "This site is only for reading: GET and HEAD." },
 	{ 503, 5, "Not ready yet",
 	  "The database has not answered yet, so there is nothing to show. This page tries again by itself." },
-	{ 500, 0, "Internal error", "This page could not be made. The reason is in the log of the server." },
+	{ 500, 0, "Internal error",
+	  "This page could not be made. The reason is in the log of the server." },
 };
 
 void page_error(struct html *h, const struct page_now *now, unsigned status)
@@ -27,6 +28,8 @@ void page_error(struct html *h, const struct page_now *now, unsigned status)
 	struct layout layout = { .title = e->title, .refresh = e->refresh };
 	layout_open(h, now, &layout);
 	html_put(h, "<h1>%s</h1>\n<p class=\"lead\">%s</p>\n", e->title, e->text);
-	html_put(h, "<p><a href=\"/\">Front page</a></p>\n<p><a href=\"/pops/status\">PoP status</a></p>\n");
+	html_put(
+		h,
+		"<p><a href=\"/\">Front page</a></p>\n<p><a href=\"/pops/status\">PoP status</a></p>\n");
 	layout_close(h);
 }

@@ -4,7 +4,8 @@
 
 #include "lib/digest.h"
 
-const char *etag_make(struct digest_ctx *digest, const void *body, size_t len, char out[static ETAG_TEXT])
+const char *etag_make(struct digest_ctx *digest, const void *body, size_t len,
+		      char out[static ETAG_TEXT])
 {
 	char hex[DIGEST_MAX_HEX];
 	out[0] = '\0';

@@ -12,7 +12,8 @@ struct digest_ctx;
 enum { ETAG_TEXT = 35 }; /* 32 hex digits in quotes, with NUL */
 
 /* "" when the digest fails: then the answer has no tag. */
-const char *etag_make(struct digest_ctx *digest, const void *body, size_t len, char out[static ETAG_TEXT]) NONNULL;
+const char *etag_make(struct digest_ctx *digest, const void *body, size_t len,
+		      char out[static ETAG_TEXT]) NONNULL;
 
 /* Whether an If-None-Match header names `etag` (weak comparison) or is "*". A header that does not parse names nothing.
  */

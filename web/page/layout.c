@@ -11,33 +11,38 @@
 
 static void put_head(struct html *h, const struct site *site, const struct layout *layout)
 {
-	html_put(h, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
+	html_put(h,
+		 "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
 	if (*layout->title)
 		html_put(h, "%s – ", layout->title);
-	html_put(h,
-		 "%s</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-		 "<meta name=\"color-scheme\" content=\"light dark\">\n",
-		 site->title);
+	html_put(
+		h,
+		"%s</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		"<meta name=\"color-scheme\" content=\"light dark\">\n",
+		site->title);
 	if (layout->refresh)
 		html_put(h, "<meta http-equiv=\"refresh\" content=\"%u\">\n", layout->refresh);
 	if (layout->path)
 		html_put(h, "<link rel=\"canonical\" href=\"%s%s\">\n", site->url, layout->path);
-	html_put(h,
-		 "<link rel=\"stylesheet\" href=\"%s\">\n"
-		 "<link rel=\"icon\" href=\"/static/favicon.svg\" type=\"image/svg+xml\">\n</head>\n",
-		 site->style_url);
+	html_put(
+		h,
+		"<link rel=\"stylesheet\" href=\"%s\">\n"
+		"<link rel=\"icon\" href=\"/static/favicon.svg\" type=\"image/svg+xml\">\n</head>\n",
+		site->style_url);
 }
 
 void layout_open(struct html *h, const struct page_now *now, const struct layout *layout)
 {
 	put_head(h, now->site, layout);
-	html_put(h,
-		 "<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
-		 "<header class=\"top\"><div class=\"wrap\">\n<a class=\"brand\" href=\"/\">%s</a>\n"
-		 "<nav aria-label=\"Main\"><a href=\"/pops/status\"",
-		 now->site->title);
+	html_put(
+		h,
+		"<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
+		"<header class=\"top\"><div class=\"wrap\">\n<a class=\"brand\" href=\"/\">%s</a>\n"
+		"<nav aria-label=\"Main\"><a href=\"/pops/status\"",
+		now->site->title);
 	bool is_here = layout->path && strcmp(layout->path, "/pops/status") == 0;
-	html_put(h, is_here ? " class=\"here\">PoP status<span class=\"unseen\"> (this page)</span>" : ">PoP status");
+	html_put(h, is_here ? " class=\"here\">PoP status<span class=\"unseen\"> (this page)</span>"
+			    : ">PoP status");
 	html_put(h, "</a></nav>\n</div></header>\n<main id=\"main\" class=\"wrap\">\n");
 }
 
@@ -64,7 +69,9 @@ void layout_put_age(struct html *h, const struct page_now *now)
 	if (now->away) {
 		html_put(h, " The database has not answered since ");
 		stamp_put(h, now->away_since);
-		html_put(h, "; it is asked again every few seconds. Tunnels go on working without it.");
+		html_put(
+			h,
+			"; it is asked again every few seconds. Tunnels go on working without it.");
 	}
 	if (page_is_stale(now))
 		html_put(h, " What holds now is not known, so each PoP is shown with what it was.");
@@ -73,7 +80,9 @@ void layout_put_age(struct html *h, const struct page_now *now)
 
 void layout_put_state(struct html *h, enum pop_state state, bool stale)
 {
-	static const char *const is[POP__COUNT] = { [POP_UP] = "Up", [POP_DOWN] = "Down", [POP_DISABLED] = "Disabled" };
+	static const char *const is[POP__COUNT] = {
+		[POP_UP] = "Up", [POP_DOWN] = "Down", [POP_DISABLED] = "Disabled"
+	};
 	if (stale)
 		html_put(h, "<span class=\"state was\">Was %s</span>", pop_state_name(state));
 	else
@@ -109,7 +118,8 @@ void layout_put_isp(struct html *h, const struct pop_view *pop)
 	if (!*name)
 		html_put(h, "–");
 	else if (is_web_address(pop->isp_website))
-		html_put(h, "<a href=\"%s\" rel=\"noopener noreferrer\">%s</a>", pop->isp_website, name);
+		html_put(h, "<a href=\"%s\" rel=\"noopener noreferrer\">%s</a>", pop->isp_website,
+			 name);
 	else
 		html_put(h, "%s", name);
 }

@@ -17,9 +17,10 @@ static void put_facts(struct html *h, const struct page_now *now, const struct p
 	html_put(h, "</dd>\n<dt>ISP</dt><dd>");
 	layout_put_isp(h, pop);
 	html_put(h, "</dd>\n");
-	html_put(h,
-		 "<dt>IPv4</dt><dd><code>%s</code></dd>\n<dt>IPv6</dt><dd><code>%s</code></dd>\n<dt>Tunnels</dt><dd>",
-		 pop->ipv4, pop->ipv6);
+	html_put(
+		h,
+		"<dt>IPv4</dt><dd><code>%s</code></dd>\n<dt>IPv6</dt><dd><code>%s</code></dd>\n<dt>Tunnels</dt><dd>",
+		pop->ipv4, pop->ipv6);
 	layout_put_number(h, pop->configured);
 	html_put(h, " configured, ");
 	layout_put_number(h, pop->up);
@@ -33,10 +34,12 @@ static void put_facts(struct html *h, const struct page_now *now, const struct p
 		html_put(h, "never");
 	}
 	html_put(h, "</dd>\n");
-	html_put(h, "<dt>Version of popd</dt><dd>%s</dd>\n</dl>\n", *pop->version ? pop->version : "–");
+	html_put(h, "<dt>Version of popd</dt><dd>%s</dd>\n</dl>\n",
+		 *pop->version ? pop->version : "–");
 }
 
-static void put_history_row(struct html *h, const struct page_now *now, const struct history_row *row)
+static void put_history_row(struct html *h, const struct page_now *now,
+			    const struct history_row *row)
 {
 	char span[SPAN_TEXT];
 	bool lasts = row->until.s == 0, stale = page_is_stale(now);
@@ -50,7 +53,8 @@ static void put_history_row(struct html *h, const struct page_now *now, const st
 		stamp_put(h, row->until);
 	else
 		html_put(h, stale ? "not known" : "now");
-	html_put(h, "</td>\n<td role=\"cell\" class=\"c-span\" data-label=\"For\">%s%s</td>\n</tr>\n",
+	html_put(h,
+		 "</td>\n<td role=\"cell\" class=\"c-span\" data-label=\"For\">%s%s</td>\n</tr>\n",
 		 stale && lasts ? "at least " : "", span_text(end.s - row->since.s, span));
 }
 
@@ -60,18 +64,21 @@ static void put_history(struct html *h, const struct page_now *now, const struct
 	const struct history_view *history = now->history(now->history_ctx, pop->name);
 	html_put(h, "<h2>History</h2>\n");
 	if (!history) {
-		html_put(h, "<p>The history has not been read from the database yet; it comes with one of the next "
-			    "refreshes.</p>\n");
+		html_put(
+			h,
+			"<p>The history has not been read from the database yet; it comes with one of the next "
+			"refreshes.</p>\n");
 		return;
 	}
 	if (history->n == 0) {
 		html_put(h, "<p>It has not changed its state yet.</p>\n");
 		return;
 	}
-	html_put(h,
-		 "<table role=\"table\" class=\"history\">\n<caption>Ups and downs of %s, newest first</caption>\n"
-		 "<thead role=\"rowgroup\">\n<tr role=\"row\">",
-		 pop->name);
+	html_put(
+		h,
+		"<table role=\"table\" class=\"history\">\n<caption>Ups and downs of %s, newest first</caption>\n"
+		"<thead role=\"rowgroup\">\n<tr role=\"row\">",
+		pop->name);
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
 		html_put(h, "<th role=\"columnheader\" scope=\"col\">%s</th>", heads[i]);
 	html_put(h, "</tr>\n</thead>\n<tbody role=\"rowgroup\">\n");
@@ -87,10 +94,12 @@ void page_pop(struct html *h, const struct page_now *now, const struct pop_view 
 	char path[80], title[100], span[SPAN_TEXT];
 	bool stale = page_is_stale(now);
 	snprintf(path, sizeof(path), "/pops/%s", pop->name);
-	snprintf(title, sizeof(title), "%.64s %s %s", pop->name, stale ? "was" : "is", pop_state_name(pop->state));
+	snprintf(title, sizeof(title), "%.64s %s %s", pop->name, stale ? "was" : "is",
+		 pop_state_name(pop->state));
 	struct layout layout = { .title = title, .path = path, .refresh = PAGE_REFRESH };
 	layout_open(h, now, &layout);
-	html_put(h, "<p class=\"crumb\"><a href=\"/pops/status\">All PoPs</a></p>\n<h1>%s</h1>\n", pop->name);
+	html_put(h, "<p class=\"crumb\"><a href=\"/pops/status\">All PoPs</a></p>\n<h1>%s</h1>\n",
+		 pop->name);
 	layout_put_age(h, now);
 	html_put(h, "<p class=\"summary s-%s\">", stale ? "was" : pop_state_name(pop->state));
 	layout_put_state(h, pop->state, stale);

@@ -34,9 +34,11 @@ typedef void handler(const struct request *req, struct answer *out);
 /* Last resort, without any memory. */
 static void answer_plain(struct answer *out, unsigned status, const char *text)
 {
-	*out = (struct answer){
-		.status = status, .type = type_text, .cache = cache_none, .body = text, .len = strlen(text)
-	};
+	*out = (struct answer){ .status = status,
+				.type = type_text,
+				.cache = cache_none,
+				.body = text,
+				.len = strlen(text) };
 }
 
 /* Takes the document over, or says 500 when it could not be written. */
@@ -48,9 +50,12 @@ static void answer_html(struct answer *out, unsigned status, struct html *h)
 		answer_plain(out, 500, "Internal error\n");
 		return;
 	}
-	*out = (struct answer){
-		.status = status, .type = type_html, .cache = cache_page, .body = body, .len = len, .owned = body
-	};
+	*out = (struct answer){ .status = status,
+				.type = type_html,
+				.cache = cache_page,
+				.body = body,
+				.len = len,
+				.owned = body };
 }
 
 static void answer_error(const struct page_now *now, unsigned status, struct answer *out)
@@ -89,9 +94,12 @@ static void get_status_json(const struct request *req, struct answer *out)
 		answer_plain(out, 500, "Internal error\n");
 		return;
 	}
-	*out = (struct answer){
-		.status = 200, .type = type_json, .cache = cache_page, .body = body, .len = len, .owned = body
-	};
+	*out = (struct answer){ .status = 200,
+				.type = type_json,
+				.cache = cache_page,
+				.body = body,
+				.len = len,
+				.owned = body };
 	if (!req->now->view) {
 		out->status = 503;
 		out->cache = cache_none;
@@ -101,7 +109,8 @@ static void get_status_json(const struct request *req, struct answer *out)
 
 static void get_pop(const struct request *req, struct answer *out)
 {
-	const struct pop_view *pop = req->now->view ? status_view_find(req->now->view, req->name) : NULL;
+	const struct pop_view *pop = req->now->view ? status_view_find(req->now->view, req->name)
+						    : NULL;
 	if (!pop) {
 		answer_error(req->now, req->now->view ? 404 : 503, out);
 		return;
@@ -122,7 +131,9 @@ static void get_pops(const struct request *req, struct answer *out)
  * the database's side. */
 static void get_health(const struct request *req, struct answer *out)
 {
-	answer_plain(out, 200, req->now->view && !req->now->away ? "ok\ndatabase up\n" : "ok\ndatabase away\n");
+	answer_plain(out, 200,
+		     req->now->view && !req->now->away ? "ok\ndatabase up\n"
+						       : "ok\ndatabase away\n");
 }
 
 static void get_asset(const struct request *req, struct answer *out)
@@ -174,7 +185,8 @@ static const struct route routes[] = {
 enum { ROUTE_NAME_TEXT = 64 };
 
 /* Whether `path` is the route's; `name` takes the name it ends in. */
-static bool route_fits(const struct route *route, const char *path, char name[static ROUTE_NAME_TEXT])
+static bool route_fits(const struct route *route, const char *path,
+		       char name[static ROUTE_NAME_TEXT])
 {
 	size_t len = strlen(route->path), name_len = 0;
 	name[0] = '\0';
@@ -204,8 +216,8 @@ static bool is_listed(const char *allow, const char *method)
 	return false;
 }
 
-void site_answer(const struct page_now *now, struct digest_ctx *digest, const char *method, const char *path,
-		 struct answer *out)
+void site_answer(const struct page_now *now, struct digest_ctx *digest, const char *method,
+		 const char *path, struct answer *out)
 {
 	char name[ROUTE_NAME_TEXT];
 	const struct route *route = NULL;
@@ -227,7 +239,8 @@ void site_answer(const struct page_now *now, struct digest_ctx *digest, const ch
 
 void answer_condition(struct answer *answer, const char *if_none_match)
 {
-	if (answer->status == 200 && if_none_match && *answer->etag && etag_is_named(if_none_match, answer->etag))
+	if (answer->status == 200 && if_none_match && *answer->etag &&
+	    etag_is_named(if_none_match, answer->etag))
 		answer->status = 304;
 }
 
@@ -278,7 +291,8 @@ int site_style_url(struct digest_ctx *digest, char out[static STYLE_URL_TEXT])
 {
 	const struct asset *asset = asset_find("style.css");
 	char hex[DIGEST_MAX_HEX];
-	if (!asset || !digest_hex(digest, DIGEST_SHA256, asset->data, (size_t)(asset->end - asset->data), hex))
+	if (!asset || !digest_hex(digest, DIGEST_SHA256, asset->data,
+				  (size_t)(asset->end - asset->data), hex))
 		return -ERR_SYS;
 	snprintf(out, STYLE_URL_TEXT, "/static/style.css?v=%.12s", hex);
 	return 0;

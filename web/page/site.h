@@ -29,8 +29,8 @@ struct answer {
 
 /* Answers any method and any path (as the client sent it, without the query). Always fills `out`: at worst with a plain
  * 500. */
-void site_answer(const struct page_now *now, struct digest_ctx *digest, const char *method, const char *path,
-		 struct answer *out) NONNULL;
+void site_answer(const struct page_now *now, struct digest_ctx *digest, const char *method,
+		 const char *path, struct answer *out) NONNULL;
 
 /* Makes a 200 that the client has already (its If-None-Match header names it; NULL: it sent none) a 304. The body
  * stays, for its length is told (RFC 9110 8.6); sending a 304 or answering HEAD sends none. */

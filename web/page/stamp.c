@@ -13,7 +13,8 @@
 enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 
 /* Reads `len` digits at *p within min..max and then the character `after` (0: none), and moves on. */
-static bool take_number(const char **p, size_t len, uint64_t min, uint64_t max, char after, int *out)
+static bool take_number(const char **p, size_t len, uint64_t min, uint64_t max, char after,
+			int *out)
 {
 	uint64_t v;
 	if (strnlen(*p, len) < len || num_parse_u64(*p, len, min, max, &v) != 0)
@@ -35,7 +36,8 @@ static bool take_zone(const char *p, int64_t *offset)
 		return *p == '\0';
 	if (sign != '+' && sign != '-')
 		return false;
-	if (!take_number(&p, 2, 0, 23, ':', &hours) || !take_number(&p, 2, 0, 59, 0, &minutes) || *p != '\0')
+	if (!take_number(&p, 2, 0, 23, ':', &hours) || !take_number(&p, 2, 0, 59, 0, &minutes) ||
+	    *p != '\0')
 		return false;
 	*offset = (hours * HOUR + minutes * MINUTE) * (sign == '-' ? -1 : 1);
 	return true;
@@ -46,11 +48,13 @@ int stamp_parse(const char *text, wall_t *out)
 	struct tm tm = { 0 };
 	int64_t offset;
 	const char *p = text;
-	if (!take_number(&p, 4, 1, 9999, '-', &tm.tm_year) || !take_number(&p, 2, 1, 12, '-', &tm.tm_mon) ||
+	if (!take_number(&p, 4, 1, 9999, '-', &tm.tm_year) ||
+	    !take_number(&p, 2, 1, 12, '-', &tm.tm_mon) ||
 	    !take_number(&p, 2, 1, 31, 0, &tm.tm_mday) || (*p != 'T' && *p != 't' && *p != ' '))
 		return -ERR_FORMAT;
 	p++;
-	if (!take_number(&p, 2, 0, 23, ':', &tm.tm_hour) || !take_number(&p, 2, 0, 59, ':', &tm.tm_min) ||
+	if (!take_number(&p, 2, 0, 23, ':', &tm.tm_hour) ||
+	    !take_number(&p, 2, 0, 59, ':', &tm.tm_min) ||
 	    !take_number(&p, 2, 0, 60, 0, &tm.tm_sec))
 		return -ERR_FORMAT;
 	if (*p == '.') {
@@ -77,14 +81,17 @@ void stamp_put(struct html *h, wall_t t)
 {
 	char machine[CLOCK_TEXT], people[CLOCK_TEXT];
 	wall_text(t, machine);
-	snprintf(people, sizeof(people), "%.10s %.8s UTC", machine, strlen(machine) > 11 ? machine + 11 : "");
+	snprintf(people, sizeof(people), "%.10s %.8s UTC", machine,
+		 strlen(machine) > 11 ? machine + 11 : "");
 	html_put(h, "<time datetime=\"%s\">%s</time>", machine, people);
 }
 
-static const char *span_pair(char *out, int64_t first, const char *first_unit, int64_t second, const char *second_unit)
+static const char *span_pair(char *out, int64_t first, const char *first_unit, int64_t second,
+			     const char *second_unit)
 {
 	if (second > 0)
-		snprintf(out, SPAN_TEXT, "%" PRId64 " %s %" PRId64 " %s", first, first_unit, second, second_unit);
+		snprintf(out, SPAN_TEXT, "%" PRId64 " %s %" PRId64 " %s", first, first_unit, second,
+			 second_unit);
 	else
 		snprintf(out, SPAN_TEXT, "%" PRId64 " %s", first, first_unit);
 	return out;

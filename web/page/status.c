@@ -35,10 +35,12 @@ static const char *summary_kind(const struct page_now *now, const struct tally *
 enum { SUMMARY_TEXT = 160 };
 
 /* "2 of 4 PoPs are down, 1 is disabled" */
-static const char *summary_text(const struct page_now *now, const struct tally *t, char out[static SUMMARY_TEXT])
+static const char *summary_text(const struct page_now *now, const struct tally *t,
+				char out[static SUMMARY_TEXT])
 {
 	size_t down = t->of[POP_DOWN], up = t->of[POP_UP], disabled = t->of[POP_DISABLED];
-	const char *was = page_is_stale(now) ? "was" : "is", *were = page_is_stale(now) ? "were" : "are";
+	const char *was = page_is_stale(now) ? "was" : "is",
+		   *were = page_is_stale(now) ? "were" : "are";
 	int len;
 	if (t->all == 0)
 		len = snprintf(out, SUMMARY_TEXT, "There %s no PoP yet", was);
@@ -49,9 +51,11 @@ static const char *summary_text(const struct page_now *now, const struct tally *
 		len = snprintf(out, SUMMARY_TEXT, "All %zu PoPs %s %s", t->all, were,
 			       pop_state_name(now->view->pops[0].state));
 	else if (down)
-		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s down", down, t->all, down == 1 ? was : were);
+		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s down", down, t->all,
+			       down == 1 ? was : were);
 	else
-		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s up", up, t->all, up == 1 ? was : were);
+		len = snprintf(out, SUMMARY_TEXT, "%zu of %zu PoPs %s up", up, t->all,
+			       up == 1 ? was : were);
 	if (disabled && disabled != t->all)
 		snprintf(out + len, SUMMARY_TEXT - (size_t)len, ", %zu %s disabled", disabled,
 			 disabled == 1 ? was : were);
@@ -62,7 +66,8 @@ void page_put_summary(struct html *h, const struct page_now *now)
 {
 	struct tally t = tally_count(now->view);
 	char text[SUMMARY_TEXT];
-	html_put(h, "<p class=\"summary s-%s\">%s.</p>\n", summary_kind(now, &t), summary_text(now, &t, text));
+	html_put(h, "<p class=\"summary s-%s\">%s.</p>\n", summary_kind(now, &t),
+		 summary_text(now, &t, text));
 }
 
 static void put_state_cell(struct html *h, const struct page_now *now, const struct pop_view *pop)
@@ -86,7 +91,8 @@ static void put_report_cell(struct html *h, const struct page_now *now, const st
 	char span[SPAN_TEXT], machine[CLOCK_TEXT];
 	html_put(h, "<td role=\"cell\" class=\"c-report\" data-label=\"Last report\">");
 	if (pop->last_report.s)
-		html_put(h, "<time datetime=\"%s\">%s ago</time>", wall_text(pop->last_report, machine),
+		html_put(h, "<time datetime=\"%s\">%s ago</time>",
+			 wall_text(pop->last_report, machine),
 			 span_text(page_time(now).s - pop->last_report.s, span));
 	else
 		html_put(h, "never");
@@ -104,9 +110,12 @@ static void put_count_cell(struct html *h, const char *name, int64_t n)
 
 static void put_row(struct html *h, const struct page_now *now, const struct pop_view *pop)
 {
-	html_put(h, "<tr role=\"row\" class=\"r-%s\">\n", page_is_stale(now) ? "was" : pop_state_name(pop->state));
-	html_put(h, "<th role=\"rowheader\" scope=\"row\" class=\"c-name\"><a href=\"/pops/%s\">%s</a>", pop->name,
-		 pop->name);
+	html_put(h, "<tr role=\"row\" class=\"r-%s\">\n",
+		 page_is_stale(now) ? "was" : pop_state_name(pop->state));
+	html_put(
+		h,
+		"<th role=\"rowheader\" scope=\"row\" class=\"c-name\"><a href=\"/pops/%s\">%s</a>",
+		pop->name, pop->name);
 	html_put(h, "<span class=\"sub\">");
 	layout_put_place(h, pop);
 	html_put(h, "</span></th>\n");
@@ -126,14 +135,20 @@ static void put_table(struct html *h, const struct page_now *now)
 {
 	static const char *const before[] = { "PoP", "State", "ISP", "Addresses" };
 	static const char *const counts[] = { "configured", "up", "active" };
-	html_put(h, "<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n"
-		    "<thead role=\"rowgroup\">\n<tr role=\"row\">");
+	html_put(
+		h,
+		"<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n"
+		"<thead role=\"rowgroup\">\n<tr role=\"row\">");
 	for (size_t i = 0; i < ARRAY_LEN(before); i++)
-		html_put(h, "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">%s</th>", before[i]);
-	html_put(h, "<th role=\"columnheader\" scope=\"colgroup\" colspan=\"3\" class=\"group\">Tunnels</th>"
-		    "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">Last report</th></tr>\n<tr role=\"row\">");
+		html_put(h, "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">%s</th>",
+			 before[i]);
+	html_put(
+		h,
+		"<th role=\"columnheader\" scope=\"colgroup\" colspan=\"3\" class=\"group\">Tunnels</th>"
+		"<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">Last report</th></tr>\n<tr role=\"row\">");
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
-		html_put(h, "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">%s</th>", counts[i]);
+		html_put(h, "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">%s</th>",
+			 counts[i]);
 	html_put(h, "</tr>\n</thead>\n<tbody role=\"rowgroup\">\n");
 	for (size_t i = 0; i < now->view->n; i++)
 		put_row(h, now, &now->view->pops[i]);
@@ -143,11 +158,14 @@ static void put_table(struct html *h, const struct page_now *now)
 static void put_words(struct html *h)
 {
 	html_put(h, "<h2>What the words mean</h2>\n<dl class=\"words\">\n");
-	html_put(h, "<dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd>\n", STATUS_TRUE_FOR);
-	html_put(h, "<dt>Down</dt><dd>It did not: its tunnels may not work.</dd>\n"
-		    "<dt>Disabled</dt><dd>The operator has taken it out of service.</dd>\n"
-		    "<dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those that can carry packets "
-		    "now, active are those heard from in the last five minutes.</dd>\n</dl>\n");
+	html_put(h, "<dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd>\n",
+		 STATUS_TRUE_FOR);
+	html_put(
+		h,
+		"<dt>Down</dt><dd>It did not: its tunnels may not work.</dd>\n"
+		"<dt>Disabled</dt><dd>The operator has taken it out of service.</dd>\n"
+		"<dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those that can carry packets "
+		"now, active are those heard from in the last five minutes.</dd>\n</dl>\n");
 }
 
 void page_status(struct html *h, const struct page_now *now)
@@ -167,7 +185,9 @@ void page_status(struct html *h, const struct page_now *now)
 	if (t.all)
 		put_table(h, now);
 	else
-		html_put(h, "<p>As soon as the operator adds a point of presence (PoP) it is listed here.</p>\n");
+		html_put(
+			h,
+			"<p>As soon as the operator adds a point of presence (PoP) it is listed here.</p>\n");
 	put_words(h);
 	layout_close(h);
 }

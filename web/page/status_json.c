@@ -29,13 +29,15 @@ static json_t *json_stamp(wall_t t)
  * whole NULL). */
 static json_t *json_pop(const struct pop_view *pop)
 {
-	return json_pack("{so so so so so so so ss so s{sI sI sI} so so}", "name", json_text(pop->name), "city",
-			 json_text(pop->city), "country", json_text(pop->country), "isp", json_text(pop->isp_name),
-			 "isp_website", json_text(pop->isp_website), "ipv4", json_text(pop->ipv4), "ipv6",
-			 json_text(pop->ipv6), "state", pop_state_name(pop->state), "since", json_stamp(pop->since),
-			 "tunnels", "configured", (json_int_t)pop->configured, "up", (json_int_t)pop->up, "active",
-			 (json_int_t)pop->active, "last_report", json_stamp(pop->last_report), "version",
-			 json_text(pop->version));
+	return json_pack("{so so so so so so so ss so s{sI sI sI} so so}", "name",
+			 json_text(pop->name), "city", json_text(pop->city), "country",
+			 json_text(pop->country), "isp", json_text(pop->isp_name), "isp_website",
+			 json_text(pop->isp_website), "ipv4", json_text(pop->ipv4), "ipv6",
+			 json_text(pop->ipv6), "state", pop_state_name(pop->state), "since",
+			 json_stamp(pop->since), "tunnels", "configured",
+			 (json_int_t)pop->configured, "up", (json_int_t)pop->up, "active",
+			 (json_int_t)pop->active, "last_report", json_stamp(pop->last_report),
+			 "version", json_text(pop->version));
 }
 
 static json_t *json_pops(const struct page_now *now)
@@ -54,13 +56,15 @@ static json_t *json_pops(const struct page_now *now)
 char *page_status_json(const struct page_now *now, size_t *len)
 {
 	bool is_old = now->away || page_is_stale(now);
-	json_t *root = json_pack(
-		"{so ss so sI sb so}", "generated", json_stamp(now->view ? now->view->generated : now->now), "database",
-		now->away || !now->view ? "away" : "up", "away_since",
-		now->away ? json_stamp(now->away_since) : json_null(), "age", (json_int_t)(is_old ? now->age : 0),
-		"stale", page_is_stale(now) || !now->view, "pops", json_pops(now));
+	json_t *root = json_pack("{so ss so sI sb so}", "generated",
+				 json_stamp(now->view ? now->view->generated : now->now),
+				 "database", now->away || !now->view ? "away" : "up", "away_since",
+				 now->away ? json_stamp(now->away_since) : json_null(), "age",
+				 (json_int_t)(is_old ? now->age : 0), "stale",
+				 page_is_stale(now) || !now->view, "pops", json_pops(now));
 	if (root && !now->view &&
-	    json_object_set_new(root, "error", json_string("the database has not answered yet")) != 0) {
+	    json_object_set_new(root, "error", json_string("the database has not answered yet")) !=
+		    0) {
 		json_decref(root);
 		root = NULL;
 	}
@@ -70,6 +74,7 @@ char *page_status_json(const struct page_now *now, size_t *len)
 	if (!text)
 		return NULL;
 	*len = strlen(text);
-	text[(*len)++] = '\n'; /* in place of the NUL: a terminal's prompt begins on a line of its own */
+	text[(*len)++] =
+		'\n'; /* in place of the NUL: a terminal's prompt begins on a line of its own */
 	return text;
 }

@@ -9,8 +9,8 @@ static bool is_forbidden(uint32_t c)
 {
 	if (c < 0x20)
 		return c != '\t' && c != '\n';
-	return (c >= 0x7f && c <= 0x9f) || (c >= 0xd800 && c <= 0xdfff) || (c >= 0xfdd0 && c <= 0xfdef) ||
-	       (c & 0xfffe) == 0xfffe || c > 0x10ffff;
+	return (c >= 0x7f && c <= 0x9f) || (c >= 0xd800 && c <= 0xdfff) ||
+	       (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe || c > 0x10ffff;
 }
 
 /* How many continuation bytes follow a lead byte, its payload bits and the least value that needs that many; 0: not a

@@ -16,7 +16,8 @@ struct status_view *status_view_create(size_t n, size_t text)
 {
 	struct status_view *view;
 	size_t size;
-	if (__builtin_mul_overflow(n, sizeof(struct pop_view), &size) || __builtin_add_overflow(size, text, &size) ||
+	if (__builtin_mul_overflow(n, sizeof(struct pop_view), &size) ||
+	    __builtin_add_overflow(size, text, &size) ||
 	    __builtin_add_overflow(size, sizeof(*view), &size))
 		return NULL;
 	view = calloc(1, size);

@@ -74,7 +74,8 @@ static inline bool page_is_stale(const struct page_now *now)
  * that a page stays the same, byte for byte, until there is something new. */
 static inline wall_t page_time(const struct page_now *now)
 {
-	return (wall_t){ now->view->generated.s + (now->away || page_is_stale(now) ? now->age : 0) };
+	return (wall_t){ now->view->generated.s +
+			 (now->away || page_is_stale(now) ? now->age : 0) };
 }
 
 /* One block for `n` PoPs and `text` bytes of texts (each with its NUL), all of it zero; free() releases it. NULL: no
