@@ -1,5 +1,5 @@
-/* Two clocks that cannot be mixed up: monotonic for timers, wall clock for protocol stamps. Time is an argument
- * everywhere else. */
+/* Two clocks that cannot be mixed up: monotonic for timers, wall clock for protocol stamps. Time is
+ * an argument everywhere else. */
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
 

@@ -1,7 +1,7 @@
 /*
- * The file is read line by line through a reader of our own, which counts the lines (libinih does not tell its handler)
- * and refuses what libinih would silently cut: a line too long, a NUL. libinih splits the lines; each value goes
- * through the table's row. The first thing wrong wins.
+ * The file is read line by line through a reader of our own, which counts the lines (libinih does
+ * not tell its handler) and refuses what libinih would silently cut: a line too long, a NUL.
+ * libinih splits the lines; each value goes through the table's row. The first thing wrong wins.
  */
 #include "lib/config.h"
 
@@ -229,7 +229,8 @@ static bool has_section(const struct load *l, const char *section, size_t len)
 	return false;
 }
 
-/* libinih's handler: one key with its value. Always "fine" to libinih, whose own verdict is about the line's form. */
+/* libinih's handler: one key with its value. Always "fine" to libinih, whose own verdict is about
+ * the line's form. */
 static int take_key(void *arg, const char *section, const char *name, const char *value)
 {
 	struct load *l = arg;

@@ -1,8 +1,9 @@
 /*
- * INI configuration by table (libinih underneath, named in config.c only). One row a key says where it goes, its type,
- * range, default and one line of help; loading, checking, dumping and the man page's order all walk the same table. The
- * result is const after load; a reload builds a new one. A value runs to the end of its line (no continuation lines, no
- * comments behind it); lines that begin with '#' or ';' are comments. Loading is for the main thread.
+ * INI configuration by table (libinih underneath, named in config.c only). One row a key says where
+ * it goes, its type, range, default and one line of help; loading, checking, dumping and the man
+ * page's order all walk the same table. The result is const after load; a reload builds a new one.
+ * A value runs to the end of its line (no continuation lines, no comments behind it); lines that
+ * begin with '#' or ';' are comments. Loading is for the main thread.
  */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
@@ -16,7 +17,9 @@
 
 enum config_type {
 	CONFIG_TEXT, /* char *, owned by the struct; min..max bound its length */
-	CONFIG_SECRET, /* like CONFIG_TEXT, dumped as "(set)" or "(not set)", never quoted in an error: a conninfo, say */
+	/* like CONFIG_TEXT, dumped as "(set)" or "(not set)", never quoted in an error: a
+	 * conninfo, say */
+	CONFIG_SECRET,
 	CONFIG_NUMBER,        /* int64_t */
 	CONFIG_BOOL,          /* bool: yes/no, true/false, on/off, 1/0 */
 	CONFIG_IP4,           /* struct ip4 */
@@ -38,7 +41,8 @@ struct config_key {
 	size_t offset; /* of the field in the caller's struct */
 	int64_t min, max;
 	const char *const *choices; /* CONFIG_CHOICE: NULL-terminated names */
-	/* Default as text. NULL: the key is required. "" for anything but a text: it may be absent, leaving zero. */
+	/* Default as text. NULL: the key is required. "" for anything but a text: it may be absent,
+	 * leaving zero. */
 	const char *def;
 	bool live;        /* takes effect at a reload (SIGHUP) without a restart */
 	const char *help; /* one line, for --dump-config and the manual */
@@ -46,19 +50,21 @@ struct config_key {
 
 enum { CONFIG_ERROR_TEXT = 512 };
 
-/* Fills `out` (zeroed by the caller, `n` keys) from the defaults and the file. On failure frees what it set and
- * writes "<path>:<line>: <reason>" (unknown section or key, bad value, given twice, missing) to `error`: 0, -ERR_SYS
- * (file unreadable), -ERR_FORMAT, -ERR_RANGE, -ERR_UNKNOWN, -ERR_EXISTS (twice), -ERR_NOT_FOUND (missing),
- * -ERR_NOMEM. */
+/* Fills `out` (zeroed by the caller, `n` keys) from the defaults and the file. On failure frees
+ * what it set and writes "<path>:<line>: <reason>" (unknown section or key, bad value, given twice,
+ * missing) to `error`: 0, -ERR_SYS (file unreadable), -ERR_FORMAT, -ERR_RANGE, -ERR_UNKNOWN,
+ * -ERR_EXISTS (twice), -ERR_NOT_FOUND (missing), -ERR_NOMEM. */
 int config_load(const char *path, const struct config_key *keys, size_t n, void *out,
 		char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
 
-/* The same from an open stream, which is read to its end and left open; `path` is only its name in errors. */
+/* The same from an open stream, which is read to its end and left open; `path` is only its name in
+ * errors. */
 int config_read(FILE *file, const char *path, const struct config_key *keys, size_t n, void *out,
 		char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
 
-/* Writes every key with its value in force, sections in table order, help as comments. The output loads again
- * once the secrets are written in, of which it says no more than "(set)" or, in a comment, "(not set)". */
+/* Writes every key with its value in force, sections in table order, help as comments. The output
+ * loads again once the secrets are written in, of which it says no more than "(set)" or, in a
+ * comment, "(not set)". */
 void config_dump(FILE *f, const struct config_key *keys, size_t n, const void *conf) NONNULL;
 
 /* Frees the texts. */

@@ -20,8 +20,8 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(algs) == DIGEST__COUNT, "every algorithm has a row");
 
-/* One OpenSSL context an algorithm, so that a digest only restarts its own and nothing is fetched or allocated
- * again. */
+/* One OpenSSL context an algorithm, so that a digest only restarts its own and nothing is fetched
+ * or allocated again. */
 struct digest_ctx {
 	EVP_MD *md[DIGEST__COUNT];
 	EVP_MD_CTX *evp[DIGEST__COUNT];

@@ -1,6 +1,7 @@
 /*
- * Digests, randomness and constant-time comparison; the one place that names OpenSSL's digest headers.
- * A digest_ctx holds the algorithms, belongs to one thread and is reused, so the data path neither allocates nor locks.
+ * Digests, randomness and constant-time comparison; the one place that names OpenSSL's digest
+ * headers. A digest_ctx holds the algorithms, belongs to one thread and is reused, so the data path
+ * neither allocates nor locks.
  */
 #ifndef LIB_DIGEST_H
 #define LIB_DIGEST_H
@@ -22,8 +23,8 @@ enum {
 
 struct digest_ctx; /* one thread's */
 
-/* Asks whether OpenSSL has the algorithms. Call once, at start-up. 0, or -ERR_SYS when OpenSSL lacks one (a policy
- * forbids MD5, say). */
+/* Asks whether OpenSSL has the algorithms. Call once, at start-up. 0, or -ERR_SYS when OpenSSL
+ * lacks one (a policy forbids MD5, say). */
 int digest_init(void) MUSTCHECK;
 size_t digest_len(enum digest_alg alg);
 
@@ -36,7 +37,8 @@ struct digest_part {
 	size_t len;
 };
 
-/* Writes digest_len(alg) bytes. Cannot fail after digest_init (a failure inside OpenSSL yields false and zeros). */
+/* Writes digest_len(alg) bytes. Cannot fail after digest_init (a failure inside OpenSSL yields
+ * false and zeros). */
 bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts,
 		  size_t n, uint8_t *out) NONNULL;
 bool digest(struct digest_ctx *ctx, enum digest_alg alg, const void *data, size_t len, uint8_t *out)
@@ -48,14 +50,15 @@ bool digest_hex(struct digest_ctx *ctx, enum digest_alg alg, const void *data, s
 /* Equal, in a time that depends on `len` only. */
 bool digest_equal(const void *a, const void *b, size_t len) NONNULL;
 
-/* `len` random bytes from the kernel's generator. false: none to be had (then nothing may go on). */
+/* `len` random bytes from the kernel's generator. false: none to be had (then nothing may go on).
+ */
 bool random_bytes(void *out, size_t len) NONNULL MUSTCHECK;
 
 /* Overwrites memory so that the compiler keeps it. */
 void secure_zero(void *p, size_t len) NONNULL;
 
-/* Lower-case hex. hex_encode writes 2*len+1 bytes; hex_decode wants exactly 2*len digits of either case: 0 or
- * -ERR_FORMAT. */
+/* Lower-case hex. hex_encode writes 2*len+1 bytes; hex_decode wants exactly 2*len digits of either
+ * case: 0 or -ERR_FORMAT. */
 void hex_encode(const void *data, size_t len, char *out) NONNULL;
 int hex_decode(const char *text, size_t text_len, uint8_t *out, size_t len) NONNULL MUSTCHECK;
 

@@ -1,6 +1,6 @@
 /*
- * The control path's result type: int, 0 or a negative enum err.
- * The data path uses enum drop (popd/core/drop.h) and yes/no questions use bool; the three never mix.
+ * The control path's result type: int, 0 or a negative enum err. The data path uses enum drop
+ * (popd/core/drop.h) and yes/no questions use bool; the three never mix.
  */
 #ifndef LIB_ERR_H
 #define LIB_ERR_H
@@ -28,8 +28,8 @@ enum err {
 	ERR__COUNT
 };
 
-/* A short English text for an error, without the errno text. `err` is 0 or -enum err; anything else gives "unknown
- * error". */
+/* A short English text for an error, without the errno text. `err` is 0 or -enum err; anything else
+ * gives "unknown error". */
 const char *err_text(int err);
 
 #endif

@@ -71,7 +71,8 @@ static unsigned group(const struct ip6 *ip, unsigned i)
 	return (unsigned)ip->b[2 * i] << 8 | ip->b[2 * i + 1];
 }
 
-/* The first of the longest runs of two or more zero groups (RFC 5952 4.2.3): its length, and where it starts. */
+/* The first of the longest runs of two or more zero groups (RFC 5952 4.2.3): its length, and where
+ * it starts. */
 static unsigned longest_zero_run(const struct ip6 *ip, unsigned *start)
 {
 	unsigned best = 0;
@@ -94,7 +95,8 @@ const char *ip6_text(const struct ip6 *ip, char out[static IP6_TEXT])
 	unsigned zeros_at;
 	unsigned zeros = longest_zero_run(ip, &zeros_at);
 
-	/* ::ffff:0:0/96 is the one well-known prefix that RFC 5952 section 5 wants in mixed notation here. */
+	/* ::ffff:0:0/96 is the one well-known prefix that RFC 5952 section 5 wants in mixed
+	 * notation here. */
 	if (memcmp(ip->b, mapped, sizeof(mapped)) == 0) {
 		wr_fmt(&w, "::ffff:%u.%u.%u.%u", ip->b[12], ip->b[13], ip->b[14], ip->b[15]);
 	} else {

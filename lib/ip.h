@@ -34,9 +34,9 @@ enum {
 	ENDPOINT4_TEXT = 22, /* with NUL: 255.255.255.255:65535 */
 };
 
-/* Strict parsers: the whole of `text` (`len` bytes, no NUL needed) or nothing. 0, or -ERR_FORMAT. IPv4 takes four
- * decimal numbers without leading zeros only; IPv6 any RFC 4291 2.2 form without a zone; a prefix must have no bits
- * set beyond its length. */
+/* Strict parsers: the whole of `text` (`len` bytes, no NUL needed) or nothing. 0, or -ERR_FORMAT.
+ * IPv4 takes four decimal numbers without leading zeros only; IPv6 any RFC 4291 2.2 form without a
+ * zone; a prefix must have no bits set beyond its length. */
 int ip4_parse(const char *text, size_t len, struct ip4 *out) NONNULL MUSTCHECK;
 int ip6_parse(const char *text, size_t len, struct ip6 *out) NONNULL MUSTCHECK;
 int prefix6_parse(const char *text, size_t len, struct prefix6 *out) NONNULL MUSTCHECK;

@@ -12,7 +12,8 @@
 #include "lib/err.h"
 #include "lib/wr.h"
 
-/* A line leaves in one write, so that the lines of threads and of several programs on one pipe do not mix. */
+/* A line leaves in one write, so that the lines of threads and of several programs on one pipe do
+ * not mix. */
 enum { TEXT_MAX = 1024, LINE_MAX_BYTES = 4 * TEXT_MAX + 128 };
 
 static const char *program_name = "broker";

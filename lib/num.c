@@ -15,7 +15,8 @@ int num_hex_digit(char c)
 	return 16;
 }
 
-/* Reads every character before it judges the size, so that "99999999999999999999x" is malformed, not out of range. */
+/* Reads every character before it judges the size, so that "99999999999999999999x" is malformed,
+ * not out of range. */
 static int parse(const char *text, size_t len, unsigned base, uint64_t *out)
 {
 	uint64_t v = 0;

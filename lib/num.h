@@ -1,4 +1,5 @@
-/* Strict numbers out of text: the whole of it or nothing; no blanks, no sign unless asked for, no overflow. Pure. */
+/* Strict numbers out of text: the whole of it or nothing; no blanks, no sign unless asked for, no
+ * overflow. Pure. */
 #ifndef LIB_NUM_H
 #define LIB_NUM_H
 

@@ -11,7 +11,8 @@ struct rd rd_init(const void *data, size_t len)
 			    .failed = !data && len > 0 };
 }
 
-/* The one bounds check: a view of the next `len` bytes, passed over, or NULL and a failed cursor. */
+/* The one bounds check: a view of the next `len` bytes, passed over, or NULL and a failed cursor.
+ */
 static const uint8_t *take(struct rd *r, size_t len)
 {
 	if (r->failed || (size_t)(r->end - r->pos) < len) {

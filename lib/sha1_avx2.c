@@ -42,7 +42,8 @@ TARGET static inline void transpose(V r[8])
 		r[i] = t[i];
 }
 
-/* Half a block (8 words) of every lane; an idle lane reads zeros. Gives the lanes that are busy, all bits set. */
+/* Half a block (8 words) of every lane; an idle lane reads zeros. Gives the lanes that are busy,
+ * all bits set. */
 TARGET static inline V load_half(const struct sha1_lane *lanes, uint32_t n, unsigned half, V w[8])
 {
 	const V swap = _mm256_broadcastsi128_si256(

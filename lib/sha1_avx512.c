@@ -1,4 +1,5 @@
-/* 16 lanes: rotation and any function of three words are one instruction each (vprold, vpternlogd), and the whole state fits the registers. */
+/* 16 lanes: rotation and any function of three words are one instruction each (vprold, vpternlogd),
+ * and the whole state fits the registers. */
 #include "lib/sha1_lanes.h"
 
 #if defined(__x86_64__)
@@ -17,7 +18,8 @@ typedef __m512i V;
 #define MAJORITY(b, c, d) _mm512_ternarylogic_epi32(b, c, d, 0xe8)
 #define SET1(x) _mm512_set1_epi32((int)(x))
 
-/* Rows of 16 words become columns: words, pairs of words and quarters of the register change places in turn. */
+/* Rows of 16 words become columns: words, pairs of words and quarters of the register change places
+ * in turn. */
 TARGET static inline void transpose(V r[16])
 {
 	V t[16];

@@ -6,7 +6,8 @@
 
 enum { SHA1_BLOCK = 64, SHA1_WORDS = 5, SHA1_LANES_MAX = 16 };
 
-/* One lane's message: `full` whole blocks at `data`, then the padded end (one or two blocks) in `tail`. */
+/* One lane's message: `full` whole blocks at `data`, then the padded end (one or two blocks) in
+ * `tail`. */
 struct sha1_lane {
 	const uint8_t *data;
 	uint32_t full;   /* blocks at data */
@@ -30,7 +31,8 @@ static inline const uint8_t *sha1_lane_block(const struct sha1_lane *l, uint32_t
 			   : l->tail + (uint64_t)(i - l->full) * SHA1_BLOCK;
 }
 
-/* `state`: [word][lane], filled with the result. All lanes idle or not of 16, 8 or 2. Only callable where the processor has the instructions. */
+/* `state`: [word][lane], filled with the result. All lanes idle or not of 16, 8 or 2. Only callable
+ * where the processor has the instructions. */
 void sha1_avx512(const struct sha1_lane lanes[static 16], uint32_t state[static SHA1_WORDS][16]);
 void sha1_avx2(const struct sha1_lane lanes[static 8], uint32_t state[static SHA1_WORDS][16]);
 void sha1_ni(const struct sha1_lane lanes[static 2], uint32_t state[static SHA1_WORDS][16]);

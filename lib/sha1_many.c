@@ -1,6 +1,7 @@
 /*
- * Which messages go into which lanes. Lanes of one call end together, so messages of like length belong together; in a tunnel's traffic they come
- * so by themselves, and only a batch of mixed lengths is sorted. What is too few for a vector to pay goes through the narrower engine.
+ * Which messages go into which lanes. Lanes of one call end together, so messages of like length
+ * belong together; in a tunnel's traffic they come so by themselves, and only a batch of mixed
+ * lengths is sorted. What is too few for a vector to pay goes through the narrower engine.
  */
 #include "lib/sha1_many.h"
 
@@ -16,7 +17,8 @@ const char *const sha1_engine_names[SHA1_ENGINE__COUNT + 1] = {
 typedef void lanes_fn(const struct sha1_lane *lanes, uint32_t state[static SHA1_WORDS][16]);
 
 #if defined(__x86_64__)
-/* A vector call costs the same whatever its fill: `least` messages are where it begins to pay (measured). */
+/* A vector call costs the same whatever its fill: `least` messages are where it begins to pay
+ * (measured). */
 static const struct {
 	lanes_fn *fn;
 	unsigned lanes, least;
@@ -112,7 +114,8 @@ static void run_lanes(enum sha1_engine e, const struct sha1_job *const *jobs, si
 			put_be32(jobs[i]->out + 4 * w, state[w][i]);
 }
 
-/* Insertion sort by block count: nothing to do for what is in order, and never more than SHA1_MANY_MAX. */
+/* Insertion sort by block count: nothing to do for what is in order, and never more than
+ * SHA1_MANY_MAX. */
 static void sort_jobs(const struct sha1_job **jobs, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {

@@ -1,7 +1,8 @@
 /*
- * SHA-1 (RFC 3174) over many messages at once: one message a vector lane. Engines for 16 lanes (AVX-512), 8 (AVX2) and 2 (SHA-NI), chosen at run time by
- * what the processor has; OpenSSL through lib/digest.h is the fallback and the tests' oracle. All give the same bits.
- * Pure: no allocation, no lock, no global state but the processor's own description.
+ * SHA-1 (RFC 3174) over many messages at once: one message a vector lane. Engines for 16 lanes
+ * (AVX-512), 8 (AVX2) and 2 (SHA-NI), chosen at run time by what the processor has; OpenSSL through
+ * lib/digest.h is the fallback and the tests' oracle. All give the same bits. Pure: no allocation,
+ * no lock, no global state but the processor's own description.
  */
 #ifndef LIB_SHA1_MANY_H
 #define LIB_SHA1_MANY_H
@@ -19,8 +20,9 @@ enum sha1_engine { SHA1_AUTO, SHA1_OPENSSL, SHA1_AVX2, SHA1_NI, SHA1_AVX512, SHA
 struct sha1_job {
 	const uint8_t *data; /* the whole message, in one piece */
 	uint32_t len;
-	uint8_t *
-		out; /* DIGEST_SHA1_LEN bytes; may lie inside another job's message only if that job comes earlier in the same array */
+	/* DIGEST_SHA1_LEN bytes; may lie inside another job's message only if that job comes
+	 * earlier in the same array */
+	uint8_t *out;
 };
 
 enum { SHA1_MANY_MAX = 64 };
@@ -34,9 +36,11 @@ struct sha1_set {
 	bool use[SHA1_ENGINE__COUNT];
 };
 
-/* True when this processor (and kernel) can run the engine. Asks the processor, which is slow: not for the data path. */
+/* True when this processor (and kernel) can run the engine. Asks the processor, which is slow: not
+ * for the data path. */
 bool sha1_engine_is_usable(enum sha1_engine e);
-/* Up to `wanted` (SHA1_AUTO: the widest there is) and what this processor has; OpenSSL is always in it. */
+/* Up to `wanted` (SHA1_AUTO: the widest there is) and what this processor has; OpenSSL is always in
+ * it. */
 struct sha1_set sha1_set_choose(enum sha1_engine wanted);
 
 /* Hashes `n` (<= SHA1_MANY_MAX) messages. `ctx`: this thread's, for what OpenSSL has to do. */

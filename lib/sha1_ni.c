@@ -1,6 +1,7 @@
 /*
- * 2 lanes through the processor's own SHA-1 instructions: two streams side by side, since one alone waits for its own results.
- * Four steps an instruction: sha1rnds4 with the function's number, sha1nexte for E, sha1msg1/sha1msg2 for the schedule.
+ * 2 lanes through the processor's own SHA-1 instructions: two streams side by side, since one alone
+ * waits for its own results. Four steps an instruction: sha1rnds4 with the function's number,
+ * sha1nexte for E, sha1msg1/sha1msg2 for the schedule.
  */
 #include "lib/sha1_lanes.h"
 
@@ -20,7 +21,8 @@ TARGET static inline __m128i load(const uint8_t *p)
 	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), swap);
 }
 
-/* Steps 4g..4g+3. `before`: abcd as it was four steps ago, from which E comes; the first group has E itself. */
+/* Steps 4g..4g+3. `before`: abcd as it was four steps ago, from which E comes; the first group has
+ * E itself. */
 #define GROUP(s, g, before)                                                                       \
 	do {                                                                                      \
 		__m128i now = (s)->abcd;                                                          \

@@ -1,6 +1,8 @@
 /*
- * The 80 steps of RFC 3174 6.1 method 1 on vectors, for the engines that put one message in each lane. The includer defines V (the vector), ADD, XOR3, XOR4,
- * ROL(v, n), CHOOSE, PARITY, MAJORITY and SET1, and gives the schedule W[16] and a..e. Macros, since the two vector widths share no types.
+ * The 80 steps of RFC 3174 6.1 method 1 on vectors, for the engines that put one message in each
+ * lane. The includer defines V (the vector), ADD, XOR3, XOR4, ROL(v, n), CHOOSE, PARITY, MAJORITY
+ * and SET1, and gives the schedule W[16] and a..e. Macros, since the two vector widths share no
+ * types.
  */
 #ifndef LIB_SHA1_ROUNDS_H
 #define LIB_SHA1_ROUNDS_H

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* First bytes by how many follow, and the smallest code point that may take that many (anything less is overlong). */
+/* First bytes by how many follow, and the smallest code point that may take that many (anything
+ * less is overlong). */
 static const struct {
 	uint8_t mask, lead;
 	uint8_t more;

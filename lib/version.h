@@ -1,4 +1,5 @@
-/* The one place that says which version this is; every program's --version, popd's report and webd's footer read it. */
+/* The one place that says which version this is; every program's --version, popd's report and
+ * webd's footer read it. */
 #ifndef LIB_VERSION_H
 #define LIB_VERSION_H
 

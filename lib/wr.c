@@ -82,8 +82,8 @@ void wr_fmt(struct wr *w, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* vsnprintf insists on a NUL of its own: a text that fits to the very byte has no room for it and goes through the
- * heap. */
+/* vsnprintf insists on a NUL of its own: a text that fits to the very byte has no room for it and
+ * goes through the heap. */
 static void put_exact(struct wr *w, size_t len, const char *fmt, va_list ap) FORMAT(3, 0);
 static void put_exact(struct wr *w, size_t len, const char *fmt, va_list ap)
 {

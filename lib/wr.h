@@ -1,6 +1,7 @@
 /*
- * Write cursor over a borrowed buffer, with a sticky error. A write that does not fit, or a value too large for its
- * field, fails, writes nothing, and every later write fails too. No allocation, no I/O.
+ * Write cursor over a borrowed buffer, with a sticky error. A write that does not fit, or a value
+ * too large for its field, fails, writes nothing, and every later write fails too. No allocation,
+ * no I/O.
  */
 #ifndef LIB_WR_H
 #define LIB_WR_H
@@ -47,14 +48,15 @@ void wr_zeros(struct wr *w, size_t len) NONNULL;
 /* Reserves `len` bytes for the caller to fill; NULL on failure. */
 uint8_t *wr_reserve(struct wr *w, size_t len) NONNULL;
 
-/* Text without a closing NUL. wr_str copies a C string; wr_fmt formats, all or nothing (the one that may
- * allocate: a text that fits to the very byte has no room for the NUL of vsnprintf and takes a way round). */
+/* Text without a closing NUL. wr_str copies a C string; wr_fmt formats, all or nothing (the one
+ * that may allocate: a text that fits to the very byte has no room for the NUL of vsnprintf and
+ * takes a way round). */
 void wr_str(struct wr *w, const char *s) NONNULL;
 void wr_fmt(struct wr *w, const char *fmt, ...) NONNULL_ARGS(1, 2) FORMAT(2, 3);
 void wr_vfmt(struct wr *w, const char *fmt, va_list ap) NONNULL_ARGS(1, 2) FORMAT(2, 0);
 
-/* Closes the text with a NUL (which wr_len does not count) and returns the buffer's start; NULL when anything
- * failed. */
+/* Closes the text with a NUL (which wr_len does not count) and returns the buffer's start; NULL
+ * when anything failed. */
 const char *wr_cstr(struct wr *w) NONNULL;
 
 #endif

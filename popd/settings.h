@@ -1,6 +1,7 @@
 /*
- * popd's configuration file as a struct. The table in settings.c is the one list of keys: loading, --dump-config and
- * the manual walk it. Const after load; a reload (SIGHUP) builds a new one and takes the live keys out of it.
+ * popd's configuration file as a struct. The table in settings.c is the one list of keys: loading,
+ * --dump-config and the manual walk it. Const after load; a reload (SIGHUP) builds a new one and
+ * takes the live keys out of it.
  */
 #ifndef POPD_SETTINGS_H
 #define POPD_SETTINGS_H
@@ -43,15 +44,15 @@ struct settings {
 	int64_t query_timeout;
 };
 
-/* 0, or a negative enum err with "<path>:<line>: <reason>" in `error`. `out` need not be initialised; free it with
- * settings_free only after success. */
+/* 0, or a negative enum err with "<path>:<line>: <reason>" in `error`. `out` need not be
+ * initialised; free it with settings_free only after success. */
 int settings_load(const char *path, struct settings *out, char error[static CONFIG_ERROR_TEXT])
 	NONNULL MUSTCHECK;
 void settings_dump(FILE *f, const struct settings *s) NONNULL;
 void settings_free(struct settings *s) NONNULL;
 
-/* Moves what a running popd can change (the keys marked live) from `fresh` to `s`, and names in a log line each the
- * others that differ. */
+/* Moves what a running popd can change (the keys marked live) from `fresh` to `s`, and names in a
+ * log line each the others that differ. */
 void settings_take_live(struct settings *s, const struct settings *fresh) NONNULL;
 
 /* `dscp` as the data path has it. */

@@ -28,13 +28,15 @@ struct settings {
 	bool daily;
 };
 
-/* Reads the file into a new struct; NULL with "<file>:<line>: <reason>" in `error`. Free with settings_free. */
+/* Reads the file into a new struct; NULL with "<file>:<line>: <reason>" in `error`. Free with
+ * settings_free. */
 struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_TEXT])
 	NONNULL MUSTCHECK;
 void settings_free(struct settings *settings); /* NULL is fine */
 void settings_dump(FILE *f, const struct settings *settings) NONNULL;
 
-/* Calls `told` with "<section>.<name>" for each setting that differs and takes effect only at the next start. */
+/* Calls `told` with "<section>.<name>" for each setting that differs and takes effect only at the
+ * next start. */
 void settings_differences(const struct settings *now, const struct settings *wanted,
 			  void (*told)(const char *key)) NONNULL;
 

@@ -1,6 +1,7 @@
 /*
- * webd: the broker's web site. Reads its settings, keeps a view of the PoPs fresh (io/pgview), serves pages made from
- * it (io/httpd, page/site), and ends on SIGTERM or SIGINT. SIGHUP takes new settings.
+ * webd: the broker's web site. Reads its settings, keeps a view of the PoPs fresh (io/pgview),
+ * serves pages made from it (io/httpd, page/site), and ends on SIGTERM or SIGINT. SIGHUP takes new
+ * settings.
  */
 #include <ev.h>
 #include <getopt.h>

@@ -39,7 +39,8 @@ void pgconn_shun_host(struct pgconn *c)
 	pginfo_rotate(c->info, c->turn);
 }
 
-/* libpq's errors, a line a host tried; its hints for beginners stand on lines of their own that begin with a tab. */
+/* libpq's errors, a line a host tried; its hints for beginners stand on lines of their own that
+ * begin with a tab. */
 static void drop_hints(const char *text, char *out, size_t size)
 {
 	bool in_hint = false;
@@ -71,8 +72,8 @@ static void lose_broken(struct pgconn *c)
 }
 
 /*
- * libpq may close its socket and open another under the same number (the next host, TLS tried and refused): ev_io_set
- * makes libev register the descriptor anew even if nothing else changed.
+ * libpq may close its socket and open another under the same number (the next host, TLS tried and
+ * refused): ev_io_set makes libev register the descriptor anew even if nothing else changed.
  */
 static void watch(struct pgconn *c, int events)
 {
@@ -190,7 +191,8 @@ void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char
 		prepare(c);
 }
 
-/* A statement that cannot be remembered as prepared would be prepared twice, which the server refuses. */
+/* A statement that cannot be remembered as prepared would be prepared twice, which the server
+ * refuses. */
 static bool remember_prepared(struct pgconn *c)
 {
 	size_t needed = c->stmt.number + 1U;
@@ -221,7 +223,8 @@ static void ping(struct pgconn *c)
 		lose_broken(c);
 }
 
-/* The server has answered the step under way in full; its result is the owner's if the statement is over. */
+/* The server has answered the step under way in full; its result is the owner's if the statement is
+ * over. */
 static void finish_step(struct pgconn *c)
 {
 	PGresult *res = c->res;

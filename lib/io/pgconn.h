@@ -1,8 +1,8 @@
 /*
- * One asynchronous PostgreSQL connection on a libev loop: a state machine that connects, sets the session up, runs one
- * statement at a time and tells its owner what became of it. A connection that broke or ran out of time is closed,
- * never mended: the owner opens it anew. Nothing here blocks, but for libpq's look-up of host names when it begins to
- * connect.
+ * One asynchronous PostgreSQL connection on a libev loop: a state machine that connects, sets the
+ * session up, runs one statement at a time and tells its owner what became of it. A connection that
+ * broke or ran out of time is closed, never mended: the owner opens it anew. Nothing here blocks,
+ * but for libpq's look-up of host names when it begins to connect.
  *
  *   CLOSED -open-> CONNECTING -> SETUP -ready-> IDLE -send-> PREPARING -> EXECUTING -answered-> IDLE
  *      ^                                        IDLE -silence-> PINGING -> IDLE      (with ping_interval)
@@ -32,7 +32,8 @@ enum pgconn_state {
 	PGCONN_PINGING,
 };
 
-/* Called from the loop, and `lost` also from inside pgconn_open and pgconn_send. The callee may send or close. */
+/* Called from the loop, and `lost` also from inside pgconn_open and pgconn_send. The callee may
+ * send or close. */
 struct pgconn_events {
 	void (*ready)(struct pgconn *c); /* idle for the first time */
 	void (*answered)(struct pgconn *c,
@@ -54,7 +55,8 @@ struct pgconn {
 	const struct pgconn_events *events;
 	const char *setup;      /* SQL run after each connect; may be several statements */
 	double connect_timeout; /* seconds, setup included */
-	double ping_interval; /* seconds of idleness after which the server is asked for a sign of life; 0: never */
+	/* seconds of idleness after which the server is asked for a sign of life; 0: never */
+	double ping_interval;
 
 	/* The rest is pgconn.c's. */
 	enum pgconn_state state;
@@ -75,13 +77,13 @@ void pgconn_init(struct pgconn *c) NONNULL;
 /* From CLOSED: begins to connect. */
 void pgconn_open(struct pgconn *c) NONNULL;
 
-/* From IDLE: runs one statement; `params` must live until its answer. After `timeout` seconds the connection is
- * lost. */
+/* From IDLE: runs one statement; `params` must live until its answer. After `timeout` seconds the
+ * connection is lost. */
 void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params,
 		 double timeout) NONNULL_ARGS(1);
 
-/* The server it is connected to will not do (it became a standby, say): the next connection begins with another
- * host. */
+/* The server it is connected to will not do (it became a standby, say): the next connection begins
+ * with another host. */
 void pgconn_shun_host(struct pgconn *c) NONNULL;
 
 /* To CLOSED, without an event. */

@@ -9,8 +9,8 @@
 struct pginfo {
 	char *conninfo;
 	char *application;
-	char *host, *hostaddr,
-		*port; /* comma lists of the same length, or NULL where the conninfo has none */
+	/* comma lists of the same length, or NULL where the conninfo has none */
+	char *host, *hostaddr, *port;
 	unsigned turn;
 };
 
@@ -92,9 +92,9 @@ void pginfo_rotate(struct pginfo *info, unsigned turn)
 struct pg_conn *pginfo_connect(const struct pginfo *info, unsigned *turn)
 {
 	/*
-	 * A later keyword overrides an earlier one: before the conninfo stand defaults that it may change, behind it
-	 * what must hold. No GSS encryption by default, since libpq would ask the Kerberos server for it with blocking
-	 * calls.
+	 * A later keyword overrides an earlier one: before the conninfo stand defaults that it may
+	 * change, behind it what must hold. No GSS encryption by default, since libpq would ask the
+	 * Kerberos server for it with blocking calls.
 	 */
 	const char *keywords[12] = {
 		"gssencmode",       "keepalives_idle",           "keepalives_interval",

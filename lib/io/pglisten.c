@@ -7,8 +7,8 @@
 #include "lib/io/pgres.h"
 #include "lib/io/pgserver.h"
 
-/* A server that vanished without a word (a firewall forgot us, the machine lost power) is noticed after this and a
- * connect time-out. */
+/* A server that vanished without a word (a firewall forgot us, the machine lost power) is noticed
+ * after this and a connect time-out. */
 static const double ping_interval_s = 15.;
 
 struct pglisten {

@@ -1,5 +1,5 @@
-/* One connection that only LISTENs: kept open, opened anew with back-off, asked for a sign of life when it is
- * silent. */
+/* One connection that only LISTENs: kept open, opened anew with back-off, asked for a sign of life
+ * when it is silent. */
 #ifndef LIB_IO_PGLISTEN_H
 #define LIB_IO_PGLISTEN_H
 
@@ -15,7 +15,8 @@ struct pglisten_conf {
 	struct pginfo *info; /* borrowed */
 	const char *channel;
 	double connect_timeout;
-	/* Each (re)connect calls `notify` with ""; `heard` tells of every good or bad sign of the server. */
+	/* Each (re)connect calls `notify` with ""; `heard` tells of every good or bad sign of the
+	 * server. */
 	void (*notify)(void *ctx, const char *payload);
 	void (*heard)(void *ctx, bool good, const char *why);
 	void *ctx;

@@ -1,17 +1,18 @@
 /*
- * The pool's policy; the files beside it do the rest: pginfo.c (conninfo and hosts), pgconn.c (one connection), pgres.c
- * (results and what SQLSTATEs mean), pgjob.c (statements and lists), pgserver.c (what is known of the server),
- * pglisten.c (the listening connection).
+ * The pool's policy; the files beside it do the rest: pginfo.c (conninfo and hosts), pgconn.c (one
+ * connection), pgres.c (results and what SQLSTATEs mean), pgjob.c (statements and lists),
+ * pgserver.c (what is known of the server), pglisten.c (the listening connection).
  *
- * A statement goes from `waiting` to a slot's connection to `answers`. Every event - a statement submitted, a
- * connection ready, idle again or lost, a timer - ends in pump(), which does whatever can be done now: expire,
- * dispatch, open connections, give up, and set the timer for what comes next. Callers hear of answers from a timer of
- * their own at the loop's next pass and nowhere else, so they may call anything of the pool in there.
+ * A statement goes from `waiting` to a slot's connection to `answers`. Every event - a statement
+ * submitted, a connection ready, idle again or lost, a timer - ends in pump(), which does whatever
+ * can be done now: expire, dispatch, open connections, give up, and set the timer for what comes
+ * next. Callers hear of answers from a timer of their own at the loop's next pass and nowhere else,
+ * so they may call anything of the pool in there.
  *
- * What is known of the server decides how hard we try. UP: open as many connections as statements wait, up to the
- * limit. AWAY (the last attempt failed and no connection is left): one attempt at a time, with growing pauses, and
- * statements are refused instead of kept waiting. A fresh statement may shorten a pause, so that the first one after a
- * restart finds the server.
+ * What is known of the server decides how hard we try. UP: open as many connections as statements
+ * wait, up to the limit. AWAY (the last attempt failed and no connection is left): one attempt at a
+ * time, with growing pauses, and statements are refused instead of kept waiting. A fresh statement
+ * may shorten a pause, so that the first one after a restart finds the server.
  */
 #include "lib/io/pgpool.h"
 
@@ -31,10 +32,10 @@
 #include "lib/log.h"
 
 enum {
-	PATIENCE_MS =
-		500, /* how long a statement waits for a connection to a server that was away a moment ago */
-	ASK_PAUSE_MS =
-		250, /* what a fresh statement may shorten the pause between two attempts to */
+	/* how long a statement waits for a connection to a server that was away a moment ago */
+	PATIENCE_MS = 500,
+	/* what a fresh statement may shorten the pause between two attempts to */
+	ASK_PAUSE_MS = 250,
 	MESSAGE_MAX = 1024,
 };
 
@@ -145,7 +146,8 @@ static void on_answered(struct pgconn *c, struct pg_result *res)
 	slot->job = NULL;
 	pgserver_answered(&pool->server);
 	if (err && pgres_is_stale(res) && !job->retried) {
-		/* The schema's functions were replaced under us; a new session prepares everything anew. */
+		/* The schema's functions were replaced under us; a new session prepares everything
+		 * anew. */
 		struct pgres stale = { res };
 		pgres_clear(&stale);
 		pgconn_close(c);
@@ -280,7 +282,8 @@ static void arm_timer(struct pgpool *pool, int64_t now)
 		arm(pool, &pool->deliver, 0.);
 }
 
-/* Sending and opening may lose a connection at once, which calls back in here: that pass waits for this one to end. */
+/* Sending and opening may lose a connection at once, which calls back in here: that pass waits for
+ * this one to end. */
 static void pump(struct pgpool *pool)
 {
 	pool->pump_again = true;
@@ -323,7 +326,8 @@ static void call_done(struct pgjob *job)
 	job->done(job->ctx, &a);
 }
 
-/* Hands out the answers that are there now; those that the callers cause meanwhile are for the next pass. */
+/* Hands out the answers that are there now; those that the callers cause meanwhile are for the next
+ * pass. */
 static void on_deliver(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct pgpool *pool = container_of(w, struct pgpool, deliver);
@@ -406,7 +410,8 @@ struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *con
 	pool->query_timeout = conf->query_timeout;
 	pool->queue_max = conf->queue_max ? conf->queue_max : 1;
 	pool->n_slots = n;
-	/* The server gives up as well: a statement whose client is gone would run on and hold its locks. */
+	/* The server gives up as well: a statement whose client is gone would run on and hold its
+	 * locks. */
 	snprintf(pool->setup, sizeof(pool->setup), "SET statement_timeout = %ld",
 		 (long)(conf->query_timeout * 1000.) + 1);
 	ev_init(&pool->timer, on_pump_timer);

@@ -1,13 +1,15 @@
 /*
- * A small pool of asynchronous PostgreSQL connections on a libev loop (libpq is named in lib/io/pg*.c only). Every
- * statement gets exactly one answer: rows, a refusal by a rule, or an error. A dead or slow server costs its timeout and
- * delays nothing else on the loop; while it is known to be away, statements are answered at once, or as soon as the
- * attempt they cause has failed (half a second at most). Connections are made when needed, made anew with growing pauses
+ * A small pool of asynchronous PostgreSQL connections on a libev loop (libpq is named in
+ * lib/io/pg*.c only). Every statement gets exactly one answer: rows, a refusal by a rule, or an
+ * error. A dead or slow server costs its timeout and delays nothing else on the loop; while it is
+ * known to be away, statements are answered at once, or as soon as the attempt they cause has
+ * failed (half a second at most). Connections are made when needed, made anew with growing pauses
  * after a failure, and a broken one is never reused.
  *
- * Statements are prepared once per connection by their text, and prepared anew when the functions they call were
- * replaced. All parameters are text. Single-threaded: everything on the loop's thread. Looking up host names is the one
- * thing that blocks (libpq's doing): give hostaddr, an address or a socket directory where that matters.
+ * Statements are prepared once per connection by their text, and prepared anew when the functions
+ * they call were replaced. All parameters are text. Single-threaded: everything on the loop's
+ * thread. Looking up host names is the one thing that blocks (libpq's doing): give hostaddr, an
+ * address or a socket directory where that matters.
  */
 #ifndef LIB_IO_PGPOOL_H
 #define LIB_IO_PGPOOL_H
@@ -21,7 +23,8 @@
 struct ev_loop;
 struct pgpool;
 
-/* A result, valid during the callback only. Bounds are checked: a row or column that is not there reads as NULL. */
+/* A result, valid during the callback only. Bounds are checked: a row or column that is not there
+ * reads as NULL. */
 struct pgres;
 size_t pgres_rows(const struct pgres *res) NONNULL;
 size_t pgres_cols(const struct pgres *res) NONNULL;
@@ -35,19 +38,19 @@ int pgres_i64(const struct pgres *res, size_t row, size_t col, int64_t *out) NON
 bool pgres_bool(const struct pgres *res, size_t row, size_t col) NONNULL;
 
 struct pg_answer {
-	/* 0; -ERR_REFUSED (SQLSTATE class BK, a business rule: `message` is for the user); -ERR_AWAY (no connection, or it
-	 * broke) and -ERR_TIMEOUT: the statement may have run or not; -ERR_BUSY (queue full; deadlock): it has not;
-	 * -ERR_FORMAT (any other SQL error). */
+	/* 0; -ERR_REFUSED (SQLSTATE class BK, a business rule: `message` is for the user);
+	 * -ERR_AWAY (no connection, or it broke) and -ERR_TIMEOUT: the statement may have run or
+	 * not; -ERR_BUSY (queue full; deadlock): it has not; -ERR_FORMAT (any other SQL error). */
 	int err;
 	const struct pgres *res; /* when err is 0, else NULL */
 	const char *sqlstate;    /* five characters or "" */
-	const char *
-		message; /* one line, never NULL; only for err -ERR_REFUSED may it be shown to a user */
+	/* one line, never NULL; only for err -ERR_REFUSED may it be shown to a user */
+	const char *message;
 };
 typedef void pgpool_done(void *ctx, const struct pg_answer *answer);
 
-/* A notification arrived on the listening connection; also called once with payload "" after each (re)connect, since
- * notifications may have been missed. */
+/* A notification arrived on the listening connection; also called once with payload "" after each
+ * (re)connect, since notifications may have been missed. */
 typedef void pgpool_notify(void *ctx, const char *payload);
 
 struct pgpool_conf {
@@ -62,20 +65,22 @@ struct pgpool_conf {
 	void *notify_ctx;
 };
 
-/* NULL: no memory or a conninfo that does not parse (logged without its text). Connects lazily (the listening
- * connection at once). */
+/* NULL: no memory or a conninfo that does not parse (logged without its text). Connects lazily (the
+ * listening connection at once). */
 struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *conf) NONNULL;
 
 /* Cancels everything without calling back, closes. May be called from a callback. NULL is fine. */
 void pgpool_free(struct pgpool *pool);
 
-/* Queues one statement: `sql` must be a string literal (kept by address and text), `params` are copied (NULL entries
- * are SQL NULL). `done` is called exactly once from the loop, never from inside this call; it may queue again.
- * Returns an id > 0 for pgpool_forget, or 0 without memory: then nothing was queued and `done` will not be called. */
+/* Queues one statement: `sql` must be a string literal (kept by address and text), `params` are
+ * copied (NULL entries are SQL NULL). `done` is called exactly once from the loop, never from
+ * inside this call; it may queue again. Returns an id > 0 for pgpool_forget, or 0 without memory:
+ * then nothing was queued and `done` will not be called. */
 uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params,
 		      pgpool_done *done, void *ctx) NONNULL_ARGS(1, 2, 5);
 
-/* The owner of `ctx` goes away: the statement still runs to its end, its answer is dropped. Unknown ids are fine. */
+/* The owner of `ctx` goes away: the statement still runs to its end, its answer is dropped. Unknown
+ * ids are fine. */
 void pgpool_forget(struct pgpool *pool, uint64_t id) NONNULL;
 
 /* True when the last thing heard from the server was good. */

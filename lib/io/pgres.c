@@ -52,7 +52,8 @@ void pgres_clear(struct pgres *res)
 	res->pg = NULL;
 }
 
-/* The first row whose prefix fits decides; libpq's own errors have no SQLSTATE and mean a broken connection. */
+/* The first row whose prefix fits decides; libpq's own errors have no SQLSTATE and mean a broken
+ * connection. */
 static const struct {
 	const char *prefix;
 	enum err err;

@@ -1,4 +1,5 @@
-/* Results from inside: what lib/io/pgpool.h shows as struct pgres, and what an SQLSTATE means to us. */
+/* Results from inside: what lib/io/pgpool.h shows as struct pgres, and what an SQLSTATE means to
+ * us. */
 #ifndef LIB_IO_PGRES_H
 #define LIB_IO_PGRES_H
 
@@ -16,19 +17,22 @@ struct pgres {
 /* Frees what it holds; an empty one is fine. */
 void pgres_clear(struct pgres *res) NONNULL;
 
-/* 0 for rows or a finished command, else the negative error that pgpool.h promises for the SQLSTATE. */
+/* 0 for rows or a finished command, else the negative error that pgpool.h promises for the
+ * SQLSTATE. */
 int pgres_error(const struct pg_result *pg) NONNULL;
 /* Five characters, or "" when there is none. */
 const char *pgres_sqlstate(const struct pg_result *pg) NONNULL;
-/* The server's sentence (no detail, no context), cut to `size`, on one line; "" when there is none. */
+/* The server's sentence (no detail, no context), cut to `size`, on one line; "" when there is none.
+ */
 void pgres_message(const struct pg_result *pg, char *out, size_t size) NONNULL;
 /* The server closes the connection after this error. */
 bool pgres_is_fatal(const struct pg_result *pg) NONNULL;
-/* The statement must be prepared anew: what it calls was replaced, or someone threw the prepared ones away. Nothing
- * has run yet. */
+/* The statement must be prepared anew: what it calls was replaced, or someone threw the prepared
+ * ones away. Nothing has run yet. */
 bool pgres_is_stale(const struct pg_result *pg) NONNULL;
 
-/* Copies text on one line, line ends and runs of blanks turned into one blank, cut between UTF-8 characters. */
+/* Copies text on one line, line ends and runs of blanks turned into one blank, cut between UTF-8
+ * characters. */
 void pgres_one_line(const char *text, char *out, size_t size) NONNULL;
 
 #endif

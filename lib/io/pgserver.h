@@ -1,5 +1,6 @@
-/* What a pool knows of its server, and when it may try to connect again. Time (monotonic milliseconds) and the
- * number of connections that are alive are arguments; each change worth it is logged here, once. */
+/* What a pool knows of its server, and when it may try to connect again. Time (monotonic
+ * milliseconds) and the number of connections that are alive are arguments; each change worth it is
+ * logged here, once. */
 #ifndef LIB_IO_PGSERVER_H
 #define LIB_IO_PGSERVER_H
 
@@ -27,16 +28,17 @@ struct pgserver {
 
 /* A connection is made and set up. */
 void pgserver_connected(struct pgserver *s) NONNULL;
-/* A statement was answered, well or badly. Does not shorten the pause before more connections: it says nothing about
- * those. */
+/* A statement was answered, well or badly. Does not shorten the pause before more connections: it
+ * says nothing about those. */
 void pgserver_answered(struct pgserver *s) NONNULL;
 /* A connection that was alive is gone; `live` are left. */
 void pgserver_lost(struct pgserver *s, size_t live, int64_t now, const char *why) NONNULL;
 /* An attempt to connect failed. */
 void pgserver_failed(struct pgserver *s, size_t live, int64_t now, const char *why) NONNULL;
 
-/* How long to wait after so many failures: a quarter of a second, doubled by each up to five, and up to a fifth more
- * by chance, so that the programs that lost one server together do not come back together. */
+/* How long to wait after so many failures: a quarter of a second, doubled by each up to five, and
+ * up to a fifth more by chance, so that the programs that lost one server together do not come back
+ * together. */
 int64_t pgserver_pause_ms(unsigned failures);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * AYIYA, Anything In Anything (draft-massar-v6ops-ayiya-02), as far as an IPv6 tunnel between a client and its PoP uses
- * it: a 16-byte integer identity, a shared secret, SHA-1 or (as the 2024 client numbers it) SHA-256. Codec only: who
- * may send what when is core's affair. Pure.
+ * AYIYA, Anything In Anything (draft-massar-v6ops-ayiya-02), as far as an IPv6 tunnel between a
+ * client and its PoP uses it: a 16-byte integer identity, a shared secret, SHA-1 or (as the 2024
+ * client numbers it) SHA-256. Codec only: who may send what when is core's affair. Pure.
  *
  *  0  identity length (log 2) 4 | identity type 4
  *  1  signature length in 32-bit words 4 | hash method 4
@@ -12,8 +12,8 @@
  * 24  signature: 20 bytes (SHA-1) or 32 (SHA-256)
  *     payload
  *
- * To sign, put the digest of the secret into the signature field, hash from byte 0 to the end of the payload, and put
- * that hash in its place.
+ * To sign, put the digest of the secret into the signature field, hash from byte 0 to the end of
+ * the payload, and put that hash in its place.
  */
 #ifndef LIB_WIRE_AYIYA_H
 #define LIB_WIRE_AYIYA_H
@@ -62,8 +62,9 @@ struct ayiya_view {
 	uint32_t header_len;    /* where the payload begins */
 };
 
-/* 0; -ERR_TRUNCATED: shorter than its own first bytes say the header is; -ERR_FORMAT: the identity is no 16-byte
- * integer. The identity stands at AYIYA_AT_IDENTITY, the signature at AYIYA_AT_SIGNATURE. */
+/* 0; -ERR_TRUNCATED: shorter than its own first bytes say the header is; -ERR_FORMAT: the identity
+ * is no 16-byte integer. The identity stands at AYIYA_AT_IDENTITY, the signature at
+ * AYIYA_AT_SIGNATURE. */
 int ayiya_decode(const uint8_t *data, size_t len, struct ayiya_view *out) NONNULL MUSTCHECK;
 
 /* The digest of a hash method; DIGEST__COUNT: not one that is served. */
@@ -73,7 +74,8 @@ static inline size_t ayiya_header_len(bool sha256)
 	return sha256 ? AYIYA_HEADER_SHA256 : AYIYA_HEADER_SHA1;
 }
 
-/* Writes a header of ayiya_header_len(sha256) bytes with `key`, the digest of the secret, where the signature goes. */
+/* Writes a header of ayiya_header_len(sha256) bytes with `key`, the digest of the secret, where the
+ * signature goes. */
 void ayiya_encode(uint8_t *out, bool sha256, enum ayiya_opcode opcode, uint8_t next_header,
 		  uint32_t epoch, const struct ip6 *identity, const uint8_t *key) NONNULL;
 

@@ -7,7 +7,8 @@
 #include "lib/wire/ipv6.h"
 
 #if defined(__x86_64__)
-/* 64 bytes at a time: each 64-bit lane takes its word's two halves apart, so that no carry is lost. `len` is a multiple of 64. */
+/* 64 bytes at a time: each 64-bit lane takes its word's two halves apart, so that no carry is lost.
+ * `len` is a multiple of 64. */
 __attribute__((target("avx2"))) static uint64_t add_wide(const uint8_t *p, size_t len)
 {
 	typedef uint64_t lanes __attribute__((vector_size(32)));
@@ -45,8 +46,9 @@ static bool can_add_wide(void)
 #endif
 
 /*
- * Ones'-complement sums do not care about byte order but for one swap at the end (RFC 1071 2 B): words are added as the
- * machine loads them, 32 bits into a 64-bit sum whose carries cannot be lost in fewer than 2^32 additions.
+ * Ones'-complement sums do not care about byte order but for one swap at the end (RFC 1071 2 B):
+ * words are added as the machine loads them, 32 bits into a 64-bit sum whose carries cannot be lost
+ * in fewer than 2^32 additions.
  */
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {

@@ -1,4 +1,5 @@
-/* The Internet checksum (RFC 1071) over any bytes, and with IPv6's pseudo-header (RFC 8200 8.1). Pure. */
+/* The Internet checksum (RFC 1071) over any bytes, and with IPv6's pseudo-header (RFC 8200 8.1).
+ * Pure. */
 #ifndef LIB_WIRE_CSUM_H
 #define LIB_WIRE_CSUM_H
 
@@ -7,10 +8,11 @@
 
 #include "lib/cc.h"
 
-/* Adds `len` bytes to a running sum; all but the last piece must be of even length. Start with 0. */
+/* Adds `len` bytes to a running sum; all but the last piece must be of even length. Start with 0.
+ */
 uint64_t csum_add(uint64_t sum, const void *data, size_t len) NONNULL;
-/* The 16 bits to store big-endian in a checksum field that was zero while summing; a field left as received gives 0
- * when it is right. */
+/* The 16 bits to store big-endian in a checksum field that was zero while summing; a field left as
+ * received gives 0 when it is right. */
 uint16_t csum_fold(uint64_t sum);
 
 /* Checksum of an upper layer of `len` bytes inside the IPv6 packet whose header is at `header`. */

@@ -1,12 +1,12 @@
 /*
- * The heartbeat (draft-massar-v6ops-heartbeat-01) by which a protocol-41 client says where it is: one line in one
- * datagram.
+ * The heartbeat (draft-massar-v6ops-heartbeat-01) by which a protocol-41 client says where it is:
+ * one line in one datagram.
  *
  *   HEARTBEAT TUNNEL <client's IPv6> <"sender" or its IPv4> <seconds> <32 hex digits>
  *   then nothing, or line ends or NULs
  *
- * The digits are the MD5 of the very line received, with the tunnel's secret in place of the digits: the address is
- * signed as the client spells it. Codec only. Pure.
+ * The digits are the MD5 of the very line received, with the tunnel's secret in place of the
+ * digits: the address is signed as the client spells it. Codec only. Pure.
  */
 #ifndef LIB_WIRE_HEARTBEAT_H
 #define LIB_WIRE_HEARTBEAT_H
@@ -25,8 +25,8 @@ struct heartbeat {
 	struct ip4 address; /* 0: "sender" */
 	uint32_t epoch;
 	uint8_t digest[DIGEST_MD5_LEN];
-	uint32_t
-		signed_len; /* bytes of the line up to the digits: what is hashed, followed by the secret */
+	/* bytes of the line up to the digits: what is hashed, followed by the secret */
+	uint32_t signed_len;
 };
 
 /* 0, or -ERR_FORMAT. */

@@ -16,7 +16,8 @@ static bool is_known(uint8_t type)
 	return type == ICMP4_UNREACHABLE || type == ICMP4_TIME_EXCEEDED || type == ICMP4_PARAMETER;
 }
 
-/* The quoted IPv4 header with its options; routers along the way may have changed what they may change. */
+/* The quoted IPv4 header with its options; routers along the way may have changed what they may
+ * change. */
 static int read_header(struct rd *r, struct icmp4_error *out, bool *is_later)
 {
 	uint8_t first = rd_u8(r);

@@ -1,14 +1,16 @@
 /*
- * ICMPv4 errors (RFC 792, RFC 1191) about packets that we sent: a router or the client's own machine quotes the
- * beginning of one. How far the quote goes is up to whoever sends it; eight bytes beyond the IPv4 header are all that
- * may be relied on. Reads only, and only shows what is there: whether we ever sent such a packet is core's affair. Pure.
+ * ICMPv4 errors (RFC 792, RFC 1191) about packets that we sent: a router or the client's own
+ * machine quotes the beginning of one. How far the quote goes is up to whoever sends it; eight
+ * bytes beyond the IPv4 header are all that may be relied on. Reads only, and only shows what is
+ * there: whether we ever sent such a packet is core's affair. Pure.
  *
  *  0 type     1 code     2 checksum     4 unused, or length of the quote (RFC 4884), or pointer     6 next-hop MTU (3/4)
  *  8 the quoted IPv4 header, then its payload:
  *      protocol 41:   the inner IPv6 packet
  *      UDP:           0 source port     2 destination port     4 length     6 checksum     8 AYIYA
  *
- * What RFC 4884 puts behind a quote lies beyond the first 128 bytes of it, which is more than is looked at here.
+ * What RFC 4884 puts behind a quote lies beyond the first 128 bytes of it, which is more than is
+ * looked at here.
  */
 #ifndef LIB_WIRE_ICMP4_H
 #define LIB_WIRE_ICMP4_H
@@ -48,9 +50,9 @@ struct icmp4_error {
 	struct ip6 address;                     /* AYIYA's identity, or the inner destination */
 };
 
-/* `data` is what follows the outer IPv4 header. 0; -ERR_TRUNCATED: it ends within the eight bytes of the quote's
- * payload or before; -ERR_FORMAT: not one of the three types, a wrong checksum, no IPv4 header quoted, or something
- * quoted that is neither AYIYA in UDP nor IPv6 in protocol 41. */
+/* `data` is what follows the outer IPv4 header. 0; -ERR_TRUNCATED: it ends within the eight bytes
+ * of the quote's payload or before; -ERR_FORMAT: not one of the three types, a wrong checksum, no
+ * IPv4 header quoted, or something quoted that is neither AYIYA in UDP nor IPv6 in protocol 41. */
 int icmp4_decode(const uint8_t *data, size_t len, struct icmp4_error *out) NONNULL MUSTCHECK;
 
 #endif

@@ -73,7 +73,8 @@ uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint3
 	return out;
 }
 
-/* No option of a neighbour message may say that it is of no length or longer than what is left (RFC 4861 4.6). */
+/* No option of a neighbour message may say that it is of no length or longer than what is left (RFC
+ * 4861 4.6). */
 static bool has_whole_options(const uint8_t *p, uint32_t left)
 {
 	while (left > 0) {

@@ -1,6 +1,6 @@
 /*
- * ICMPv6 (RFC 4443) and the two neighbour messages (RFC 4861) that a tunnel's end has to know. Answers are built where
- * the packet lies. Pure.
+ * ICMPv6 (RFC 4443) and the two neighbour messages (RFC 4861) that a tunnel's end has to know.
+ * Answers are built where the packet lies. Pure.
  *
  *  error:          0 type   1 code   2 checksum   4 MTU (packet too big), pointer (parameter problem) or unused
  *                  8 as much of the packet as fits in 1280 bytes
@@ -42,28 +42,32 @@ enum {
 
 struct icmp6_error {
 	uint8_t type, code;
-	uint32_t
-		detail; /* ICMP6_TOO_BIG: the MTU; ICMP6_PARAMETER: where in the packet the fault is; else 0 */
+	/* ICMP6_TOO_BIG: the MTU; ICMP6_PARAMETER: where in the packet the fault is; else 0 */
+	uint32_t detail;
 };
 
-/* False for a packet that RFC 4443 2.4 (e) forbids any error about: an ICMPv6 error or redirect, or what may be one (a
- * later fragment, a header cut short), and what came from or to an address that is not one host's. (That "packet too
- * big" may answer a multicast is nothing to a tunnel, which forwards none.) */
+/* False for a packet that RFC 4443 2.4 (e) forbids any error about: an ICMPv6 error or redirect, or
+ * what may be one (a later fragment, a header cut short), and what came from or to an address that
+ * is not one host's. (That "packet too big" may answer a multicast is nothing to a tunnel, which
+ * forwards none.) */
 bool icmp6_may_answer(const uint8_t *packet, uint32_t total) NONNULL;
 
-/* Puts the error before the packet, whose beginning it quotes: writes ICMP6_ERROR_HEADROOM bytes in front of `packet`
- * and returns where it begins. */
+/* Puts the error before the packet, whose beginning it quotes: writes ICMP6_ERROR_HEADROOM bytes in
+ * front of `packet` and returns where it begins. */
 uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e,
 			   const struct ip6 *source, uint32_t *len) NONNULL;
 
-/* Turns the echo request at `upper` (8 bytes of it are there) into its reply. Extension headers are left out; returns
- * where the reply begins. A wrong checksum stays wrong, so that it is the asker who finds out. */
+/* Turns the echo request at `upper` (8 bytes of it are there) into its reply. Extension headers are
+ * left out; returns where the reply begins. A wrong checksum stays wrong, so that it is the asker
+ * who finds out. */
 uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint32_t *len) NONNULL;
 
-/* True for a valid neighbour solicitation (RFC 4861 7.1.1) for `target` from an address that can be answered. */
+/* True for a valid neighbour solicitation (RFC 4861 7.1.1) for `target` from an address that can be
+ * answered. */
 bool icmp6_is_solicitation(const uint8_t *packet, uint32_t total, const struct ipv6_upper *upper,
 			   const struct ip6 *target) NONNULL;
-/* Turns it into the advertisement that `target` is here (RFC 4213 3.8: no link-layer addresses on a tunnel). */
+/* Turns it into the advertisement that `target` is here (RFC 4213 3.8: no link-layer addresses on a
+ * tunnel). */
 uint8_t *icmp6_advertisement_build(uint8_t *packet, const struct ip6 *target, uint32_t *len)
 	NONNULL;
 

@@ -1,6 +1,6 @@
 /*
- * The outer IPv4 header as a raw socket delivers it (RFC 791). Reads only; the kernel has checked the header
- * checksum. Pure.
+ * The outer IPv4 header as a raw socket delivers it (RFC 791). Reads only; the kernel has checked
+ * the header checksum. Pure.
  *
  *  0 version 4 | header length in words     1 DSCP, ECN     2 total length     4 identification
  *  6 flags 3 | fragment offset in units of 8     8 time to live     9 protocol     10 checksum
@@ -24,8 +24,8 @@ struct ipv4_view {
 	uint8_t protocol;
 	bool is_fragment; /* any but a whole packet */
 	uint32_t offset;  /* of the payload */
-	uint32_t
-		len; /* of the payload, as the header says it; what the buffer holds beyond it is padding */
+	/* of the payload, as the header says it; what the buffer holds beyond it is padding */
+	uint32_t len;
 };
 
 /* 0; -ERR_TRUNCATED: shorter than a header, or than the header says; -ERR_FORMAT: not IPv4. */

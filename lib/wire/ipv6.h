@@ -1,6 +1,6 @@
 /*
- * The inner packet: the IPv6 header (RFC 8200), where its upper layer begins, and what kind of address an address is.
- * Pure.
+ * The inner packet: the IPv6 header (RFC 8200), where its upper layer begins, and what kind of
+ * address an address is. Pure.
  *
  *  0 version 4 | traffic class 8 | flow label 20     4 payload length     6 next header
  *  7 hop limit     8 source     24 destination     40
@@ -38,8 +38,8 @@ enum ipv6_next {
 	IPV6_NEXT_OPTIONS = 60,
 };
 
-/* 0: `packet` holds a whole IPv6 packet of *total bytes (what follows is padding); -ERR_TRUNCATED: less than it says;
- * -ERR_FORMAT: another version. */
+/* 0: `packet` holds a whole IPv6 packet of *total bytes (what follows is padding); -ERR_TRUNCATED:
+ * less than it says; -ERR_FORMAT: another version. */
 int ipv6_check(const uint8_t *packet, size_t len, uint32_t *total) NONNULL MUSTCHECK;
 
 /* Fields of a packet that has been checked. */
@@ -69,9 +69,11 @@ void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, u
 struct ipv6_upper {
 	uint8_t next; /* its protocol; of an extension header that is cut short or unknown: that */
 	uint32_t offset; /* where it begins; may be the packet's end */
-	uint32_t
-		routing; /* where a routing header stands that has segments left, but for one inside a part of a packet; 0: none */
-	bool is_fragment; /* a fragment header was passed, and the packet is not all of the fragments there are */
+	/* where a routing header stands that has segments left, but for one inside a part of a
+	 * packet; 0: none */
+	uint32_t routing;
+	/* a fragment header was passed, and the packet is not all of the fragments there are */
+	bool is_fragment;
 	bool is_later; /* not the first fragment: at `offset` is something from its middle */
 };
 struct ipv6_upper ipv6_upper(const uint8_t *packet, uint32_t total) NONNULL;
@@ -88,8 +90,8 @@ enum ipv6_kind {
 };
 enum ipv6_kind ipv6_kind(const struct ip6 *ip) NONNULL;
 
-/* True when a packet to `ip` could be put into a tunnel to IPv4 address `v4` by some other router: 6to4, Teredo (server
- * or client), ISATAP (RFC 6324). Never for a `v4` of none. */
+/* True when a packet to `ip` could be put into a tunnel to IPv4 address `v4` by some other router:
+ * 6to4, Teredo (server or client), ISATAP (RFC 6324). Never for a `v4` of none. */
 bool ipv6_embeds(const struct ip6 *ip, struct ip4 v4) NONNULL;
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Arrival: from the bytes a socket gave us to an inner packet of which we know whose it is. The cheapest questions come
- * first: length and nibbles, then the tunnel, then what its configuration forbids, then the clock; only what passes all
- * these is hashed. Until a packet has been authenticated nothing but counters may change because of it.
+ * Arrival: from the bytes a socket gave us to an inner packet of which we know whose it is. The
+ * cheapest questions come first: length and nibbles, then the tunnel, then what its configuration
+ * forbids, then the clock; only what passes all these is hashed. Until a packet has been
+ * authenticated nothing but counters may change because of it.
  */
 #include <string.h>
 
@@ -191,7 +192,8 @@ static bool names_tunnel(const struct job *job, const struct work *w)
 	return ip6_equal(&client, w->identity);
 }
 
-/* The digest of the secret goes where the signature is: then what is to be hashed lies in one piece. */
+/* The digest of the secret goes where the signature is: then what is to be hashed lies in one
+ * piece. */
 static void ask_ayiya(struct batch *b, size_t i)
 {
 	struct job *job = &b->jobs[i];
@@ -227,7 +229,8 @@ static void ask_heartbeat(struct batch *b, size_t i)
 						.out = w->computed };
 }
 
-/* AYIYA packets of ours carry the tunnel's ::1; the inner destination of the others is any that is routed to it. */
+/* AYIYA packets of ours carry the tunnel's ::1; the inner destination of the others is any that is
+ * routed to it. */
 static bool quotes_tunnel(const struct work *w, uint32_t now)
 {
 	if (w->icmp4.shows == ICMP4_SHOWS_INNER)
@@ -351,7 +354,8 @@ static enum drop accept_signed(struct batch *b, const struct auth_item *item, st
 	return drop ? drop : unwrap_ayiya(b, job, w);
 }
 
-/* RFC 6040: an outer congestion mark becomes an inner one, or the end of a packet that cannot carry it. */
+/* RFC 6040: an outer congestion mark becomes an inner one, or the end of a packet that cannot carry
+ * it. */
 static enum drop take_congestion_mark(const struct job *job, struct work *w)
 {
 	uint8_t class = ipv6_traffic_class(w->inner);

@@ -5,7 +5,8 @@ static void one(struct digest_ctx *ctx, struct auth_item *item)
 	item->done = digest(ctx, item->alg, item->data, item->len, item->out);
 }
 
-/* SHA-1, which is what nearly every client signs with, goes through the lanes; the rest one by one. */
+/* SHA-1, which is what nearly every client signs with, goes through the lanes; the rest one by one.
+ */
 void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items,
 	      size_t n)
 {

@@ -1,6 +1,6 @@
 /*
- * The digests of a batch, all at one place: whatever engine computes several of them side by side goes behind auth_run
- * and nowhere else.
+ * The digests of a batch, all at one place: whatever engine computes several of them side by side
+ * goes behind auth_run and nowhere else.
  */
 #ifndef POPD_CORE_AUTH_H
 #define POPD_CORE_AUTH_H
@@ -15,11 +15,13 @@
 
 struct auth_item {
 	enum digest_alg alg;
-	bool done; /* out: false when there was no digest to be had (then `out` holds zeros, which prove nothing) */
+	/* out: false when there was no digest to be had (then `out` holds zeros, which prove
+	 * nothing) */
+	bool done;
 	uint32_t len;
 	const uint8_t *data; /* one piece */
-	uint8_t *
-		out; /* digest_len(alg) bytes; may lie inside this item's own data, but not inside another's */
+	/* digest_len(alg) bytes; may lie inside this item's own data, but not inside another's */
+	uint8_t *out;
 };
 
 void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items,

@@ -7,7 +7,8 @@
 
 _Static_assert(sizeof(struct tunnel_counters) == 64, "one cache line a tunnel");
 
-/* One writer: no read-modify-write instruction is needed, a reader on another core sees the old value or the new one.
+/* One writer: no read-modify-write instruction is needed, a reader on another core sees the old
+ * value or the new one.
  * */
 #define ADD(field, n)                                                                     \
 	atomic_store_explicit(&(field),                                                   \
@@ -61,7 +62,8 @@ static struct tunnel_drops *find(const struct counters *c, uint32_t slot, enum d
 	return NULL;
 }
 
-/* The slot's own, given to it on first need. There are as many as slots have reasons, and a slot never gives one back. */
+/* The slot's own, given to it on first need. There are as many as slots have reasons, and a slot
+ * never gives one back. */
 static struct tunnel_drops *drops_of(struct counters *c, uint32_t slot, enum drop why)
 {
 	struct tunnel_drops *d = find(c, slot, why);

@@ -1,6 +1,6 @@
 /*
- * Departure: what forward_decide says is done to the packet where it lies. An answer goes back to where the packet came
- * from, whatever the routes say.
+ * Departure: what forward_decide says is done to the packet where it lies. An answer goes back to
+ * where the packet came from, whatever the routes say.
  */
 #include "lib/wire/icmp6.h"
 #include "popd/core/batch.h"

@@ -1,7 +1,8 @@
 /*
- * Every reason for which the data path lets a packet go, in one list: the enum, the names in popctl, metrics and
- * database, the counters and the test that each reason is reached by some packet all come from it. DROP_NONE (0) means
- * the packet passes. X(enumerator, name, sentence that tells the user or the operator what it means)
+ * Every reason for which the data path lets a packet go, in one list: the enum, the names in
+ * popctl, metrics and database, the counters and the test that each reason is reached by some
+ * packet all come from it. DROP_NONE (0) means the packet passes. X(enumerator, name, sentence that
+ * tells the user or the operator what it means)
  */
 #ifndef POPD_CORE_DROP_H
 #define POPD_CORE_DROP_H
@@ -90,7 +91,8 @@ enum drop {
 		DROP__COUNT
 };
 
-/* "none" for DROP_NONE; the list's name and sentence for the others; "?" for a number that is none of them. */
+/* "none" for DROP_NONE; the list's name and sentence for the others; "?" for a number that is none
+ * of them. */
 const char *drop_name(enum drop d);
 const char *drop_text(enum drop d);
 

@@ -1,7 +1,8 @@
 /*
- * The order of memory: the writer makes the sequence odd, then stores words with release, then makes the sequence even
- * with release. A reader who has seen any new word (loads with acquire) has also seen the odd sequence or a later one,
- * so that its second look at the sequence differs from the first. No fences, and on x86 no instruction but plain moves.
+ * The order of memory: the writer makes the sequence odd, then stores words with release, then
+ * makes the sequence even with release. A reader who has seen any new word (loads with acquire) has
+ * also seen the odd sequence or a later one, so that its second look at the sequence differs from
+ * the first. No fences, and on x86 no instruction but plain moves.
  */
 #include "popd/core/drop_record.h"
 

@@ -1,9 +1,11 @@
 /*
- * What is kept of the last packet that went for one reason: when, from where, its first bytes as they were received,
- * and what makes the sentence about it specific (drop_say.h). A note is plain; a record is where one worker leaves its
- * notes and any thread reads them, under a sequence number: a reader sees one note whole, or tries again.
+ * What is kept of the last packet that went for one reason: when, from where, its first bytes as
+ * they were received, and what makes the sentence about it specific (drop_say.h). A note is plain;
+ * a record is where one worker leaves its notes and any thread reads them, under a sequence number:
+ * a reader sees one note whole, or tries again.
  *
- * A record never holds key material: whoever takes the note puts back what the pipeline wrote over the packet (note.c).
+ * A record never holds key material: whoever takes the note puts back what the pipeline wrote over
+ * the packet (note.c).
  */
 #ifndef POPD_CORE_DROP_RECORD_H
 #define POPD_CORE_DROP_RECORD_H
@@ -20,8 +22,10 @@ enum { DROP_HEAD = 128 }; /* so many bytes of the packet are kept */
 
 struct drop_note {
 	enum drop why;
-	uint8_t source; /* enum job_source: what the bytes are; of a refused one, by which way it was to leave */
-	bool refused; /* the kernel did not take it: these are the bytes that were to leave, `peer` is where to */
+	/* enum job_source: what the bytes are; of a refused one, by which way it was to leave */
+	uint8_t source;
+	/* the kernel did not take it: these are the bytes that were to leave, `peer` is where to */
+	bool refused;
 	uint32_t time;    /* wall second */
 	uint32_t tunnel;  /* T-id, 0: none known */
 	uint32_t len;     /* of the whole packet */

@@ -3,8 +3,8 @@
 #include "popd/core/encap.h"
 #include "popd/core/probe.h"
 
-/* Of the reasons below these tell of the tunnel a packet goes to; all others tell of the packet, and so of the tunnel
- * it came from. */
+/* Of the reasons below these tell of the tunnel a packet goes to; all others tell of the packet,
+ * and so of the tunnel it came from. */
 static bool is_about_destination(enum drop d)
 {
 	return d == DROP_TUNNEL_NET_HOST || d == DROP_TUNNEL_DISABLED || d == DROP_TUNNEL_DOWN ||
@@ -21,7 +21,8 @@ static void let_go(const struct transit *x, struct verdict *v, enum drop why)
 	v->charge_conf = to ? x->destination.conf : x->from_conf;
 }
 
-/* Lets it go with an error from the PoP's end of the tunnel concerned, or from popd itself when none is known. */
+/* Lets it go with an error from the PoP's end of the tunnel concerned, or from popd itself when
+ * none is known. */
 static void refuse(const struct transit *x, struct verdict *v, enum drop why,
 		   struct icmp6_error error)
 {
@@ -120,14 +121,16 @@ static void deliver_to_pop(const struct pipeline *p, const struct transit *x,
 {
 	struct ipv6_upper u = ipv6_upper(x->packet, x->len);
 
-	if (u.routing) { /* nobody routes by way of us (RFC 8200 4.4, RFC 5095): the type is at fault */
+	/* nobody routes by way of us (RFC 8200 4.4, RFC 5095): the type is at fault */
+	if (u.routing) {
 		refuse(x, v, DROP_NOT_FOR_POP,
 		       (struct icmp6_error){ ICMP6_PARAMETER, 0, u.routing + 2 });
 		v->answer = *destination;
 	} else if (u.is_fragment) {
-		/* No packet is put together here. To answer each fragment of an echo request by one of the reply would need
-		 * no memory, but nobody can tell a later fragment of a request from one of a reply, so that two PoPs would
-		 * go on answering each other for ever. */
+		/* No packet is put together here. To answer each fragment of an echo request by one
+		 * of the reply would need no memory, but nobody can tell a later fragment of a
+		 * request from one of a reply, so that two PoPs would go on answering each other
+		 * for ever. */
 		let_go(x, v, DROP_NOT_FOR_POP);
 	} else if (u.next == IPV6_NEXT_ICMP) {
 		hear_icmp(p, x, &u, destination, now, v);
@@ -139,9 +142,10 @@ static void deliver_to_pop(const struct pipeline *p, const struct transit *x,
 
 /* ---- 2. multicast ---- */
 
-/* Solicited-node multicast (RFC 4291 2.7.1) is how a client may ask for our end of the tunnel. All else is heard and
- * needs no answer: a link with two configured ends has no listeners to keep account of, and an advertisement in answer
- * to a router solicitation would only make the client number itself from a prefix of which ::2 alone is routed. */
+/* Solicited-node multicast (RFC 4291 2.7.1) is how a client may ask for our end of the tunnel. All
+ * else is heard and needs no answer: a link with two configured ends has no listeners to keep
+ * account of, and an advertisement in answer to a router solicitation would only make the client
+ * number itself from a prefix of which ::2 alone is routed. */
 static void hear_multicast(const struct transit *x, struct verdict *v)
 {
 	struct ip6 near;

@@ -1,6 +1,7 @@
 /*
- * The decision about one inner packet: where it goes, what is answered in its place, or why it is let go. It reads the
- * packet, the tunnel table and the time it is given, and changes nothing. The order of the questions:
+ * The decision about one inner packet: where it goes, what is answered in its place, or why it is
+ * let go. It reads the packet, the tunnel table and the time it is given, and changes nothing. The
+ * order of the questions:
  *
  *  1. the source: link-local chatter, martians, spoofing, loops of tunnels (RFC 6324)
  *  2. the destination: multicast, martians
@@ -60,11 +61,13 @@ struct verdict {
 void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now,
 		    struct verdict *v) NONNULL;
 
-/* True when all that forward_decide can say of the packet is that it goes to the uplink or is let go without an answer:
- * its destination is neither ours nor ours to judge, and its hop limit lasts. */
+/* True when all that forward_decide can say of the packet is that it goes to the uplink or is let
+ * go without an answer: its destination is neither ours nor ours to judge, and its hop limit lasts.
+ */
 bool forward_is_transit(const struct pop_conf *pop, const uint8_t *packet) NONNULL;
 
-/* Question 1 as far as no tunnel need be known: DROP_LINK_LOCAL or DROP_INNER_MARTIAN_SOURCE, else DROP_NONE. */
+/* Question 1 as far as no tunnel need be known: DROP_LINK_LOCAL or DROP_INNER_MARTIAN_SOURCE, else
+ * DROP_NONE. */
 enum drop forward_judge_source(const uint8_t *packet) NONNULL;
 
 #endif

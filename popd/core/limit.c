@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 /*
- * Each bucket is one number (the generic cell rate algorithm): the time at which it will be full again. A token moves
- * that time by one interval; it may lie at most a second ahead, which is a burst of `rate` tokens.
+ * Each bucket is one number (the generic cell rate algorithm): the time at which it will be full
+ * again. A token moves that time by one interval; it may lie at most a second ahead, which is a
+ * burst of `rate` tokens.
  */
 enum { BUCKETS = 4096, SECOND = 1000000 };
 

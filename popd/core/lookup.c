@@ -33,8 +33,8 @@ int conf_place(const struct tunnel_conf *c, struct prefix_bits bits, unsigned le
 	return -1;
 }
 
-/* The word usually says where the prefix stands. When it does not, either only the tag agrees, or a change is being
- * published this moment. */
+/* The word usually says where the prefix stands. When it does not, either only the tag agrees, or a
+ * change is being published this moment. */
 static int place_of(const struct tunnel_conf *c, uint32_t place, struct prefix_bits bits,
 		    unsigned len)
 {
@@ -105,7 +105,8 @@ struct route table_lookup(const struct table *t, const struct ip6 *ip)
 
 enum { LOOKUP_BATCH = 64 };
 
-/* The first word that may lead to `ip`, by the longest length that has one; 0: none, so there is no route. */
+/* The first word that may lead to `ip`, by the longest length that has one; 0: none, so there is no
+ * route. */
 static uint64_t first_word(const struct table *t, const struct prefix_array *a,
 			   const struct prefix_lengths *lengths, const struct ip6 *ip,
 			   unsigned *len)
@@ -125,7 +126,8 @@ static uint64_t first_word(const struct table *t, const struct prefix_array *a,
 	return 0;
 }
 
-/* Four passes, each of which only asks memory for what the next will read: hash words, tunnels, configurations. */
+/* Four passes, each of which only asks memory for what the next will read: hash words, tunnels,
+ * configurations. */
 static void lookup_some(const struct table *t, const struct ip6 *const *ip, size_t n,
 			struct route *out)
 {

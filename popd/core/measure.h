@@ -1,12 +1,13 @@
 /*
- * What popd counts, in one list: popctl's JSON, the metrics page, the batches to the database and the columns of its
- * tables have their names from here (drops by reason: popd/core/drop.h).
+ * What popd counts, in one list: popctl's JSON, the metrics page, the batches to the database and
+ * the columns of its tables have their names from here (drops by reason: popd/core/drop.h).
  * X(enumerator, name, how two values become one, unit, sentence that says what is counted)
  */
 #ifndef POPD_CORE_MEASURE_H
 #define POPD_CORE_MEASURE_H
 
-/* Of each tunnel. Traffic is of inner packets; probes and their answers count as sent and received only. */
+/* Of each tunnel. Traffic is of inner packets; probes and their answers count as sent and received
+ * only. */
 #define MEASURE_TUNNEL_LIST(X)                                                                    \
 	X(SENT, "sent", SUM, "packets", "probes sent to the client")                              \
 	X(RECEIVED, "received", SUM, "packets", "probes that the client answered")                \

@@ -1,8 +1,9 @@
 /*
- * What is kept of a packet that is let go: its first bytes as they came, and the detail that makes the sentence about
- * it specific. By the time a packet is dropped the pipeline may have written over it: the key where the signature was
- * (arrive.c), the inner congestion mark. Both are put back here. Everything else it writes (hop limits, headers of what
- * goes out) comes after the last decision to drop.
+ * What is kept of a packet that is let go: its first bytes as they came, and the detail that makes
+ * the sentence about it specific. By the time a packet is dropped the pipeline may have written
+ * over it: the key where the signature was (arrive.c), the inner congestion mark. Both are put back
+ * here. Everything else it writes (hop limits, headers of what goes out) comes after the last
+ * decision to drop.
  */
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /*
- * What the kernel can do for many packets at once, one list: configuration keys, probing at start, falling back at run time, and the status all walk it. Workers share
- * the states: each is set at start, and from then on only ever goes from on to refused.
+ * What the kernel can do for many packets at once, one list: configuration keys, probing at start,
+ * falling back at run time, and the status all walk it. Workers share the states: each is set at
+ * start, and from then on only ever goes from on to refused.
  */
 #ifndef POPD_CORE_OFFLOAD_H
 #define POPD_CORE_OFFLOAD_H

@@ -1,4 +1,5 @@
-/* Large arrays straight from the kernel: zeroed, on page boundaries, and costing memory only where they are touched. */
+/* Large arrays straight from the kernel: zeroed, on page boundaries, and costing memory only where
+ * they are touched. */
 #ifndef POPD_CORE_PAGES_H
 #define POPD_CORE_PAGES_H
 

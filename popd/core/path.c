@@ -10,8 +10,8 @@ uint32_t path_mtu(uint64_t word, uint32_t now)
 {
 	uint32_t since = path_since(word);
 
-	/* A clock that was set back ends it as well; better to learn it once more than to keep it for who knows how
-	 * long. */
+	/* A clock that was set back ends it as well; better to learn it once more than to keep it
+	 * for who knows how long. */
 	uint32_t age = now >= since ? now - since : since - now;
 	return age < PATH_LIFE ? (uint32_t)(word >> 32) : 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The stages, each over the whole batch before the next begins, so that memory is fetched for many at once and digests
- * come together:
+ * The stages, each over the whole batch before the next begins, so that memory is fetched for many
+ * at once and digests come together:
  *
  *   arrive_open      outer headers, and of what comes from inside the inner one
  *   look up          the tunnel each names (identity, client, inner source)

@@ -1,7 +1,8 @@
 /*
- * What a worker does with a batch, without any input or output: parse, look up (with prefetch), authenticate (hashes of
- * the batch together), decide (forward.h), build what goes out. Packets change in their own buffers; every output
- * points into its job's buffer (or its `echo`). One job never reads another's. No fd, clock, allocation, log or lock.
+ * What a worker does with a batch, without any input or output: parse, look up (with prefetch),
+ * authenticate (hashes of the batch together), decide (forward.h), build what goes out. Packets
+ * change in their own buffers; every output points into its job's buffer (or its `echo`). One job
+ * never reads another's. No fd, clock, allocation, log or lock.
  */
 #ifndef POPD_CORE_PIPELINE_H
 #define POPD_CORE_PIPELINE_H
@@ -23,15 +24,16 @@ enum job_source {
 	JOB_FROM_HEARTBEAT, /* the same */
 	JOB_FROM_PROTO41,   /* `data` is what follows the IPv4 header */
 	JOB_PROBE, /* made by ourselves: an inner packet to send into `tunnel` (liveness) */
-	JOB_FROM_ICMP4, /* `data` is an ICMPv4 error without its IPv4 header, `from` (no port) who sent it */
+	/* `data` is an ICMPv4 error without its IPv4 header, `from` (no port) who sent it */
+	JOB_FROM_ICMP4,
 };
 
-/* Several TCP segments of one flow in one packet, as the kernel's receive offload merged them; the checksum is the
- * pseudo-header's alone. Only what goes to the uplink may come so (forward_is_transit): all else has to be seen segment by
- * segment. */
+/* Several TCP segments of one flow in one packet, as the kernel's receive offload merged them; the
+ * checksum is the pseudo-header's alone. Only what goes to the uplink may come so
+ * (forward_is_transit): all else has to be seen segment by segment. */
 struct gso {
-	uint16_t
-		size; /* payload bytes of each segment but the last, which may be shorter; 0: one plain packet */
+	/* payload bytes of each segment but the last, which may be shorter; 0: one plain packet */
+	uint16_t size;
 	uint16_t header; /* bytes before the payload: IPv6 and TCP, no extension headers */
 };
 
@@ -52,8 +54,9 @@ struct out {
 	struct tunnel *tunnel; /* whose traffic it is, for errors of the send; NULL: none */
 };
 
-/* What the control thread may be told of, at most one a job: something for the log, or an ICMP error that shows no more
- * of its tunnel than the endpoint (pipeline_icmp_error when it is found). */
+/* What the control thread may be told of, at most one a job: something for the log, or an ICMP
+ * error that shows no more of its tunnel than the endpoint (pipeline_icmp_error when it is found).
+ */
 enum event { EVENT_NONE, EVENT_ENDPOINT_MOVED, EVENT_TUNNEL_UP, EVENT_ICMP_ERROR };
 
 /* The outer DSCP: the inner packet's, or DSCP_FIXED + 0 to 63. */
@@ -67,13 +70,13 @@ struct job {
 	struct endpoint4 from; /* outer source; none for JOB_FROM_TUN */
 	uint8_t outer_tos;     /* as received */
 	struct gso gso;        /* JOB_FROM_PROTO41 */
-	struct tunnel *
-		tunnel; /* JOB_PROBE: to; else set on the way: whose packet it is, as far as known */
+	/* JOB_PROBE: to; else set on the way: whose packet it is, as far as known */
+	struct tunnel *tunnel;
 	/* on the way */
 	const struct tunnel_conf *conf;
 	/* out */
-	enum drop
-		drop; /* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
+	/* DROP_NONE, or why it went no further (an ICMPv6 answer may still be in out[0]) */
+	enum drop drop;
 	const struct tunnel *charged; /* with a drop: whose it is; NULL: the PoP's alone */
 	const struct tunnel_conf *charged_conf; /* its configuration */
 	struct out out[2]; /* out[1] only for an AYIYA echo request that also forwards */
@@ -103,23 +106,24 @@ struct timestamp {
 
 enum { PIPELINE_BATCH = 64 };
 
-/* Runs `n` (<= PIPELINE_BATCH) jobs, between table_worker_enter and _leave. Where a client was last heard from within the
- * batch holds for all that goes to it. What has done its work here (a beat, the reply to a probe) ends with DROP_NONE
- * and no output. */
+/* Runs `n` (<= PIPELINE_BATCH) jobs, between table_worker_enter and _leave. Where a client was last
+ * heard from within the batch holds for all that goes to it. What has done its work here (a beat,
+ * the reply to a probe) ends with DROP_NONE and no output. */
 void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timestamp now) NONNULL;
 
-/* Output could not be sent, `error` (errno) says why: counts it (DROP_TUN_REFUSED or DROP_SEND_REFUSED). */
+/* Output could not be sent, `error` (errno) says why: counts it (DROP_TUN_REFUSED or
+ * DROP_SEND_REFUSED). */
 void pipeline_refused(struct pipeline *p, const struct out *out, int error, uint32_t wall) NONNULL;
 /* What came could not be made a job of: counts it (DROP_OUTER_SHORT). */
 void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from,
 			 const uint8_t *data, uint32_t len, uint32_t wall) NONNULL;
 
-/* An outer packet that may not be fragmented is too large for our own link: the first router to say so is the kernel.
- * Counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
+/* An outer packet that may not be fragmented is too large for our own link: the first router to say
+ * so is the kernel. Counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
 void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
 
-/* Settles an ICMP error about `t` (NULL: no tunnel has that endpoint), between table_worker_enter and _leave. Of its packet
- * of `len` bytes the first DROP_HEAD are at `data`. */
+/* Settles an ICMP error about `t` (NULL: no tunnel has that endpoint), between table_worker_enter
+ * and _leave. Of its packet of `len` bytes the first DROP_HEAD are at `data`. */
 void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c,
 			 const uint8_t *data, uint32_t len, uint32_t wall) NONNULL_ARGS(1, 3);
 

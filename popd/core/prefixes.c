@@ -111,7 +111,8 @@ static int rebuild(struct prefixes *p, size_t n)
 
 int prefixes_reserve(struct prefixes *p, size_t n)
 {
-	/* 7/10 full, deleted words included: a search for what is not there then looks at one cache line, seldom two.
+	/* 7/10 full, deleted words included: a search for what is not there then looks at one cache
+	 * line, seldom two.
 	 * */
 	return (p->used + n) * 10 > (atomic_load(&p->array)->mask + 1) * 7 ? rebuild(p, n) : 0;
 }
@@ -174,7 +175,8 @@ void prefixes_remove(struct prefixes *p, const struct prefix_place *old)
 		return;
 	atomic_store_explicit(word, PREFIX_GONE, memory_order_relaxed);
 	p->count--;
-	/* Without memory for a shorter list the longer one serves, and costs each lookup a little. */
+	/* Without memory for a shorter list the longer one serves, and costs each lookup a little.
+	 */
 	if (--p->by_length[old->prefix.len] == 0)
 		(void)publish_lengths(p);
 }

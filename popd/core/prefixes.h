@@ -1,14 +1,15 @@
 /*
- * The hash from prefix to tunnel slot: what the table finds tunnels by, longest prefix first. Workers read it without
- * locks while the control thread changes it. It does not hold the prefixes themselves but, in one word each, where they
- * stand: slot of the tunnel, place in its configuration, and a tag of the hash. The caller compares the prefix there; a
- * word whose tunnel no longer has it is passed over.
+ * The hash from prefix to tunnel slot: what the table finds tunnels by, longest prefix first.
+ * Workers read it without locks while the control thread changes it. It does not hold the prefixes
+ * themselves but, in one word each, where they stand: slot of the tunnel, place in its
+ * configuration, and a tag of the hash. The caller compares the prefix there; a word whose tunnel
+ * no longer has it is passed over.
  *
  *   word:  63 .. 44 tag | 43 .. 28 place (0: the tunnel's own /64, n: route n - 1) | 27 .. 0 slot + 1
  *   0: empty   PREFIX_GONE: deleted
  *
- * Open addressing, linear, in a power-of-two array that is replaced whole (through struct grace) when it is full. The
- * lengths in use are a list of their own, longest first.
+ * Open addressing, linear, in a power-of-two array that is replaced whole (through struct grace)
+ * when it is full. The lengths in use are a list of their own, longest first.
  */
 #ifndef POPD_CORE_PREFIXES_H
 #define POPD_CORE_PREFIXES_H
@@ -61,10 +62,11 @@ int prefixes_init(struct prefixes *p, struct grace *grace, const uint8_t seed[st
 		  const void *arg) NONNULL MUSTCHECK;
 void prefixes_free(struct prefixes *p) NONNULL;
 
-/* Control thread. Makes room for `n` more; all that is in must stand where it says. 0 or -ERR_NOMEM. */
+/* Control thread. Makes room for `n` more; all that is in must stand where it says. 0 or
+ * -ERR_NOMEM. */
 int prefixes_reserve(struct prefixes *p, size_t n) NONNULL MUSTCHECK;
-/* Adds one for which there is room. 0, or -ERR_NOMEM (its length is a new one, and there is no memory for a longer
- * list). */
+/* Adds one for which there is room. 0, or -ERR_NOMEM (its length is a new one, and there is no
+ * memory for a longer list). */
 int prefixes_add(struct prefixes *p, const struct prefix_place *new) NONNULL MUSTCHECK;
 void prefixes_remove(struct prefixes *p, const struct prefix_place *old) NONNULL;
 /* The prefix stands elsewhere in the tunnel's configuration from now on. */

@@ -6,9 +6,9 @@ static bool is_same_place(uint64_t a, uint64_t b)
 }
 
 /*
- * Makes `epoch` the newest; false: it is not newer. A newest epoch that no client could have sent by our clock was
- * accepted while that clock was far ahead. It would keep the client from ever moving, so it counts as a few seconds
- * ago.
+ * Makes `epoch` the newest; false: it is not newer. A newest epoch that no client could have sent
+ * by our clock was accepted while that clock was far ahead. It would keep the client from ever
+ * moving, so it counts as a few seconds ago.
  */
 static bool advance(struct tunnel *t, uint32_t epoch, uint32_t now)
 {
@@ -31,7 +31,8 @@ static enum drop stay(struct tunnel *t, uint64_t before, uint64_t from, uint32_t
 	if (limit > REPLAY_REORDER && epoch < limit - REPLAY_REORDER)
 		return DROP_REPLAY_STALE;
 	(void)advance(t, epoch, now);
-	/* Only the flags differ. When another worker is quicker, its packet decides; an older packet decides nothing.
+	/* Only the flags differ. When another worker is quicker, its packet decides; an older
+	 * packet decides nothing.
 	 * */
 	if (before != from && epoch >= newest)
 		(void)atomic_compare_exchange_strong_explicit(
@@ -39,8 +40,8 @@ static enum drop stay(struct tunnel *t, uint64_t before, uint64_t from, uint32_t
 	return DROP_NONE;
 }
 
-/* Holds the lock, so that two packets from two new places move the endpoint one after the other, and a change of the
- * configuration is not undone. */
+/* Holds the lock, so that two packets from two new places move the endpoint one after the other,
+ * and a change of the configuration is not undone. */
 static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t from, uint32_t epoch,
 		      uint32_t now, uint64_t *before)
 {

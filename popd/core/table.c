@@ -1,8 +1,9 @@
 /*
- * The control thread's side of the table. A tunnel has a slot for life. To change it: words for prefixes it gains go
- * into the hash first (readers pass over them, since the configuration they see does not have them yet), then the new
- * configuration is published, then words of prefixes it lost go. So at every moment a reader finds the tunnel by each
- * prefix that both configurations have, and by the others with the one that has them.
+ * The control thread's side of the table. A tunnel has a slot for life. To change it: words for
+ * prefixes it gains go into the hash first (readers pass over them, since the configuration they
+ * see does not have them yet), then the new configuration is published, then words of prefixes it
+ * lost go. So at every moment a reader finds the tunnel by each prefix that both configurations
+ * have, and by the others with the one that has them.
  */
 #include "popd/core/table.h"
 
@@ -110,7 +111,8 @@ static size_t id_start(const struct table *t, uint32_t id)
 	return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->ids_size - 1);
 }
 
-/* The place of `id` in the hash, or the empty one where it would stand. At most half of them are taken. */
+/* The place of `id` in the hash, or the empty one where it would stand. At most half of them are
+ * taken. */
 static size_t id_place(const struct table *t, uint32_t id)
 {
 	size_t i = id_start(t, id);
@@ -175,7 +177,8 @@ static void slot_release(void *owner, void *what)
 		t->on_free(t->on_free_arg, tunnel->slot);
 }
 
-/* A slot for a new tunnel; it is not taken before its configuration is published. NULL: none is free. */
+/* A slot for a new tunnel; it is not taken before its configuration is published. NULL: none is
+ * free. */
 static struct tunnel *slot_offer(struct table *t)
 {
 	if (t->free_count == 0 && t->high == t->capacity)
@@ -261,7 +264,8 @@ void table_on_prefix(struct table *t,
 	}
 }
 
-/* Takes the words of all prefixes that `c` has and `other` has not out of the hash; at most the first `n` places. */
+/* Takes the words of all prefixes that `c` has and `other` has not out of the hash; at most the
+ * first `n` places. */
 static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c,
 			 const struct tunnel_conf *other, uint32_t n)
 {
@@ -292,8 +296,8 @@ static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c
 	return 0;
 }
 
-/* Words of prefixes that both have but that stand elsewhere now; until then readers find them by a search of the
- * routes. */
+/* Words of prefixes that both have but that stand elsewhere now; until then readers find them by a
+ * search of the routes. */
 static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf *c,
 		       const struct tunnel_conf *old)
 {

@@ -1,5 +1,5 @@
-/* The inside of struct table, shared by table.c (the control thread's side) and lookup.c (the workers'). Nobody else
- * includes it. */
+/* The inside of struct table, shared by table.c (the control thread's side) and lookup.c (the
+ * workers'). Nobody else includes it. */
 #ifndef POPD_CORE_TABLE_INSIDE_H
 #define POPD_CORE_TABLE_INSIDE_H
 
@@ -34,8 +34,8 @@ static inline const struct tunnel_conf *tunnel_conf_now(const struct tunnel *t)
 	return atomic_load(&t->conf);
 }
 
-/* Where prefix `bits`/`len` stands in `c`: 0 for the tunnel's own /64, n for route n - 1; -1: it is none of them.
- * Routes are sorted (table_set). */
+/* Where prefix `bits`/`len` stands in `c`: 0 for the tunnel's own /64, n for route n - 1; -1: it is
+ * none of them. Routes are sorted (table_set). */
 int conf_place(const struct tunnel_conf *c, struct prefix_bits bits, unsigned len) NONNULL;
 /* The order routes are sorted by. */
 int conf_compare(const struct prefix6 *a, struct prefix_bits bits, unsigned len) NONNULL;

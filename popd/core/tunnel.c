@@ -95,7 +95,8 @@ uint64_t tunnel_plain(const struct tunnel_conf *c)
 	       (c->type == TUNNEL_STATIC ? TUNNEL_PLAIN_STATIC : 0);
 }
 
-/* What the plain word allows must be true of the endpoint as well, so it is gone while both change. */
+/* What the plain word allows must be true of the endpoint as well, so it is gone while both change.
+ */
 void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
 {
 	uint64_t fixed = endpoint_pack((struct endpoint4){ c->static_endpoint, 0 }, 0);
@@ -147,7 +148,8 @@ bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t 
 {
 	if (!c->enabled || atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
 		return false;
-	/* A wall clock that was set back makes the past look like the future: that is not an age. */
+	/* A wall clock that was set back makes the past look like the future: that is not an age.
+	 */
 	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
 	return c->type == TUNNEL_STATIC || heard >= now || now - heard <= expiry;
 }

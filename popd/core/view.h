@@ -1,6 +1,6 @@
 /*
- * What popd looks like from outside at a moment: sums over the workers' counters, as plain values. The control socket
- * shows them, reports and statistics send them. Reads only; control thread.
+ * What popd looks like from outside at a moment: sums over the workers' counters, as plain values.
+ * The control socket shows them, reports and statistics send them. Reads only; control thread.
  */
 #ifndef POPD_CORE_VIEW_H
 #define POPD_CORE_VIEW_H
@@ -30,7 +30,8 @@ struct view_tunnels {
 };
 struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry) NONNULL;
 
-/* A reader that meets a worker at its record waits for it a moment; false: there is nothing in it. */
+/* A reader that meets a worker at its record waits for it a moment; false: there is nothing in it.
+ */
 bool view_note(const struct drop_record *r, struct drop_note *out) NONNULL;
 
 struct view_drop {

@@ -11,7 +11,8 @@ int client_connect(const char *path, char why[static CLIENT_WHY]) NONNULL;
 /* Sends `request` and a newline: 0, or -1 with `why`. */
 int client_send(int fd, const char *request, char why[static CLIENT_WHY]) NONNULL MUSTCHECK;
 
-/* Sends `request` and a newline; gives the answer without its newline, malloc'ed, or NULL with `why`. */
+/* Sends `request` and a newline; gives the answer without its newline, malloc'ed, or NULL with
+ * `why`. */
 char *client_ask(int fd, const char *request, char why[static CLIENT_WHY]) NONNULL;
 
 #endif

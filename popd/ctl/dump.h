@@ -1,4 +1,5 @@
-/* Bytes for people, as tcpdump -X has them: sixteen a line with their offset, then as characters. */
+/* Bytes for people, as tcpdump -X has them: sixteen a line with their offset, then as characters.
+ */
 #ifndef POPD_CTL_DUMP_H
 #define POPD_CTL_DUMP_H
 

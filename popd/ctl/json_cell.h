@@ -1,5 +1,5 @@
-/* Values out of popd's answers, as people read them: each into the caller's cell, which is returned. What is not there, or
- * of another kind, is "-", 0 or "never". */
+/* Values out of popd's answers, as people read them: each into the caller's cell, which is
+ * returned. What is not there, or of another kind, is "-", 0 or "never". */
 #ifndef POPD_CTL_JSON_CELL_H
 #define POPD_CTL_JSON_CELL_H
 

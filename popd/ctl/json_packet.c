@@ -203,7 +203,8 @@ static void write_inner(struct packet_show *s, int64_t at, const struct bytes *b
 	s->shown++;
 }
 
-/* Outer: all that has an outer header. Inner: what came, and popd's own answers; what was passed on is the same again. */
+/* Outer: all that has an outer header. Inner: what came, and popd's own answers; what was passed on
+ * is the same again. */
 static void write_packets(struct packet_show *s, const json_t *o, const struct bytes *came)
 {
 	const json_t *outs = json_object_get(o, "out");

@@ -1,4 +1,5 @@
-/* What popd tells of packets that are followed, one JSON line each: as a line for people, as popd sent it, or into a capture file. */
+/* What popd tells of packets that are followed, one JSON line each: as a line for people, as popd
+ * sent it, or into a capture file. */
 #ifndef POPD_CTL_JSON_PACKET_H
 #define POPD_CTL_JSON_PACKET_H
 
@@ -21,7 +22,8 @@ struct packet_show {
 	uint64_t most;  /* stop after so many; 0: never */
 };
 
-/* `answer` is the first line. 0, and what is followed is said to `err`; 1: popd refuses, which is said there too. */
+/* `answer` is the first line. 0, and what is followed is said to `err`; 1: popd refuses, which is
+ * said there too. */
 int packet_show_begin(struct packet_show *s, const char *answer, FILE *err) NONNULL;
 /* Any other. What was lost is said to `err`. 0; 1: it is no such line. */
 int packet_show_line(struct packet_show *s, const char *line, FILE *err) NONNULL;

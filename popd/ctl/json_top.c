@@ -1,6 +1,6 @@
 /*
- * Rates are of the time since popd last looked, for whomever. So the first answer is only asked for to have popd look,
- * and each table is of the time since the one before.
+ * Rates are of the time since popd last looked, for whomever. So the first answer is only asked for
+ * to have popd look, and each table is of the time since the one before.
  */
 #include "popd/ctl/json_top.h"
 

@@ -8,7 +8,8 @@
 #include "lib/cc.h"
 #include "popd/ctl/json.h"
 
-/* popctl_run's part for "top". Ends by itself only when the request says once, popd is gone, or nobody reads `out`. */
+/* popctl_run's part for "top". Ends by itself only when the request says once, popd is gone, or
+ * nobody reads `out`. */
 int popctl_top(int fd, const struct popctl_request *request, FILE *out, FILE *err) NONNULL;
 
 /* The answer to one request, or NULL after a sentence to `err` (in popctl_json.c). */

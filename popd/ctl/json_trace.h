@@ -7,7 +7,8 @@
 #include "lib/cc.h"
 #include "popd/ctl/json.h"
 
-/* Over `fd`; packets go to `out` or to the file that the request names, all else to `err`. The exit status: 0 or 1. */
+/* Over `fd`; packets go to `out` or to the file that the request names, all else to `err`. The exit
+ * status: 0 or 1. */
 int popctl_trace(int fd, const struct popctl_request *request, FILE *out, FILE *err) NONNULL;
 
 #endif

@@ -1,4 +1,5 @@
-/* popctl: asks a running popd over its control socket. This file is the command line; popctl_json.c asks and shows. */
+/* popctl: asks a running popd over its control socket. This file is the command line; popctl_json.c
+ * asks and shows. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

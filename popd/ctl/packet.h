@@ -1,4 +1,5 @@
-/* What is in a packet, for people: "2001:db8::2 > 2001:db8:f00::1 TCP 49152 > 443". Of a packet cut short, what is there. Pure. */
+/* What is in a packet, for people: "2001:db8::2 > 2001:db8:f00::1 TCP 49152 > 443". Of a packet cut
+ * short, what is there. Pure. */
 #ifndef POPD_CTL_PACKET_H
 #define POPD_CTL_PACKET_H
 

@@ -1,7 +1,8 @@
 /*
- * A capture file, as tcpdump and Wireshark read it (pcap, microseconds, host byte order). popd knows of outer packets what its sockets
- * gave and took; the IPv4 and UDP headers around that are made here, with right checksums. TTL and identification, which nobody knows
- * any more, are 64 and 0.
+ * A capture file, as tcpdump and Wireshark read it (pcap, microseconds, host byte order). popd
+ * knows of outer packets what its sockets gave and took; the IPv4 and UDP headers around that are
+ * made here, with right checksums. TTL and identification, which nobody knows any more, are 64 and
+ * 0.
  */
 #ifndef POPD_CTL_PCAP_H
 #define POPD_CTL_PCAP_H

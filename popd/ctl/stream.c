@@ -25,7 +25,8 @@ static void stop(int signal)
 	stopped = 1;
 }
 
-/* The signals come while we wait, and at no other time: none is missed between looking and waiting. */
+/* The signals come while we wait, and at no other time: none is missed between looking and waiting.
+ */
 static void catch_signals(struct stream *s)
 {
 	struct sigaction action = { .sa_handler = stop };

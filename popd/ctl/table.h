@@ -8,7 +8,8 @@
 
 struct columns;
 
-/* `n` columns; `right` names, by a '1' at its place, those whose cells are aligned to the right. NULL: no memory. */
+/* `n` columns; `right` names, by a '1' at its place, those whose cells are aligned to the right.
+ * NULL: no memory. */
 struct columns *columns_create(size_t n, const char *right) NONNULL;
 void columns_free(struct columns *c); /* NULL is fine */
 /* The next cell, row by row; copied. Control characters come out as '?'. */

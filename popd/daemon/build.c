@@ -1,6 +1,6 @@
 /*
- * Making the parts of popd and taking them down. What they are told to call is wiring.c's; in which order they are made
- * is daemon.c's.
+ * Making the parts of popd and taking them down. What they are told to call is wiring.c's; in which
+ * order they are made is daemon.c's.
  */
 #include "popd/daemon/daemon_inside.h"
 

@@ -1,9 +1,10 @@
 /*
- * The control thread. One loop runs the database pool, the control socket, signals and timers; workers wake it by an
- * async watcher. Its parts are made in build.c and know each other by wiring.c.
+ * The control thread. One loop runs the database pool, the control socket, signals and timers;
+ * workers wake it by an async watcher. Its parts are made in build.c and know each other by
+ * wiring.c.
  *
- * Timers: each second `housekeeping` (memory that workers have let go of, the keeper, a look at the counters now and
- * then); the prober, reports and statistics have their own.
+ * Timers: each second `housekeeping` (memory that workers have let go of, the keeper, a look at the
+ * counters now and then); the prober, reports and statistics have their own.
  */
 #include "popd/daemon/daemon.h"
 
@@ -16,7 +17,8 @@
 #include "popd/daemon/daemon_inside.h"
 
 enum { TICK_US = 1000000 }; /* of housekeeping */
-/* Seconds from one look at all counters to the next, so that growth is of the right quarter and of one probe. */
+/* Seconds from one look at all counters to the next, so that growth is of the right quarter and of
+ * one probe. */
 enum { COLLECT_PERIOD = 20 };
 static const double farewell_limit = 2.; /* seconds that the last statistics may take */
 
@@ -91,7 +93,8 @@ static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int reven
 			 d->settings->tun);
 }
 
-/* What the workers tell of watched packets; the loop comes round again when there is more of it than a turn may take. */
+/* What the workers tell of watched packets; the loop comes round again when there is more of it
+ * than a turn may take. */
 static void hand_on_packets(struct popd *d)
 {
 	struct tap *taps[TABLE_WORKERS];
@@ -183,7 +186,8 @@ static void watch(struct popd *d)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The watchers are ready before the workers are, which wake the loop; the database is last, since it may be away. */
+/* The watchers are ready before the workers are, which wake the loop; the database is last, since
+ * it may be away. */
 static bool start(struct popd *d)
 {
 	uint64_t seq;

@@ -1,6 +1,7 @@
 /*
- * The inside of struct popd, shared by daemon.c (runs it), build.c (makes its parts and takes them down) and wiring.c
- * (what the parts tell each other). Nobody else includes it. All of it is the control thread's, wiring_wake excepted.
+ * The inside of struct popd, shared by daemon.c (runs it), build.c (makes its parts and takes them
+ * down) and wiring.c (what the parts tell each other). Nobody else includes it. All of it is the
+ * control thread's, wiring_wake excepted.
  */
 #ifndef POPD_DAEMON_DAEMON_INSIDE_H
 #define POPD_DAEMON_DAEMON_INSIDE_H
@@ -81,24 +82,28 @@ struct popd {
 
 /* ---- build.c: each makes what its name says and tells the log why it cannot ---- */
 
-/* What must be right before anything is touched; the control socket among it, since it is what keeps two popd's of
- * one configuration apart. */
+/* What must be right before anything is touched; the control socket among it, since it is what
+ * keeps two popd's of one configuration apart. */
 bool build_may_start(struct popd *d) NONNULL MUSTCHECK;
-/* The table and what lives beside it, filled from the snapshot; `seq`: the change that knew, 0 without one. */
+/* The table and what lives beside it, filled from the snapshot; `seq`: the change that knew, 0
+ * without one. */
 bool build_table(struct popd *d, uint64_t *seq) NONNULL MUSTCHECK;
 /* The workers, started; d->wake must be ready for them. */
 bool build_workers(struct popd *d) NONNULL MUSTCHECK;
 bool build_link(struct popd *d) NONNULL MUSTCHECK;
-/* The fast path in the kernel, if it is wanted and can be had; without it popd does as well, only slower. */
+/* The fast path in the kernel, if it is wanted and can be had; without it popd does as well, only
+ * slower. */
 void build_encap(struct popd *d) NONNULL;
-/* What keeps watch and tells of it: prober and database, the feed going on after `seq`; then d->view. */
+/* What keeps watch and tells of it: prober and database, the feed going on after `seq`; then
+ * d->view. */
 bool build_database(struct popd *d, uint64_t seq) NONNULL MUSTCHECK;
 /* The metrics' server; that it cannot listen is no reason not to start. */
 bool build_metrics(struct popd *d) NONNULL MUSTCHECK;
 /* Whatever has been built, and `d` itself. */
 void build_free(struct popd *d) NONNULL;
 
-/* ---- wiring.c: what is called with `ctx` = the struct popd, each as the header of the part that calls it says ---- */
+/* ---- wiring.c: what is called with `ctx` = the struct popd, each as the header of the part that
+ * calls it says ---- */
 
 uint32_t wiring_now(void); /* wall second */
 void wiring_slot_freed(void *ctx, uint32_t slot);

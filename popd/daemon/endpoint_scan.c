@@ -59,7 +59,8 @@ static void ask(struct endpoint_scan *s, struct tunnel *t)
 	for (size_t i = first_from(s, about); i < s->n && s->questions[i].icmp_error.about == about;
 	     i++) {
 		struct question *q = &s->questions[i];
-		/* A worker that is behind has better things to do; whoever quoted will do so again. */
+		/* A worker that is behind has better things to do; whoever quoted will do so again.
+		 */
 		if (q->answers < ANSWERS && icmp_error_is_about(&q->icmp_error, t, c) &&
 		    worker_icmp_error(s->worker, t, &q->icmp_error))
 			q->answers++;
@@ -108,7 +109,8 @@ void endpoint_scan_free(struct endpoint_scan *s)
 	free(s);
 }
 
-/* The timer runs as long as each turn brings something, so the first ICMP error after a pause need not wait. */
+/* The timer runs as long as each turn brings something, so the first ICMP error after a pause need
+ * not wait. */
 void endpoint_scan_wake(struct endpoint_scan *s)
 {
 	if (ev_is_active(&s->turn))

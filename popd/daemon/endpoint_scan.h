@@ -1,8 +1,9 @@
 /*
- * ICMP errors that show no more of a tunnel than its endpoint (core/icmp_error.h): finds the tunnels whose endpoint that
- * is and gives the ICMP error to worker 0 for each. One walk over all tunnels serves all ICMP errors that came since the
- * last, and walks keep a distance, so a flood of made-up ones costs no more than that; those there was no room for are
- * counted as unverified by the worker that had them. Control thread.
+ * ICMP errors that show no more of a tunnel than its endpoint (core/icmp_error.h): finds the
+ * tunnels whose endpoint that is and gives the ICMP error to worker 0 for each. One walk over all
+ * tunnels serves all ICMP errors that came since the last, and walks keep a distance, so a flood of
+ * made-up ones costs no more than that; those there was no room for are counted as unverified by
+ * the worker that had them. Control thread.
  */
 #ifndef POPD_DAEMON_ENDPOINT_SCAN_H
 #define POPD_DAEMON_ENDPOINT_SCAN_H

@@ -1,5 +1,5 @@
-/* What workers tell: endpoints that moved and tunnels that came up, for the endpoint journal (all) and the log
- * (bounded). Control thread. */
+/* What workers tell: endpoints that moved and tunnels that came up, for the endpoint journal (all)
+ * and the log (bounded). Control thread. */
 #ifndef POPD_DAEMON_EVENTS_H
 #define POPD_DAEMON_EVENTS_H
 

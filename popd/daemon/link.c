@@ -8,7 +8,8 @@
 #include "lib/log.h"
 #include "popd/daemon/netlink.h"
 
-/* A burst waits here while a worker is at something else; the default of 500 packets is a few milliseconds' worth. */
+/* A burst waits here while a worker is at something else; the default of 500 packets is a few
+ * milliseconds' worth. */
 enum { QUEUE_LENGTH = 8192 };
 
 struct link {

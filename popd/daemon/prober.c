@@ -45,8 +45,8 @@ static void probe_slot(struct prober *p, size_t slot, uint32_t now)
 	struct tunnel *t = table_slot(p->table, slot);
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
 
-	/* A worker that is behind with its probes has better things to do; this tunnel's turn comes again in a
-	 * minute. */
+	/* A worker that is behind with its probes has better things to do; this tunnel's turn comes
+	 * again in a minute. */
 	if (c && tunnel_is_up(t, c, now, (uint32_t)*p->expiry))
 		(void)worker_probe(p->workers[slot % p->n], t, p->sequence);
 }

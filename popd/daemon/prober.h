@@ -1,6 +1,6 @@
 /*
- * Liveness: once a minute, spread evenly over it, an ICMPv6 echo request into each tunnel that is up. The workers
- * make and send them and count the replies; this only says whose turn it is.
+ * Liveness: once a minute, spread evenly over it, an ICMPv6 echo request into each tunnel that is
+ * up. The workers make and send them and count the replies; this only says whose turn it is.
  */
 #ifndef POPD_DAEMON_PROBER_H
 #define POPD_DAEMON_PROBER_H
@@ -14,7 +14,8 @@ struct ev_loop;
 struct prober;
 struct worker;
 
-/* `workers` is an array of `n`, the caller's, that outlives it; `expiry` is read each time. NULL: no memory. */
+/* `workers` is an array of `n`, the caller's, that outlives it; `expiry` is read each time. NULL:
+ * no memory. */
 struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worker *const *workers,
 			     unsigned n, const int64_t *expiry) NONNULL;
 void prober_free(struct prober *p); /* NULL is fine */

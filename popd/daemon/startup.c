@@ -51,7 +51,8 @@ static int check_tun(char *why)
 	return 0;
 }
 
-/* A missing list means a kernel without loadable modules; whether sit is built in shows by its fallback device. */
+/* A missing list means a kernel without loadable modules; whether sit is built in shows by its
+ * fallback device. */
 static int check_proto41(const char *path, char *why)
 {
 	static const char advice[] =
@@ -91,8 +92,8 @@ const char *startup_find_proto41_owner(const char *modules)
 	return NULL;
 }
 
-/* Our own sockets share their port (SO_REUSEPORT); this one does not, so it sees another popd as well as any other
- * program. */
+/* Our own sockets share their port (SO_REUSEPORT); this one does not, so it sees another popd as
+ * well as any other program. */
 static int check_port(struct ip4 ip, int64_t port, const char *what, char *why)
 {
 	char text[IP4_TEXT];

@@ -85,8 +85,8 @@ void wiring_collect_statistics(void *ctx)
 	stats_collect(d->stats, d->table, d->counters, d->counter_count, wall_now());
 }
 
-/* An operator who disables a PoP takes it out of the broker's offers; its tunnels go on until he disables those or
- * stops popd. */
+/* An operator who disables a PoP takes it out of the broker's offers; its tunnels go on until he
+ * disables those or stops popd. */
 void wiring_report_answered(void *ctx, bool enabled, uint64_t seq)
 {
 	struct popd *d = ctx;

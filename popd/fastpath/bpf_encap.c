@@ -1,7 +1,8 @@
 /*
- * Maps are either memory that both sides have mapped (tunnels, counters, totals, conf: no system call to write or read
- * them) or hashes that only the control thread changes (prefixes, devices). When a hash cannot take what it must hold,
- * the copy is no longer true, and the fast path ends for good: popd does all by itself.
+ * Maps are either memory that both sides have mapped (tunnels, counters, totals, conf: no system
+ * call to write or read them) or hashes that only the control thread changes (prefixes, devices).
+ * When a hash cannot take what it must hold, the copy is no longer true, and the fast path ends for
+ * good: popd does all by itself.
  */
 #include "popd/fastpath/bpf_encap.h"
 
@@ -48,8 +49,8 @@ _Static_assert((int)TUNNEL_PLAIN_STATIC == (int)ENCAP41_PLAIN_STATIC &&
 	       "");
 
 enum {
-	PREFIXES_A_TUNNEL =
-		4, /* that there is room for: its own, its routed one, a subnet, one in hand; */
+	/* that there is room for: its own, its routed one, a subnet, one in hand; */
+	PREFIXES_A_TUNNEL = 4,
 	PREFIXES_MORE = 1 << 16, /* and so many in all, for those with more */
 	BATCH = 1024,
 	DEVICES_PERIOD = 10, /* seconds between looks at the interfaces */
@@ -124,8 +125,8 @@ static void give_up(struct bpf_encap *e, const char *what)
 
 /* ---- the rules ---- */
 
-/* The program may be reading those that are valid; the others were last valid a change ago, and a packet takes less
- * than that. */
+/* The program may be reading those that are valid; the others were last valid a change ago, and a
+ * packet takes less than that. */
 static void publish_rules(struct bpf_encap *e)
 {
 	uint32_t next = !encap41_set(conf_of(e)->rules);

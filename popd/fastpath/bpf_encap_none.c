@@ -1,4 +1,5 @@
-/* In place of bpf_encap.c where popd is built without libbpf, or without a compiler that knows BPF. */
+/* In place of bpf_encap.c where popd is built without libbpf, or without a compiler that knows BPF.
+ */
 #include "popd/fastpath/bpf_encap.h"
 
 #include "lib/err.h"

@@ -1,16 +1,18 @@
 /*
- * popd's fast path in the kernel: protocol-41 encapsulation on the TUN's way out (clsact egress), for the plain case
- * only. What it sends leaves as popd would have sent it. Whatever is not plain passes on into the TUN, and popd decides
- * about it with all its reasons, answers and counters; so this program never needs an opinion about why not.
+ * popd's fast path in the kernel: protocol-41 encapsulation on the TUN's way out (clsact egress),
+ * for the plain case only. What it sends leaves as popd would have sent it. Whatever is not plain
+ * passes on into the TUN, and popd decides about it with all its reasons, answers and counters; so
+ * this program never needs an opinion about why not.
  *
- * Plain is a whole IPv6 packet (or a merged one of TCP or UDP, whose segments are what is meant by its size):
+ * Plain is a whole IPv6 packet (or a merged one of TCP or UDP, whose segments are what is meant by
+ * its size):
  *  - between addresses with nothing special about them, from outside the PoP's prefixes,
  *  - routed to a static or heartbeat tunnel that is enabled, up and not held, not to the PoP's end of it,
  *  - with a hop left, within the tunnel's MTU,
  *  - whose outer packet fits the route to the endpoint, on an Ethernet whose next neighbour the kernel knows.
  *
- * The order: all that can be asked is asked before the packet is touched, since it cannot be passed on after that. The
- * lease in the configuration ends all this a moment after popd has died.
+ * The order: all that can be asked is asked before the packet is touched, since it cannot be passed
+ * on after that. The lease in the configuration ends all this a moment after popd has died.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -23,7 +25,8 @@
 
 #include "popd/fastpath/encap41.h"
 
-/* Their sizes popd sets before it loads them; those it writes to without a system call are mapped. */
+/* Their sizes popd sets before it loads them; those it writes to without a system call are mapped.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -32,7 +35,8 @@ struct {
 	__type(value, struct encap41_conf);
 } conf SEC(".maps");
 
-/* Arrays and not parts of conf: without CAP_PERFMON a program may not walk about in a map's value. */
+/* Arrays and not parts of conf: without CAP_PERFMON a program may not walk about in a map's value.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, ENCAP41_SETS *ENCAP41_OWN);
@@ -131,7 +135,8 @@ static __always_inline struct encap41_bits bits_at(const void *p)
 	return (struct encap41_bits){ bpf_be64_to_cpu(word[0]), bpf_be64_to_cpu(word[1]) };
 }
 
-/* Of a merged packet, how long the headers are that each segment gets; 0: it is none that popd's TUN would cut. */
+/* Of a merged packet, how long the headers are that each segment gets; 0: it is none that popd's
+ * TUN would cut. */
 static __always_inline uint32_t segment_headers(const uint8_t *packet, const uint8_t *end)
 {
 	if (packet + IPV6_HEADER + TCP_HEADER > end)
@@ -141,7 +146,8 @@ static __always_inline uint32_t segment_headers(const uint8_t *packet, const uin
 	return packet[6] == IPPROTO_TCP ? IPV6_HEADER + (packet[IPV6_HEADER + 12] >> 4) * 4u : 0;
 }
 
-/* `wanted` is a constant: without CAP_PERFMON the kernel lets nothing else be added to a packet's address. */
+/* `wanted` is a constant: without CAP_PERFMON the kernel lets nothing else be added to a packet's
+ * address. */
 static __always_inline bool has_in_one_piece(struct __sk_buff *skb, const uint32_t wanted)
 {
 	if (skb->len < wanted)
@@ -264,8 +270,9 @@ static __always_inline void write_headers(uint8_t *frame, const struct transit *
 		.version = 4,
 		.ihl = 5,
 		.tos = x->tos,
-		/* Of a merged packet it is nobody's but the kernel's, which writes it anew for each segment. One that was as
-		 * large as may be before is too large for the field now, and for any device to cut by itself. */
+		/* Of a merged packet it is nobody's but the kernel's, which writes it anew for each
+		 * segment. One that was as large as may be before is too large for the field now,
+		 * and for any device to cut by itself. */
 		.tot_len = total > 0xffff ? 0 : bpf_htons((uint16_t)total),
 		/* A packet that no router may cut needs no identity (RFC 6864). */
 		.id = x->dont_fragment ? 0 : (uint16_t)bpf_get_prandom_u32(),
@@ -285,7 +292,8 @@ static __always_inline void write_headers(uint8_t *frame, const struct transit *
 	frame[ADDED + IPV6_AT_HOPS]--;
 }
 
-/* Room for the IPv4 header, before which nothing has been changed and after which nothing can be passed on. */
+/* Room for the IPv4 header, before which nothing has been changed and after which nothing can be
+ * passed on. */
 static __always_inline bool begin_wrapping(struct __sk_buff *skb)
 {
 	const uint64_t how = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;

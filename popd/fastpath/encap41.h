@@ -1,9 +1,11 @@
 /*
- * What popd and its kernel program (encap41.bpf.c) both know: the maps' layouts, and the questions whose answers must
- * be the same on both sides. Included by C for BPF and by popd; therefore only fixed-width types, and no atomic ones.
+ * What popd and its kernel program (encap41.bpf.c) both know: the maps' layouts, and the questions
+ * whose answers must be the same on both sides. Included by C for BPF and by popd; therefore only
+ * fixed-width types, and no atomic ones.
  *
- * The tunnels themselves are not here: the program reads popd's own array of them (popd/core/tunnel.h), which then lies
- * in a map. popd checks at compile time that the two descriptions agree.
+ * The tunnels themselves are not here: the program reads popd's own array of them
+ * (popd/core/tunnel.h), which then lies in a map. popd checks at compile time that the two
+ * descriptions agree.
  */
 #ifndef POPD_FASTPATH_ENCAP41_H
 #define POPD_FASTPATH_ENCAP41_H
@@ -25,12 +27,14 @@ enum {
 struct encap41_tunnel {
 	uint64_t conf;
 	uint64_t endpoint; /* IPv4 address in the upper half */
-	uint64_t
-		path; /* the path word of popd/core/path.h: MTU in the upper half, the second it is of in the lower */
+	/* the path word of popd/core/path.h: MTU in the upper half, the second it is of in the
+	 * lower */
+	uint64_t path;
 	uint32_t newest;
 	uint32_t heard;
-	uint64_t
-		plain; /* tunnel_plain of tunnel.h: T-id << 32 | MTU << 16 | flags; 0: popd alone knows what to do */
+	/* tunnel_plain of tunnel.h: T-id << 32 | MTU << 16 | flags; 0: popd alone knows what to
+	 * do */
+	uint64_t plain;
 	uint32_t probe;
 	uint32_t held;
 	uint8_t unused[16];
@@ -72,8 +76,8 @@ struct encap41_own {
 	struct encap41_bits value, mask;
 };
 struct encap41_conf {
-	uint64_t
-		lease_ns; /* CLOCK_MONOTONIC: after that the program leaves everything to popd, which may be dead */
+	/* CLOCK_MONOTONIC: after that the program leaves everything to popd, which may be dead */
+	uint64_t lease_ns;
 	uint32_t now;      /* wall seconds, as of the last renewal of the lease */
 	uint32_t expiry;   /* seconds */
 	uint32_t ipv4;     /* of the PoP, host order; 0: nothing is known yet */
@@ -82,8 +86,8 @@ struct encap41_conf {
 	uint32_t tos_set;  /* and those that are always set in it */
 };
 
-/* There are two sets of own prefixes and of lengths in use (longest first), one valid, the other to be written next. The
- * word: length count << 16 | own count << 8 | set. */
+/* There are two sets of own prefixes and of lengths in use (longest first), one valid, the other to
+ * be written next. The word: length count << 16 | own count << 8 | set. */
 enum { ENCAP41_SETS = 2 };
 static inline uint32_t encap41_rules_word(uint32_t set, uint32_t own, uint32_t lengths)
 {
@@ -111,7 +115,8 @@ struct encap41_total {
 
 /* ---- the questions ---- */
 
-/* A global unicast address (IPV6_GLOBAL of lib/wire/ipv6.h) that does not embed `v4` (ipv6_embeds). */
+/* A global unicast address (IPV6_GLOBAL of lib/wire/ipv6.h) that does not embed `v4` (ipv6_embeds).
+ */
 static inline bool encap41_is_plain_address(struct encap41_bits a, uint32_t v4)
 {
 	uint32_t first = (uint32_t)(a.high >> 32), last = (uint32_t)a.low,

@@ -1,6 +1,6 @@
 /*
- * What the fast path in the kernel (popd/fastpath/encap41.h) must know besides the tunnels: which prefix lengths are in use
- * and which prefixes are the PoP's, in the form it reads them in. Pure.
+ * What the fast path in the kernel (popd/fastpath/encap41.h) must know besides the tunnels: which
+ * prefix lengths are in use and which prefixes are the PoP's, in the form it reads them in. Pure.
  */
 #ifndef POPD_FASTPATH_ENCAP_RULES_H
 #define POPD_FASTPATH_ENCAP_RULES_H

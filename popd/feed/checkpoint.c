@@ -8,7 +8,8 @@
 
 enum {
 	PERIOD_MS = 60000,
-	SHARE = 20, /* the control thread gives one twentieth of its time to making snapshots, no more */
+	/* the control thread gives one twentieth of its time to making snapshots, no more */
+	SHARE = 20,
 	JOURNAL_PERIOD = 10, /* seconds */
 };
 

@@ -8,7 +8,8 @@
 #include "lib/cc.h"
 
 uint32_t crc32c(const void *data, size_t len) NONNULL;
-/* The same without the instruction, for processors that lack it and for the test that both agree. */
+/* The same without the instruction, for processors that lack it and for the test that both agree.
+ */
 uint32_t crc32c_portable(const void *data, size_t len) NONNULL;
 
 #endif

@@ -1,10 +1,12 @@
 /*
- * One statement is under way at a time. The `want_` flags are what remains to be done, `next_step` picks: hello, then
- * pages until a short one, then changes until a short answer, then idle until someone wakes us. Hello comes before
- * the pages and its seq is where changes go on from, so nothing committed in between is missed.
+ * One statement is under way at a time. The `want_` flags are what remains to be done, `next_step`
+ * picks: hello, then pages until a short one, then changes until a short answer, then idle until
+ * someone wakes us. Hello comes before the pages and its seq is where changes go on from, so
+ * nothing committed in between is missed.
  *
- * A prefix that moves from one tunnel to another may be told of its new owner first. The table refuses that (a prefix
- * has one owner); such rows are kept aside and tried again when what was asked for has been answered completely.
+ * A prefix that moves from one tunnel to another may be told of its new owner first. The table
+ * refuses that (a prefix has one owner); such rows are kept aside and tried again when what was
+ * asked for has been answered completely.
  */
 #include "popd/feed/pgfeed.h"
 
@@ -27,8 +29,8 @@ struct pgfeed {
 	struct pgfeed_conf conf;
 	struct ev_timer retry;
 	unsigned failures;
-	bool busy, want_full, want_pop, want_changes, loaded,
-		full; /* full: the hello or page under way is part of a full load */
+	/* full: the hello or page under way is part of a full load */
+	bool busy, want_full, want_pop, want_changes, loaded, full;
 	bool ipv4_told;
 	uint64_t seq, hello_seq;
 	uint32_t last_id;
@@ -454,8 +456,8 @@ void pgfeed_wake(struct pgfeed *f)
 	next_step(f);
 }
 
-/* An answer may be older than the changes that came after it was made; a database that really went back is found out when
- * it is asked for changes. */
+/* An answer may be older than the changes that came after it was made; a database that really went
+ * back is found out when it is asked for changes. */
 void pgfeed_heard_seq(struct pgfeed *f, uint64_t seq)
 {
 	if (!f->busy && f->loaded && seq != f->seq)

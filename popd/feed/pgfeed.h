@@ -1,8 +1,8 @@
 /*
- * The tunnel table follows the database: everything once (hello, then pages of tunnels), afterwards each change as it
- * is committed. Changes tell the present state, so hearing one twice does no harm; whatever goes wrong ends in trying
- * again, and in the worst case in loading everything again. A row that cannot be is logged and passed over: the
- * tunnel stays as it was.
+ * The tunnel table follows the database: everything once (hello, then pages of tunnels), afterwards
+ * each change as it is committed. Changes tell the present state, so hearing one twice does no
+ * harm; whatever goes wrong ends in trying again, and in the worst case in loading everything
+ * again. A row that cannot be is logged and passed over: the tunnel stays as it was.
  */
 #ifndef POPD_FEED_PGFEED_H
 #define POPD_FEED_PGFEED_H

@@ -76,8 +76,8 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 	wr_u16(w, c->mtu);
 	wr_bytes(w, c->net.b, 8);
 	wr_u32(w, c->static_endpoint.v);
-	/* Newest first: should a client move between the two reads, the epoch is the older one, which only lets its
-	 * next packet in. */
+	/* Newest first: should a client move between the two reads, the epoch is the older one,
+	 * which only lets its next packet in. */
 	uint32_t newest = atomic_load(&t->newest);
 	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : atomic_load(&t->endpoint));
 	wr_u32(w, newest);
@@ -124,7 +124,8 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t *
 
 /* ---- decode ---- */
 
-/* False: longer than an address, or bits beyond its length. A failed cursor gives ::/0, and is found out later. */
+/* False: longer than an address, or bits beyond its length. A failed cursor gives ::/0, and is
+ * found out later. */
 static bool get_prefix(struct rd *r, struct prefix6 *p)
 {
 	p->len = rd_u8(r);

@@ -1,8 +1,8 @@
 /*
- * The table as bytes for the disk, so that popd forwards at once after a restart, database or not: who the PoP is,
- * every tunnel's configuration, where its client was last seen. And the journal: one small record each time a client
- * moves, so that a SIGKILL between two snapshots loses nothing. Both are checked as if an enemy had written them. No
- * file is touched here. Control thread only.
+ * The table as bytes for the disk, so that popd forwards at once after a restart, database or not:
+ * who the PoP is, every tunnel's configuration, where its client was last seen. And the journal:
+ * one small record each time a client moves, so that a SIGKILL between two snapshots loses nothing.
+ * Both are checked as if an enemy had written them. No file is touched here. Control thread only.
  */
 #ifndef POPD_FEED_SNAPSHOT_H
 #define POPD_FEED_SNAPSHOT_H
@@ -22,14 +22,15 @@ struct snapshot_head {
 	uint32_t written;            /* wall second */
 };
 
-/* All of the table. Gives malloc'ed bytes, freed by the caller, who also wipes them: they hold the secrets. 0,
- * -ERR_NOMEM, or -ERR_RANGE: a fault of ours. */
+/* All of the table. Gives malloc'ed bytes, freed by the caller, who also wipes them: they hold the
+ * secrets. 0, -ERR_NOMEM, or -ERR_RANGE: a fault of ours. */
 int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len)
 	NONNULL MUSTCHECK;
 
-/* Fills an empty table and `head`. 0; -ERR_FORMAT: no snapshot, or of another version; -ERR_TRUNCATED, -ERR_TRAILING;
- * -ERR_RANGE: well formed, but what it says cannot be; -ERR_NOMEM: does not fit; -ERR_EXISTS: the table is not empty.
- * After a failure the table is as empty as before. */
+/* Fills an empty table and `head`. 0; -ERR_FORMAT: no snapshot, or of another version;
+ * -ERR_TRUNCATED, -ERR_TRAILING; -ERR_RANGE: well formed, but what it says cannot be; -ERR_NOMEM:
+ * does not fit; -ERR_EXISTS: the table is not empty. After a failure the table is as empty as
+ * before. */
 int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len,
 		    struct snapshot_head *head) NONNULL MUSTCHECK;
 
@@ -43,8 +44,8 @@ void journal_encode(const struct journal_entry *e, uint8_t out[static JOURNAL_RE
 /* 0, or -ERR_FORMAT: not a whole record. */
 int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry *out)
 	NONNULL MUSTCHECK;
-/* Applies a journal's records to the table, in order, up to the first that is not whole; tunnels that are gone are
- * passed over. Gives the number of bytes that were good. */
+/* Applies a journal's records to the table, in order, up to the first that is not whole; tunnels
+ * that are gone are passed over. Gives the number of bytes that were good. */
 size_t journal_apply(struct table *t, const uint8_t *data, size_t len) NONNULL;
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * Why no record is lost: a snapshot begins by moving the journal aside (to .old), then encodes the table, which holds
- * all that the moved journal says; what happens from then on goes to a fresh journal. Only when the snapshot has its
- * name on disk is .old removed. When it fails, .old stays, and loading applies snapshot, .old and journal in that
- * order: older records never replace newer ones (table_restore).
+ * Why no record is lost: a snapshot begins by moving the journal aside (to .old), then encodes the
+ * table, which holds all that the moved journal says; what happens from then on goes to a fresh
+ * journal. Only when the snapshot has its name on disk is .old removed. When it fails, .old stays,
+ * and loading applies snapshot, .old and journal in that order: older records never replace newer
+ * ones (table_restore).
  */
 #include "popd/feed/store.h"
 
@@ -241,7 +242,8 @@ static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct sna
 bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head *head)
 {
 	if (!load_snapshot(s, digest, head)) {
-		/* A journal says nothing without its snapshot, and must not be taken for a later one's. */
+		/* A journal says nothing without its snapshot, and must not be taken for a later
+		 * one's. */
 		(void)unlink(s->old_journal);
 		(void)unlink(s->journal);
 		return false;
@@ -424,7 +426,8 @@ void store_finish_snapshot(struct store *s)
 	conclude(s);
 }
 
-/* Not when an old one is still there, from a snapshot that failed: it is needed until a snapshot has succeeded. */
+/* Not when an old one is still there, from a snapshot that failed: it is needed until a snapshot
+ * has succeeded. */
 static void rotate_journal(struct store *s)
 {
 	store_append(s);

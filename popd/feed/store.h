@@ -1,7 +1,8 @@
 /*
- * The snapshot and the endpoint journal as files. The snapshot is replaced whole (temporary file, fsync, rename,
- * fsync of the directory) by a thread of its own, so that a large one holds nothing up; the journal is appended to.
- * After any crash the two together say what was true a moment before it.
+ * The snapshot and the endpoint journal as files. The snapshot is replaced whole (temporary file,
+ * fsync, rename, fsync of the directory) by a thread of its own, so that a large one holds nothing
+ * up; the journal is appended to. After any crash the two together say what was true a moment
+ * before it.
  *
  * <path>              the snapshot
  * <path>.journal      endpoints since the snapshot
@@ -27,8 +28,8 @@ struct store *store_create(const char *path, const char *pop, struct table *t);
 /* Waits for a snapshot that is being written. NULL is fine. */
 void store_free(struct store *s);
 
-/* Fills the empty table from the files and says in the log what it found. true: there was a snapshot of this PoP;
- * `head` tells of it. */
+/* Fills the empty table from the files and says in the log what it found. true: there was a
+ * snapshot of this PoP; `head` tells of it. */
 bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head *head) NONNULL;
 
 /* A tunnel's endpoint has moved: the next store_append writes it. */

@@ -24,7 +24,8 @@ struct client {
 	size_t line_len;
 	char *answer; /* being written, malloc'ed */
 	size_t answer_len, written;
-	char *behind; /* of one that follows: CONTROL_BEHIND bytes, what it has yet to be told; else NULL */
+	/* of one that follows: CONTROL_BEHIND bytes, what it has yet to be told; else NULL */
+	char *behind;
 	size_t behind_len;
 };
 

@@ -1,6 +1,6 @@
 /*
- * What the control socket understands, as text in and text out (jansson underneath). A request is an object
- * {"command": ..., ...} on one line:
+ * What the control socket understands, as text in and text out (jansson underneath). A request is
+ * an object {"command": ..., ...} on one line:
  *
  *   {"command": "status"}
  *   {"command": "tunnel list", "all": false, "after": 0}   a page; "next" of the answer is the "after" of the next, or null
@@ -15,7 +15,8 @@
  *   {"command": "reload"}
  *   {"command": "log", "level": "debug"}
  *
- * The answer is an object; {"error": sentence} when the request was refused. Secrets are in none of them.
+ * The answer is an object; {"error": sentence} when the request was refused. Secrets are in none of
+ * them.
  */
 #ifndef POPD_OBSERVE_CONTROL_JSON_H
 #define POPD_OBSERVE_CONTROL_JSON_H

@@ -1,6 +1,7 @@
 /*
- * A mark holds each worker's counts by reason. A worker's record shows only when that worker has counted a drop since
- * the mark: then the record is of it or of a later one (counters.h), never of one before the mark.
+ * A mark holds each worker's counts by reason. A worker's record shows only when that worker has
+ * counted a drop since the mark: then the record is of it or of a later one (counters.h), never of
+ * one before the mark.
  */
 #include "popd/observe/errors.h"
 

@@ -1,7 +1,7 @@
 /*
- * What was dropped and why, as an operator reads it: of a tunnel, or of the whole PoP, all workers together, since the
- * start or since he last reset it. A reset is a mark: the workers' counters go on, for what else reads them. Reads
- * what workers write; all else is the control thread's.
+ * What was dropped and why, as an operator reads it: of a tunnel, or of the whole PoP, all workers
+ * together, since the start or since he last reset it. A reset is a mark: the workers' counters go
+ * on, for what else reads them. Reads what workers write; all else is the control thread's.
  */
 #ifndef POPD_OBSERVE_ERRORS_H
 #define POPD_OBSERVE_ERRORS_H
@@ -26,7 +26,8 @@ struct errors_view {
 	struct errors_row rows[DROP__COUNT];
 };
 
-/* `workers` is an array of `n`, the caller's, that outlives it; all have the same slots. NULL: no memory. */
+/* `workers` is an array of `n`, the caller's, that outlives it; all have the same slots. NULL: no
+ * memory. */
 struct errors *errors_create(struct counters *const *workers, size_t n) NONNULL;
 void errors_free(struct errors *e); /* NULL is fine */
 

@@ -24,7 +24,7 @@ const char *job_source_name(enum job_source s);
  *   sentence         what it means, of the last one
  *   source           what the bytes are
  *   length, packet   of the last one; its first bytes, in hexadecimal
- */
+ * */
 json_t *errors_json_rows(const struct errors_view *v, uint32_t now, bool all) NONNULL;
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does what is due, and
- * MHD_get_timeout tells whether more is. A request is answered the moment its headers are complete; nothing is ever
- * suspended. Each answer closes its connection: a scraper comes once in many seconds, and a place held in between is a
- * place less for others.
+ * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does
+ * what is due, and MHD_get_timeout tells whether more is. A request is answered the moment its
+ * headers are complete; nothing is ever suspended. Each answer closes its connection: a scraper
+ * comes once in many seconds, and a place held in between is a place less for others.
  *
- * Who is slow: the library's own timeout restarts with every byte, so each connection has a deadline here instead, past
- * which its socket is shut down; the library takes that for the client's doing and cleans up. When all places are taken
- * by connections that ask for nothing, the oldest goes for the newest.
+ * Who is slow: the library's own timeout restarts with every byte, so each connection has a
+ * deadline here instead, past which its socket is shut down; the library takes that for the
+ * client's doing and cleans up. When all places are taken by connections that ask for nothing, the
+ * oldest goes for the newest.
  */
 #include "popd/observe/metrics.h"
 
@@ -303,8 +304,8 @@ static enum MHD_Result answer_page(struct metrics *m, struct MHD_Connection *c, 
 	return answer_tunnels(m, c);
 }
 
-/* The library calls when the headers are there, then for each piece of a body. Who sends one has come to the wrong
- * place. */
+/* The library calls when the headers are there, then for each piece of a body. Who sends one has
+ * come to the wrong place. */
 static enum MHD_Result request_came(void *ctx, struct MHD_Connection *c, const char *path,
 				    const char *method, const char *version, const char *data,
 				    size_t *data_size, void **request_ctx)
@@ -346,8 +347,8 @@ static void library_complained(void *ctx, const char *fmt, va_list ap)
 	log_limited(&m->complaints, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Full, the library stops listening, and looks whether it may go on only at the beginning of a run: so one more is due
- * when a place became free. */
+/* Full, the library stops listening, and looks whether it may go on only at the beginning of a run:
+ * so one more is due when a place became free. */
 static void run(struct metrics *m)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;

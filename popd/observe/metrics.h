@@ -1,8 +1,9 @@
 /*
- * The metrics' HTTP server: GET /metrics on the control thread's loop (libmicrohttpd, named in metrics.c only). Nothing
- * of it waits, and its limits hold for everybody: connections, header bytes, a time for each request and each answer, so
- * that no scraper delays popd. The PoP's page is made at most once a second, however many ask. With ?tunnels=1 the
- * tunnels' series follow, piece by piece, to two readers at a time.
+ * The metrics' HTTP server: GET /metrics on the control thread's loop (libmicrohttpd, named in
+ * metrics.c only). Nothing of it waits, and its limits hold for everybody: connections, header
+ * bytes, a time for each request and each answer, so that no scraper delays popd. The PoP's page is
+ * made at most once a second, however many ask. With ?tunnels=1 the tunnels' series follow, piece
+ * by piece, to two readers at a time.
  */
 #ifndef POPD_OBSERVE_METRICS_H
 #define POPD_OBSERVE_METRICS_H

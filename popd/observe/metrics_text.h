@@ -1,7 +1,8 @@
 /*
- * The metrics as Prometheus reads them: text format 0.0.4, each family with its HELP and TYPE, from plain values. What
- * is counted has its name and sentence from popd/core/measure.h and popd/core/drop.h: a measure "x" is popd_x_total here,
- * microseconds become seconds. Pure: no clock, no table, no socket.
+ * The metrics as Prometheus reads them: text format 0.0.4, each family with its HELP and TYPE, from
+ * plain values. What is counted has its name and sentence from popd/core/measure.h and
+ * popd/core/drop.h: a measure "x" is popd_x_total here, microseconds become seconds. Pure: no
+ * clock, no table, no socket.
  */
 #ifndef POPD_OBSERVE_METRICS_TEXT_H
 #define POPD_OBSERVE_METRICS_TEXT_H
@@ -18,7 +19,8 @@
 #include "popd/core/view.h"
 #include "popd/port/worker.h"
 
-/* The PoP's single numbers. X(enumerator, name, type, sentence). Times are seconds since 1970, 0: never. */
+/* The PoP's single numbers. X(enumerator, name, type, sentence). Times are seconds since 1970, 0:
+ * never. */
 #define METRICS_SCALAR_LIST(X)                                                              \
 	X(STARTED, "start_time_seconds", GAUGE, "when popd started, in seconds since 1970") \
 	X(ENABLED, "enabled", GAUGE, "1 while the broker has this PoP enabled")             \
@@ -66,8 +68,8 @@ struct metrics_pop {
 	struct view_load loads[TABLE_WORKERS]; /* the first `workers` are told of */
 };
 
-/* Writes the whole page; of what does not fit the cursor is failed. METRICS_TEXT bytes, and METRICS_TEXT_WORKER for each
- * worker, are enough. */
+/* Writes the whole page; of what does not fit the cursor is failed. METRICS_TEXT bytes, and
+ * METRICS_TEXT_WORKER for each worker, are enough. */
 enum { METRICS_TEXT = 48 * 1024, METRICS_TEXT_WORKER = 4096 };
 void metrics_text_pop(struct wr *w, const struct metrics_pop *p) NONNULL;
 
@@ -79,9 +81,9 @@ struct metrics_tunnel {
 	struct view_tunnel sums;
 };
 
-/* Families of a tunnel, 0..METRICS_TUNNEL_FAMILIES-1: that it is up, then its measures. All samples of a family stand
- * together, after its head. A family has `parts` lines at most for a tunnel, each of at most METRICS_LINE bytes; a part
- * may be empty. */
+/* Families of a tunnel, 0..METRICS_TUNNEL_FAMILIES-1: that it is up, then its measures. All samples
+ * of a family stand together, after its head. A family has `parts` lines at most for a tunnel, each
+ * of at most METRICS_LINE bytes; a part may be empty. */
 enum { METRICS_TUNNEL_FAMILIES = 1 + MEASURE__TUNNEL, METRICS_LINE = 256 };
 void metrics_text_tunnel_head(struct wr *w, size_t family) NONNULL;
 size_t metrics_text_tunnel_parts(size_t family);

@@ -1,7 +1,8 @@
 /*
- * The tunnels' metrics, piece by piece: a walk over all families and, for each, all tunnels, that stops when its buffer
- * is full or it has looked at enough, and goes on there. So it costs the same memory for a hundred thousand tunnels as
- * for one, and never long at a time. A tunnel that comes or goes meanwhile may have samples of some families only.
+ * The tunnels' metrics, piece by piece: a walk over all families and, for each, all tunnels, that
+ * stops when its buffer is full or it has looked at enough, and goes on there. So it costs the same
+ * memory for a hundred thousand tunnels as for one, and never long at a time. A tunnel that comes
+ * or goes meanwhile may have samples of some families only.
  */
 #ifndef POPD_OBSERVE_METRICS_WALK_H
 #define POPD_OBSERVE_METRICS_WALK_H
@@ -30,8 +31,8 @@ struct metrics_tunnels {
 	const int64_t *expiry;
 };
 
-/* Fills `buf` with the next whole lines: how many bytes, at least one; 0 when all is told. `size` is at least
- * METRICS_LINE; `now`: wall seconds. */
+/* Fills `buf` with the next whole lines: how many bytes, at least one; 0 when all is told. `size`
+ * is at least METRICS_LINE; `now`: wall seconds. */
 size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
 			 char *buf, size_t size) NONNULL;
 

@@ -76,7 +76,8 @@ static json_t *bound(const struct histogram_view *v, unsigned permille)
 	return us == UINT64_MAX ? json_null() : value_number(us);
 }
 
-/* What half and 99 of a hundred keep to, in microseconds; null: more than a histogram tells apart. */
+/* What half and 99 of a hundred keep to, in microseconds; null: more than a histogram tells apart.
+ */
 static json_t *latencies(const struct control_facts *f)
 {
 	json_t *o = json_object();
@@ -89,7 +90,8 @@ static json_t *latencies(const struct control_facts *f)
 	return o;
 }
 
-/* What did not come by a worker: the kernel's program forwards into a set of counters of its own; null: there is none. */
+/* What did not come by a worker: the kernel's program forwards into a set of counters of its own;
+ * null: there is none. */
 static json_t *fast_path(const struct control_view *v)
 {
 	struct view_pop by_kernel;

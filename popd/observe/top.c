@@ -13,7 +13,8 @@ struct seen {
 	uint32_t id; /* of the tunnel it had; 0: none */
 };
 
-/* The largest so far; the smallest of them is rows[0], and no row is smaller than rows[(i - 1) / 2]. */
+/* The largest so far; the smallest of them is rows[0], and no row is smaller than rows[(i - 1) /
+ * 2]. */
 struct heap {
 	size_t n;
 	struct top_row rows[TOP_MAX];

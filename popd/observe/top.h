@@ -1,7 +1,8 @@
 /*
- * The busiest tunnels: growth of all counters between two looks, as rates, and the TOP_MAX largest by each measure. It
- * remembers what it saw of each tunnel, so it is made when somebody asks and freed when nobody has for a while; looks
- * are bounded, however many ask. Pure but for the counters it reads: time is an argument. Control thread.
+ * The busiest tunnels: growth of all counters between two looks, as rates, and the TOP_MAX largest
+ * by each measure. It remembers what it saw of each tunnel, so it is made when somebody asks and
+ * freed when nobody has for a while; looks are bounded, however many ask. Pure but for the counters
+ * it reads: time is an argument. Control thread.
  */
 #ifndef POPD_OBSERVE_TOP_H
 #define POPD_OBSERVE_TOP_H
@@ -38,8 +39,8 @@ void top_look(struct top *t, struct table *table, struct counters *const *worker
 
 /* Milliseconds between the last two looks; 0: there was one only, so there are no rates yet. */
 int64_t top_window(const struct top *t) NONNULL;
-/* The busiest in that time, the busiest first (both directions together); those that did nothing are left out. How
- * many; they live until the next look. */
+/* The busiest in that time, the busiest first (both directions together); those that did nothing
+ * are left out. How many; they live until the next look. */
 size_t top_rows(const struct top *t, enum top_by by, const struct top_row **rows) NONNULL;
 
 /* Nobody has asked for TOP_KEEP_MS. */

@@ -169,8 +169,9 @@ static void hand_on(struct trace *t, const struct tap_packet *p)
 	free(text);
 }
 
-/* The worker with the oldest packet; NULL: none has any. A packet may come back by another worker than it left by. It is
- * told of only after it had been when it left; so where there was nothing we look again before we believe it. */
+/* The worker with the oldest packet; NULL: none has any. A packet may come back by another worker
+ * than it left by. It is told of only after it had been when it left; so where there was nothing we
+ * look again before we believe it. */
 static struct tap *oldest(struct tap *const *taps, size_t n)
 {
 	struct tap *found = NULL;

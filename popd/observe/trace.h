@@ -1,9 +1,11 @@
 /*
- * Who follows which tunnels' packets, live: takes what the workers tell (tap.h) and hands each packet, as a line of
- * JSON, to all that watch one of its tunnels. A watcher is a client of the control socket, known by its number there. One
- * that does not read loses lines and is told how many, when it reads again; nobody waits for it. Control thread.
+ * Who follows which tunnels' packets, live: takes what the workers tell (tap.h) and hands each
+ * packet, as a line of JSON, to all that watch one of its tunnels. A watcher is a client of the
+ * control socket, known by its number there. One that does not read loses lines and is told how
+ * many, when it reads again; nobody waits for it. Control thread.
  *
- * A tunnel is watched by its number, so one that is deleted and comes back is followed again within a second.
+ * A tunnel is watched by its number, so one that is deleted and comes back is followed again within
+ * a second.
  */
 #ifndef POPD_OBSERVE_TRACE_H
 #define POPD_OBSERVE_TRACE_H
@@ -39,7 +41,8 @@ const struct tap_watch *trace_tap_watch(const struct trace *t) NONNULL;
 void trace_begin(struct trace *t, unsigned watcher, const struct trace_filter *filter) NONNULL;
 void trace_end(struct trace *t, unsigned watcher) NONNULL;
 
-/* Hands on what the `n` workers have told, in the order of time, a bounded number of packets; true: there may be more. */
+/* Hands on what the `n` workers have told, in the order of time, a bounded number of packets; true:
+ * there may be more. */
 bool trace_drain(struct trace *t, struct tap *const *taps, size_t n) NONNULL;
 /* Each second. */
 void trace_tick(struct trace *t) NONNULL;

@@ -5,7 +5,8 @@
 #include "lib/wire/ipv6.h"
 #include "lib/wire/transport.h"
 
-/* The checksum field as it is when only the pseudo-header has been summed (RFC 8200 8.1): not complemented. */
+/* The checksum field as it is when only the pseudo-header has been summed (RFC 8200 8.1): not
+ * complemented. */
 static uint16_t partial(const uint8_t *data, size_t upper, uint8_t next)
 {
 	uint8_t rest[8];

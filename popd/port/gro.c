@@ -9,7 +9,8 @@
 
 enum {
 	LARGEST = 65535, /* payload length is a 16-bit field */
-	FLOWS = 256, /* cells of the map from tunnel to its newest group; a power of two, twice GRO_MAX */
+	/* cells of the map from tunnel to its newest group; a power of two, twice GRO_MAX */
+	FLOWS = 256,
 };
 _Static_assert(FLOWS >= 2 * GRO_MAX, "the map always has a free cell");
 
@@ -29,8 +30,9 @@ static size_t flow_cell(const struct flows *f, const struct tunnel *tunnel)
 	return i;
 }
 
-/* A packet that may begin a group: fills `group` as one of its own. Anything unusual stays GRO_ALONE. Its checksum is
- * looked at only when there is something to merge it with, for that means reading all of it. */
+/* A packet that may begin a group: fills `group` as one of its own. Anything unusual stays
+ * GRO_ALONE. Its checksum is looked at only when there is something to merge it with, for that
+ * means reading all of it. */
 static void classify(const struct out *out, struct gro_offer offer, struct gro_group *group)
 {
 	const uint8_t *p = out->data;
@@ -42,7 +44,8 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 	const uint8_t *transport = p + IPV6_HEADER;
 	if (p[IPV6_AT_NEXT] == IPV6_NEXT_TCP && offer.tcp && upper >= TCP_HEADER) {
 		header = (size_t)(transport[TCP_AT_OFFSET] >> 4) * 4;
-		/* A checksum of ffff is as right as one of 0, but nobody's arithmetic would give it back. */
+		/* A checksum of ffff is as right as one of 0, but nobody's arithmetic would give it
+		 * back. */
 		if (header < TCP_HEADER || header >= upper ||
 		    (transport[TCP_AT_FLAGS] & ~TCP_PSH) != TCP_ACK ||
 		    be16_load(transport + TCP_AT_CHECK) == 0xffff)
@@ -63,7 +66,8 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 	group->closed = is_tcp && (transport[TCP_AT_FLAGS] & TCP_PSH);
 }
 
-/* Equal in everything but what segmentation itself changes. Both are of one kind and header length. */
+/* Equal in everything but what segmentation itself changes. Both are of one kind and header length.
+ */
 static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_group *group)
 {
 	const uint8_t *ta = a + IPV6_HEADER, *tb = b + IPV6_HEADER;
@@ -88,7 +92,8 @@ static bool is_whole(const struct out *out)
 			  out->len - IPV6_HEADER) == 0;
 }
 
-/* Neither a wrong packet nor what comes after it may end in one checksum that covers both and is right. */
+/* Neither a wrong packet nor what comes after it may end in one checksum that covers both and is
+ * right. */
 static bool are_whole(struct gro_group *group, const struct out *first, struct gro_group *more,
 		      const struct out *out)
 {
@@ -161,7 +166,8 @@ void gro_finish(const struct gro_group *group, struct out *const *outs)
 					   TCP_PSH;
 	else
 		be16_store(transport + UDP_AT_LENGTH, (uint16_t)upper);
-	/* csum_upper over no bytes is the complement of the pseudo-header's sum; the kernel wants the sum itself (linux/virtio_net.h) */
+	/* csum_upper over no bytes is the complement of the pseudo-header's sum; the kernel wants
+	 * the sum itself (linux/virtio_net.h) */
 	uint8_t length[4];
 	be32_store(length, (uint32_t)upper);
 	uint64_t sum = csum_add(0, p + IPV6_AT_SOURCE, 32);

@@ -1,8 +1,10 @@
 /*
- * Receive offload of our own: inner packets on their way to the TUN are merged into GSO packets, since the kernel's cost is one traversal a write, whatever
- * the size. What may be merged is what any segmentation gives back bit for bit: consecutive segments of one TCP flow, or datagrams of one UDP flow, of equal
- * size (the last may be shorter), alike in every header bit but the sequence number. Each checksum is verified first: a wrong one is never healed, that packet goes
- * alone and as it is. Packets of one tunnel keep their order, for only its newest group ever grows. Pure.
+ * Receive offload of our own: inner packets on their way to the TUN are merged into GSO packets,
+ * since the kernel's cost is one traversal a write, whatever the size. What may be merged is what
+ * any segmentation gives back bit for bit: consecutive segments of one TCP flow, or datagrams of
+ * one UDP flow, of equal size (the last may be shorter), alike in every header bit but the sequence
+ * number. Each checksum is verified first: a wrong one is never healed, that packet goes alone and
+ * as it is. Packets of one tunnel keep their order, for only its newest group ever grows. Pure.
  */
 #ifndef POPD_PORT_GRO_H
 #define POPD_PORT_GRO_H
@@ -49,8 +51,9 @@ struct gro_offer {
 /* Groups `n` (<= GRO_MAX) inner packets. What is merged already stays as it is. */
 void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer offer) NONNULL;
 
-/* Makes the first member's headers those of the whole group: lengths, PSH, and the checksum of the pseudo-header alone, which the kernel completes.
- * For groups of two or more, right before they are written. */
+/* Makes the first member's headers those of the whole group: lengths, PSH, and the checksum of the
+ * pseudo-header alone, which the kernel completes. For groups of two or more, right before they are
+ * written. */
 void gro_finish(const struct gro_group *group, struct out *const *outs) NONNULL;
 
 #endif

@@ -11,7 +11,8 @@
 #include "lib/wire/icmp4.h"
 #include "lib/wire/ipv4.h"
 
-/* Errors are few; a flood of made-up ones shall be lost in the kernel, which is the cheapest place. */
+/* Errors are few; a flood of made-up ones shall be lost in the kernel, which is the cheapest place.
+ */
 enum { RECEIVE_BUFFER = 128 << 10 };
 
 struct icmp4_port {
@@ -21,7 +22,8 @@ struct icmp4_port {
 	struct iovec iov[PIPELINE_BATCH];
 };
 
-/* A job from a message; what is no IPv4 packet or was cut is as good as empty, and is counted so. */
+/* A job from a message; what is no IPv4 packet or was cut is as good as empty, and is counted so.
+ */
 static void take(const struct mmsghdr *m, uint8_t *packet, struct job *job)
 {
 	struct ipv4_view outer = { .len = 0 };

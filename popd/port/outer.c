@@ -14,8 +14,8 @@ static void set_buffers(int fd)
 {
 	int size = OUTER_BUFFER;
 
-	/* The forced forms pass the system-wide limit; without CAP_NET_ADMIN the limit is what we get, which is a
-	 * matter of speed only. */
+	/* The forced forms pass the system-wide limit; without CAP_NET_ADMIN the limit is what we
+	 * get, which is a matter of speed only. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
@@ -61,7 +61,8 @@ static size_t put_ancillary(uint8_t *control, size_t used, int level, int type, 
 	return used + CMSG_SPACE(len);
 }
 
-/* Message `k` is packets first[k] .. first[k] + count - 1, all of the first one's size but the last, which may be shorter. */
+/* Message `k` is packets first[k] .. first[k] + count - 1, all of the first one's size but the
+ * last, which may be shorter. */
 static void fill(struct outer_batch *b, size_t k, struct out *const *outs, size_t count)
 {
 	struct msghdr *m = &b->messages[k].msg_hdr;
@@ -122,8 +123,9 @@ static void refused(struct pipeline *pipeline, const struct out *out, int error,
 		pipeline_refused(pipeline, out, error, now);
 }
 
-/* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device under it cannot sum the segments; it will
- * say so every time. Anything else is about this message (larger than that route's MTU, say). */
+/* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device
+ * under it cannot sum the segments; it will say so every time. Anything else is about this message
+ * (larger than that route's MTU, say). */
 static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first,
 			size_t end, struct pipeline *pipeline, uint32_t now)
 {

@@ -1,10 +1,12 @@
 /*
- * Two sockets to send by, since DF is a property of the socket: one sets it, one never does (RFC 4213 3.2). The one
- * without DF receives as well, when this worker is a receiver; a socket that only sends is connected to where
- * nothing comes from (receive_nothing), since every raw socket that matches costs a copy of each packet.
+ * Two sockets to send by, since DF is a property of the socket: one sets it, one never does (RFC
+ * 4213 3.2). The one without DF receives as well, when this worker is a receiver; a socket that
+ * only sends is connected to where nothing comes from (receive_nothing), since every raw socket
+ * that matches costs a copy of each packet.
  *
- * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one job in place or,
- * when it is a merged one that does not just pass through, as many segments as it has, over as many calls of receive as that takes (`backlog`).
+ * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one
+ * job in place or, when it is a merged one that does not just pass through, as many segments as it
+ * has, over as many calls of receive as that takes (`backlog`).
  */
 #include "popd/port/raw41.h"
 
@@ -36,8 +38,8 @@ struct raw41_port {
 	struct outer_batch out;
 };
 
-/* Where message i lies: its IPv4 header before the place where a job's data begins, as long as that header has no
- * options. */
+/* Where message i lies: its IPv4 header before the place where a job's data begins, as long as that
+ * header has no options. */
 static uint8_t *message_at(const struct raw41_port *r, size_t i)
 {
 	return buffers_at(r->large, i) - IPV4_HEADER;
@@ -70,7 +72,8 @@ static struct gso may_stay_whole(const struct raw41_port *r, const uint8_t *inne
 	return coalesced_gso(&r->cut);
 }
 
-/* Turns what is left of message `next` into one job, using segment buffer `slot`; false: nothing was left of it. */
+/* Turns what is left of message `next` into one job, using segment buffer `slot`; false: nothing
+ * was left of it. */
 static bool take(struct raw41_port *r, struct job *job, size_t slot)
 {
 	struct ipv4_view outer;
@@ -120,7 +123,8 @@ static void raw41_send(struct port *port, struct out *const *outs, size_t n, uin
 {
 	struct raw41_port *r = container_of(port, struct raw41_port, port);
 
-	/* Runs of the same DF go together: a tunnel's own packets keep their order, since its MTU decides about DF. */
+	/* Runs of the same DF go together: a tunnel's own packets keep their order, since its MTU
+	 * decides about DF. */
 	for (size_t i = 0; i < n;) {
 		size_t run = 1;
 		while (i + run < n && outs[i + run]->dont_fragment == outs[i]->dont_fragment)
@@ -148,14 +152,16 @@ static const struct port_ops raw41_ops = {
 	.name = "raw41", .receive = raw41_receive, .send = raw41_send, .free = raw41_free
 };
 
-/* A connected raw socket is given the packets of its peer only, and we are nobody's peer at our own address. A filter that
- * drops all would still cost a copy of every packet. Sending goes by each packet's own address as before. */
+/* A connected raw socket is given the packets of its peer only, and we are nobody's peer at our own
+ * address. A filter that drops all would still cost a copy of every packet. Sending goes by each
+ * packet's own address as before. */
 static int receive_nothing(int fd, const struct sockaddr_in *own)
 {
 	return connect(fd, (const struct sockaddr *)own, sizeof(*own));
 }
 
-/* What comes in between socket() and connect() waits in a socket that nobody reads, and harms nobody. */
+/* What comes in between socket() and connect() waits in a socket that nobody reads, and harms
+ * nobody. */
 static int open_socket(struct ip4 at, int pmtu, bool receives)
 {
 	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(at.v) };

@@ -1,6 +1,6 @@
 /*
- * A bounded queue of fixed-size items between two threads: one pushes, one pops, nobody waits and nobody locks. Full
- * means the item is not taken.
+ * A bounded queue of fixed-size items between two threads: one pushes, one pops, nobody waits and
+ * nobody locks. Full means the item is not taken.
  */
 #ifndef POPD_PORT_RING_H
 #define POPD_PORT_RING_H

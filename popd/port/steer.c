@@ -14,7 +14,8 @@
 #include "lib/err.h"
 #include "lib/wire/ipv6.h"
 
-/* Knuth's multiplicative hash, 2^32 over the golden ratio; the upper half of its product is well mixed. */
+/* Knuth's multiplicative hash, 2^32 over the golden ratio; the upper half of its product is well
+ * mixed. */
 enum { MIX = (int32_t)0x9e3779b1, UPPER_HALF = 16 };
 
 enum { IPV4_AT_SOURCE = 12, STALE_MAX = 65536 };
@@ -22,8 +23,8 @@ enum { IPV4_AT_SOURCE = 12, STALE_MAX = 65536 };
 #define INSN(c, d, s, o, i) \
 	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })
 
-/* A program's fd, or -1. The kernel divides what it returns by the number of queues. A packet too short to have a
- * destination ends the program with 0. */
+/* A program's fd, or -1. The kernel divides what it returns by the number of queues. A packet too
+ * short to have a destination ends the program with 0. */
 static int load_program(void)
 {
 	const struct bpf_insn program[] = {
@@ -69,7 +70,8 @@ void steer_tun_off(int tun_fd)
 	(void)ioctl(tun_fd, TUNSETSTEERINGEBPF, &none);
 }
 
-/* A raw socket receives from the moment it is made: what came before the filter may be another worker's. */
+/* A raw socket receives from the moment it is made: what came before the filter may be another
+ * worker's. */
 static void throw_away(int fd)
 {
 	char byte;

@@ -90,8 +90,8 @@ static uint32_t id_of(const struct tunnel *t)
 	return c ? c->id : 0;
 }
 
-/* What goes back by the way the packet came is popd's own: nothing is forwarded into the tunnel, or to the uplink, that
- * it came from (DROP_SAME_TUNNEL, DROP_INNER_MARTIAN_DEST). */
+/* What goes back by the way the packet came is popd's own: nothing is forwarded into the tunnel, or
+ * to the uplink, that it came from (DROP_SAME_TUNNEL, DROP_INNER_MARTIAN_DEST). */
 static bool is_answer(const struct job *job, const struct out *out)
 {
 	if (job->source == JOB_PROBE)

@@ -1,10 +1,11 @@
 /*
- * Where a worker lets others look at its packets: while anybody watches, it keeps each batch as it came in, and tells
- * afterwards what became of the packets of the watched tunnels. While nobody does, a batch costs one relaxed load. What
- * is told travels in a ring to the control thread (trace.h); without room there it is lost, and that is counted.
+ * Where a worker lets others look at its packets: while anybody watches, it keeps each batch as it
+ * came in, and tells afterwards what became of the packets of the watched tunnels. While nobody
+ * does, a batch costs one relaxed load. What is told travels in a ring to the control thread
+ * (trace.h); without room there it is lost, and that is counted.
  *
- * No key material is told: packets that leave are signed by then, and of what came in a key in place of a signature is
- * blanked as in drop_record.h.
+ * No key material is told: packets that leave are signed by then, and of what came in a key in
+ * place of a signature is blanked as in drop_record.h.
  */
 #ifndef POPD_PORT_TAP_H
 #define POPD_PORT_TAP_H
@@ -46,8 +47,8 @@ struct tap_packet {
 	uint8_t tos;    /* outer, as received */
 	struct endpoint4 from;
 	uint32_t len;
-	uint32_t
-		tunnel; /* T-id of whose packet it is, as far as known; 0: nobody's, or it is from the uplink */
+	/* T-id of whose packet it is, as far as known; 0: nobody's, or it is from the uplink */
+	uint32_t tunnel;
 	uint32_t charged; /* T-id of whose the drop is */
 	struct tap_out out[2];
 	uint8_t data[TAP_SNAP]; /* as received, len bytes as far as they fit */

@@ -1,10 +1,13 @@
 /*
- * Reading: each packet goes with its vnet header into a buffer large enough for any, in one piece, since taking a read apart costs the kernel more than the
- * room costs us. A GSO packet is cut into the small buffers of as many jobs as it gives, over as many calls of receive as that takes (`backlog`).
+ * Reading: each packet goes with its vnet header into a buffer large enough for any, in one piece,
+ * since taking a read apart costs the kernel more than the room costs us. A GSO packet is cut into
+ * the small buffers of as many jobs as it gives, over as many calls of receive as that takes
+ * (`backlog`).
  *
- * Writing: the vnet header goes into the packet's own headroom, so that a packet alone is one piece. A merged one is that piece and the payloads of the
- * others. When the kernel refuses a merged one, its members are put back as they were and written one by one; a kernel that refuses the kind as such
- * (EINVAL, EIO: some releases did) is not asked again.
+ * Writing: the vnet header goes into the packet's own headroom, so that a packet alone is one
+ * piece. A merged one is that piece and the payloads of the others. When the kernel refuses a
+ * merged one, its members are put back as they were and written one by one; a kernel that refuses
+ * the kind as such (EINVAL, EIO: some releases did) is not asked again.
  */
 #include "popd/port/tun.h"
 
@@ -55,7 +58,8 @@ struct tun_port {
 
 /* ---- reading ---- */
 
-/* The kernel left the checksum for us: the field holds the pseudo-header's sum (linux/virtio_net.h). false: the header is nonsense. */
+/* The kernel left the checksum for us: the field holds the pseudo-header's sum
+ * (linux/virtio_net.h). false: the header is nonsense. */
 static bool complete_checksum(const struct virtio_net_hdr *h, uint8_t *data, size_t len)
 {
 	size_t at = (size_t)h->csum_start + h->csum_offset;
@@ -96,7 +100,8 @@ static size_t cut(struct tun_port *t, struct job *jobs, size_t n, size_t max)
 	return n;
 }
 
-/* One packet or GSO packet: -1 for nothing there, else the number of bytes without vnet header, *h filled. */
+/* One packet or GSO packet: -1 for nothing there, else the number of bytes without vnet header, *h
+ * filled. */
 static ssize_t read_one(struct tun_port *t, uint8_t *data, struct virtio_net_hdr *h)
 {
 	size_t before = t->vnet ? VNET : 0;
@@ -321,7 +326,8 @@ static void offer_to_kernel(struct tun_port *t)
 	if (!t->vnet) {
 		(void)ioctl(
 			t->port.fd, TUNSETOFFLOAD,
-			0); /* the device is persistent: it may have had them from an earlier popd */
+			/* the device is persistent: it may have had them from an earlier popd */
+			0);
 		return;
 	}
 	if (ioctl(t->port.fd, TUNSETVNETHDRSZ, &size) == 0) {

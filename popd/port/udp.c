@@ -1,7 +1,8 @@
 /*
- * Receiving: one recvmmsg fills up to PIPELINE_BATCH messages; then each becomes one job in place or, when the kernel merged datagrams of one client in it
- * (all of one size, but for the last), as many jobs as it has datagrams, copied apart since each needs room of its own around it; over as many calls of receive as
- * that takes (`backlog`).
+ * Receiving: one recvmmsg fills up to PIPELINE_BATCH messages; then each becomes one job in place
+ * or, when the kernel merged datagrams of one client in it (all of one size, but for the last), as
+ * many jobs as it has datagrams, copied apart since each needs room of its own around it; over as
+ * many calls of receive as that takes (`backlog`).
  */
 #include "popd/port/udp.h"
 
@@ -57,7 +58,8 @@ static struct ancillary read_ancillary(struct msghdr *m)
 	return a;
 }
 
-/* Looks at message `next`. One longer than any valid one was cut, by the kernel or in take; as an empty one it is counted as what it is: no tunnel packet. */
+/* Looks at message `next`. One longer than any valid one was cut, by the kernel or in take; as an
+ * empty one it is counted as what it is: no tunnel packet. */
 static void begin_message(struct udp_port *u)
 {
 	struct msghdr *m = &u->messages[u->next].msg_hdr;
@@ -119,7 +121,8 @@ static size_t udp_receive(struct port *port, struct job *jobs, size_t max)
 	for (; n < max && u->next < u->count; n++) {
 		if (u->at == 0)
 			begin_message(u);
-		/* What came as one run goes on as one: it is not begun in this batch only to be ended in the next. */
+		/* What came as one run goes on as one: it is not begun in this batch only to be
+		 * ended in the next. */
 		if (u->at == 0 && datagrams(u) > max - n && datagrams(u) <= max)
 			break;
 		take(u, &jobs[n], n);
@@ -156,8 +159,8 @@ static int open_socket(struct endpoint4 at)
 				    .sin_port = htons(at.port),
 				    .sin_addr.s_addr = htonl(at.addr.v) };
 	int on = 1;
-	/* OMIT: one client's small or forged path MTU must not refuse packets of any size to anyone; too large ones
-	 * are fragmented. */
+	/* OMIT: one client's small or forged path MTU must not refuse packets of any size to
+	 * anyone; too large ones are fragmented. */
 	int fd = outer_socket(SOCK_DGRAM, 0, IP_PMTUDISC_OMIT);
 
 	if (fd < 0)

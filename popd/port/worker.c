@@ -1,10 +1,11 @@
 /*
- * The loop: a port becomes readable, a batch is received, run through the pipeline, and what comes out is sent by
- * kind in the order of the jobs, so that a tunnel's packets keep theirs. A port gets at most WORKER_BUDGET batches a
- * wake-up; then the others have their turn (the loop tells us again of what is still readable).
+ * The loop: a port becomes readable, a batch is received, run through the pipeline, and what comes
+ * out is sent by kind in the order of the jobs, so that a tunnel's packets keep theirs. A port gets
+ * at most WORKER_BUDGET batches a wake-up; then the others have their turn (the loop tells us again
+ * of what is still readable).
  *
- * The control thread touches of a worker only the rings, the async watcher, the atomic words, and its counters
- * (reading).
+ * The control thread touches of a worker only the rings, the async watcher, the atomic words, and
+ * its counters (reading).
  */
 #include "popd/port/worker.h"
 
@@ -48,7 +49,8 @@ struct watched_port {
 	struct worker *worker;
 };
 
-/* An ICMP error's packet, kept until its tunnel has been found, or others have come in its place. */
+/* An ICMP error's packet, kept until its tunnel has been found, or others have come in its place.
+ */
 struct quoted {
 	uint32_t ticket, len;
 	uint8_t head[DROP_HEAD];
@@ -168,8 +170,8 @@ static void run(struct worker *w, size_t n)
 		w->wake(w->wake_ctx);
 }
 
-/* The device was deleted under us: an operator's doing. The control thread ends popd, and whoever started it starts
- * it anew. */
+/* The device was deleted under us: an operator's doing. The control thread ends popd, and whoever
+ * started it starts it anew. */
 static void fail(struct worker *w)
 {
 	atomic_store_explicit(&w->failed, true, memory_order_release);
@@ -218,7 +220,8 @@ static void make_probe(struct worker *w, size_t i, const struct order *order)
 	w->jobs[i].tunnel = order->tunnel;
 }
 
-/* What the control thread wants; probes are few (a tunnel's one a minute), so all that wait go at once. */
+/* What the control thread wants; probes are few (a tunnel's one a minute), so all that wait go at
+ * once. */
 static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int revents)
 {
 	struct worker *w = container_of(async, struct worker, order);
@@ -259,7 +262,8 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* A port's watcher is ready to start once there is a port; one that only sends has nothing to watch. */
+/* A port's watcher is ready to start once there is a port; one that only sends has nothing to
+ * watch. */
 static void watch(struct worker *w, struct watched_port *p)
 {
 	p->worker = w;

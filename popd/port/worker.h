@@ -1,7 +1,8 @@
 /*
- * A forwarding thread: its own loop, TUN queue, UDP sockets, counters and buffers; all it shares is the table, which
- * it reads without locks. The kernel deals packets out among the workers (steer.h); ICMPv4 errors are worker 0's. Orders
- * from the control thread and events for it travel in rings that neither side waits on.
+ * A forwarding thread: its own loop, TUN queue, UDP sockets, counters and buffers; all it shares is
+ * the table, which it reads without locks. The kernel deals packets out among the workers
+ * (steer.h); ICMPv4 errors are worker 0's. Orders from the control thread and events for it travel
+ * in rings that neither side waits on.
  */
 #ifndef POPD_PORT_WORKER_H
 #define POPD_PORT_WORKER_H
@@ -29,7 +30,8 @@ struct worker_event {
 	uint64_t old_endpoint, endpoint;
 };
 
-/* What its batches are like: how many packets, and how long from the look at the clock to the last one's being sent. */
+/* What its batches are like: how many packets, and how long from the look at the clock to the last
+ * one's being sent. */
 struct worker_load {
 	struct histogram packets, us;
 };
@@ -54,7 +56,8 @@ struct worker_conf {
 	struct limiter *limiter; /* all workers', of ICMPv6 errors */
 	uint32_t expiry;
 	uint8_t probe_key[16];
-	/* Called in the worker's thread after events, or when the TUN has vanished: must be quick and safe there. */
+	/* Called in the worker's thread after events, or when the TUN has vanished: must be quick
+	 * and safe there. */
 	void (*wake)(void *ctx);
 	void *wake_ctx;
 };
@@ -73,10 +76,11 @@ void worker_free(struct worker *w); /* stopped; NULL is fine */
 bool worker_probe(struct worker *w, struct tunnel *t, uint16_t sequence) NONNULL;
 /* false: behind; try again. */
 bool worker_set_expiry(struct worker *w, uint32_t expiry) NONNULL MUSTCHECK;
-/* The next ICMP error that shows only an endpoint, at most WORKER_ICMP_ERRORS since the last that were taken; false: none
- * waiting. */
+/* The next ICMP error that shows only an endpoint, at most WORKER_ICMP_ERRORS since the last that
+ * were taken; false: none waiting. */
 bool worker_next_icmp_error(struct worker *w, struct icmp_error *out) NONNULL;
-/* Has the worker settle it with `t`, or (NULL) count that nobody has such an endpoint. false: behind. */
+/* Has the worker settle it with `t`, or (NULL) count that nobody has such an endpoint. false:
+ * behind. */
 bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c)
 	NONNULL_ARGS(1, 3);
 /* The next event; false: none waiting. */
@@ -89,7 +93,8 @@ bool worker_has_failed(const struct worker *w) NONNULL;
 struct tap *worker_tap(struct worker *w) NONNULL;
 struct counters *worker_counters(struct worker *w) NONNULL;
 const struct worker_load *worker_load(const struct worker *w) NONNULL;
-/* All that it receives from but the TUN, whose queue the interface counts for (link.h). Asks the kernel. Gives how many. */
+/* All that it receives from but the TUN, whose queue the interface counts for (link.h). Asks the
+ * kernel. Gives how many. */
 size_t worker_queues(const struct worker *w, struct worker_queue out[static WORKER_QUEUES]) NONNULL;
 
 #endif

@@ -48,8 +48,8 @@ static int by_day(const void *a, const void *b)
 	return x->day < y->day ? -1 : x->day > y->day;
 }
 
-/* `e` is sorted by key. What has the same key becomes one and, with `days`, the two oldest days of a tunnel and reason.
- * Returns how many are left. */
+/* `e` is sorted by key. What has the same key becomes one and, with `days`, the two oldest days of
+ * a tunnel and reason. Returns how many are left. */
 static size_t fold(struct dropbook_entry *e, size_t n, bool days)
 {
 	size_t kept = 0;

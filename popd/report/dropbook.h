@@ -1,7 +1,8 @@
 /*
- * Drops by tunnel, day and reason that wait to be told to the database, beside the sums of popd/report/statbook.h. Bounded
- * in the same spirit: when the book is full, what has the same key becomes one; then the two oldest days of a tunnel and
- * reason become one of the later; at last the oldest half is kept for the PoP as a whole (tunnel 0). Pure.
+ * Drops by tunnel, day and reason that wait to be told to the database, beside the sums of
+ * popd/report/statbook.h. Bounded in the same spirit: when the book is full, what has the same key
+ * becomes one; then the two oldest days of a tunnel and reason become one of the later; at last the
+ * oldest half is kept for the PoP as a whole (tunnel 0). Pure.
  */
 #ifndef POPD_REPORT_DROPBOOK_H
 #define POPD_REPORT_DROPBOOK_H

@@ -1,5 +1,5 @@
-/* Things of one size, in one piece of memory, that come at the end and are taken from the front. Grows as needed; what a
- * crowd needed is given back when it is gone. */
+/* Things of one size, in one piece of memory, that come at the end and are taken from the front.
+ * Grows as needed; what a crowd needed is given back when it is gone. */
 #ifndef POPD_REPORT_FIFO_H
 #define POPD_REPORT_FIFO_H
 

@@ -88,8 +88,8 @@ static void report_due(struct ev_loop *loop, struct ev_timer *timer, int revents
 
 static void send_batch(struct pgreport *r);
 
-/* The database will never take this one; keeping it would hold up all that follow. A door that is not there yet (the
- * schema is older than this program) is worth waiting for. */
+/* The database will never take this one; keeping it would hold up all that follow. A door that is
+ * not there yet (the schema is older than this program) is worth waiting for. */
 static bool is_hopeless(const struct pg_answer *answer)
 {
 	static const char undefined_function[] = "42883";

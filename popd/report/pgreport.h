@@ -1,7 +1,7 @@
 /*
- * What popd tells the database of itself: that it lives (every report_interval), and what its tunnels did (in
- * batches, each sent until acknowledged). The answer to a report tells whether the PoP is enabled and how far the
- * feed has got.
+ * What popd tells the database of itself: that it lives (every report_interval), and what its
+ * tunnels did (in batches, each sent until acknowledged). The answer to a report tells whether the
+ * PoP is enabled and how far the feed has got.
  */
 #ifndef POPD_REPORT_PGREPORT_H
 #define POPD_REPORT_PGREPORT_H
@@ -41,7 +41,8 @@ void pgreport_free(struct pgreport *r); /* the pool must be freed first; NULL is
 void pgreport_set_intervals(struct pgreport *r, double interval, double statistics_interval)
 	NONNULL;
 
-/* Sends what is waiting, for the last time: calls `done` when all is acknowledged or the database gives no answer. */
+/* Sends what is waiting, for the last time: calls `done` when all is acknowledged or the database
+ * gives no answer. */
 void pgreport_finish(struct pgreport *r, void (*done)(void *ctx)) NONNULL;
 
 /* Wall second of the last report that was answered; 0: none yet. */

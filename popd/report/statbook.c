@@ -1,6 +1,7 @@
 /*
- * Entries stand in the order they were begun. A hint is the number of an entry, counted from the first ever; it is
- * trusted only when the one there now is the wanted one, so nothing has to be kept in step.
+ * Entries stand in the order they were begun. A hint is the number of an entry, counted from the
+ * first ever; it is trusted only when the one there now is the wanted one, so nothing has to be
+ * kept in step.
  */
 #include "popd/report/statbook.h"
 
@@ -8,8 +9,8 @@
 
 #include "popd/report/fifo.h"
 
-/* With fewer free places than one in so many, the book is as good as full; and a merge of days that frees less than one
- * in so many is not worth its time. */
+/* With fewer free places than one in so many, the book is as good as full; and a merge of days that
+ * frees less than one in so many is not worth its time. */
 enum { SLACK = 16, WORTH = 1024 };
 
 struct statbook {
@@ -77,7 +78,8 @@ static int by_tunnel(const void *a, const void *b)
 	return by_age(a, b);
 }
 
-/* May `next` be added to `last`, of the same tunnel? `first`: `last` is the tunnel's oldest day and no two in one. */
+/* May `next` be added to `last`, of the same tunnel? `first`: `last` is the tunnel's oldest day and
+ * no two in one. */
 typedef bool may_join(const struct statbook_entry *last, const struct statbook_entry *next,
 		      bool first, const struct statbook_entry *now);
 
@@ -129,7 +131,8 @@ static size_t fold(struct statbook_entry *e, size_t n, may_join *joins,
 	return kept;
 }
 
-/* The older half is the PoP's from now on, by the day. For a book full of tunnels that are long gone. */
+/* The older half is the PoP's from now on, by the day. For a book full of tunnels that are long
+ * gone. */
 static size_t forget_tunnels(struct statbook_entry *e, size_t n)
 {
 	size_t half = n / 2;

@@ -1,8 +1,9 @@
 /*
- * What waits to be told to the database, summed up by tunnel and quarter of an hour (UTC). While the database is away
- * the book grows to its bound and then gives up detail, the oldest first and never a sum: quarters of days gone by
- * become one entry of their day, then those of today before this one; then a tunnel's two oldest days become one of the
- * later; at last the oldest days of all tunnels are kept for the PoP as a whole (tunnel 0). Pure.
+ * What waits to be told to the database, summed up by tunnel and quarter of an hour (UTC). While
+ * the database is away the book grows to its bound and then gives up detail, the oldest first and
+ * never a sum: quarters of days gone by become one entry of their day, then those of today before
+ * this one; then a tunnel's two oldest days become one of the later; at last the oldest days of all
+ * tunnels are kept for the PoP as a whole (tunnel 0). Pure.
  */
 #ifndef POPD_REPORT_STATBOOK_H
 #define POPD_REPORT_STATBOOK_H
@@ -29,8 +30,8 @@ struct statbook;
 struct statbook *statbook_create(size_t limit);
 void statbook_free(struct statbook *b); /* NULL is fine */
 
-/* The entry to add to now. `*hint` is the caller's, one a tunnel, 0 at first: it makes finding the same entry again
- * quick. Valid until the next call. NULL: no memory. */
+/* The entry to add to now. `*hint` is the caller's, one a tunnel, 0 at first: it makes finding the
+ * same entry again quick. Valid until the next call. NULL: no memory. */
 struct statbook_entry *statbook_entry(struct statbook *b, uint32_t *hint, uint32_t tunnel,
 				      int32_t day, int32_t quarter) NONNULL;
 

@@ -1,6 +1,7 @@
 /*
- * What a slot's counters were at the last look is kept in two places: sums, which change with every packet, and drops by
- * reason, which most tunnels never have. Both are mapped and touched only when used.
+ * What a slot's counters were at the last look is kept in two places: sums, which change with every
+ * packet, and drops by reason, which most tunnels never have. Both are mapped and touched only when
+ * used.
  */
 #include "popd/report/stats.h"
 
@@ -108,8 +109,8 @@ static uint64_t grown(uint64_t now, uint64_t then)
 	return now >= then ? now - then : now;
 }
 
-/* Probes go out once a minute and looks are more frequent, so as a rule one answer came at most, whose time is known
- * exactly; else their mean is. */
+/* Probes go out once a minute and looks are more frequent, so as a rule one answer came at most,
+ * whose time is known exactly; else their mean is. */
 static void add_growth(struct statbook_entry *e, const struct seen *now, const struct seen *then)
 {
 	uint64_t growth[MEASURE__TUNNEL] = {
@@ -169,8 +170,8 @@ static bool collect_tunnel(struct stats *s, uint32_t slot, uint32_t tunnel,
 	return true;
 }
 
-/* What the PoP has dropped beyond what its tunnels were charged with. `pop` was looked at before them, so nothing is
- * told twice; what a tunnel had not told when it went is here too. */
+/* What the PoP has dropped beyond what its tunnels were charged with. `pop` was looked at before
+ * them, so nothing is told twice; what a tunnel had not told when it went is here too. */
 static void collect_rest(struct stats *s, const struct view_pop *pop, struct instant at)
 {
 	struct statbook_entry *e = NULL;

@@ -1,4 +1,5 @@
-/* Statistics as the doors of the database read them: a batch column by column, as PostgreSQL array texts. */
+/* Statistics as the doors of the database read them: a batch column by column, as PostgreSQL array
+ * texts. */
 #ifndef POPD_REPORT_STATS_TEXT_H
 #define POPD_REPORT_STATS_TEXT_H
 

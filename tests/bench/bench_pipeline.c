@@ -1,11 +1,13 @@
 /*
- * What the pure data path costs: nanoseconds a packet inside pipeline_run, by source and size, full batches, one
- * thread, packets in warm buffers, tunnels taken at random out of as many as the argument says.
+ * What the pure data path costs: nanoseconds a packet inside pipeline_run, by source and size, full
+ * batches, one thread, packets in warm buffers, tunnels taken at random out of as many as the
+ * argument says.
  *
  *   cc -O2 -g -D_GNU_SOURCE -I. -o build/bench_pipeline tests/bench/bench_pipeline.c build/popd.a build/lib.a -lcrypto
  *   build/bench_pipeline [TUNNELS]
  *
- * Every row checks that its packets had the fate it is named for. The figure is the median of ROUNDS.
+ * Every row checks that its packets had the fate it is named for. The figure is the median of
+ * ROUNDS.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Looks at what came out: that every packet of a set is there once, in its flow's order, and right in every byte that
- * matters. Used for a round outside the measurement. */
+/* Looks at what came out: that every packet of a set is there once, in its flow's order, and right
+ * in every byte that matters. Used for a round outside the measurement. */
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H
 
@@ -17,8 +17,8 @@ struct check {
 };
 
 void check_begin(struct check *c, const struct packet_set *s);
-/* One frame from a packet socket with a virtio header, of one packet or of merged ones. Frames of anything else (popd's
- * own probes, neighbour discovery) are passed over. */
+/* One frame from a packet socket with a virtio header, of one packet or of merged ones. Frames of
+ * anything else (popd's own probes, neighbour discovery) are passed over. */
 void check_frame(struct check *c, const struct virtio_net_hdr *vnet, const uint8_t *frame,
 		 size_t len);
 void check_end(struct check *c);

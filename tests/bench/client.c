@@ -1,7 +1,8 @@
 /*
- * The other end of one AYIYA tunnel, for real TCP through popd: fast enough to leave the time to popd, and made from
- * the protocol documents alone. Large packets on both sides (the TUN's and UDP's segmentation offloads), and as a client
- * that trusts its PoP it does not verify what comes: it is popd that is measured.
+ * The other end of one AYIYA tunnel, for real TCP through popd: fast enough to leave the time to
+ * popd, and made from the protocol documents alone. Large packets on both sides (the TUN's and
+ * UDP's segmentation offloads), and as a client that trusts its PoP it does not verify what comes:
+ * it is popd that is measured.
  *
  *   client TUNNEL TUN SOURCE-IPV4
  *

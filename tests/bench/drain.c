@@ -1,10 +1,11 @@
 /*
- * One row of the bench: rounds (lane.h) of popd and of the reference in turns, with the same packets, as many as fit
- * into the time. Since both meet the same moods of the machine, their ratio means something where their times alone do
- * not. Before the first comes a round that proves that popd delivers every packet once, in order, and right, and
- * some that are not measured.
+ * One row of the bench: rounds (lane.h) of popd and of the reference in turns, with the same
+ * packets, as many as fit into the time. Since both meet the same moods of the machine, their ratio
+ * means something where their times alone do not. Before the first comes a round that proves that
+ * popd delivers every packet once, in order, and right, and some that are not measured.
  *
- * The answer on standard output is JSON. Every option has a value, and all must be given: bench.py is the only caller.
+ * The answer on standard output is JSON. Every option has a value, and all must be given: bench.py
+ * is the only caller.
  */
 #include <stddef.h>
 #include <stdio.h>

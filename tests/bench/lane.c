@@ -31,7 +31,8 @@ static void run_on(int cpu)
 		die_errno("the processor cannot be chosen");
 }
 
-/* Not so short that looking on would disturb a worker on the same processor; only the clock's time is the coarser. */
+/* Not so short that looking on would disturb a worker on the same processor; only the clock's time
+ * is the coarser. */
 static void wait_a_little(void)
 {
 	static const struct timespec pause = { .tv_nsec = 500000 };

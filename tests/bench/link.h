@@ -1,5 +1,5 @@
-/* One end of a veth pair, in a network namespace of the bench: frames are sent and seen there by a packet socket, and
- * counted by the device itself. */
+/* One end of a veth pair, in a network namespace of the bench: frames are sent and seen there by a
+ * packet socket, and counted by the device itself. */
 #ifndef BENCH_LINK_H
 #define BENCH_LINK_H
 
@@ -28,7 +28,8 @@ struct link_count {
 };
 struct link_count link_received(const struct link *l);
 
-/* A socket that sees what arrives from now on; costs whoever delivers, so only where nothing is measured. */
+/* A socket that sees what arrives from now on; costs whoever delivers, so only where nothing is
+ * measured. */
 int link_watch(const struct link *l);
 /* The next frame that has arrived, at most LINK_FRAME_MAX bytes; 0: none is waiting. */
 size_t link_next(int watch, struct virtio_net_hdr *vnet, uint8_t *frame);

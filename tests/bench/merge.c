@@ -6,7 +6,8 @@
 
 enum { IPV6 = 40, TCP = 20, PROTO_TCP = 6, TCP_ACK = 0x10, TCP_PSH = 0x08 };
 
-/* Bytes of headers when the packet is a TCP segment with payload that may be merged; 0: it is not. */
+/* Bytes of headers when the packet is a TCP segment with payload that may be merged; 0: it is not.
+ */
 static size_t mergeable_header(const uint8_t *p, size_t len)
 {
 	if (len < IPV6 + TCP || p[0] >> 4 != 6 || p[6] != PROTO_TCP || get16(p + 4) + IPV6 != len)
@@ -30,7 +31,8 @@ void merge_begin(struct merge *m, uint8_t *packet, size_t len)
 		m->next_sequence = get32(packet + IPV6 + 4) + (uint32_t)m->payload;
 }
 
-/* Everything alike but lengths, sequence, PSH and checksum; so also the acknowledgement, window and options. */
+/* Everything alike but lengths, sequence, PSH and checksum; so also the acknowledgement, window and
+ * options. */
 static bool same_headers(const struct merge *m, const uint8_t *p)
 {
 	const uint8_t *a = m->first, *tcp_a = a + IPV6, *tcp = p + IPV6;

@@ -39,7 +39,8 @@ void packet_addresses(const struct packet_set *s, uint32_t number, uint8_t sourc
 
 /* ---- one layer each; `out` is where it begins ---- */
 
-/* An inner segment of `count` packets; more than one: a GSO packet, whose checksum is the pseudo-header's only. */
+/* An inner segment of `count` packets; more than one: a GSO packet, whose checksum is the
+ * pseudo-header's only. */
 static void put_inner(const struct packet_set *s, uint8_t *out, uint32_t number, uint32_t count)
 {
 	uint32_t payload = packet_payload(&s->plan), len = 20 + count * payload;
@@ -133,7 +134,8 @@ static void set_offload(struct packet_frame *f, uint32_t start, uint32_t offset,
 	f->vnet.hdr_len = (uint16_t)(f->len - f->count * size);
 }
 
-/* The UDP checksum is left to offload, as a device has checked it before the kernel sees the packet. */
+/* The UDP checksum is left to offload, as a device has checked it before the kernel sees the
+ * packet. */
 static void make_ayiya(struct packet_set *s, uint32_t number, uint32_t count, uint32_t epoch,
 		       struct digest_ctx *ctx)
 {

@@ -1,7 +1,8 @@
 /*
- * The packets of a row, made once and sent again and again: inner TCP segments over IPv6 with right checksums, bare
- * (for what goes to the clients), or as the clients send them, in signed AYIYA or in protocol 41; each with the frame
- * and the virtio header a packet socket wants. Written from the protocol documents; shares nothing with popd.
+ * The packets of a row, made once and sent again and again: inner TCP segments over IPv6 with right
+ * checksums, bare (for what goes to the clients), or as the clients send them, in signed AYIYA or
+ * in protocol 41; each with the frame and the virtio header a packet socket wants. Written from the
+ * protocol documents; shares nothing with popd.
  */
 #ifndef BENCH_PACKET_H
 #define BENCH_PACKET_H
@@ -40,7 +41,9 @@ struct packet_plan {
 	enum path path;
 	uint32_t inner; /* bytes of the inner packet */
 	uint32_t run;   /* packets of one flow one after the other */
-	bool merged; /* a run is handed to the device as one GSO packet, as a device's receive offload gives it */
+	/* a run is handed to the device as one GSO packet, as a device's receive offload gives
+	 * it */
+	bool merged;
 	bool push; /* the last of a run has PSH, which ends merging by the receiving device */
 	uint32_t tunnels; /* the path's tunnels, of which ... */
 	uint32_t active;  /* ... so many, evenly spread, get packets */
@@ -56,8 +59,8 @@ struct packet_frame {
 	uint8_t *data;
 };
 
-/* Packets are numbered from 1 as they are sent: `run` of them for each position, which is a flow's place in the order
- * of sending. */
+/* Packets are numbered from 1 as they are sent: `run` of them for each position, which is a flow's
+ * place in the order of sending. */
 struct packet_set {
 	struct packet_plan plan;
 	uint32_t positions;
@@ -67,8 +70,8 @@ struct packet_set {
 	struct packet_frame *frames;
 };
 
-/* Makes all frames of the plan: one run for each flow, the flows in a random order. `epoch` goes into AYIYA. Ends the
- * program when there is no memory. */
+/* Makes all frames of the plan: one run for each flow, the flows in a random order. `epoch` goes
+ * into AYIYA. Ends the program when there is no memory. */
 void packet_set_make(struct packet_set *s, const struct packet_plan *plan, uint32_t epoch);
 void packet_set_free(struct packet_set *s);
 
@@ -80,8 +83,8 @@ void packet_addresses(const struct packet_set *s, uint32_t number, uint8_t sourc
 
 /* ---- what comes out on the other side ---- */
 
-/* Takes `skbs` arrivals of `bytes` bytes in all, Ethernet headers included, for packets: exact when each arrival is
- * packets of the plan, single or merged in any way. */
+/* Takes `skbs` arrivals of `bytes` bytes in all, Ethernet headers included, for packets: exact when
+ * each arrival is packets of the plan, single or merged in any way. */
 double packet_count(const struct packet_plan *plan, uint64_t skbs, uint64_t bytes);
 
 #endif

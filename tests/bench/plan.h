@@ -1,10 +1,12 @@
 /*
- * The bench's made-up world, which the snapshot writer, the packet generator and the tunnel client must agree on: who
- * tunnel `i` (0..) is, and the addresses of the three machines. bench.py sets the machines up so.
+ * The bench's made-up world, which the snapshot writer, the packet generator and the tunnel client
+ * must agree on: who tunnel `i` (0..) is, and the addresses of the three machines. bench.py sets
+ * the machines up so.
  *
  *   gen 198.18.0.2 ──g0──p0── 198.18.0.1 pop 2001:db8:fff0::1 ──p1──s0── 2001:db8:fff0::2 sink
  *
- * The clients live behind gen in 198.19.0.0/16, so many of them as are wanted; they are never a kernel's own addresses.
+ * The clients live behind gen in 198.19.0.0/16, so many of them as are wanted; they are never a
+ * kernel's own addresses.
  */
 #ifndef BENCH_PLAN_H
 #define BENCH_PLAN_H
@@ -14,8 +16,8 @@
 #include <string.h>
 
 enum {
-	PLAN_TUNNELS_A_PREFIX =
-		32768, /* /64s of tunnels in each /48; their routed /64s are the upper half */
+	/* /64s of tunnels in each /48; their routed /64s are the upper half */
+	PLAN_TUNNELS_A_PREFIX = 32768,
 	PLAN_FIRST_PREFIX = 0x1000, /* 2001:db8:1000::/48 and on */
 	PLAN_SECRET = 32,
 	PLAN_AYIYA_PORT = 5072,
@@ -26,8 +28,8 @@ enum {
 #define PLAN_POP_NAME "bench01"
 static const uint32_t plan_pop_ipv4 = 0xc6120001; /* 198.18.0.1 */
 
-/* Ethernet addresses of the devices, all 02:00:00:00:00:xx. What is sent to NOBODY is counted by the device it reaches
- * and dropped there at once. */
+/* Ethernet addresses of the devices, all 02:00:00:00:00:xx. What is sent to NOBODY is counted by
+ * the device it reaches and dropped there at once. */
 enum plan_mac { PLAN_MAC_P0 = 1, PLAN_MAC_P1, PLAN_MAC_G0, PLAN_MAC_S0, PLAN_MAC_NOBODY };
 
 static inline void plan_mac(enum plan_mac which, uint8_t out[static 6])

@@ -1,17 +1,20 @@
 /*
- * The yardstick: the plainest forwarder of the same packets that batches its system calls. One thread, one TUN without
- * offloads, one socket; no table, no checks, no counters, one receiver of everything. Its numbers say how fast this
- * machine is just now, so that rows of different runs can be compared as ratios to it.
+ * The yardstick: the plainest forwarder of the same packets that batches its system calls. One
+ * thread, one TUN without offloads, one socket; no table, no checks, no counters, one receiver of
+ * everything. Its numbers say how fast this machine is just now, so that rows of different runs can
+ * be compared as ratios to it.
  *
  *   reference ayiya|proto41 TUN POP-IPV4
  *
- * From the socket to the TUN: what is inside, after hashing the datagram once (AYIYA). From the TUN to the socket: to
- * the client whose number the inner destination shows, so that the kernel has as many clients to tell apart as with
- * popd, after hashing once. "ready" on standard output when it forwards.
+ * From the socket to the TUN: what is inside, after hashing the datagram once (AYIYA). From the TUN
+ * to the socket: to the client whose number the inner destination shows, so that the kernel has as
+ * many clients to tell apart as with popd, after hashing once. "ready" on standard output when it
+ * forwards.
  *
  *   reference floor
  *
- * Tells what the machine asks for the things a packet is made of, in nanoseconds: the best of many short tries.
+ * Tells what the machine asks for the things a packet is made of, in nanoseconds: the best of many
+ * short tries.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>

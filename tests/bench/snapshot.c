@@ -1,11 +1,12 @@
 /*
- * Writes the snapshot file that popd starts from: the one part of the bench that is built from popd's own code, so that
- * the file is what popd itself would have written.
+ * Writes the snapshot file that popd starts from: the one part of the bench that is built from
+ * popd's own code, so that the file is what popd itself would have written.
  *
  *   snapshot FILE AYIYA STATIC ACTIVE
  *
- * The first AYIYA tunnels are of that type, the next STATIC ones protocol 41. ACTIVE of the AYIYA tunnels, evenly
- * spread, have a client that was heard from just now; the others were never heard from.
+ * The first AYIYA tunnels are of that type, the next STATIC ones protocol 41. ACTIVE of the AYIYA
+ * tunnels, evenly spread, have a client that was heard from just now; the others were never heard
+ * from.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,8 @@ static void restore_clients(struct table *t, uint32_t ayiya, uint32_t active)
 	for (uint32_t n = 0; n < active; n++) {
 		uint32_t i = (uint32_t)((uint64_t)n * ayiya / active);
 		struct endpoint4 at = { { plan_client_ipv4(i) }, plan_client_port(i) };
-		/* The epoch is an old one, so that what the generator signs from now on is newer. */
+		/* The epoch is an old one, so that what the generator signs from now on is newer.
+		 */
 		if (table_restore(t, i + 1, endpoint_pack(at, 0), now - 60, now) != 0)
 			die("a client cannot be restored");
 	}

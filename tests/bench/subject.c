@@ -57,7 +57,8 @@ void subject_open(struct subject *s, pid_t pid, const char *threads)
 	signal(SIGTERM, interrupted);
 }
 
-/* The letter behind the command's name, which may hold anything but ends at the last parenthesis. */
+/* The letter behind the command's name, which may hold anything but ends at the last parenthesis.
+ */
 static char state_of(int stat)
 {
 	char text[512];

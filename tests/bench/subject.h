@@ -1,5 +1,5 @@
-/* The program under measurement, seen from outside: held still while its queues are filled, let go, and the processor
- * time of its forwarding threads read in nanoseconds. */
+/* The program under measurement, seen from outside: held still while its queues are filled, let go,
+ * and the processor time of its forwarding threads read in nanoseconds. */
 #ifndef BENCH_SUBJECT_H
 #define BENCH_SUBJECT_H
 
@@ -15,7 +15,8 @@ struct subject {
 	int stat[SUBJECT_THREADS], schedstat[SUBJECT_THREADS]; /* of /proc/<pid>/task/<tid>/ */
 };
 
-/* `threads`: the thread ids, with commas between. From then on the process is let go again however we end. */
+/* `threads`: the thread ids, with commas between. From then on the process is let go again however
+ * we end. */
 void subject_open(struct subject *s, pid_t pid, const char *threads);
 /* Returns when no thread runs any more. */
 void subject_hold(const struct subject *s);

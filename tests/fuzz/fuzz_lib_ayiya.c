@@ -1,5 +1,5 @@
-/* The AYIYA header: no input is read beyond its end, and what decodes as something we could have sent encodes to the
- * same bytes. */
+/* The AYIYA header: no input is read beyond its end, and what decodes as something we could have
+ * sent encodes to the same bytes. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* A configuration file of any bytes: refused with a line, or loaded, and then its dump loads and dumps the same again. */
+/* A configuration file of any bytes: refused with a line, or loaded, and then its dump loads and
+ * dumps the same again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

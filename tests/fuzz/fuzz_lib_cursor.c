@@ -1,7 +1,7 @@
 /*
- * The cursors. The input is a program: how many bytes there are to read and how much room to write, then operations.
- * Beside each cursor goes a model that counts; whatever was done, they agree, a failed cursor stays failed, and nothing
- * is touched beyond the ends. What was written reads back.
+ * The cursors. The input is a program: how many bytes there are to read and how much room to write,
+ * then operations. Beside each cursor goes a model that counts; whatever was done, they agree, a
+ * failed cursor stays failed, and nothing is touched beyond the ends. What was written reads back.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /*
- * The codecs of what a PoP looks into besides AYIYA and beats: the outer IPv4 header, the inner IPv6 one with all that
- * may follow it, ICMPv6 and its answers, checksums, ECN. Nothing is read beyond the end; what is decoded lies within;
- * every answer is a whole packet with a right checksum.
+ * The codecs of what a PoP looks into besides AYIYA and beats: the outer IPv4 header, the inner
+ * IPv6 one with all that may follow it, ICMPv6 and its answers, checksums, ECN. Nothing is read
+ * beyond the end; what is decoded lies within; every answer is a whole packet with a right
+ * checksum.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Addresses, prefixes, numbers and hex out of any bytes: what parses must print, and parse back to the same value. */
+/* Addresses, prefixes, numbers and hex out of any bytes: what parses must print, and parse back to
+ * the same value. */
 #include <stdlib.h>
 #include <string.h>
 

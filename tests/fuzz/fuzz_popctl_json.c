@@ -1,6 +1,7 @@
 /*
- * Any answers from the control socket, a line each (the first byte picks the command, --json and the like): popctl shows
- * something and ends well, or says what is wrong and does not. With --json what it prints is the answer again.
+ * Any answers from the control socket, a line each (the first byte picks the command, --json and
+ * the like): popctl shows something and ends well, or says what is wrong and does not. With --json
+ * what it prints is the answer again.
  */
 #include <jansson.h>
 #include <stdint.h>

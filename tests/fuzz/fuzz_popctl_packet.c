@@ -1,4 +1,5 @@
-/* Any lines from a popd that is followed, in each form: popctl shows something or says what is wrong, and reads nothing beyond. */
+/* Any lines from a popd that is followed, in each form: popctl shows something or says what is
+ * wrong, and reads nothing beyond. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

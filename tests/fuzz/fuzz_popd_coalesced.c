@@ -1,4 +1,5 @@
-/* Any inner packet from the raw socket: segments within bounds that hold just the payload, checksums right. */
+/* Any inner packet from the raw socket: segments within bounds that hold just the payload,
+ * checksums right. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +17,10 @@ static void require(bool holds)
 
 enum { LARGEST = 65535, USUAL = 6000 };
 
-/* The first two bytes say how often the rest is repeated, so that large packets are within a fuzzer's reach (those of
- * more than a few segments take their time: only 0xffff asks for them); the third, whether lengths and checksum are
- * made to fit. The packet lies at the very end of its buffer. */
+/* The first two bytes say how often the rest is repeated, so that large packets are within a
+ * fuzzer's reach (those of more than a few segments take their time: only 0xffff asks for them);
+ * the third, whether lengths and checksum are made to fit. The packet lies at the very end of its
+ * buffer. */
 static uint8_t *unfold(const uint8_t *data, size_t size, size_t *len)
 {
 	static uint8_t buffer[LARGEST];

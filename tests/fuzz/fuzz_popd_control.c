@@ -72,7 +72,8 @@ static struct top *busy_top(struct table *t, struct counters *const *counters)
 	return top;
 }
 
-/* What popd is asked about stands still: a reset, which moves a mark, is all that a command changes. In memory that a leak checker does not search. */
+/* What popd is asked about stands still: a reset, which moves a mark, is all that a command
+ * changes. In memory that a leak checker does not search. */
 void __lsan_disable(void) __attribute__((weak));
 void __lsan_enable(void) __attribute__((weak));
 

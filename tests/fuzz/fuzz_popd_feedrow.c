@@ -1,4 +1,5 @@
-/* A row of the feed, its columns separated by newlines, as a tunnel and as a PoP: what is taken is what it may be. */
+/* A row of the feed, its columns separated by newlines, as a tunnel and as a PoP: what is taken is
+ * what it may be. */
 #include <stdlib.h>
 #include <string.h>
 

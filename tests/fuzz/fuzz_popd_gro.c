@@ -1,6 +1,7 @@
 /*
- * Packets on their way to the TUN, merged and cut again: whatever they are, each comes out once, bit for bit as it was,
- * and those of one tunnel in their order. Input: the kinds that are offered, then packets:
+ * Packets on their way to the TUN, merged and cut again: whatever they are, each comes out once,
+ * bit for bit as it was, and those of one tunnel in their order. Input: the kinds that are offered,
+ * then packets:
  *
  *   0 tunnel 2 bits | repeat 4 | make checksum right 1 | sequence goes on 1     1 payload     2 header bytes to change (2 each)
  *
@@ -74,7 +75,8 @@ static size_t make_all(const uint8_t *data, size_t size)
 			size_t len = make(bytes[n], tunnel == 3, tunnel, sequence[tunnel], data[1]);
 			for (size_t c = 2; c < RECIPE; c += 2)
 				bytes[n][data[c] % len] ^= data[c + 1];
-			/* What was changed to something else has no place for a checksum any more. */
+			/* What was changed to something else has no place for a checksum any more.
+			 */
 			bool fits = bytes[n][IPV6_AT_NEXT] == IPV6_NEXT_UDP ||
 				    (bytes[n][IPV6_AT_NEXT] == IPV6_NEXT_TCP &&
 				     len >= IPV6_HEADER + TCP_HEADER);

@@ -3,12 +3,14 @@
  *
  *   0 source 3 bits | make it authentic 1 | outer address 4     1 outer TOS     2 length 2     4 that many bytes
  *
- * The last may promise more than there is: with the highest bit of its length set zeros make it up to PACKET_MAX, so
- * that packets which are too big are within reach of small inputs; else it ends where the input does.
+ * The last may promise more than there is: with the highest bit of its length set zeros make it up
+ * to PACKET_MAX, so that packets which are too big are within reach of small inputs; else it ends
+ * where the input does.
  *
- * Each packet lies in a heap block of exactly the promised size. "Authentic" gives AYIYA a good epoch and signature and
- * a beat good digits, ICMPv4 a right checksum, so that what is inside is reached. Afterwards: every output lies in its own job, and what goes to
- * the TUN is a whole IPv6 packet.
+ * Each packet lies in a heap block of exactly the promised size. "Authentic" gives AYIYA a good
+ * epoch and signature and a beat good digits, ICMPv4 a right checksum, so that what is inside is
+ * reached. Afterwards: every output lies in its own job, and what goes to the TUN is a whole IPv6
+ * packet.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /*
- * Snapshots and journals that an enemy has written. The first byte says which, and whether length and checksum are to
- * be put right first, so that what is behind them is reached. What is refused leaves the table empty; what is accepted
- * is written and read again to the same bytes. The tables' memory comes from the heap here: a sanitizer then knows its
- * ends, and a table costs a tenth of what fresh pages cost.
+ * Snapshots and journals that an enemy has written. The first byte says which, and whether length
+ * and checksum are to be put right first, so that what is behind them is reached. What is refused
+ * leaves the table empty; what is accepted is written and read again to the same bytes. The tables'
+ * memory comes from the heap here: a sanitizer then knows its ends, and a table costs a tenth of
+ * what fresh pages cost.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Any text as the kernel's list of modules: an owner of protocol 41 is found exactly when a line begins with its name
- * as a whole word. */
+/* Any text as the kernel's list of modules: an owner of protocol 41 is found exactly when a line
+ * begins with its name as a whole word. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /*
- * Any words as the command line of any command (the first byte picks it; a word ends with a newline). They are refused
- * with a sentence, or everything that must be there is, and said again in the plainest way it means the same.
+ * Any words as the command line of any command (the first byte picks it; a word ends with a
+ * newline). They are refused with a sentence, or everything that must be there is, and said again
+ * in the plainest way it means the same.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* The reader of sixxsd files: any bytes are read, or refused with a line and a reason; what is read is in range. */
+/* The reader of sixxsd files: any bytes are read, or refused with a line and a reason; what is read
+ * is in range. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /*
- * Answers to challenges: `method` byte, then challenge, answer and secret a line each. An answer is accepted exactly when
- * it is the one that the protocol writes down, in either case of its letters, and never by a method that has none.
+ * Answers to challenges: `method` byte, then challenge, answer and secret a line each. An answer is
+ * accepted exactly when it is the one that the protocol writes down, in either case of its letters,
+ * and never by a method that has none.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * Lines, words and replies. The first byte cuts the rest into pieces, the second may put a line before it that is about
- * as long as one may be: however a stream arrives, the same lines come
- * out, of printable text and not too long; its words are its words; and a reply made of them is whole lines of ASCII
- * that fit a client's buffer.
+ * Lines, words and replies. The first byte cuts the rest into pieces, the second may put a line
+ * before it that is about as long as one may be: however a stream arrives, the same lines come out,
+ * of printable text and not too long; its words are its words; and a reply made of them is whole
+ * lines of ASCII that fit a client's buffer.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Any bytes as a text of a page and as a time: what comes out is valid for HTML, and a time that is read is written
- * again as the same time. */
+/* Any bytes as a text of a page and as a time: what comes out is valid for HTML, and a time that is
+ * read is written again as the same time. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

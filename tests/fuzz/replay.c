@@ -1,4 +1,5 @@
-/* Runs every file of the corpus folders named on the command line through a fuzz target, with any compiler. */
+/* Runs every file of the corpus folders named on the command line through a fuzz target, with any
+ * compiler. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

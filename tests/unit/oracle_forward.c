@@ -1,7 +1,8 @@
 /*
- * What a PoP should do with an inner packet, written a second time: plainly, slowly, from the rules alone, with nothing
- * of popd but the names of the reasons. Included by the test that compares the two. Prefixes are compared bit by bit,
- * tables searched from end to end, checksums added byte by byte.
+ * What a PoP should do with an inner packet, written a second time: plainly, slowly, from the rules
+ * alone, with nothing of popd but the names of the reasons. Included by the test that compares the
+ * two. Prefixes are compared bit by bit, tables searched from end to end, checksums added byte by
+ * byte.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -140,7 +141,8 @@ static bool o_holds_our_ipv4(const struct oracle_world *w, const uint8_t *a)
 	       memcmp(a + 12, w->ipv4, 4) == 0;
 }
 
-/* Skips extension headers. Sets *piece *piece for a part of a larger packet, *middle for a part that does not begin it. */
+/* Skips extension headers. Sets *piece *piece for a part of a larger packet, *middle for a part
+ * that does not begin it. */
 static size_t o_upper(const uint8_t *p, size_t len, uint8_t *protocol, bool *piece, bool *middle)
 {
 	size_t at = 40;
@@ -172,7 +174,8 @@ static size_t o_upper(const uint8_t *p, size_t len, uint8_t *protocol, bool *pie
 	return at;
 }
 
-/* Where the first routing header is that would have the packet go on from here; 0: none, or the packet is a piece. */
+/* Where the first routing header is that would have the packet go on from here; 0: none, or the
+ * packet is a piece. */
 static size_t o_detour(const uint8_t *p, size_t len)
 {
 	uint8_t protocol = p[6];
@@ -352,8 +355,8 @@ static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p,
 	}
 }
 
-/* `from`: index of the tunnel it came from, -1: the uplink. `p` is changed by the outer congestion mark, as the inner
- * packet is. */
+/* `from`: index of the tunnel it came from, -1: the uplink. `p` is changed by the outer congestion
+ * mark, as the inner packet is. */
 static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t have,
 			   unsigned outer_mark, struct oracle_answer *a)
 {

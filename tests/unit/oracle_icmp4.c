@@ -1,6 +1,7 @@
 /*
- * What a PoP should make of an ICMPv4 error, written a second time like the rest of the oracle, which this belongs to:
- * is it about a packet that the PoP could have sent, whose, and what does it do to the path MTU.
+ * What a PoP should make of an ICMPv4 error, written a second time like the rest of the oracle,
+ * which this belongs to: is it about a packet that the PoP could have sent, whose, and what does it
+ * do to the path MTU.
  */
 #include "tests/unit/oracle_forward.c"
 

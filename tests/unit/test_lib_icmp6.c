@@ -3,7 +3,8 @@
 
 #include "tests/unit/test_popd_fixture.h"
 
-/* The first `len` bytes as a whole packet in a block of exactly that size, its length field set so. */
+/* The first `len` bytes as a whole packet in a block of exactly that size, its length field set so.
+ */
 static uint8_t *cut_to(const struct packet *p, size_t len)
 {
 	uint8_t *b = malloc(len);
@@ -58,7 +59,8 @@ static void a_message_cut_at_every_byte_is_judged_by_what_is_there(void **state)
 
 static void extension_headers_cut_at_every_byte_stay_within(void **state)
 {
-	/* hop-by-hop, routing, destination options, authentication, fragment, then an echo request */
+	/* hop-by-hop, routing, destination options, authentication, fragment, then an echo request
+	 */
 	static const uint8_t chain[] = { 43, 0, 1, 4, 0, 0, 0,  0, 60,  0, 0, 0, 0, 0, 0, 0, 51, 0,
 					 1,  4, 0, 0, 0, 0, 44, 1, 0,   0, 0, 0, 0, 0, 0, 0, 0,  0,
 					 58, 0, 0, 0, 0, 0, 0,  1, 128, 0, 0, 0, 0, 0, 0, 0 };

@@ -58,8 +58,8 @@ static void ip4_text_is_what_inet_ntop_writes_and_parses_back(void **state)
 	}
 }
 
-/* glibc also writes the last 32 bits in dots for IPv4-compatible addresses (::/96), which RFC 5952 does not ask for:
- * those are left out. */
+/* glibc also writes the last 32 bits in dots for IPv4-compatible addresses (::/96), which RFC 5952
+ * does not ask for: those are left out. */
 static void ip6_text_is_what_inet_ntop_writes_and_parses_back(void **state)
 {
 	static const uint8_t zeros[12];

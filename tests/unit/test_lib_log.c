@@ -1,5 +1,5 @@
-/* What the log writes, read back through a pipe in the place of standard error; and the small modules it rests on:
- * clock and err. */
+/* What the log writes, read back through a pipe in the place of standard error; and the small
+ * modules it rests on: clock and err. */
 #include "lib/log.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /*
- * The database pool against a real PostgreSQL of its own: a cluster in a temporary folder, reached by a unix socket
- * only. The server is stopped, frozen, restarted and made to refuse, and each statement must still get exactly one
- * answer, in time.
+ * The database pool against a real PostgreSQL of its own: a cluster in a temporary folder, reached
+ * by a unix socket only. The server is stopped, frozen, restarted and made to refuse, and each
+ * statement must still get exactly one answer, in time.
  */
 #include "lib/io/pgpool.h"
 
@@ -32,7 +32,8 @@ static char bin[256];
 static struct ev_loop *loop;
 
 /* --- the cluster
- * ------------------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 /* Runs a shell command, as the unprivileged owner of the cluster where the test itself is root. */
 static int shell(const char *fmt, ...) FORMAT(1, 2);
@@ -125,7 +126,8 @@ static int cluster_remove(void **state)
 }
 
 /* --- asking
- * ------------------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 enum { ASK_MAX = 2000 };
 
@@ -160,8 +162,8 @@ static void on_timeout(struct ev_loop *l, ev_timer *w, int revents)
 	ev_break(l, EVBREAK_ONE);
 }
 
-/* The longest time that passed between two turns of a loop that has something to do every 10 ms: what the pool held
- * it up. */
+/* The longest time that passed between two turns of a loop that has something to do every 10 ms:
+ * what the pool held it up. */
 static int64_t last_tick, longest_gap;
 
 static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
@@ -263,7 +265,8 @@ static void wait_up(struct pgpool *pool)
 }
 
 /* --- the tests
- * --------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void result_is_read_within_its_bounds(void **state)
 {
@@ -366,7 +369,8 @@ static void many_statements_share_few_connections(void **state)
 		assert_int_equal(asks[i].err, 0);
 		assert_int_equal(atoi(asks[i].text), (int)i);
 	}
-	/* Fewer when the first connections had answered everything before the last was made; never more. */
+	/* Fewer when the first connections had answered everything before the last was made; never
+	 * more. */
 	assert_in_range(
 		atoi(ask_now(pool,
 			     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'",

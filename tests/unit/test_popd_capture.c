@@ -1,7 +1,7 @@
 /*
- * The stock client's own datagrams, from a recording of AICCU 2007.01.15: accepted with the clock set to the capture's,
- * and survived when cut at any byte. The reader of the capture is the test's own: classic pcap, Ethernet, IPv4 without
- * options, UDP.
+ * The stock client's own datagrams, from a recording of AICCU 2007.01.15: accepted with the clock
+ * set to the capture's, and survived when cut at any byte. The reader of the capture is the test's
+ * own: classic pcap, Ethernet, IPv4 without options, UDP.
  */
 #include "tests/unit/test_popd_fixture.h"
 
@@ -93,8 +93,8 @@ static void every_datagram_is_accepted(void **state)
 		assert_true(is_ayiya || d[i].to_port == HEARTBEAT_PORT);
 		ayiya_count += is_ayiya;
 		beats += !is_ayiya;
-		/* Two of the AYIYA ones carry the client kernel's router solicitation: theirs is no fault, and their
-		 * sender is known by it. */
+		/* Two of the AYIYA ones carry the client kernel's router solicitation: theirs is no
+		 * fault, and their sender is known by it. */
 		if (why != DROP_NONE && !(is_ayiya && why == DROP_LINK_LOCAL))
 			fail_msg("datagram %zu: %s", i, drop_name(why));
 		assert_int_equal(job.conf->id, is_ayiya ? 15039 : 22555);

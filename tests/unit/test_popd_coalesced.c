@@ -7,7 +7,8 @@
 
 enum { FIN = 1, PSH = 8, ACK = 16, CWR = 128, TCP = 20, WHOLE = 65535 + 40 };
 
-/* A TCP packet of `payload` bytes at sequence number 0xfffffe00, so that it wraps; options: bytes of them. */
+/* A TCP packet of `payload` bytes at sequence number 0xfffffe00, so that it wraps; options: bytes
+ * of them. */
 static size_t tcp(uint8_t *out, size_t payload, size_t options, uint8_t flags)
 {
 	struct packet head = ipv6(CLIENT, HOST, 6, 60, NULL, 0);
@@ -32,7 +33,8 @@ static void seal(uint8_t *p, size_t len, size_t check_at, uint8_t next)
 	put16(p + 40 + check_at, plain_csum(p, p + 40, len - 40, next));
 }
 
-/* What GRO, or a neighbour that counts on checksum hardware, leaves in the field: the pseudo-header's sum, folded. */
+/* What GRO, or a neighbour that counts on checksum hardware, leaves in the field: the
+ * pseudo-header's sum, folded. */
 static void seal_partly(uint8_t *p, size_t len, size_t check_at, uint8_t next)
 {
 	uint32_t sum = (uint32_t)(len - 40) + next;

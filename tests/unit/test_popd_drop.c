@@ -1,5 +1,5 @@
-/* Every reason for letting a packet go, reached by a packet that has only this one fault, and charged to the right
- * tunnel. A reason without a row fails. */
+/* Every reason for letting a packet go, reached by a packet that has only this one fault, and
+ * charged to the right tunnel. A reason without a row fails. */
 #include <errno.h>
 
 #include "popd/core/drop_say.h"
@@ -356,7 +356,8 @@ static const struct {
 	{ DROP_NO_ENDPOINT, no_endpoint, 9, "the tunnel has no endpoint to send to" },
 };
 
-/* Not a matter of packets: what the kernel refuses (pipeline_refused, tested below), and faults of ours. */
+/* Not a matter of packets: what the kernel refuses (pipeline_refused, tested below), and faults of
+ * ours. */
 static const enum drop elsewhere[] = { DROP_NONE, DROP_TUN_REFUSED, DROP_SEND_REFUSED,
 				       DROP_INTERNAL };
 
@@ -425,7 +426,8 @@ static void every_reason_is_reached_by_a_packet(void **state)
 	}
 }
 
-/* The pipeline writes the key over the signature, and the congestion mark over the inner header; neither shows. */
+/* The pipeline writes the key over the signature, and the congestion mark over the inner header;
+ * neither shows. */
 static void what_the_pipeline_wrote_over_a_packet_does_not_show(void **state)
 {
 	(void)state;
@@ -450,7 +452,8 @@ static void what_the_pipeline_wrote_over_a_packet_does_not_show(void **state)
 	pop_end(&pop);
 }
 
-/* A client's fault may be to send the password's digest, or the password, where the signature belongs. */
+/* A client's fault may be to send the password's digest, or the password, where the signature
+ * belongs. */
 static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 {
 	(void)state;

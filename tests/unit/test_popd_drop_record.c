@@ -1,5 +1,5 @@
-/* A record under its reader's eyes: what is read is one note, whole, or nothing. `make tsan` builds it with a thread
- * sanitizer. */
+/* A record under its reader's eyes: what is read is one note, whole, or nothing. `make tsan` builds
+ * it with a thread sanitizer. */
 #include "popd/core/drop_record.h"
 
 #include <pthread.h>

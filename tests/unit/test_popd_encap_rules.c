@@ -1,4 +1,5 @@
-/* The fast path in the kernel asks popd's questions in words of its own: it must come to popd's answers. */
+/* The fast path in the kernel asks popd's questions in words of its own: it must come to popd's
+ * answers. */
 #include "popd/fastpath/encap_rules.h"
 
 #include "popd/core/encap.h"
@@ -28,7 +29,8 @@ static bool is_plain(const struct ip6 *ip)
 	return ipv6_kind(ip) == IPV6_GLOBAL && !ipv6_embeds(ip, (struct ip4){ POP_IPV4 });
 }
 
-/* Each of the borders between kinds, on both of its sides, with and without our IPv4 address in each place. */
+/* Each of the borders between kinds, on both of its sides, with and without our IPv4 address in
+ * each place. */
 static const char *const addresses[] = {
 	"2001:db8::1",
 	"::",

@@ -1,6 +1,7 @@
 /*
- * A small PoP for the tests: a table with a few tunnels, a pipeline, a clock that stands still, and packets made by
- * hand. Packets come to a job in heap blocks of exactly the promised size, so that a sanitizer sees every byte beyond.
+ * A small PoP for the tests: a table with a few tunnels, a pipeline, a clock that stands still, and
+ * packets made by hand. Packets come to a job in heap blocks of exactly the promised size, so that
+ * a sanitizer sees every byte beyond.
  */
 #ifndef TESTS_UNIT_TEST_POPD_FIXTURE_H
 #define TESTS_UNIT_TEST_POPD_FIXTURE_H
@@ -109,8 +110,8 @@ static inline struct sha1_set sha1_of_test(void)
 	return set;
 }
 
-/* T1 AYIYA :1::, T2 heartbeat :2::, T3 static :3:: at 203.0.113.3, T4 AYIYA disabled, T5 heartbeat never heard from, T6
- * static of MTU 1480. */
+/* T1 AYIYA :1::, T2 heartbeat :2::, T3 static :3:: at 203.0.113.3, T4 AYIYA disabled, T5 heartbeat
+ * never heard from, T6 static of MTU 1480. */
 static inline struct pop pop_new(void)
 {
 	static const uint8_t seed[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
@@ -254,7 +255,8 @@ static inline struct packet with_hops(struct packet p, uint8_t hops)
 	return p;
 }
 
-/* How a datagram differs from a good one. In each field 0 means "as a good one has it", and ZERO zero itself. */
+/* How a datagram differs from a good one. In each field 0 means "as a good one has it", and ZERO
+ * zero itself. */
 enum { ZERO = 16 };
 struct ayiya_form {
 	uint8_t first, opcode, next, auth;
@@ -302,8 +304,8 @@ static inline struct packet beat(struct digest_ctx *d, const char *client, const
 	return p;
 }
 
-/* The IPv4 packet that carries `payload`; UDP from our AYIYA port when `port` (the client's) is given, else protocol
- * 41. */
+/* The IPv4 packet that carries `payload`; UDP from our AYIYA port when `port` (the client's) is
+ * given, else protocol 41. */
 static inline struct packet outer(const char *source, const char *destination, uint16_t port,
 				  const struct packet *payload)
 {

@@ -1,8 +1,9 @@
 /*
- * The pipeline against the oracle: random packets, most of them adversarial, from the uplink, from AYIYA tunnels, over
- * protocol 41, and ICMPv4 errors about packets that we may have sent. Reason, tunnel charged, where it goes, outer
- * traffic class, DF, every byte that goes out, and what is known of the paths afterwards must agree. POPD_ORACLE_PACKETS
- * sets how many (default 1000000), POPD_ORACLE_SEED where to begin.
+ * The pipeline against the oracle: random packets, most of them adversarial, from the uplink, from
+ * AYIYA tunnels, over protocol 41, and ICMPv4 errors about packets that we may have sent. Reason,
+ * tunnel charged, where it goes, outer traffic class, DF, every byte that goes out, and what is
+ * known of the paths afterwards must agree. POPD_ORACLE_PACKETS sets how many (default 1000000),
+ * POPD_ORACLE_SEED where to begin.
  */
 #include <stdio.h>
 
@@ -325,7 +326,8 @@ static void set_source(struct packet *p, const struct ip6 *ip)
 		seal_icmp(p);
 }
 
-/* Most of what comes is honest about its source: from a tunnel one of its own, from the uplink one of nobody here. */
+/* Most of what comes is honest about its source: from a tunnel one of its own, from the uplink one
+ * of nobody here. */
 static void honest_source(struct packet *p, const struct plan *plan)
 {
 	if (any(4) == 0)
@@ -498,7 +500,8 @@ static struct packet any_icmp4(const struct oracle_world *w)
 	return p;
 }
 
-/* The control thread's part, played by the test: each tunnel whose endpoint it is gets the icmp_error. */
+/* The control thread's part, played by the test: each tunnel whose endpoint it is gets the
+ * icmp_error. */
 static void seek(struct pop *p, struct oracle_world *w, const struct job *job,
 		 const struct packet *m)
 {

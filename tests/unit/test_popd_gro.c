@@ -1,4 +1,5 @@
-/* What is merged on its way to the TUN comes apart into the very packets it was made of; what is not alike or not whole is never merged. */
+/* What is merged on its way to the TUN comes apart into the very packets it was made of; what is
+ * not alike or not whole is never merged. */
 #include "popd/port/gro.h"
 
 #include <setjmp.h>
@@ -50,7 +51,8 @@ static void seal(uint8_t *p, size_t len)
 	be16_store(check, value == 0 && next == IPV6_NEXT_UDP ? 0xffff : value);
 }
 
-/* Adds a packet of flow `flow` (its source port) with `payload` bytes; TCP with `flags` and `sequence`, or UDP when flags is 0. */
+/* Adds a packet of flow `flow` (its source port) with `payload` bytes; TCP with `flags` and
+ * `sequence`, or UDP when flags is 0. */
 static uint8_t *add(struct packets *k, unsigned tunnel, unsigned flow, uint8_t flags,
 		    uint32_t sequence, size_t payload)
 {

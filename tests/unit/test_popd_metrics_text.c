@@ -366,7 +366,8 @@ static void the_longest_lines_fit(void **state)
 	}
 }
 
-/* Long stretches without a tunnel: each call looks at so many slots only, and says something harmless. */
+/* Long stretches without a tunnel: each call looks at so many slots only, and says something
+ * harmless. */
 static void a_gap_is_no_end_and_takes_no_long_call(void **state)
 {
 	enum { SLOTS = 3 * METRICS_WALK_SLOTS };

@@ -1,4 +1,5 @@
-/* The small parts of the core: rate limits, counters, tunnels, probes' check value, digests in place. */
+/* The small parts of the core: rate limits, counters, tunnels, probes' check value, digests in
+ * place. */
 #include <pthread.h>
 
 #include "popd/core/auth.h"
@@ -79,7 +80,8 @@ static void workers_that_take_at_once_get_no_more_than_there_is(void **state)
 		of_all += takers[i].taken;
 		of_one += i % 2 ? 0 : takers[i].taken;
 	}
-	/* A token given back because the PoP had none left may be missed by somebody for a moment, never had by two. */
+	/* A token given back because the PoP had none left may be missed by somebody for a moment,
+	 * never had by two. */
 	assert_true(of_one <= 700 && of_all - of_one <= 700 && of_all == 1000);
 	limiter_free(l);
 }

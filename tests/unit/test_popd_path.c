@@ -1,4 +1,5 @@
-/* What ICMPv4 errors do to a tunnel: which are believed, how the path MTU falls, and when it is forgotten. */
+/* What ICMPv4 errors do to a tunnel: which are believed, how the path MTU falls, and when it is
+ * forgotten. */
 #include "popd/core/path.h"
 
 #include "popd/core/encap.h"
@@ -92,7 +93,8 @@ static void after_ten_minutes_it_is_forgotten(void **state)
 	assert_int_equal(too_big(&p, 1400, to_six(), LONG), DROP_OUTER_TOO_BIG);
 	p.now.wall = NOW + PATH_LIFE - 1;
 	assert_int_equal(known(&p, 6), 1400);
-	/* said again it lasts no longer, or what is no longer true would be kept up by whoever wants it so */
+	/* said again it lasts no longer, or what is no longer true would be kept up by whoever
+	 * wants it so */
 	assert_int_equal(too_big(&p, 1400, to_six(), LONG), DROP_OUTER_TOO_BIG);
 	p.now.wall = NOW + PATH_LIFE;
 	assert_int_equal(known(&p, 6), 0);

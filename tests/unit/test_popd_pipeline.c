@@ -1,5 +1,5 @@
-/* What the pipeline does beyond one packet's fate: who is heard, echoes and probes, whole batches, and that junk
- * changes nothing. */
+/* What the pipeline does beyond one packet's fate: who is heard, echoes and probes, whole batches,
+ * and that junk changes nothing. */
 #include "popd/core/pipeline.h"
 
 #include "popd/core/forward.h"
@@ -345,8 +345,8 @@ static void the_secret_does_not_stay_in_the_buffer_of_a_beat(void **state)
 
 enum { MIX = PIPELINE_BATCH };
 
-/* All sources, good and bad, side by side; but one hash method, since the last one heard in a batch holds for all of
- * it. */
+/* All sources, good and bad, side by side; but one hash method, since the last one heard in a batch
+ * holds for all of it. */
 static void mix(struct pop *p, struct job *jobs)
 {
 	for (size_t i = 0; i < MIX; i++) {

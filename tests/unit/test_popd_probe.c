@@ -1,4 +1,5 @@
-/* Liveness probes: what goes out, what counts as an answer, and what does not however it is made. */
+/* Liveness probes: what goes out, what counts as an answer, and what does not however it is made.
+ */
 #include "popd/core/probe.h"
 
 #include "tests/unit/test_popd_fixture.h"

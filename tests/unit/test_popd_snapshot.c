@@ -1,5 +1,5 @@
-/* The table on disk: what is written is read back, hostile bytes are refused with the table left empty, and the journal
- * ends where it is torn. */
+/* The table on disk: what is written is read back, hostile bytes are refused with the table left
+ * empty, and the journal ends where it is torn. */
 #include "popd/feed/snapshot.h"
 
 #include <time.h>
@@ -130,8 +130,8 @@ static void cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused(void **st
 	pop_end(&p);
 }
 
-/* Where things stand in the fixture's snapshot: the head of 92 bytes with two prefixes before the count, then T1 with
- * two routes. */
+/* Where things stand in the fixture's snapshot: the head of 92 bytes with two prefixes before the
+ * count, then T1 with two routes. */
 enum {
 	AT_VERSION = 8,
 	AT_PREFIXES = 86,

@@ -139,7 +139,8 @@ static void todays_quarters_outlive_those_of_past_days(void **state)
 	statbook_free(b);
 }
 
-/* The daily job charges by the day: a week without the database and with all tunnels busy keeps every day's sums. */
+/* The daily job charges by the day: a week without the database and with all tunnels busy keeps
+ * every day's sums. */
 static void a_week_keeps_its_days_apart(void **state)
 {
 	enum { DAYS = 7, LIMIT = 8 * TUNNELS };
@@ -213,7 +214,8 @@ static void a_book_of_tunnels_that_are_gone_is_bounded_too(void **state)
 	statbook_free(b);
 }
 
-/* A clock that goes back finds quarters of its future; they are neither lost nor taken for the present. */
+/* A clock that goes back finds quarters of its future; they are neither lost nor taken for the
+ * present. */
 static void a_clock_that_jumps_loses_nothing(void **state)
 {
 	static const struct {

@@ -163,7 +163,8 @@ static void a_slot_given_to_another_tunnel_begins_at_zero(void **state)
 	pop_end(&p);
 }
 
-/* A database that stays away for 400 days: the books are bounded, and not one packet is lost from the sums. */
+/* A database that stays away for 400 days: the books are bounded, and not one packet is lost from
+ * the sums. */
 static void the_books_are_bounded_and_keep_every_sum(void **state)
 {
 	enum { DAYS = 400, MOST = (2 + 2) * FIXTURE_TUNNELS };

@@ -212,7 +212,8 @@ static void changed_epochs_reach_the_journal_without_being_told(void **state)
 	assert_int_equal(before.st_size, after.st_size);
 	assert_int_equal(
 		after.st_size,
-		2 * JOURNAL_RECORD); /* T1, and the heartbeat tunnel's first time; static ones are the database's */
+		/* T1, and the heartbeat tunnel's first time; static ones are the database's */
+		2 * JOURNAL_RECORD);
 	store_free(s);
 	pop_end(&p);
 }

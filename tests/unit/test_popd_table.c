@@ -1,5 +1,5 @@
-/* The table against a naive list under random changes, what a change may and may not do, when slots come back, and what
- * a tunnel costs. */
+/* The table against a naive list under random changes, what a change may and may not do, when slots
+ * come back, and what a tunnel costs. */
 #include "popd/core/table.h"
 
 #include <time.h>
@@ -69,7 +69,8 @@ static uint32_t naive_lookup(const struct entry *list, const struct ip6 *ip, enu
 	return id;
 }
 
-/* Few distinct prefixes, nested and neighbouring, so that they clash, shadow one another and share hash places. */
+/* Few distinct prefixes, nested and neighbouring, so that they clash, shadow one another and share
+ * hash places. */
 static struct prefix6 any_prefix(bool net)
 {
 	static const uint8_t lens[] = { 0,  16, 32, 40, 47, 48, 48, 52,  56,
@@ -473,7 +474,8 @@ static void ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_
 				 0);
 	}
 	double took = seconds() - start;
-	/* Clients talk to one worker, which drops some of their chatter; what comes for them may come by both. */
+	/* Clients talk to one worker, which drops some of their chatter; what comes for them may
+	 * come by both. */
 	touch_counters(workers[0], t, true);
 	touch_counters(workers[1], t, false);
 	size_t usual = resident() - before;

@@ -1,5 +1,5 @@
-/* Whoever keeps a copy of the way from prefix to tunnel has it right after every change, and a table may live in
- * borrowed memory. */
+/* Whoever keeps a copy of the way from prefix to tunnel has it right after every change, and a
+ * table may live in borrowed memory. */
 #include "popd/core/table.h"
 
 #include "lib/err.h"
@@ -85,7 +85,8 @@ static void check_copy(struct table *t, struct copy *copy)
 	assert_int_equal(copy->n, n);
 }
 
-/* So few that tunnels take over from each other, and a /64 is now the tunnel's own and now routed. */
+/* So few that tunnels take over from each other, and a /64 is now the tunnel's own and now routed.
+ */
 static struct prefix6 any_prefix(bool net)
 {
 	struct prefix6 p = { .addr = addr("2001:db8::"),

@@ -1,8 +1,9 @@
 /*
- * Readers and a writer at once. Two threads run pipelines (and bare lookups) over one table while the control thread
- * adds, changes, moves and deletes tunnels; some tunnels are never touched and must be found every time. Built with a
- * thread sanitizer by `make tsan`, where it proves the order of memory; without one it still proves that nobody is ever
- * led to a wrong tunnel or to freed memory (SAN=1).
+ * Readers and a writer at once. Two threads run pipelines (and bare lookups) over one table while
+ * the control thread adds, changes, moves and deletes tunnels; some tunnels are never touched and
+ * must be found every time. Built with a thread sanitizer by `make tsan`, where it proves the order
+ * of memory; without one it still proves that nobody is ever led to a wrong tunnel or to freed
+ * memory (SAN=1).
  */
 #include <pthread.h>
 #include <sched.h>
@@ -129,7 +130,8 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 		struct tunnel_conf *c = conf_at(d, i % STABLE, false, i / 7 % 4);
 		assert_int_equal(table_set(s->table, c), 0);
 	}
-	/* As from a journal; one that was deleted is not there, and what it was told stays without effect. */
+	/* As from a journal; one that was deleted is not there, and what it was told stays without
+	 * effect. */
 	if (i % 4 == 1)
 		(void)table_restore(s->table, 101 + (i + 5) % CHURNING,
 				    endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3, NOW);
@@ -200,8 +202,8 @@ static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
 
 enum { FIRST = 1, SECOND = 2, AROUND = 3, MOVING_LOOKUPS = 8 };
 
-/* `round` is odd while the prefix is on its way; else the owner is FIRST after an even number of moves. Below it all
- * lies a wider prefix of a third tunnel, so that there always is a route. */
+/* `round` is odd while the prefix is on its way; else the owner is FIRST after an even number of
+ * moves. Below it all lies a wider prefix of a third tunnel, so that there always is a route. */
 struct moving {
 	struct table *table;
 	_Atomic unsigned round;
@@ -212,8 +214,8 @@ struct watcher {
 	struct moving *moving;
 	unsigned number;
 	pthread_t thread;
-	_Atomic unsigned
-		at_rest[2]; /* how often it looked while the prefix stayed where it was, by owner */
+	/* how often it looked while the prefix stayed where it was, by owner */
+	_Atomic unsigned at_rest[2];
 	_Atomic(const char *) fault;
 };
 
@@ -287,7 +289,8 @@ static bool have_rested(struct watcher *watchers)
 	return true;
 }
 
-/* With the prefix or without; other routes come and go, so that places change and the hash is built anew. */
+/* With the prefix or without; other routes come and go, so that places change and the hash is built
+ * anew. */
 static void set_owner(struct moving *m, struct digest_ctx *d, uint32_t id, bool has, unsigned i)
 {
 	char net[IP6_TEXT], own[PREFIX6_TEXT], other[PREFIX6_TEXT];

@@ -1,4 +1,5 @@
-/* Watched packets from the pipeline to those who watch, without threads: tap.h at one end, trace.h at the other. */
+/* Watched packets from the pipeline to those who watch, without threads: tap.h at one end, trace.h
+ * at the other. */
 #include "popd/observe/trace.h"
 
 #include <jansson.h>

@@ -123,7 +123,8 @@ static const struct param request[] = {
 
 enum { REQUEST_PARAMS = 7, WORDS_MAX = 8 };
 
-/* A whole line: the values of HANDLE --pop N --why --all, or the icmp_error. NULL values are absent. */
+/* A whole line: the values of HANDLE --pop N --why --all, or the icmp_error. NULL values are
+ * absent. */
 static const struct {
 	const char *words[WORDS_MAX];
 	const char *values[5];

@@ -56,7 +56,8 @@ static void every_parameter_is_of_one_meaning(void **state)
 				assert_true((p->meta != NULL) == (p->kind != ARG_FLAG));
 			else if (!param_is_hidden(p)) {
 				assert_false(
-					optional_word); /* nothing can follow a word that may be missing */
+					/* nothing can follow a word that may be missing */
+					optional_word);
 				optional_word = p->optional;
 			}
 		}

@@ -1,6 +1,6 @@
 /*
- * Whole dialogues from tests/vec/tic/, one a file, each said in several ways that must not matter: LF and CRLF, a
- * byte at a time, all at once, cut at every byte, the verbs in capitals.
+ * Whole dialogues from tests/vec/tic/, one a file, each said in several ways that must not matter:
+ * LF and CRLF, a byte at a time, all at once, cut at every byte, the verbs in capitals.
  *
  *   !clock N, !service T, !url T, !peer A, !logins N   the surroundings
  *   !tls: there is a certificate; !steps: a line at a time only

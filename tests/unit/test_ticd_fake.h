@@ -1,6 +1,6 @@
 /*
- * A store for the tests: holds the one question under way with a copy of its parameters until the test answers it.
- * And a session around it whose clock, challenge and peer are the test's.
+ * A store for the tests: holds the one question under way with a copy of its parameters until the
+ * test answers it. And a session around it whose clock, challenge and peer are the test's.
  */
 #ifndef TESTS_UNIT_TEST_TICD_FAKE_H
 #define TESTS_UNIT_TEST_TICD_FAKE_H

@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-/* Lines are written one after the other with '|' behind each, the end of it all as '.', 'L' or 'B'. */
+/* Lines are written one after the other with '|' behind each, the end of it all as '.', 'L' or 'B'.
+ */
 static const struct {
 	const char *name, *input;
 	size_t len; /* 0: strlen(input) */

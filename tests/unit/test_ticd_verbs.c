@@ -186,7 +186,8 @@ static void verbs_senseless_lines_end_the_session(void **state)
 	session_end(&f.session);
 }
 
-/* The longest values there can be still make one reply; hostile ones neither forge a line nor break the record. */
+/* The longest values there can be still make one reply; hostile ones neither forge a line nor break
+ * the record. */
 static void records_with_the_longest_values_fit(void **state)
 {
 	static const char *const questions[] = { "tunnel show T2147483647\n", "pop show demo01\n",
@@ -310,7 +311,8 @@ static void starttls_with_more_behind_it_closes(void **state)
 	session_end(&f.session);
 }
 
-/* Between the question for TLS and the end of the handshake no line is taken, whoever put it there. */
+/* Between the question for TLS and the end of the handshake no line is taken, whoever put it there.
+ */
 static void starttls_takes_no_line_until_tls_is_up(void **state)
 {
 	static struct fake f;

@@ -1,4 +1,5 @@
-/* PoPs for the tests of pages: a view made the way io/pgview makes one, and a moment to look at it. */
+/* PoPs for the tests of pages: a view made the way io/pgview makes one, and a moment to look at it.
+ */
 #ifndef TESTS_UNIT_TEST_WEBD_FIXTURE_H
 #define TESTS_UNIT_TEST_WEBD_FIXTURE_H
 

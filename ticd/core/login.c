@@ -10,7 +10,8 @@ static const char *nullable(const char *text)
 	return text[0] != '\0' ? text : NULL;
 }
 
-/* A name too long for any handle is kept cut: it will be looked up, and not be found, like any other unknown one. */
+/* A name too long for any handle is kept cut: it will be looked up, and not be found, like any
+ * other unknown one. */
 void login_run_username(struct session *s, const struct session_args *args)
 {
 	struct word name = args->at[0];
@@ -52,8 +53,9 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 	session_say(s, "200 %s", s->challenge);
 }
 
-/* Logs the reason and says that there is none to be told; the third time it says goodbye. The answer is sent at a
- * fixed time after the question, so that how long the look-up took tells nothing either. */
+/* Logs the reason and says that there is none to be told; the third time it says goodbye. The
+ * answer is sent at a fixed time after the question, so that how long the look-up took tells
+ * nothing either. */
 static void refuse(struct session *s, const char *reason)
 {
 	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",

@@ -1,6 +1,7 @@
 /*
- * What a session has said and the connection has not yet sent: a growing queue of bytes with an upper bound.
- * Memory is taken with the first byte and given back when the queue runs empty. Pure but for the allocation.
+ * What a session has said and the connection has not yet sent: a growing queue of bytes with an
+ * upper bound. Memory is taken with the first byte and given back when the queue runs empty. Pure
+ * but for the allocation.
  */
 #ifndef TICD_CORE_OUT_H
 #define TICD_CORE_OUT_H

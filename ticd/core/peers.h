@@ -1,5 +1,5 @@
-/* How many connections each address has: counts by IPv4 address or IPv6 /64, for the limit per address. Pure but
- * for the allocation. */
+/* How many connections each address has: counts by IPv4 address or IPv6 /64, for the limit per
+ * address. Pure but for the allocation. */
 #ifndef TICD_CORE_PEERS_H
 #define TICD_CORE_PEERS_H
 
@@ -14,8 +14,8 @@ struct peers;
 struct peers *peers_create(void); /* NULL: no memory */
 void peers_free(struct peers *peers);
 
-/* Counts one more from `ip` (IPv4 as ::ffff:a.b.c.d). False, and nothing is counted, when it has `max` already or
- * memory is out. */
+/* Counts one more from `ip` (IPv4 as ::ffff:a.b.c.d). False, and nothing is counted, when it has
+ * `max` already or memory is out. */
 bool peers_enter(struct peers *peers, const struct ip6 *ip, unsigned max) NONNULL MUSTCHECK;
 
 /* One that entered has left. */

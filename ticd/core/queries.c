@@ -102,12 +102,13 @@ enum { FIELDS_MAX = 16 };
 struct field {
 	const char *key; /* NULL ends the table */
 	size_t col;
-	int max; /* bytes shown of a value; a test proves that the longest ones fit a reply together */
+	/* bytes shown of a value; a test proves that the longest ones fit a reply together */
+	int max;
 	const char *before; /* stands before the value, or NULL */
 };
 
-/* Clients match keys by prefix, and the last match wins: no key may begin with another's text but those they
- * always had. */
+/* Clients match keys by prefix, and the last match wins: no key may begin with another's text but
+ * those they always had. */
 static const struct field tunnel_fields[FIELDS_MAX] = {
 	{ "TunnelId", TUNNEL_ID, 10, "T" },
 	{ "Type", TUNNEL_TYPE, 16, NULL },

@@ -1,5 +1,5 @@
-/* What a logged-in user may ask and change: tunnels, subnets, PoPs. The rules are the store's; here are only words
- * and formats. */
+/* What a logged-in user may ask and change: tunnels, subnets, PoPs. The rules are the store's; here
+ * are only words and formats. */
 #ifndef TICD_CORE_QUERIES_H
 #define TICD_CORE_QUERIES_H
 

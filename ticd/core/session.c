@@ -1,12 +1,12 @@
 /*
- * The dialogue of one client (PROTOCOLS: TIC). Files: session.c holds the state machine and the flow of lines and
- * answers, verbs.c the table of commands that decides what is legal where, login.c the way in, queries.c what a
- * logged-in user may ask. The session owns its buffers and nothing else; the store, the digests and the settings come
- * with struct session_env.
+ * The dialogue of one client (PROTOCOLS: TIC). Files: session.c holds the state machine and the
+ * flow of lines and answers, verbs.c the table of commands that decides what is legal where,
+ * login.c the way in, queries.c what a logged-in user may ask. The session owns its buffers and
+ * nothing else; the store, the digests and the settings come with struct session_env.
  *
- * Flow: bytes -> line_in -> session_run -> verbs_dispatch -> a handler, which either says its reply or asks the
- * store. An answer comes through session_answered, says the reply and tells the owner by changed(), who then calls
- * session_run again.
+ * Flow: bytes -> line_in -> session_run -> verbs_dispatch -> a handler, which either says its reply
+ * or asks the store. An answer comes through session_answered, says the reply and tells the owner
+ * by changed(), who then calls session_run again.
  */
 #include "ticd/core/session.h"
 

@@ -1,11 +1,12 @@
 /*
- * One TIC dialogue: lines in, replies out, no socket. The owner puts bytes into `in` (line_room, line_added), calls
- * session_run, and sends what `out` holds. One line is worked on at a time: while the store is being asked the next
- * ones wait in `in`, and so they do while a long list is still in `out`.
+ * One TIC dialogue: lines in, replies out, no socket. The owner puts bytes into `in` (line_room,
+ * line_added), calls session_run, and sends what `out` holds. One line is worked on at a time:
+ * while the store is being asked the next ones wait in `in`, and so they do while a long list is
+ * still in `out`.
  *
- * TLS: starttls stops the session with `tls` at SESSION_TLS_ASKED. The owner, who alone can see whether the client
- * sent anything early, then calls session_tls_grant, session_tls_injected or session_tls_refuse; after a grant it
- * sends `out`, shakes hands and calls session_tls_started.
+ * TLS: starttls stops the session with `tls` at SESSION_TLS_ASKED. The owner, who alone can see
+ * whether the client sent anything early, then calls session_tls_grant, session_tls_injected or
+ * session_tls_refuse; after a grant it sends `out`, shakes hands and calls session_tls_started.
  */
 #ifndef TICD_CORE_SESSION_H
 #define TICD_CORE_SESSION_H
@@ -46,8 +47,8 @@ enum {
 	SESSION_SUBJECT = 40,     /* an id or a PoP's name, with NUL */
 	SESSION_FAILURES_MAX = 3, /* refused logins in one session */
 	SESSION_FAULTS_MAX = 20,  /* lines in one session that were not understood */
-	SESSION_REFUSAL_MS =
-		50, /* between the question who somebody is and the answer that it is wrong */
+	/* between the question who somebody is and the answer that it is wrong */
+	SESSION_REFUSAL_MS = 50,
 	SESSION_OUT_LOW = 4096, /* no further line is worked on while more than this is unsent */
 };
 
@@ -86,7 +87,8 @@ struct session {
 	char account[SESSION_ID], tunnel[SESSION_ID];
 	char handle[SESSION_HANDLE], full_name[SESSION_NAME];
 	unsigned failures, faults;
-	/* `out` ends in a refused login: the owner sends it SESSION_REFUSAL_MS after the question, and clears this. */
+	/* `out` ends in a refused login: the owner sends it SESSION_REFUSAL_MS after the question,
+	 * and clears this. */
 	bool is_refusal;
 
 	struct store_call asking; /* the question under way */

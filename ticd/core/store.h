@@ -1,7 +1,8 @@
 /*
- * What a session asks the database, without a database: numbered questions with text parameters, each answered once
- * and later by rows of text. io/pgstore.c answers from PostgreSQL, the tests from a file. The order of parameters and
- * columns is that of the functions of the same name in schema/api.
+ * What a session asks the database, without a database: numbered questions with text parameters,
+ * each answered once and later by rows of text. io/pgstore.c answers from PostgreSQL, the tests
+ * from a file. The order of parameters and columns is that of the functions of the same name in
+ * schema/api.
  */
 #ifndef TICD_CORE_STORE_H
 #define TICD_CORE_STORE_H
@@ -12,10 +13,11 @@
 #include "lib/cc.h"
 
 enum store_question {
-	STORE_LOGIN,        /* handle, tunnel -> LOGIN_* ; no row: no such login */
-	STORE_LOGIN_ACCEPT, /* account, tunnel, method, address, tls, client, per_hour -> ACCEPT_* */
-	STORE_TUNNEL_LIST,  /* account, tunnel -> id, client IPv6, client IPv4 or word, pop */
-	STORE_TUNNEL_SHOW,  /* account, tunnel, id -> TUNNEL_* ; no row: not theirs */
+	STORE_LOGIN, /* handle, tunnel -> LOGIN_* ; no row: no such login */
+	/* account, tunnel, method, address, tls, client, per_hour -> ACCEPT_* */
+	STORE_LOGIN_ACCEPT,
+	STORE_TUNNEL_LIST,     /* account, tunnel -> id, client IPv6, client IPv4 or word, pop */
+	STORE_TUNNEL_SHOW,     /* account, tunnel, id -> TUNNEL_* ; no row: not theirs */
 	STORE_TUNNEL_ENDPOINT, /* account, tunnel, id, address -> message */
 	STORE_TUNNEL_STATE,    /* account, tunnel, id, enabled -> message */
 	STORE_POP_LIST,        /* -> name */
@@ -79,7 +81,8 @@ const struct store_shape *store_shape(enum store_question q);
 
 /* Lives during the callback only. */
 struct store_answer {
-	/* 0; -ERR_REFUSED (`message` is for the user); -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY; -ERR_FORMAT: our fault */
+	/* 0; -ERR_REFUSED (`message` is for the user); -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY;
+	 * -ERR_FORMAT: our fault */
 	int err;
 	const char *message; /* never NULL */
 	size_t rows;         /* 0 unless err is 0 */
@@ -89,8 +92,8 @@ struct store_answer {
 };
 typedef void store_done(void *ctx, const struct store_answer *answer);
 
-/* One question under way. It belongs to the one who asks, who fills in the first three and keeps it until the
- * answer or `forget`. */
+/* One question under way. It belongs to the one who asks, who fills in the first three and keeps it
+ * until the answer or `forget`. */
 struct store_call {
 	enum store_question question;
 	store_done *done;
@@ -100,8 +103,8 @@ struct store_call {
 };
 
 struct store {
-	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, with `id` 0 again, and
-	 * never from inside this call. */
+	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, with `id` 0
+	 * again, and never from inside this call. */
 	void (*ask)(struct store *store, struct store_call *call, const char *const *params);
 	/* No answer is wanted any more; sets `id` to 0. Nothing under way is fine. */
 	void (*forget)(struct store *store, struct store_call *call);

@@ -1,5 +1,5 @@
-/* The commands: one table says what each is called, where it is legal, how many words it takes and what it is for;
- * dispatch and help walk it. */
+/* The commands: one table says what each is called, where it is legal, how many words it takes and
+ * what it is for; dispatch and help walk it. */
 #ifndef TICD_CORE_VERBS_H
 #define TICD_CORE_VERBS_H
 
@@ -11,8 +11,8 @@
 #include "ticd/core/session.h"
 
 struct verb {
-	const char *name,
-		*object; /* the first word, and the second where it belongs to the command; else NULL */
+	/* the first word, and the second where it belongs to the command; else NULL */
+	const char *name, *object;
 	unsigned states; /* bits of enum session_state */
 	uint8_t min_args, max_args;
 	void (*run)(struct session *s, const struct session_args *args);
@@ -24,7 +24,8 @@ enum { VERB_ANY_ARGS = 255 };
 /* The rows, for the tests. */
 const struct verb *verbs_table(size_t *n) NONNULL;
 
-/* Runs one line: finds its row, checks state and words, calls the handler; says what is wrong otherwise. */
+/* Runs one line: finds its row, checks state and words, calls the handler; says what is wrong
+ * otherwise. */
 void verbs_dispatch(struct session *s, const char *line, size_t len, wall_t now) NONNULL;
 
 #endif

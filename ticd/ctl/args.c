@@ -10,8 +10,8 @@
 #include "lib/num.h"
 #include "lib/utf8.h"
 
-/* Each reader says whether `text` is of its kind, and may put another spelling of it in `out` (else `text` is the
- * value). */
+/* Each reader says whether `text` is of its kind, and may put another spelling of it in `out` (else
+ * `text` is the value). */
 typedef bool arg_reader(const struct param *p, const char *text, char out[static ARG_SPELLED]);
 
 static bool read_text(const struct param *p, const char *text, char out[static ARG_SPELLED])
@@ -159,8 +159,9 @@ static int set_value(const struct param *p, size_t i, const char *text, struct a
 	return 0;
 }
 
-/* `--name VALUE`, `--name=VALUE` or a flag. *used becomes how many words it took. A value that is a word of its own may
- * not begin with "--": that is a forgotten value; `--name=--text` says what is meant. */
+/* `--name VALUE`, `--name=VALUE` or a flag. *used becomes how many words it took. A value that is a
+ * word of its own may not begin with "--": that is a forgotten value; `--name=--text` says what is
+ * meant. */
 static int read_option(const struct param *params, char *const *words, size_t n_words, size_t *used,
 		       struct args *out, struct fault *fault)
 {
@@ -202,7 +203,8 @@ static int read_positional(const struct param *params, const char *word, struct 
 	return fault_set(fault, -ERR_FORMAT, "usage", "'%s' is one word too many", word);
 }
 
-/* What was not on the line: fixed values, flags not given, and the complaint about what has to be there. */
+/* What was not on the line: fixed values, flags not given, and the complaint about what has to be
+ * there. */
 static int complete(const struct param *params, struct args *out, struct fault *fault)
 {
 	for (out->n = 0; params[out->n].name; out->n++) {

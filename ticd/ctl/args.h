@@ -1,7 +1,8 @@
 /*
- * Arguments by table: a command's parameters, in the order its SQL takes them, are the rows; the command line becomes
- * one text value (or none) a row, checked and spelled as the database reads it. What is checked here is the form of a
- * value; whether it may be is the database's to say. Pure.
+ * Arguments by table: a command's parameters, in the order its SQL takes them, are the rows; the
+ * command line becomes one text value (or none) a row, checked and spelled as the database reads
+ * it. What is checked here is the form of a value; whether it may be is the database's to say.
+ * Pure.
  */
 #ifndef TICD_CTL_ARGS_H
 #define TICD_CTL_ARGS_H
@@ -26,14 +27,16 @@ enum arg_kind {
 	ARG_CHOICE, /* one of the words of `meta`, which are separated by | */
 	ARG_FLAG,   /* an option without a value: "true" or "false" */
 	ARG_FIXED,  /* not on the command line: always `fixed` */
-	ARG_MD5, /* not on the command line: a digest of the TIC secret made for this run, filled in by run.c */
+	/* not on the command line: a digest of the TIC secret made for this run, filled in by
+	 * run.c */
+	ARG_MD5,
 	ARG_SHA256,
 	ARG__COUNT
 };
 
 struct param {
-	const char *
-		name; /* "--pop" is an option; anything else a word in its place, by the name usage calls it */
+	/* "--pop" is an option; anything else a word in its place, by the name usage calls it */
+	const char *name;
 	enum arg_kind kind;
 	const char *meta;  /* what usage calls an option's value; for ARG_CHOICE the choices */
 	bool optional;     /* without it the value is NULL */
@@ -58,8 +61,8 @@ static inline bool param_is_hidden(const struct param *p)
 	return p->kind == ARG_FIXED || p->kind == ARG_MD5 || p->kind == ARG_SHA256;
 }
 
-/* Reads `n_words` words of the command line against `params` (ended by a row without a name). `out` borrows the words.
- * 0, or -ERR_FORMAT with the reason in `fault`. */
+/* Reads `n_words` words of the command line against `params` (ended by a row without a name). `out`
+ * borrows the words. 0, or -ERR_FORMAT with the reason in `fault`. */
 int args_parse(const struct param *params, char *const *words, size_t n_words, struct args *out,
 	       struct fault *fault) NONNULL_ARGS(1, 4, 5) MUSTCHECK;
 

@@ -317,7 +317,8 @@ const struct command commands[] = {
 	{ 0 },
 };
 
-/* How many of the command's words stand in their places in `words`, and in *total how many it has. */
+/* How many of the command's words stand in their places in `words`, and in *total how many it has.
+ */
 static size_t match_words(const struct command *command, char *const *words, size_t n,
 			  size_t *total)
 {

@@ -1,6 +1,7 @@
 /*
- * Every command of ticctl as a row of one table: its words, its parameters, the door of the database behind it and its
- * help. Dispatch, usage and help walk the same rows, so they cannot disagree.
+ * Every command of ticctl as a row of one table: its words, its parameters, the door of the
+ * database behind it and its help. Dispatch, usage and help walk the same rows, so they cannot
+ * disagree.
  */
 #ifndef TICD_CTL_COMMANDS_H
 #define TICD_CTL_COMMANDS_H
@@ -20,7 +21,8 @@ enum shape {
 	SHAPE_LINES,  /* the lines of a file, the first column each */
 };
 
-/* A command that is more than one statement. `values` are the parameters in order; rows as pgctl_query gives them. */
+/* A command that is more than one statement. `values` are the parameters in order; rows as
+ * pgctl_query gives them. */
 typedef int command_run(struct pgctl *db, const char *const *values, struct rows *out,
 			struct fault *fault);
 
@@ -36,7 +38,8 @@ struct command {
 
 extern const struct command commands[]; /* ends with a row without words */
 
-/* The command that `words` begin with, *used being the number of words that name it; NULL when there is none. */
+/* The command that `words` begin with, *used being the number of words that name it; NULL when
+ * there is none. */
 const struct command *commands_find(char *const *words, size_t n, size_t *used) NONNULL_ARGS(3);
 
 /* "usage: ticctl pop list" for one command. */

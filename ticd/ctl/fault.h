@@ -1,8 +1,8 @@
 /*
- * Why a command did not do what it was asked: one plain sentence for the operator and a short code for scripts
- * (--json). The code is "usage" (the command line), "input" (a file's content), "database" (away or failed), "failed"
- * (this machine) or, when a rule of the broker refused, its five characters beginning with BK. Texts hold no secret and
- * no conninfo.
+ * Why a command did not do what it was asked: one plain sentence for the operator and a short code
+ * for scripts (--json). The code is "usage" (the command line), "input" (a file's content),
+ * "database" (away or failed), "failed" (this machine) or, when a rule of the broker refused, its
+ * five characters beginning with BK. Texts hold no secret and no conninfo.
  */
 #ifndef TICD_CTL_FAULT_H
 #define TICD_CTL_FAULT_H
@@ -16,7 +16,8 @@ struct fault {
 	char text[FAULT_TEXT]; /* one line, no full stop added */
 };
 
-/* Fills `f` (a longer text is cut) and returns `err`, so that a caller can say `return fault_set(...)`. */
+/* Fills `f` (a longer text is cut) and returns `err`, so that a caller can say `return
+ * fault_set(...)`. */
 int fault_set(struct fault *f, int err, const char *code, const char *fmt, ...)
 	NONNULL_ARGS(1, 3, 4) FORMAT(4, 5);
 

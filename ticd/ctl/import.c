@@ -11,7 +11,8 @@
 enum {
 	WORDS_MAX = 8, /* a config line has at most 7 */
 	NUMBER_MAX =
-		INT32_MAX, /* a PoP with several tunnel prefixes numbers on: 10005 is number 5 of the second */
+		/* a PoP with several tunnel prefixes numbers on: 10005 is number 5 of the second */
+	INT32_MAX,
 	MTU_MAX = 65535, /* the form; the database knows the range */
 	ROOM_FIRST = 256,
 };
@@ -91,7 +92,8 @@ static int read_mtu(struct word w, struct import_tunnel *t, const char **reason)
 	return 0;
 }
 
-/* Lower case only: the secret is hashed as the text it is, so another case would be another secret. */
+/* Lower case only: the secret is hashed as the text it is, so another case would be another secret.
+ */
 static int read_secret(struct word w, struct import_tunnel *t, const char **reason)
 {
 	bool is_hex = w.len == IMPORT_SECRET_LEN;
@@ -191,8 +193,8 @@ static int read_block(struct import *im, const struct word *w, size_t n, const c
 	return fail(-ERR_FORMAT, reason, "it is not a config line");
 }
 
-/* The words of a line, at most `WORDS_MAX` of them; a longer line has WORDS_MAX. A word that begins with # ends the
- * line. */
+/* The words of a line, at most `WORDS_MAX` of them; a longer line has WORDS_MAX. A word that begins
+ * with # ends the line. */
 static size_t split(const char *text, size_t len, struct word w[static WORDS_MAX])
 {
 	struct rd r = rd_init(text, len);

@@ -1,13 +1,14 @@
 /*
- * Reading a sixxsd configuration file: its tunnels and routed subnets, nothing else of it. Pure; a line at a time, so
- * the fuzzer needs no file system. What may be (ids and numbers in use, prefixes of the PoP) is the database's to say.
+ * Reading a sixxsd configuration file: its tunnels and routed subnets, nothing else of it. Pure; a
+ * line at a time, so the fuzzer needs no file system. What may be (ids and numbers in use, prefixes
+ * of the PoP) is the database's to say.
  *
  *   config <number in hex> T<id> <ipv4|ayiya|heartbeat> <up|disabled> <mtu> [<secret>]     a tunnel
  *   config <prefix> <number in hex> static                                                 a subnet routed to it
  *
- * Blank lines and # comments are skipped. The blocks that sixxsd writes around these lines (tunnel, subnet, set ...
- * end) are followed, and what stands in a pop block is passed over: the PoP's own data come from `pop add`. Any other
- * line is an error.
+ * Blank lines and # comments are skipped. The blocks that sixxsd writes around these lines (tunnel,
+ * subnet, set ... end) are followed, and what stands in a pop block is passed over: the PoP's own
+ * data come from `pop add`. Any other line is an error.
  */
 #ifndef TICD_CTL_IMPORT_H
 #define TICD_CTL_IMPORT_H
@@ -46,13 +47,13 @@ struct import {
 	unsigned pop_depth; /* depth at which a pop block was opened, counted from 1; 0: in none */
 };
 
-/* Reads one line (no line end; a closing CR is dropped). 0; -ERR_FORMAT, -ERR_RANGE or -ERR_NOMEM with a constant text
- * in *reason. */
+/* Reads one line (no line end; a closing CR is dropped). 0; -ERR_FORMAT, -ERR_RANGE or -ERR_NOMEM
+ * with a constant text in *reason. */
 int import_line(struct import *im, const char *text, size_t len, const char **reason)
 	NONNULL MUSTCHECK;
 
-/* Reads a whole file into `im` (zeroed by the caller): its lines, and that every block was closed. Results as
- * import_line. */
+/* Reads a whole file into `im` (zeroed by the caller): its lines, and that every block was closed.
+ * Results as import_line. */
 int import_text(struct import *im, const char *text, size_t len, const char **reason)
 	NONNULL MUSTCHECK;
 

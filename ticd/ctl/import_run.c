@@ -76,7 +76,8 @@ static int read_file(const char *path, struct buffer *out, struct fault *fault)
 	return err;
 }
 
-/* One element of an array literal; none of our texts needs quoting (digits, words, addresses, hex). */
+/* One element of an array literal; none of our texts needs quoting (digits, words, addresses, hex).
+ */
 #define ELEMENT(f, i, ...) (fputs((i) ? "," : "{", f), fprintf(f, __VA_ARGS__))
 
 static void write_tunnel(FILE *const *f, size_t i, const struct import_tunnel *t)

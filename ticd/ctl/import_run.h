@@ -1,4 +1,5 @@
-/* The command `import`: a sixxsd configuration file into the database, in one statement: all of it or nothing. */
+/* The command `import`: a sixxsd configuration file into the database, in one statement: all of it
+ * or nothing. */
 #ifndef TICD_CTL_IMPORT_RUN_H
 #define TICD_CTL_IMPORT_RUN_H
 
@@ -7,7 +8,8 @@
 
 struct pgctl;
 
-/* `values`: file name ("-": standard input), handle of the owner, PoP. A command_run (commands.h). */
+/* `values`: file name ("-": standard input), handle of the owner, PoP. A command_run (commands.h).
+ */
 int import_run(struct pgctl *db, const char *const *values, struct rows *out, struct fault *fault)
 	NONNULL MUSTCHECK;
 

@@ -7,8 +7,8 @@
 
 #include "lib/utf8.h"
 
-/* A text from outside that is not UTF-8 (a word of the command line, a sentence cut short) with U+FFFD for what is
- * wrong. */
+/* A text from outside that is not UTF-8 (a word of the command line, a sentence cut short) with
+ * U+FFFD for what is wrong. */
 static json_t *repaired_text(const char *text)
 {
 	static const char replacement[] = "\xef\xbf\xbd";

@@ -1,7 +1,7 @@
 /*
- * ticctl: the operator's hand on the broker. Every command is a row of ticd/ctl/commands.c; this file reads the options
- * that stand anywhere on the line, finds the row, and turns the outcome into an exit status: 0 done, 1 refused or
- * failed, 2 usage.
+ * ticctl: the operator's hand on the broker. Every command is a row of ticd/ctl/commands.c; this
+ * file reads the options that stand anywhere on the line, finds the row, and turns the outcome into
+ * an exit status: 0 done, 1 refused or failed, 2 usage.
  */
 #include <locale.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /*
- * The record of what was done lies with the things themselves: broker.migration has a row a migration, and the checksum
- * of roles.sql and api/ is the comment on schema api, so it goes when that schema goes.
+ * The record of what was done lies with the things themselves: broker.migration has a row a
+ * migration, and the checksum of roles.sql and api/ is the comment on schema api, so it goes when
+ * that schema goes.
  */
 #include "ticd/ctl/migrate.h"
 
@@ -22,11 +23,13 @@ struct report {
 	const char *cells[REPORT_COLUMNS];
 };
 
-/* Any number, always the same one. The lock is the database's: it stands between migrations of this database only. */
+/* Any number, always the same one. The lock is the database's: it stands between migrations of this
+ * database only. */
 static const char begin_sql[] =
 	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
 
-/* The same definition as the first migration's: a new database has to hold its record before the first row of it. */
+/* The same definition as the first migration's: a new database has to hold its record before the
+ * first row of it. */
 static const char record_sql[] =
 	"CREATE SCHEMA IF NOT EXISTS broker;"
 	"CREATE TABLE IF NOT EXISTS broker.migration (number int PRIMARY KEY,"

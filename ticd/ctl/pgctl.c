@@ -11,7 +11,8 @@ struct pgctl {
 	PGconn *conn;
 };
 
-/* Object identifiers of the built-in types whose text is a JSON number or truth value; they never change. */
+/* Object identifiers of the built-in types whose text is a JSON number or truth value; they never
+ * change. */
 enum {
 	OID_BOOL = 16,
 	OID_INT8 = 20,
@@ -29,8 +30,8 @@ static void ignore_notice(void *ctx, const PGresult *res)
 	(void)res;
 }
 
-/* libpq quotes the very words of a conninfo it cannot parse, and one of them may be a password: so we ask first, and
- * say less. */
+/* libpq quotes the very words of a conninfo it cannot parse, and one of them may be a password: so
+ * we ask first, and say less. */
 static int check_conninfo(const char *conninfo, struct fault *fault)
 {
 	bool is_name = !strchr(conninfo, '=') &&
@@ -82,7 +83,8 @@ void pgctl_close(struct pgctl *db)
 	free(db);
 }
 
-/* What the operator can do about the errors that are not ours to explain, by the first characters of the SQLSTATE. */
+/* What the operator can do about the errors that are not ours to explain, by the first characters
+ * of the SQLSTATE. */
 static const struct {
 	const char *sqlstate;
 	const char *advice;

@@ -1,6 +1,7 @@
 /*
- * What a door of the database answered: rows of text cells under named columns, the form that table.c and json.c print.
- * It names no database library; whoever makes one says how its memory is given back.
+ * What a door of the database answered: rows of text cells under named columns, the form that
+ * table.c and json.c print. It names no database library; whoever makes one says how its memory is
+ * given back.
  */
 #ifndef TICD_CTL_ROWS_H
 #define TICD_CTL_ROWS_H

@@ -7,7 +7,8 @@
 #include "ticd/ctl/secret.h"
 #include "ticd/ctl/table.h"
 
-/* Puts the digests of a fresh secret where the command wants them; *wants is false when it wants none. */
+/* Puts the digests of a fresh secret where the command wants them; *wants is false when it wants
+ * none. */
 static int fill_secret(const struct command *command, struct args *args, struct secret *secret,
 		       bool *wants, struct fault *fault)
 {

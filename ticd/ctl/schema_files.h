@@ -1,13 +1,13 @@
-/* The SQL of the schema, embedded at build time by schema/embed.sh: migrations by number, then roles.sql, then api/
- * by name. */
+/* The SQL of the schema, embedded at build time by schema/embed.sh: migrations by number, then
+ * roles.sql, then api/ by name. */
 #ifndef TICD_CTL_SCHEMA_FILES_H
 #define TICD_CTL_SCHEMA_FILES_H
 
 #include <stddef.h>
 
 struct schema_file {
-	const char
-		*path; /* below schema/: "migrations/0001_base.sql", "roles.sql", "api/tic.sql" */
+	/* below schema/: "migrations/0001_base.sql", "roles.sql", "api/tic.sql" */
+	const char *path;
 	const char *text; /* NUL-terminated */
 	size_t len;       /* without the NUL */
 };

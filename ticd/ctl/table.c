@@ -10,7 +10,8 @@
 
 enum { ESCAPED = 4 }; /* columns of \xNN */
 
-/* Columns of the character of `len` bytes at `p` (len 0: one stray byte), or -1 when it has to be escaped. */
+/* Columns of the character of `len` bytes at `p` (len 0: one stray byte), or -1 when it has to be
+ * escaped. */
 static int char_width(uint32_t code, size_t len)
 {
 	if (len == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0))
@@ -79,7 +80,8 @@ static size_t column_width(const struct rows *rows, size_t column)
 	return widest;
 }
 
-/* Column names are SQL identifiers: last_report reads "LAST REPORT" over a list and "last report" in a record. */
+/* Column names are SQL identifiers: last_report reads "LAST REPORT" over a list and "last report"
+ * in a record. */
 static void write_name(FILE *out, const char *name, bool upper)
 {
 	for (; *name; name++)

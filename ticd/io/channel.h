@@ -1,7 +1,7 @@
 /*
- * Bytes through one client's socket, in clear or in TLS, without waiting. In clear the output is paced
- * (ticd/core/pace.h); in TLS each line is a record of its own. Functions that return bool say whether the connection
- * still lives.
+ * Bytes through one client's socket, in clear or in TLS, without waiting. In clear the output is
+ * paced (ticd/core/pace.h); in TLS each line is a record of its own. Functions that return bool say
+ * whether the connection still lives.
  */
 #ifndef TICD_IO_CHANNEL_H
 #define TICD_IO_CHANNEL_H
@@ -24,8 +24,8 @@ struct channel {
 	bool wants_write; /* output, or TLS itself, waits for the socket to take more */
 	int wait_ms;      /* output waits this long for the peer to read; 0: it does not */
 	bool is_eof;      /* the peer will send no more */
-	const char
-		*error; /* why a function said false, for the log; NULL: the peer has just gone */
+	/* why a function said false, for the log; NULL: the peer has just gone */
+	const char *error;
 };
 
 /* Takes the non-blocking socket. */
@@ -35,8 +35,8 @@ void channel_free(struct channel *ch) NONNULL;
 /* Reads at most `size` bytes (at least 1); *got may be 0. */
 bool channel_read(struct channel *ch, char *to, size_t size, size_t *got) NONNULL MUSTCHECK;
 
-/* Sends and drops what may go now. Afterwards `out` is empty, or wants_write or wait_ms say what it waits for.
- * *sent: bytes. */
+/* Sends and drops what may go now. Afterwards `out` is empty, or wants_write or wait_ms say what it
+ * waits for. *sent: bytes. */
 bool channel_send(struct channel *ch, struct out *out, size_t *sent) NONNULL MUSTCHECK;
 
 /* Is there anything in the socket that nobody has read yet? */
@@ -48,7 +48,8 @@ bool channel_shake_hands(struct channel *ch) NONNULL MUSTCHECK;
 /* Decrypted bytes are waiting though the socket may be silent. */
 bool channel_has_pending(const struct channel *ch) NONNULL;
 
-/* Tells the peer that nothing more comes (TLS, then FIN), and ends TLS. Afterwards only channel_discard. */
+/* Tells the peer that nothing more comes (TLS, then FIN), and ends TLS. Afterwards only
+ * channel_discard. */
 void channel_finish(struct channel *ch) NONNULL;
 /* Reads and throws away; false when the peer has closed or the connection broke. */
 bool channel_discard(struct channel *ch, size_t *got) NONNULL MUSTCHECK;

@@ -1,10 +1,12 @@
 /*
- * A connection is in one of three modes, talk (in clear or TLS), handshake between the two, and linger at the end,
- * and has three watchers: the socket, the deadline, and the timer that lets paced output go on. The last one also
- * serves as the bell that an answer of the store rings, so that all work is done, and the connection freed, at the
- * end of a callback of its own and never inside the store's.
+ * A connection is in one of three modes, talk (in clear or TLS), handshake between the two, and
+ * linger at the end, and has three watchers: the socket, the deadline, and the timer that lets
+ * paced output go on. The last one also serves as the bell that an answer of the store rings, so
+ * that all work is done, and the connection freed, at the end of a callback of its own and never
+ * inside the store's.
  *
- * Every event ends in conn_work: let the session run, send what it said, then see what is to be waited for.
+ * Every event ends in conn_work: let the session run, send what it said, then see what is to be
+ * waited for.
  */
 #include "ticd/io/conn.h"
 
@@ -77,8 +79,8 @@ static void conn_over(struct conn *c)
 	env->closed(env, &ip, is_refused);
 }
 
-/* FIN after a whole line; then read on for a moment, since closing with unread input would make the kernel send a
- * reset that can overtake our last answer. */
+/* FIN after a whole line; then read on for a moment, since closing with unread input would make the
+ * kernel send a reset that can overtake our last answer. */
 static void linger(struct conn *c)
 {
 	log_error_of(c);
@@ -189,8 +191,8 @@ static void sooner(enum due *due, int64_t *left, enum due other, int seconds, mo
 	}
 }
 
-/* Which deadline comes first, and in how many milliseconds. None while the store is being asked: it has a time-out
- * of its own. */
+/* Which deadline comes first, and in how many milliseconds. None while the store is being asked: it
+ * has a time-out of its own. */
 static enum due next_due(const struct conn *c, int64_t *left)
 {
 	const struct session *s = &c->session;
@@ -252,8 +254,8 @@ static bool is_finished(const struct conn *c)
 	       (s->state == SESSION_CLOSING || (c->channel.is_eof && s->asking.id == 0));
 }
 
-/* Lets the session run and sends, again and again while sending makes room for more. False: the connection is
- * gone. */
+/* Lets the session run and sends, again and again while sending makes room for more. False: the
+ * connection is gone. */
 static bool converse(struct conn *c)
 {
 	struct session *s = &c->session;

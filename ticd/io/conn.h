@@ -1,7 +1,8 @@
 /*
- * One client's connection: bytes between its socket and its session, in clear (paced) or in TLS (a record a line),
- * and every way it may end: goodbye with a FIN after a whole line, a time-out, a peer that is gone. A connection owns
- * its socket and itself: it frees itself when it is over, from its own watchers only.
+ * One client's connection: bytes between its socket and its session, in clear (paced) or in TLS (a
+ * record a line), and every way it may end: goodbye with a FIN after a whole line, a time-out, a
+ * peer that is gone. A connection owns its socket and itself: it frees itself when it is over, from
+ * its own watchers only.
  */
 #ifndef TICD_IO_CONN_H
 #define TICD_IO_CONN_H
@@ -38,8 +39,8 @@ struct conn_peer {
 	bool is_ip4;
 };
 
-/* Takes the non-blocking socket and greets, or, with a refusal (a whole sentence with its code), says that and
- * closes. False: no memory, the socket is still the caller's. */
+/* Takes the non-blocking socket and greets, or, with a refusal (a whole sentence with its code),
+ * says that and closes. False: no memory, the socket is still the caller's. */
 bool conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
 	NONNULL_ARGS(1, 3) MUSTCHECK;
 

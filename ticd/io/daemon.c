@@ -40,7 +40,8 @@ struct ticd {
 	struct conn_env conn_env;
 };
 
-/* As many connections as the limit of open files allows, having raised it as far as needed and possible. */
+/* As many connections as the limit of open files allows, having raised it as far as needed and
+ * possible. */
 static unsigned connections_possible(const struct settings *s)
 {
 	rlim_t own = OWN_FILES + (rlim_t)s->db_connections, need = (rlim_t)s->connections + own;
@@ -83,7 +84,8 @@ static void apply(struct ticd *t)
 	daily_enable(t->daily, s->daily);
 }
 
-/* Loads what the settings name; a certificate that is no good leaves the one in use. False: no good. */
+/* Loads what the settings name; a certificate that is no good leaves the one in use. False: no
+ * good. */
 static bool renew_tls(struct ticd *t, const struct settings *s)
 {
 	struct tls_server *tls = NULL;

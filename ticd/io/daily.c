@@ -18,8 +18,8 @@
 
 enum { ROWS_LOGGED = 50, DATE_LEN = 10 };
 
-/* The pool is made for each run and freed after it: a connection of its own, so that the job never stands in a
- * client's way. */
+/* The pool is made for each run and freed after it: a connection of its own, so that the job never
+ * stands in a client's way. */
 struct daily {
 	struct ev_loop *loop;
 	char *conninfo;

@@ -15,10 +15,10 @@
 #include "ticd/core/peers.h"
 
 enum {
-	ACCEPT_BUDGET =
-		64, /* connections taken in one go, so that those there are get their turn */
-	REFUSED_MAX =
-		64, /* connections beyond the limit that are being told so; further ones get a bare sentence */
+	/* connections taken in one go, so that those there are get their turn */
+	ACCEPT_BUDGET = 64,
+	/* connections beyond the limit that are being told so; further ones get a bare sentence */
+	REFUSED_MAX = 64,
 	BACKLOG = 4096,
 };
 #define PAUSE_SECONDS 0.1 /* between tries while the system has no descriptor or memory for us */

@@ -35,7 +35,8 @@ static const char *cell(const void *res, size_t row, size_t col)
 	return pgres_str(res, row, col);
 }
 
-/* An answer of another shape than agreed is our fault, like a failing statement (which the pool has logged). */
+/* An answer of another shape than agreed is our fault, like a failing statement (which the pool has
+ * logged). */
 static void check_shape(struct pgstore *s, const struct store_call *call,
 			const struct pg_answer *pg, struct store_answer *answer)
 {

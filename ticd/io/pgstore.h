@@ -1,5 +1,5 @@
-/* The store of the sessions in PostgreSQL: each question is one call of the function of that name in schema api,
- * asked through a pool. */
+/* The store of the sessions in PostgreSQL: each question is one call of the function of that name
+ * in schema api, asked through a pool. */
 #ifndef TICD_IO_PGSTORE_H
 #define TICD_IO_PGSTORE_H
 

@@ -1,7 +1,7 @@
 /*
- * TLS on a non-blocking socket; the only place in ticd that names OpenSSL. No session tickets and no session cache:
- * the stock client takes a ticket for an end of file. A connection keeps the certificate it began with; a new one
- * serves the next connections.
+ * TLS on a non-blocking socket; the only place in ticd that names OpenSSL. No session tickets and
+ * no session cache: the stock client takes a ticket for an end of file. A connection keeps the
+ * certificate it began with; a new one serves the next connections.
  */
 #ifndef TICD_IO_TLS_H
 #define TICD_IO_TLS_H

@@ -22,7 +22,8 @@ const char *auth_method_name(enum auth_method method)
 	return method < AUTH__COUNT ? method_names[method] : "unknown";
 }
 
-/* Re-encoded rather than copied: what comes out is lower case and of that length whatever the store held. */
+/* Re-encoded rather than copied: what comes out is lower case and of that length whatever the store
+ * held. */
 bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *sha256_hex)
 {
 	uint8_t md5[DIGEST_MD5_LEN], sha256[DIGEST_SHA256_LEN];
@@ -64,8 +65,8 @@ bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struc
 	return true;
 }
 
-/* `response` is a zero-padded array, so the comparison takes the same time whatever the client sent, its length
- * included. */
+/* `response` is a zero-padded array, so the comparison takes the same time whatever the client
+ * sent, its length included. */
 static bool matches(const char *expected, size_t len, const struct auth_response *response)
 {
 	char padded[DIGEST_MAX_HEX] = { 0 };

@@ -1,6 +1,7 @@
 /*
- * Lines out of a byte stream, as TIC clients send them: ended by LF or CRLF, at most LINE_TEXT_MAX bytes, ASCII text.
- * The buffer is fixed: what does not fit stays where it came from until a line has been taken. Pure.
+ * Lines out of a byte stream, as TIC clients send them: ended by LF or CRLF, at most LINE_TEXT_MAX
+ * bytes, ASCII text. The buffer is fixed: what does not fit stays where it came from until a line
+ * has been taken. Pure.
  */
 #ifndef TICD_PROTO_LINE_H
 #define TICD_PROTO_LINE_H
@@ -32,15 +33,16 @@ struct line_in {
 
 void line_init(struct line_in *in) NONNULL;
 
-/* Where the next bytes go and how many may come; 0 when the buffer is full. Ends the life of the last line taken. */
+/* Where the next bytes go and how many may come; 0 when the buffer is full. Ends the life of the
+ * last line taken. */
 char *line_room(struct line_in *in, size_t *room) NONNULL;
 void line_added(struct line_in *in, size_t n) NONNULL;
 
 /* Copies what fits of `data`; returns how much that was. */
 size_t line_feed(struct line_in *in, const void *data, size_t len) NONNULL;
 
-/* Takes the next line: its text, without its end, as a view that lives until line_room or line_feed. A byte that
- * is not ASCII reads as '?'. */
+/* Takes the next line: its text, without its end, as a view that lives until line_room or
+ * line_feed. A byte that is not ASCII reads as '?'. */
 enum line_result line_next(struct line_in *in, const char **text, size_t *len) NONNULL;
 
 /* No byte is waiting. */

@@ -1,6 +1,7 @@
 /*
- * Replies as the clients' small buffers want them: at most REPLY_MAX bytes each, ended by LF, printable ASCII
- * whatever a value holds. A reply is built in a struct reply and then handed on whole. Pure.
+ * Replies as the clients' small buffers want them: at most REPLY_MAX bytes each, ended by LF,
+ * printable ASCII whatever a value holds. A reply is built in a struct reply and then handed on
+ * whole. Pure.
  */
 #ifndef TICD_PROTO_REPLY_H
 #define TICD_PROTO_REPLY_H
@@ -22,12 +23,13 @@ struct reply {
 
 void reply_init(struct reply *r) NONNULL;
 
-/* Appends one line: the text as formatted (each byte that is not printable ASCII becomes '?') and LF. A text
- * longer than a whole reply is cut to fit one; a line that does not fit behind the others fails the reply. */
+/* Appends one line: the text as formatted (each byte that is not printable ASCII becomes '?') and
+ * LF. A text longer than a whole reply is cut to fit one; a line that does not fit behind the
+ * others fails the reply. */
 void reply_line(struct reply *r, const char *fmt, ...) NONNULL FORMAT(2, 3);
 
-/* Appends "key: <before>value", the value cut at `max` bytes so that a whole record always fits. A NULL value is
- * empty. */
+/* Appends "key: <before>value", the value cut at `max` bytes so that a whole record always fits. A
+ * NULL value is empty. */
 void reply_field(struct reply *r, const char *key, const char *before, const char *value, int max)
 	NONNULL_ARGS(1, 2, 3);
 

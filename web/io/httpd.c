@@ -1,13 +1,15 @@
 /*
- * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does what is due, and
- * MHD_get_timeout tells whether more is. A request is answered the moment it is complete; nothing is ever suspended.
+ * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does
+ * what is due, and MHD_get_timeout tells whether more is. A request is answered the moment it is
+ * complete; nothing is ever suspended.
  *
- * The library's own timeout restarts with every byte, so a client that sends one a second would stay for ever. Here
- * each connection has a deadline instead: for the next request to be complete, then for its answer to be taken. Past it
- * the socket is shut down, which the library sees as the client's doing, and it cleans up.
+ * The library's own timeout restarts with every byte, so a client that sends one a second would
+ * stay for ever. Here each connection has a deadline instead: for the next request to be complete,
+ * then for its answer to be taken. Past it the socket is shut down, which the library sees as the
+ * client's doing, and it cleans up.
  *
- * Answers with an ETag that are the same share their bytes (the library counts references), so a thousand slow readers
- * of one page cost one page.
+ * Answers with an ETag that are the same share their bytes (the library counts references), so a
+ * thousand slow readers of one page cost one page.
  */
 #include "web/io/httpd.h"
 
@@ -31,9 +33,10 @@
 #include "web/page/site.h"
 
 enum {
-	BODY_MAX =
-		64 *
-		1024, /* of a request; nothing wants one, but a small one is read so that the client gets its 405 */
+	BODY_MAX = 64 *
+		   /* of a request; nothing wants one, but a small one is read so that the client
+		 * gets its 405 */
+		   1024,
 	BACKLOG = 512,
 	SHARED = 8,
 	SWEEP_SECONDS = 1,
@@ -240,7 +243,8 @@ static struct MHD_Response *response_make(struct answer *answer)
 	return response;
 }
 
-/* A response to be queued once and then destroyed (which takes the caller's reference only). NULL: no memory. */
+/* A response to be queued once and then destroyed (which takes the caller's reference only). NULL:
+ * no memory. */
 static struct MHD_Response *response_get(struct httpd *h, struct answer *answer)
 {
 	if (!*answer->etag)
@@ -299,7 +303,8 @@ static bool is_too_large(struct MHD_Connection *c)
 	return text && num_parse_u64(text, strlen(text), 0, BODY_MAX, &length) != 0;
 }
 
-/* The library calls once when the headers are there, then for each piece of the body, then once at its end. */
+/* The library calls once when the headers are there, then for each piece of the body, then once at
+ * its end. */
 static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, const char *path,
 					  const char *method, const char *version, const char *data,
 					  size_t *data_size, void **request_ctx)
@@ -339,9 +344,9 @@ static void library_complained(void *ctx, const char *fmt, va_list ap)
 	log_limited(&h->complaints, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Lets the library do what is due, and asks when it wants to be called again without an event. Full, it stops
- * listening, and looks whether it may go on only at the beginning of a run: so one more is due when a place became
- * free. */
+/* Lets the library do what is due, and asks when it wants to be called again without an event.
+ * Full, it stops listening, and looks whether it may go on only at the beginning of a run: so one
+ * more is due when a place became free. */
 static void run(struct httpd *h)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;

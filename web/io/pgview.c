@@ -1,10 +1,10 @@
 /*
- * One question at a time is under way: first the status of all PoPs, then the histories that are missing or older than
- * their PoP's state, one after the other; then a timer until the next round. Whatever fails ends the round: what was
- * known stays, and the next round begins afresh.
+ * One question at a time is under way: first the status of all PoPs, then the histories that are
+ * missing or older than their PoP's state, one after the other; then a timer until the next round.
+ * Whatever fails ends the round: what was known stays, and the next round begins afresh.
  *
- * The view of the status is one block, exchanged whole. Histories live in slots beside it, one for each PoP, and move
- * to the new view's slots by name.
+ * The view of the status is one block, exchanged whole. Histories live in slots beside it, one for
+ * each PoP, and move to the new view's slots by name.
  */
 #include "web/io/pgview.h"
 
@@ -223,8 +223,8 @@ static void history_done(void *ctx, const struct pg_answer *answer)
 		round_fail(v, answer);
 		return;
 	}
-	/* A PoP deleted a moment ago is refused, and the next round is without it. Anything else costs that one
-	 * history. */
+	/* A PoP deleted a moment ago is refused, and the next round is without it. Anything else
+	 * costs that one history. */
 	if (answer->err && answer->err != -ERR_REFUSED)
 		log_warnx("no history of %s: %s", v->view->pops[v->asking].name, answer->message);
 	struct history_view *history = answer->res ? history_make(answer->res) : NULL;

@@ -1,6 +1,7 @@
 /*
- * webd's configuration file as a struct. The table in settings.c is the one list of keys: loading, --dump-config and
- * the manual walk it. Const after load; a reload (SIGHUP) builds a new one and swaps.
+ * webd's configuration file as a struct. The table in settings.c is the one list of keys: loading,
+ * --dump-config and the manual walk it. Const after load; a reload (SIGHUP) builds a new one and
+ * swaps.
  */
 #ifndef WEB_IO_SETTINGS_H
 #define WEB_IO_SETTINGS_H
@@ -18,22 +19,22 @@ struct settings {
 	int64_t log_level; /* enum log_level */
 	char *conninfo;
 	int64_t connect_timeout, query_timeout; /* seconds */
-	int64_t refresh,
-		idle_refresh; /* seconds between two looks at the database, with and without visitors */
+	/* seconds between two looks at the database, with and without visitors */
+	int64_t refresh, idle_refresh;
 	int64_t connections, connections_per_address;
 	int64_t request_size;                      /* bytes */
 	int64_t request_timeout, response_timeout; /* seconds */
 };
 
-/* 0, or a negative enum err with "<path>:<line>: <reason>" in `error`. `out` need not be initialised; free it only
- * after success. */
+/* 0, or a negative enum err with "<path>:<line>: <reason>" in `error`. `out` need not be
+ * initialised; free it only after success. */
 int settings_load(const char *path, struct settings *out, char error[static CONFIG_ERROR_TEXT])
 	NONNULL MUSTCHECK;
 void settings_dump(FILE *f, const struct settings *s) NONNULL;
 void settings_free(struct settings *s) NONNULL;
 
-/* Makes `fresh` the settings in force. Keys that need a restart keep their old value, and a log line names each that
- * differs. */
+/* Makes `fresh` the settings in force. Keys that need a restart keep their old value, and a log
+ * line names each that differs. */
 void settings_swap(struct settings *s, struct settings *fresh) NONNULL;
 
 #endif

@@ -1,4 +1,5 @@
-/* The files of web/static, inside the program: nothing is read from disk and nothing comes from another site. */
+/* The files of web/static, inside the program: nothing is read from disk and nothing comes from
+ * another site. */
 #ifndef WEB_PAGE_ASSET_H
 #define WEB_PAGE_ASSET_H
 

@@ -15,8 +15,9 @@ enum { ETAG_TEXT = 35 }; /* 32 hex digits in quotes, with NUL */
 const char *etag_make(struct digest_ctx *digest, const void *body, size_t len,
 		      char out[static ETAG_TEXT]) NONNULL;
 
-/* Whether an If-None-Match header names `etag` (weak comparison) or is "*". A header that does not parse names nothing.
- */
+/* Whether an If-None-Match header names `etag` (weak comparison) or is "*". A header that does not
+ * parse names nothing.
+ * */
 bool etag_is_named(const char *header, const char *etag) NONNULL;
 
 #endif

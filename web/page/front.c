@@ -1,4 +1,5 @@
-/* The front page: honest about what is here. Accounts and tunnels are asked for from the operator, not on this site. */
+/* The front page: honest about what is here. Accounts and tunnels are asked for from the operator,
+ * not on this site. */
 #include "web/page/page.h"
 
 #include "web/page/html.h"

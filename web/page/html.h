@@ -1,6 +1,7 @@
 /*
- * HTML into a buffer that grows up to a limit, with a sticky error: write a whole page, ask once. Pure (memory only).
- * Two kinds of text never mix: markup, which is ours and a literal, and text, which is anybody's and is always escaped.
+ * HTML into a buffer that grows up to a limit, with a sticky error: write a whole page, ask once.
+ * Pure (memory only). Two kinds of text never mix: markup, which is ours and a literal, and text,
+ * which is anybody's and is always escaped.
  */
 #ifndef WEB_PAGE_HTML_H
 #define WEB_PAGE_HTML_H
@@ -20,15 +21,17 @@ struct html {
 struct html html_init(size_t max);
 void html_free(struct html *h) NONNULL;
 
-/* Hands the bytes over (the caller frees them) and leaves `h` empty. NULL, with *len 0, when anything failed. */
+/* Hands the bytes over (the caller frees them) and leaves `h` empty. NULL, with *len 0, when
+ * anything failed. */
 char *html_take(struct html *h, size_t *len) NONNULL MUSTCHECK;
 
-/* Text as character data, right inside an element and inside a quoted attribute: & < > " ' are escaped, what HTML
- * forbids is replaced. */
+/* Text as character data, right inside an element and inside a quoted attribute: & < > " ' are
+ * escaped, what HTML forbids is replaced. */
 void html_text(struct html *h, const char *text) NONNULL;
 
-/* Markup with text in it. `markup` is a literal and is written as it is, except for %s (a C string, escaped as
- * html_text does; NULL writes nothing), %d %ld %lld and %u %lu %llu %zu (numbers) and %%. */
+/* Markup with text in it. `markup` is a literal and is written as it is, except for %s (a C string,
+ * escaped as html_text does; NULL writes nothing), %d %ld %lld and %u %lu %llu %zu (numbers) and
+ * %%. */
 void html_put(struct html *h, const char *markup, ...) NONNULL_ARGS(1, 2) FORMAT(2, 3);
 
 #endif

@@ -94,7 +94,8 @@ void layout_put_place(struct html *h, const struct pop_view *pop)
 	html_put(h, "%s%s%s", pop->city, *pop->city && *pop->country ? ", " : "", pop->country);
 }
 
-/* Only an address that can do nothing but lead to a web site: no javascript:, no blanks or control characters. */
+/* Only an address that can do nothing but lead to a web site: no javascript:, no blanks or control
+ * characters. */
 static bool is_web_address(const char *url)
 {
 	const char *rest;

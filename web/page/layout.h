@@ -1,5 +1,6 @@
-/* What every page has: head, header, the notice about old data, footer; and the small pieces several pages share. Pure.
- */
+/* What every page has: head, header, the notice about old data, footer; and the small pieces
+ * several pages share. Pure.
+ * */
 #ifndef WEB_PAGE_LAYOUT_H
 #define WEB_PAGE_LAYOUT_H
 

@@ -1,4 +1,5 @@
-/* One PoP: the same facts as its row of the status page with room to breathe, and when it went up and down. */
+/* One PoP: the same facts as its row of the status page with room to breathe, and when it went up
+ * and down. */
 #include "web/page/page.h"
 
 #include <stdio.h>

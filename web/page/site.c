@@ -127,8 +127,8 @@ static void get_pops(const struct request *req, struct answer *out)
 	out->location = "/pops/status";
 }
 
-/* 200 also while the database is away: this process is well, and restarting it would help nobody. The second word tells
- * the database's side. */
+/* 200 also while the database is away: this process is well, and restarting it would help nobody.
+ * The second word tells the database's side. */
 static void get_health(const struct request *req, struct answer *out)
 {
 	answer_plain(out, 200,
@@ -250,8 +250,8 @@ void answer_free(struct answer *answer)
 	*answer = (struct answer){ 0 };
 }
 
-/* Nothing is loaded but our own style sheet and icon, nothing of ours is embedded elsewhere, and nothing about a
- * visitor is told to anyone. */
+/* Nothing is loaded but our own style sheet and icon, nothing of ours is embedded elsewhere, and
+ * nothing about a visitor is told to anyone. */
 static const struct header headers_always[] = {
 	{ "Content-Security-Policy",
 	  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "

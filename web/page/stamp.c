@@ -12,7 +12,8 @@
 
 enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 
-/* Reads `len` digits at *p within min..max and then the character `after` (0: none), and moves on. */
+/* Reads `len` digits at *p within min..max and then the character `after` (0: none), and moves on.
+ */
 static bool take_number(const char **p, size_t len, uint64_t min, uint64_t max, char after,
 			int *out)
 {

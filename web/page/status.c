@@ -1,7 +1,7 @@
 /*
- * The status page: one sentence that says how things are, then a table with a row for each PoP. On a narrow screen the
- * style sheet turns the rows into cards and writes each cell's data-label before it; the roles keep the table a table
- * for screen readers when it does.
+ * The status page: one sentence that says how things are, then a table with a row for each PoP. On
+ * a narrow screen the style sheet turns the rows into cards and writes each cell's data-label
+ * before it; the roles keep the table a table for screen readers when it does.
  */
 #include "web/page/page.h"
 

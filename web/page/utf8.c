@@ -13,8 +13,8 @@ static bool is_forbidden(uint32_t c)
 	       (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe || c > 0x10ffff;
 }
 
-/* How many continuation bytes follow a lead byte, its payload bits and the least value that needs that many; 0: not a
- * lead byte. */
+/* How many continuation bytes follow a lead byte, its payload bits and the least value that needs
+ * that many; 0: not a lead byte. */
 static size_t lead_decode(uint8_t b, uint32_t *bits, uint32_t *least)
 {
 	if ((b & 0xe0) == 0xc0) {

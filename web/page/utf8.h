@@ -12,8 +12,8 @@
 
 enum { UTF8_REPLACEMENT = 0xfffd, UTF8_MAX = 4 };
 
-/* The next code point of the NUL-terminated text at *text, which moves on by at least one byte; 0 at the end (then it
- * stays). */
+/* The next code point of the NUL-terminated text at *text, which moves on by at least one byte; 0
+ * at the end (then it stays). */
 uint32_t utf8_next(const char **text) NONNULL;
 
 /* Writes one code point (a value utf8_next returned, not 0) and returns its length in bytes. */

@@ -1,6 +1,7 @@
 /*
- * What the pages show, as plain values: the PoPs as the database described them at one moment, each PoP's history, and
- * what is true while one request is answered. Whoever fills these in (web/io/pgview) owns them; pages only read.
+ * What the pages show, as plain values: the PoPs as the database described them at one moment, each
+ * PoP's history, and what is true while one request is answered. Whoever fills these in
+ * (web/io/pgview) owns them; pages only read.
  */
 #ifndef WEB_PAGE_VIEW_H
 #define WEB_PAGE_VIEW_H
@@ -42,8 +43,8 @@ struct history_view {
 	struct history_row rows[];
 };
 
-/* A PoP is up while its last report is younger than this (the database's rule), so older knowledge of "up" is no
- * knowledge. */
+/* A PoP is up while its last report is younger than this (the database's rule), so older knowledge
+ * of "up" is no knowledge. */
 enum { STATUS_TRUE_FOR = 45 };
 
 /* The site as its configuration describes it. */
@@ -70,16 +71,16 @@ static inline bool page_is_stale(const struct page_now *now)
 	return now->view && now->age > STATUS_TRUE_FOR;
 }
 
-/* "Now" by the database's clock, for "4 seconds ago". While the database answers this is the moment of the view, so
- * that a page stays the same, byte for byte, until there is something new. */
+/* "Now" by the database's clock, for "4 seconds ago". While the database answers this is the moment
+ * of the view, so that a page stays the same, byte for byte, until there is something new. */
 static inline wall_t page_time(const struct page_now *now)
 {
 	return (wall_t){ now->view->generated.s +
 			 (now->away || page_is_stale(now) ? now->age : 0) };
 }
 
-/* One block for `n` PoPs and `text` bytes of texts (each with its NUL), all of it zero; free() releases it. NULL: no
- * memory. */
+/* One block for `n` PoPs and `text` bytes of texts (each with its NUL), all of it zero; free()
+ * releases it. NULL: no memory. */
 struct status_view *status_view_create(size_t n, size_t text) MUSTCHECK;
 
 /* Copies a text into the view; "" when it is NULL or does not fit. */
