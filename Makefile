@@ -37,6 +37,7 @@ objs = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 archives = $(patsubst %,$(BUILD)/%.a,$(or $(filter $(PROGRAMS),$(firstword $(subst _, ,$1))),lib) lib)
 SCHEMA = $(sort $(wildcard schema/migrations/*.sql)) schema/roles.sql $(sort $(wildcard schema/api/*.sql))
 
+support = $(filter-out tests/unit/test_% tests/unit/oracle_%,$(wildcard tests/unit/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ_TARGETS:%=$(BUILD)/tests/replay_%)
@@ -75,7 +76,10 @@ $(BUILD)/%.a: $$(call objs,$$(call sources,$$*))
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call objs,$$(folder_$$*)/main.c) $(BUILD)/%.a $(BUILD)/lib.a
 	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS))
 
-$(UNIT_TESTS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $$(call archives,$$(subst test_,,$$*))
+$(BUILD)/support.a: $(call objs,$(support))
+	$(call run,AR $@,$(AR) rcs $@.$$$$ $^ && mv $@.$$$$ $@)
+
+$(UNIT_TESTS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/support.a $$(call archives,$$(subst test_,,$$*))
 	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS) -lcmocka)
 
 $(REPLAYS): $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $$(call archives,$$*)

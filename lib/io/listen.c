@@ -47,7 +47,7 @@ static void explain(const struct config_listen *at, char *why)
 		break;
 	case EACCES:
 		snprintf(why, LISTEN_WHY,
-			 "port %u needs a privilege (CAP_NET_BIND_SERVICE) that is missing",
+			 "port %u needs the capability CAP_NET_BIND_SERVICE, which is missing",
 			 at->port);
 		break;
 	default:
@@ -65,7 +65,7 @@ int listen_open(const struct config_listen *at, int backlog, char why[static LIS
 
 	if (fd < 0)
 		goto failed;
-	/* [::] means IPv6 and IPv4; the system's default is not asked. */
+	/* [::] means IPv6 and IPv4, whatever the system's default is. */
 	int v6only = 0;
 	if (at->is_ip6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) != 0)
 		goto failed;

@@ -1,4 +1,4 @@
-/* A listening TCP socket, or one plain sentence that says why there cannot be one. */
+/* A listening TCP socket, or a sentence that says why there is none. */
 #ifndef LIB_IO_LISTEN_H
 #define LIB_IO_LISTEN_H
 
@@ -7,7 +7,7 @@
 
 enum { LISTEN_WHY = 200, LISTEN_TEXT = 56 };
 
-/* Non-blocking, closed on exec; [::] takes IPv4 too. -1: `why` says so in a sentence. */
+/* The socket: non-blocking, closed on exec; [::] takes IPv4 too. -1: `why` is a sentence. */
 int listen_open(const struct config_listen *at, int backlog, char why[static LISTEN_WHY])
 	NONNULL MUSTCHECK;
 

@@ -10,14 +10,14 @@
 #include "lib/io/pgres.h"
 #include "lib/log.h"
 
-static void on_io(struct ev_loop *loop, ev_io *w, int revents);
-static void on_timer(struct ev_loop *loop, ev_timer *w, int revents);
+static void socket_ready(struct ev_loop *loop, ev_io *w, int revents);
+static void timer_due(struct ev_loop *loop, ev_timer *w, int revents);
 
 void pgconn_init(struct pgconn *c)
 {
 	c->state = PGCONN_CLOSED;
-	ev_init(&c->io, on_io);
-	ev_init(&c->timer, on_timer);
+	ev_init(&c->io, socket_ready);
+	ev_init(&c->timer, timer_due);
 }
 
 void pgconn_close(struct pgconn *c)
@@ -39,8 +39,8 @@ void pgconn_shun_host(struct pgconn *c)
 	pginfo_rotate(c->info, c->turn);
 }
 
-/* libpq's errors, a line a host tried; its hints for beginners stand on lines of their own that
- * begin with a tab. */
+/* libpq's errors have one line for each host that it tried. Its hints for beginners are on lines of
+ * their own that begin with a tab. */
 static void drop_hints(const char *text, char *out, size_t size)
 {
 	bool in_hint = false;
@@ -95,7 +95,7 @@ static void arm(struct pgconn *c, double seconds)
 	ev_timer_start(c->loop, &c->timer);
 }
 
-/* After something was handed to libpq: gets it on its way, or fails. */
+/* Sends what was handed to libpq. False: the connection is broken. */
 static bool flush(struct pgconn *c)
 {
 	int left = PQflush(c->pg);
@@ -106,7 +106,7 @@ static bool flush(struct pgconn *c)
 	return true;
 }
 
-static void ignore_notice(void *arg, const PGresult *res)
+static void log_notice(void *arg, const PGresult *res)
 {
 	char text[256];
 
@@ -121,7 +121,7 @@ void pgconn_open(struct pgconn *c)
 	c->state = PGCONN_CONNECTING;
 	if (!c->pg)
 		return lose(c, -ERR_AWAY, "out of memory");
-	PQsetNoticeReceiver(c->pg, ignore_notice, NULL);
+	PQsetNoticeReceiver(c->pg, log_notice, NULL);
 	if (PQstatus(c->pg) == CONNECTION_BAD)
 		return lose_broken(c);
 	arm(c, c->connect_timeout);
@@ -191,8 +191,7 @@ void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char
 		prepare(c);
 }
 
-/* A statement that cannot be remembered as prepared would be prepared twice, which the server
- * refuses. */
+/* False: no memory. Then the statement would be prepared twice, which the server refuses. */
 static bool remember_prepared(struct pgconn *c)
 {
 	size_t needed = c->stmt.number + 1U;
@@ -223,8 +222,8 @@ static void ping(struct pgconn *c)
 		lose_broken(c);
 }
 
-/* The server has answered the step under way in full; its result is the owner's if the statement is
- * over. */
+/* The server has answered the step under way in full. The owner takes the result when the statement
+ * is over. */
 static void finish_step(struct pgconn *c)
 {
 	PGresult *res = c->res;
@@ -252,7 +251,7 @@ static void finish_step(struct pgconn *c)
 		c->events->ready(c);
 }
 
-/* Keeps the first error of a step, else its last result. COPY would never end. */
+/* Keeps the first error of a step, else its last result. False for COPY, which would never end. */
 static bool keep_result(struct pgconn *c, PGresult *res)
 {
 	ExecStatusType status = PQresultStatus(res);
@@ -290,13 +289,14 @@ static void exchange(struct pgconn *c)
 		if (!res)
 			finish_step(c);
 		else if (!keep_result(c, res))
-			return lose(c, -ERR_AWAY, "the statement asks for a COPY");
+			return lose(c, -ERR_AWAY,
+				    "the statement is a COPY, which the pool cannot run");
 	}
 	if (c->pg)
 		take_notifications(c);
 }
 
-static void on_io(struct ev_loop *loop, ev_io *w, int revents)
+static void socket_ready(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct pgconn *c = container_of(w, struct pgconn, io);
 
@@ -308,7 +308,7 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 		exchange(c);
 }
 
-static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void timer_due(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct pgconn *c = container_of(w, struct pgconn, timer);
 
@@ -320,8 +320,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	case PGCONN_CONNECTING:
 	case PGCONN_SETUP:
 		pgconn_shun_host(c);
-		return lose(c, -ERR_TIMEOUT, "the server does not answer a connection attempt");
+		return lose(c, -ERR_TIMEOUT,
+			    "the server did not answer a connection attempt in time");
 	default:
-		return lose(c, -ERR_TIMEOUT, "the server does not answer a statement in time");
+		return lose(c, -ERR_TIMEOUT, "the server did not answer a statement in time");
 	}
 }

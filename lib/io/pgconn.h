@@ -1,12 +1,12 @@
 /*
  * One asynchronous PostgreSQL connection on a libev loop: a state machine that connects, sets the
- * session up, runs one statement at a time and tells its owner what became of it. A connection that
- * broke or ran out of time is closed, never mended: the owner opens it anew. Nothing here blocks,
- * but for libpq's look-up of host names when it begins to connect.
+ * session up, runs one statement at a time and reports the result to its owner. A connection that
+ * broke or ran out of time is closed, and the owner opens another. Nothing here blocks but libpq's
+ * look-up of host names when it begins to connect.
  *
  *   CLOSED -open-> CONNECTING -> SETUP -ready-> IDLE -send-> PREPARING -> EXECUTING -answered-> IDLE
  *      ^                                        IDLE -silence-> PINGING -> IDLE      (with ping_interval)
- *      +--------- lost: from any state, by an error or a time-out
+ *      +--------- lost: from any state, by an error or a timeout
  */
 #ifndef LIB_IO_PGCONN_H
 #define LIB_IO_PGCONN_H
@@ -55,7 +55,7 @@ struct pgconn {
 	const struct pgconn_events *events;
 	const char *setup;      /* SQL run after each connect; may be several statements */
 	double connect_timeout; /* seconds, setup included */
-	/* seconds of idleness after which the server is asked for a sign of life; 0: never */
+	/* seconds without traffic after which a statement checks that the server answers; 0: never */
 	double ping_interval;
 
 	/* The rest is pgconn.c's. */
@@ -82,8 +82,7 @@ void pgconn_open(struct pgconn *c) NONNULL;
 void pgconn_send(struct pgconn *c, struct pgconn_stmt stmt, size_t n, const char *const *params,
 		 double timeout) NONNULL_ARGS(1);
 
-/* The server it is connected to will not do (it became a standby, say): the next connection begins
- * with another host. */
+/* The next connection begins with another host, since this one became a standby, say. */
 void pgconn_shun_host(struct pgconn *c) NONNULL;
 
 /* To CLOSED, without an event. */

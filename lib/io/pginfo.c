@@ -1,6 +1,7 @@
 #include "lib/io/pginfo.h"
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,34 +15,45 @@ struct pginfo {
 	unsigned turn;
 };
 
-static char *option_copy(const PQconninfoOption *options, const char *keyword)
+/* *out is NULL for an option that is not set. False: no memory. */
+static bool copy_option(const PQconninfoOption *options, const char *keyword, char **out)
 {
+	*out = NULL;
 	for (const PQconninfoOption *o = options; o->keyword; o++) {
 		if (strcmp(o->keyword, keyword) == 0 && o->val)
-			return strdup(o->val);
+			return (*out = strdup(o->val)) != NULL;
 	}
-	return NULL;
+	return true;
+}
+
+/* libpq's error is not logged, since it quotes the conninfo. */
+static PQconninfoOption *parse(const char *conninfo)
+{
+	char *error = NULL;
+	PQconninfoOption *options = PQconninfoParse(conninfo, &error);
+
+	if (!options && (!error || strstr(error, "out of memory")))
+		log_error("no memory for the database conninfo");
+	else if (!options)
+		log_error(
+			"the database conninfo does not parse (see the PostgreSQL manual, \"Connection Strings\")");
+	PQfreemem(error);
+	return options;
 }
 
 struct pginfo *pginfo_create(const char *conninfo, const char *application)
 {
-	/* libpq's words on what is wrong quote the conninfo, so they are not for the log. */
-	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-	if (!options) {
-		log_error(
-			"the database conninfo does not parse (see the PostgreSQL manual, \"Connection Strings\")");
+	PQconninfoOption *options = parse(conninfo);
+	if (!options)
 		return NULL;
-	}
 	struct pginfo *info = calloc(1, sizeof(*info));
-	if (info) {
-		info->conninfo = strdup(conninfo);
-		info->application = strdup(application);
-		info->host = option_copy(options, "host");
-		info->hostaddr = option_copy(options, "hostaddr");
-		info->port = option_copy(options, "port");
-	}
+	bool is_whole = info && (info->conninfo = strdup(conninfo)) &&
+			(info->application = strdup(application)) &&
+			copy_option(options, "host", &info->host) &&
+			copy_option(options, "hostaddr", &info->hostaddr) &&
+			copy_option(options, "port", &info->port);
 	PQconninfoFree(options);
-	if (info && info->conninfo && info->application)
+	if (is_whole)
 		return info;
 	pginfo_free(info);
 	return NULL;
@@ -60,23 +72,26 @@ void pginfo_free(struct pginfo *info)
 	free(info);
 }
 
-/* "a,b,c" becomes "b,c,a". A list of one serves every host and stays. */
+static void reverse(char *text, size_t len)
+{
+	for (size_t i = 0; i < len / 2; i++) {
+		char c = text[i];
+		text[i] = text[len - 1 - i];
+		text[len - 1 - i] = c;
+	}
+}
+
+/* "a,b,c" becomes "b,c,a"; in place, so that the lists cannot lose step with each other. A list of
+ * one serves every host and stays. */
 static void rotate_list(char *list)
 {
 	char *comma = list ? strchr(list, ',') : NULL;
 	if (!comma)
 		return;
-	*comma = '\0';
-	char *first = strdup(list);
-	size_t rest = strlen(comma + 1);
-	if (!first) {
-		*comma = ',';
-		return;
-	}
-	memmove(list, comma + 1, rest);
-	list[rest] = ',';
-	strcpy(list + rest + 1, first);
-	free(first);
+	size_t first = (size_t)(comma - list), rest = strlen(comma + 1);
+	reverse(list, first + 1 + rest);
+	reverse(list, rest);
+	reverse(list + rest + 1, first);
 }
 
 void pginfo_rotate(struct pginfo *info, unsigned turn)
@@ -92,9 +107,9 @@ void pginfo_rotate(struct pginfo *info, unsigned turn)
 struct pg_conn *pginfo_connect(const struct pginfo *info, unsigned *turn)
 {
 	/*
-	 * A later keyword overrides an earlier one: before the conninfo stand defaults that it may
-	 * change, behind it what must hold. No GSS encryption by default, since libpq would ask the
-	 * Kerberos server for it with blocking calls.
+	 * A later keyword overrides an earlier one: first the defaults, then the conninfo, then
+	 * what must hold. No GSS encryption by default, since libpq would ask the Kerberos server
+	 * for it with blocking calls.
 	 */
 	const char *keywords[12] = {
 		"gssencmode",       "keepalives_idle",           "keepalives_interval",

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/err.h"
+#include "lib/io/pgpool.h"
+
+enum { MESSAGE_MAX = 1024 };
+
 struct pgjob *pgjob_create(size_t n, const char *const *params)
 {
 	size_t texts = 0;
@@ -25,9 +30,36 @@ struct pgjob *pgjob_create(size_t n, const char *const *params)
 
 void pgjob_free(struct pgjob *job)
 {
-	if (job)
-		pgres_clear(&job->res);
+	if (!job)
+		return;
+	if (job->query)
+		job->query->job = NULL;
+	pgres_clear(&job->res);
 	free(job);
+}
+
+/* The query is idle before `done` is called, which may ask again with it, or free it. */
+void pgjob_finish(struct pgjob *job)
+{
+	struct pgquery *query = job->query;
+	char message[MESSAGE_MAX];
+	struct pg_answer a = { .err = job->err, .sqlstate = "", .message = "" };
+
+	if (job->err == 0) {
+		a.res = &job->res;
+	} else if (job->res.pg) {
+		pgres_message(job->res.pg, message, sizeof(message));
+		a.sqlstate = pgres_sqlstate(job->res.pg);
+		a.message = message;
+	} else {
+		a.message = err_text(job->err);
+	}
+	job->query = NULL;
+	if (query) {
+		query->job = NULL;
+		query->done(query->ctx, &a);
+	}
+	pgjob_free(job);
 }
 
 void pgjob_append(struct pgjob_list *list, struct pgjob *job)
@@ -64,19 +96,38 @@ struct pgjob *pgjob_take(struct pgjob_list *list)
 	return job;
 }
 
-bool pgjob_forget(struct pgjob_list *list, uint64_t id)
+void pgrefusals_append(struct pgrefusals *list, struct pgquery *query, const char *why)
 {
-	for (struct pgjob *job = list->head; job; job = job->next) {
-		if (job->id == id) {
-			job->done = NULL;
-			return true;
-		}
-	}
-	return false;
+	query->refusal = why;
+	query->next = NULL;
+	if (list->tail)
+		list->tail->next = query;
+	else
+		list->head = query;
+	list->tail = query;
+	list->len++;
 }
 
-void pgjob_free_all(struct pgjob_list *list)
+void pgrefusals_remove(struct pgrefusals *list, struct pgquery *query)
 {
-	for (struct pgjob *job; (job = pgjob_take(list));)
-		pgjob_free(job);
+	struct pgquery **link = &list->head, *before = NULL;
+
+	while (*link != query) {
+		before = *link;
+		link = &before->next;
+	}
+	*link = query->next;
+	if (list->tail == query)
+		list->tail = before;
+	list->len--;
+	query->refusal = NULL;
+}
+
+void pgrefusals_finish_first(struct pgrefusals *list)
+{
+	struct pgquery *query = list->head;
+	struct pg_answer a = { .err = -ERR_BUSY, .sqlstate = "", .message = query->refusal };
+
+	pgrefusals_remove(list, query);
+	query->done(query->ctx, &a);
 }

@@ -1,4 +1,5 @@
-/* A statement on its way through the pool, and the first-in-first-out lists it waits in. */
+/* Statements on their way through the pool, the lists they wait in, and how their askers are
+ * answered. */
 #ifndef LIB_IO_PGJOB_H
 #define LIB_IO_PGJOB_H
 
@@ -8,14 +9,12 @@
 
 #include "lib/cc.h"
 #include "lib/io/pgconn.h"
-#include "lib/io/pgpool.h"
 #include "lib/io/pgres.h"
+#include "lib/pgquery.h"
 
 struct pgjob {
 	struct pgjob *next;
-	uint64_t id;
-	pgpool_done *done; /* NULL once forgotten */
-	void *ctx;
+	struct pgquery *query; /* who asked; NULL once forgotten */
 	struct pgconn_stmt stmt;
 	int64_t submitted, deadline; /* monotonic milliseconds */
 	bool retried;
@@ -32,12 +31,23 @@ struct pgjob_list {
 
 /* Copies the parameters; NULL: no memory. */
 struct pgjob *pgjob_create(size_t n, const char *const *params);
-void pgjob_free(struct pgjob *job); /* with its result; NULL is fine */
+void pgjob_free(struct pgjob *job); /* with its result; its query is idle; NULL is fine */
+/* Calls `done` unless the statement was forgotten. Frees the job. */
+void pgjob_finish(struct pgjob *job) NONNULL;
 
 void pgjob_append(struct pgjob_list *list, struct pgjob *job) NONNULL;
 void pgjob_put_back(struct pgjob_list *list, struct pgjob *job) NONNULL; /* to the head */
-struct pgjob *pgjob_take(struct pgjob_list *list) NONNULL;       /* from the head; NULL: empty */
-bool pgjob_forget(struct pgjob_list *list, uint64_t id) NONNULL; /* true: it was there */
-void pgjob_free_all(struct pgjob_list *list) NONNULL;
+struct pgjob *pgjob_take(struct pgjob_list *list) NONNULL; /* from the head; NULL: empty */
+
+/* Queries that have no job. */
+struct pgrefusals {
+	struct pgquery *head, *tail;
+	size_t len;
+};
+
+void pgrefusals_append(struct pgrefusals *list, struct pgquery *query, const char *why) NONNULL;
+void pgrefusals_remove(struct pgrefusals *list, struct pgquery *query) NONNULL; /* it is there */
+/* Answers the first one with -ERR_BUSY and its reason. The list is not empty. */
+void pgrefusals_finish_first(struct pgrefusals *list) NONNULL;
 
 #endif

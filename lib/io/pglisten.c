@@ -7,8 +7,8 @@
 #include "lib/io/pgres.h"
 #include "lib/io/pgserver.h"
 
-/* A server that vanished without a word (a firewall forgot us, the machine lost power) is noticed
- * after this and a connect time-out. */
+/* A server that vanished silently (a firewall dropped the connection, the machine lost power) is
+ * noticed after this and a connect timeout. */
 static const double ping_interval_s = 15.;
 
 struct pglisten {
@@ -19,7 +19,7 @@ struct pglisten {
 	char *setup;
 };
 
-static void on_ready(struct pgconn *c)
+static void conn_ready(struct pgconn *c)
 {
 	struct pglisten *l = container_of(c, struct pglisten, conn);
 
@@ -29,7 +29,7 @@ static void on_ready(struct pgconn *c)
 }
 
 /* Nothing is ever sent on this connection. */
-static void on_answered(struct pgconn *c, struct pg_result *res)
+static void statement_answered(struct pgconn *c, struct pg_result *res)
 {
 	struct pgres answer = { res };
 
@@ -37,7 +37,7 @@ static void on_answered(struct pgconn *c, struct pg_result *res)
 	pgres_clear(&answer);
 }
 
-static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char *why)
+static void conn_lost(struct pgconn *c, enum pgconn_state was, int err, const char *why)
 {
 	struct pglisten *l = container_of(c, struct pglisten, conn);
 
@@ -50,18 +50,18 @@ static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char
 	l->conf.heard(l->conf.ctx, false, why);
 }
 
-static void on_notified(struct pgconn *c, const char *payload)
+static void notified(struct pgconn *c, const char *payload)
 {
 	struct pglisten *l = container_of(c, struct pglisten, conn);
 
-	/* Before `ready` has said "look at everything", a notification says nothing new. */
+	/* conn_ready is about to say that anything may have changed. */
 	if (c->state != PGCONN_SETUP)
 		l->conf.notify(l->conf.ctx, payload);
 }
 
-static const struct pgconn_events events = { on_ready, on_answered, on_lost, on_notified };
+static const struct pgconn_events events = { conn_ready, statement_answered, conn_lost, notified };
 
-static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+static void retry_due(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop;
 	(void)revents;
@@ -103,7 +103,7 @@ struct pglisten *pglisten_create(struct ev_loop *loop, const struct pglisten_con
 	l->conn.connect_timeout = conf->connect_timeout;
 	l->conn.ping_interval = ping_interval_s;
 	pgconn_init(&l->conn);
-	ev_timer_init(&l->retry, on_retry, 0., 0.);
+	ev_timer_init(&l->retry, retry_due, 0., 0.);
 	ev_timer_start(loop, &l->retry);
 	return l;
 }

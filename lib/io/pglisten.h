@@ -1,5 +1,5 @@
-/* One connection that only LISTENs: kept open, opened anew with back-off, asked for a sign of life
- * when it is silent. */
+/* One connection that only LISTENs: kept open, opened again with growing pauses, and checked when it
+ * is silent. */
 #ifndef LIB_IO_PGLISTEN_H
 #define LIB_IO_PGLISTEN_H
 
@@ -15,14 +15,14 @@ struct pglisten_conf {
 	struct pginfo *info; /* borrowed */
 	const char *channel;
 	double connect_timeout;
-	/* Each (re)connect calls `notify` with ""; `heard` tells of every good or bad sign of the
-	 * server. */
+	/* Called for each notification, and with "" after each (re)connect. */
 	void (*notify)(void *ctx, const char *payload);
+	/* Called when the connection was made (good) or lost. */
 	void (*heard)(void *ctx, bool good, const char *why);
 	void *ctx;
 };
 
-/* Begins to connect at the loop's next pass. NULL: no memory. */
+/* Begins to connect at the loop's next pass, and never gives up. NULL: no memory. */
 struct pglisten *pglisten_create(struct ev_loop *loop, const struct pglisten_conf *conf) NONNULL;
 void pglisten_free(struct pglisten *listen); /* NULL is fine */
 

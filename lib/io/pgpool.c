@@ -3,19 +3,20 @@
  * connection), pgres.c (results and what SQLSTATEs mean), pgjob.c (statements and lists),
  * pgserver.c (what is known of the server), pglisten.c (the listening connection).
  *
- * A statement goes from `waiting` to a slot's connection to `answers`. Every event - a statement
- * submitted, a connection ready, idle again or lost, a timer - ends in pump(), which does whatever
- * can be done now: expire, dispatch, open connections, give up, and set the timer for what comes
- * next. Callers hear of answers from a timer of their own at the loop's next pass and nowhere else,
- * so they may call anything of the pool in there.
+ * A statement goes from `waiting` to a slot's connection to `answers`, or at once to `refusals`.
+ * Every event - a statement submitted, a connection ready, idle again or lost, a timer - ends in
+ * pump(), which does whatever can be done now: expire, dispatch, open connections, give up, and set
+ * the timer for what comes next. Only the timer `deliver` calls the askers, at the loop's next
+ * pass, so that they may call anything of the pool.
  *
- * What is known of the server decides how hard we try. UP: open as many connections as statements
- * wait, up to the limit. AWAY (the last attempt failed and no connection is left): one attempt at a
- * time, with growing pauses, and statements are refused instead of kept waiting. A fresh statement
- * may shorten a pause, so that the first one after a restart finds the server.
+ * The state of the server decides how hard we try. UP: open as many connections as statements wait,
+ * up to the limit. AWAY (the last attempt failed and no connection is left): one attempt at a time,
+ * with growing pauses, and statements are refused instead of kept waiting. A new statement may
+ * shorten a pause, so that the first one after a restart finds the server.
  */
 #include "lib/io/pgpool.h"
 
+#include <assert.h>
 #include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,10 +34,9 @@
 
 enum {
 	/* how long a statement waits for a connection to a server that was away a moment ago */
-	PATIENCE_MS = 500,
-	/* what a fresh statement may shorten the pause between two attempts to */
+	AWAY_WAIT_MS = 500,
+	/* the pause between two attempts that a new statement causes */
 	ASK_PAUSE_MS = 250,
-	MESSAGE_MAX = 1024,
 };
 
 struct slot {
@@ -56,14 +56,14 @@ struct pgpool {
 	char setup[64];
 
 	struct pgjob_list waiting, answers;
-	uint64_t last_id;
+	struct pgrefusals refusals;
 	const char **statements; /* by number; the callers' literals */
 	unsigned n_statements;
 
 	struct pgserver server;
 	struct log_limit error_limit;
 
-	ev_timer timer;   /* the next thing that time alone brings */
+	ev_timer timer;   /* the next expiry or attempt to connect */
 	ev_timer deliver; /* at once, when there are answers */
 	bool pumping, pump_again;
 	bool calling; /* one of the callers' functions is running */
@@ -83,7 +83,6 @@ static void answer(struct pgpool *pool, struct pgjob *job, int err, struct pg_re
 	pgjob_append(&pool->answers, job);
 }
 
-/* Connections: counted by what they are good for. */
 static bool is_live(const struct pgconn *c)
 {
 	return c->state == PGCONN_IDLE || c->state == PGCONN_PREPARING ||
@@ -116,7 +115,7 @@ static struct slot *find_slot(struct pgpool *pool, enum pgconn_state state)
 	return NULL;
 }
 
-static void on_ready(struct pgconn *c)
+static void conn_ready(struct pgconn *c)
 {
 	struct pgpool *pool = container_of(c, struct slot, conn)->pool;
 
@@ -124,19 +123,30 @@ static void on_ready(struct pgconn *c)
 	pump(pool);
 }
 
-static void log_error_answer(struct pgpool *pool, const struct pgjob *job, int err,
-			     const struct pg_result *res)
+static void log_failure(struct pgpool *pool, const struct pgjob *job, const struct pg_result *res)
 {
+	const char *sqlstate = pgres_sqlstate(res);
 	char message[256];
 
-	if (err == 0 || err == -ERR_REFUSED)
-		return;
 	pgres_message(res, message, sizeof(message));
-	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN, "database: %s %s, in: %.100s",
-		    pgres_sqlstate(res), message, job->stmt.sql);
+	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN,
+		    "database: a statement failed: %s%s%s, in: %.100s", sqlstate,
+		    *sqlstate ? " " : "", message, job->stmt.sql);
 }
 
-static void on_answered(struct pgconn *c, struct pg_result *res)
+/* This server serves no statement now (it shuts down, became a standby, has no memory): the next
+ * connection goes to another host. */
+static void drop_connection(struct pgpool *pool, struct pgconn *c, const struct pg_result *res)
+{
+	char why[256];
+
+	pgres_message(res, why, sizeof(why));
+	pgconn_shun_host(c);
+	pgconn_close(c);
+	pgserver_lost(&pool->server, count_live(pool), mono_now().ms, why);
+}
+
+static void statement_answered(struct pgconn *c, struct pg_result *res)
 {
 	struct slot *slot = container_of(c, struct slot, conn);
 	struct pgpool *pool = slot->pool;
@@ -146,27 +156,23 @@ static void on_answered(struct pgconn *c, struct pg_result *res)
 	slot->job = NULL;
 	pgserver_answered(&pool->server);
 	if (err && pgres_is_stale(res) && !job->retried) {
-		/* The schema's functions were replaced under us; a new session prepares everything
-		 * anew. */
+		/* The schema's functions were replaced; a new session prepares everything again. */
 		struct pgres stale = { res };
 		pgres_clear(&stale);
 		pgconn_close(c);
 		job->retried = true;
 		pgjob_put_back(&pool->waiting, job);
 	} else {
-		log_error_answer(pool, job, err, res);
+		if (err && err != -ERR_REFUSED)
+			log_failure(pool, job, res);
+		if (err == -ERR_AWAY)
+			drop_connection(pool, c, res);
 		answer(pool, job, err, res);
-		if (err == -ERR_AWAY) {
-			pgconn_shun_host(c);
-			pgconn_close(c);
-			pgserver_lost(&pool->server, count_live(pool), mono_now().ms,
-				      "the server refuses statements");
-		}
 	}
 	pump(pool);
 }
 
-static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char *why)
+static void conn_lost(struct pgconn *c, enum pgconn_state was, int err, const char *why)
 {
 	struct slot *slot = container_of(c, struct slot, conn);
 	struct pgpool *pool = slot->pool;
@@ -181,9 +187,9 @@ static void on_lost(struct pgconn *c, enum pgconn_state was, int err, const char
 	pump(pool);
 }
 
-static const struct pgconn_events events = { on_ready, on_answered, on_lost, NULL };
+static const struct pgconn_events events = { conn_ready, statement_answered, conn_lost, NULL };
 
-/* Known to be away or suspected of it, and no connection is left that could prove otherwise. */
+/* The server is away or may be, and no connection is left that could prove otherwise. */
 static bool is_doubtful(const struct pgpool *pool)
 {
 	return (pool->server.state == PGSERVER_SHAKY || pool->server.state == PGSERVER_AWAY) &&
@@ -194,8 +200,8 @@ static int64_t waiting_limit(const struct pgpool *pool, const struct pgjob *job)
 {
 	int64_t from = job->submitted > pool->server.doubt_since ? job->submitted
 								 : pool->server.doubt_since;
-	int64_t patience = from + PATIENCE_MS;
-	return is_doubtful(pool) && patience < job->deadline ? patience : job->deadline;
+	int64_t limit = from + AWAY_WAIT_MS;
+	return is_doubtful(pool) && limit < job->deadline ? limit : job->deadline;
 }
 
 static void expire(struct pgpool *pool, int64_t now)
@@ -219,7 +225,7 @@ static void dispatch(struct pgpool *pool, int64_t now)
 }
 
 /* How many connections to begin now. */
-static size_t count_wanted(const struct pgpool *pool, int64_t now)
+static size_t count_to_open(const struct pgpool *pool, int64_t now)
 {
 	size_t connecting = count_connecting(pool);
 
@@ -236,10 +242,10 @@ static size_t count_wanted(const struct pgpool *pool, int64_t now)
 
 static void open_connections(struct pgpool *pool, int64_t now)
 {
-	size_t wanted = count_wanted(pool, now);
+	size_t left = count_to_open(pool, now);
 	struct slot *slot;
 
-	for (; wanted > 0 && (slot = find_slot(pool, PGCONN_CLOSED)); wanted--) {
+	for (; left > 0 && (slot = find_slot(pool, PGCONN_CLOSED)); left--) {
 		pool->server.last_attempt = now;
 		pgconn_open(&slot->conn);
 		if (slot->conn.state == PGCONN_CLOSED)
@@ -264,6 +270,12 @@ static void arm(struct pgpool *pool, ev_timer *timer, double seconds)
 	ev_timer_start(pool->loop, timer);
 }
 
+static void arm_delivery(struct pgpool *pool)
+{
+	if ((pool->answers.len > 0 || pool->refusals.len > 0) && !ev_is_active(&pool->deliver))
+		arm(pool, &pool->deliver, 0.);
+}
+
 static void arm_timer(struct pgpool *pool, int64_t now)
 {
 	int64_t next = INT64_MAX;
@@ -278,11 +290,9 @@ static void arm_timer(struct pgpool *pool, int64_t now)
 		ev_timer_stop(pool->loop, &pool->timer);
 	else
 		arm(pool, &pool->timer, (double)(next - now + 1) / 1000.);
-	if (pool->answers.head && !ev_is_active(&pool->deliver))
-		arm(pool, &pool->deliver, 0.);
 }
 
-/* Sending and opening may lose a connection at once, which calls back in here: that pass waits for
+/* Sending and opening may lose a connection at once, which calls this again: that pass waits for
  * this one to end. */
 static void pump(struct pgpool *pool)
 {
@@ -298,57 +308,40 @@ static void pump(struct pgpool *pool)
 		open_connections(pool, now);
 		give_up_if_away(pool);
 		arm_timer(pool, now);
+		arm_delivery(pool);
 	}
 	pool->pumping = false;
 }
 
-static void on_pump_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void timer_due(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop;
 	(void)revents;
 	pump(container_of(w, struct pgpool, timer));
 }
 
-static void call_done(struct pgjob *job)
-{
-	char message[MESSAGE_MAX];
-	struct pg_answer a = { .err = job->err, .sqlstate = "", .message = "" };
-
-	if (job->err == 0) {
-		a.res = &job->res;
-	} else if (job->res.pg) {
-		pgres_message(job->res.pg, message, sizeof(message));
-		a.sqlstate = pgres_sqlstate(job->res.pg);
-		a.message = message;
-	} else {
-		a.message = err_text(job->err);
-	}
-	job->done(job->ctx, &a);
-}
-
-/* Hands out the answers that are there now; those that the callers cause meanwhile are for the next
- * pass. */
-static void on_deliver(struct ev_loop *loop, ev_timer *w, int revents)
+/* Hands out the answers that are there now; the next pass is for those to statements that the
+ * askers submit meanwhile. */
+static void deliver_due(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct pgpool *pool = container_of(w, struct pgpool, deliver);
+	size_t answers = pool->answers.len, refusals = pool->refusals.len;
 
 	(void)loop;
 	(void)revents;
 	pool->calling = true;
-	for (size_t left = pool->answers.len; left > 0 && !pool->doomed; left--) {
-		struct pgjob *job = pgjob_take(&pool->answers);
-		if (job->done)
-			call_done(job);
-		pgjob_free(job);
-	}
+	for (; answers > 0 && !pool->doomed; answers--)
+		pgjob_finish(pgjob_take(&pool->answers));
+	for (; refusals > 0 && pool->refusals.len > 0; refusals--)
+		pgrefusals_finish_first(&pool->refusals);
 	pool->calling = false;
 	if (pool->doomed)
 		destroy(pool);
-	else if (pool->answers.head)
-		arm(pool, &pool->deliver, 0.);
+	else
+		arm_delivery(pool);
 }
 
-static void on_heard(void *ctx, bool good, const char *why)
+static void server_heard(void *ctx, bool good, const char *why)
 {
 	struct pgpool *pool = ctx;
 
@@ -359,7 +352,7 @@ static void on_heard(void *ctx, bool good, const char *why)
 	pump(pool);
 }
 
-static void on_notify(void *ctx, const char *payload)
+static void notified(void *ctx, const char *payload)
 {
 	struct pgpool *pool = ctx;
 
@@ -389,8 +382,8 @@ static bool start_listening(struct pgpool *pool, const struct pgpool_conf *conf)
 		.info = pool->info,
 		.channel = conf->listen,
 		.connect_timeout = conf->connect_timeout,
-		.notify = on_notify,
-		.heard = on_heard,
+		.notify = notified,
+		.heard = server_heard,
 		.ctx = pool,
 	};
 	pool->listen = pglisten_create(pool->loop, &listen_conf);
@@ -410,12 +403,12 @@ struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *con
 	pool->query_timeout = conf->query_timeout;
 	pool->queue_max = conf->queue_max ? conf->queue_max : 1;
 	pool->n_slots = n;
-	/* The server gives up as well: a statement whose client is gone would run on and hold its
+	/* The server gives up as well: a statement whose client is gone would go on and hold its
 	 * locks. */
 	snprintf(pool->setup, sizeof(pool->setup), "SET statement_timeout = %ld",
 		 (long)(conf->query_timeout * 1000.) + 1);
-	ev_init(&pool->timer, on_pump_timer);
-	ev_init(&pool->deliver, on_deliver);
+	ev_init(&pool->timer, timer_due);
+	ev_init(&pool->deliver, deliver_due);
 	pool->info = pginfo_create(conf->conninfo, conf->application);
 	for (size_t i = 0; i < n; i++)
 		init_slot(pool, &pool->slots[i], conf->connect_timeout);
@@ -425,8 +418,31 @@ struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *con
 	return NULL;
 }
 
+static void forget_job(struct pgjob *job)
+{
+	if (job->query)
+		job->query->job = NULL;
+	job->query = NULL;
+}
+
+/* Afterwards every query is idle: its owner may be gone by the time a doomed pool is destroyed. */
+static void drop_statements(struct pgpool *pool)
+{
+	for (struct pgjob *job; (job = pgjob_take(&pool->waiting));)
+		pgjob_free(job);
+	for (struct pgjob *job; (job = pgjob_take(&pool->answers));)
+		pgjob_free(job);
+	while (pool->refusals.head)
+		pgrefusals_remove(&pool->refusals, pool->refusals.head);
+	for (size_t i = 0; i < pool->n_slots; i++) {
+		if (pool->slots[i].job)
+			forget_job(pool->slots[i].job);
+	}
+}
+
 static void destroy(struct pgpool *pool)
 {
+	drop_statements(pool);
 	ev_timer_stop(pool->loop, &pool->timer);
 	ev_timer_stop(pool->loop, &pool->deliver);
 	pglisten_free(pool->listen);
@@ -434,8 +450,6 @@ static void destroy(struct pgpool *pool)
 		pgconn_close(&pool->slots[i].conn);
 		pgjob_free(pool->slots[i].job);
 	}
-	pgjob_free_all(&pool->waiting);
-	pgjob_free_all(&pool->answers);
 	pginfo_free(pool->info);
 	free(pool->statements);
 	free(pool);
@@ -443,13 +457,15 @@ static void destroy(struct pgpool *pool)
 
 void pgpool_free(struct pgpool *pool)
 {
-	if (pool && pool->calling)
-		pool->doomed = true;
-	else if (pool)
+	if (!pool)
+		return;
+	drop_statements(pool);
+	pool->doomed = true;
+	if (!pool->calling)
 		destroy(pool);
 }
 
-/* The number under which connections prepare the statement. false: no memory. */
+/* The number under which connections prepare the statement. False: no memory. */
 static bool number_statement(struct pgpool *pool, const char *sql, unsigned *number)
 {
 	for (unsigned i = 0; i < pool->n_statements; i++) {
@@ -467,38 +483,42 @@ static bool number_statement(struct pgpool *pool, const char *sql, unsigned *num
 	return true;
 }
 
-uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params,
-		      pgpool_done *done, void *ctx)
+static void refuse(struct pgpool *pool, struct pgquery *query, const char *sql, const char *why)
 {
-	unsigned number;
-	struct pgjob *job = pgjob_create(n, params);
-
-	if (!job || !number_statement(pool, sql, &number)) {
-		pgjob_free(job);
-		return 0;
-	}
-	job->id = ++pool->last_id;
-	job->done = done;
-	job->ctx = ctx;
-	job->stmt = (struct pgconn_stmt){ sql, number };
-	job->submitted = mono_now().ms;
-	job->deadline = job->submitted + (int64_t)(pool->query_timeout * 1000.);
-	if (pool->waiting.len >= pool->queue_max)
-		answer(pool, job, -ERR_BUSY, NULL);
-	else
-		pgjob_append(&pool->waiting, job);
-	pump(pool);
-	return pool->last_id;
+	log_limited(&pool->error_limit, 10, 10, LOG_LEVEL_WARN,
+		    "database: %s; refused to run: %.100s", why, sql);
+	pgrefusals_append(&pool->refusals, query, why);
 }
 
-void pgpool_forget(struct pgpool *pool, uint64_t id)
+void pgpool_query(struct pgpool *pool, struct pgquery *query, const char *sql, size_t n,
+		  const char *const *params, pgpool_done *done, void *ctx)
 {
-	if (pgjob_forget(&pool->waiting, id) || pgjob_forget(&pool->answers, id))
-		return;
-	for (size_t i = 0; i < pool->n_slots; i++) {
-		if (pool->slots[i].job && pool->slots[i].job->id == id)
-			pool->slots[i].job->done = NULL;
+	unsigned number;
+	struct pgjob *job;
+
+	assert(!pgquery_is_active(query));
+	*query = (struct pgquery){ .done = done, .ctx = ctx };
+	if (pool->waiting.len >= pool->queue_max) {
+		refuse(pool, query, sql, "too many statements are waiting");
+	} else if (!number_statement(pool, sql, &number) || !(job = pgjob_create(n, params))) {
+		refuse(pool, query, sql, err_text(-ERR_NOMEM));
+	} else {
+		query->job = job;
+		job->query = query;
+		job->stmt = (struct pgconn_stmt){ sql, number };
+		job->submitted = mono_now().ms;
+		job->deadline = job->submitted + (int64_t)(pool->query_timeout * 1000.);
+		pgjob_append(&pool->waiting, job);
 	}
+	pump(pool);
+}
+
+void pgpool_forget(struct pgpool *pool, struct pgquery *query)
+{
+	if (query->job)
+		forget_job(query->job);
+	else if (query->refusal)
+		pgrefusals_remove(&pool->refusals, query);
 }
 
 bool pgpool_is_up(const struct pgpool *pool)

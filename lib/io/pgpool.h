@@ -1,15 +1,15 @@
 /*
  * A small pool of asynchronous PostgreSQL connections on a libev loop (libpq is named in
  * lib/io/pg*.c only). Every statement gets exactly one answer: rows, a refusal by a rule, or an
- * error. A dead or slow server costs its timeout and delays nothing else on the loop; while it is
- * known to be away, statements are answered at once, or as soon as the attempt they cause has
- * failed (half a second at most). Connections are made when needed, made anew with growing pauses
- * after a failure, and a broken one is never reused.
+ * error; also without memory. A dead or slow server costs its timeout and delays nothing else on
+ * the loop; while it is known to be away, statements are answered at once, or as soon as the
+ * attempt they cause has failed (half a second at most). Connections are opened when needed, opened
+ * again with growing pauses after a failure, and a broken one is never reused.
  *
- * Statements are prepared once per connection by their text, and prepared anew when the functions
- * they call were replaced. All parameters are text. Single-threaded: everything on the loop's
- * thread. Looking up host names is the one thing that blocks (libpq's doing): give hostaddr, an
- * address or a socket directory where that matters.
+ * Statements are prepared once per connection by their text, and again when the functions they call
+ * were replaced. All parameters are text. Single-threaded: everything on the loop's thread. Only
+ * the look-up of host names blocks (libpq does it): give hostaddr, an address or a socket directory
+ * where that matters.
  */
 #ifndef LIB_IO_PGPOOL_H
 #define LIB_IO_PGPOOL_H
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/pgquery.h"
 
 struct ev_loop;
 struct pgpool;
@@ -40,17 +41,18 @@ bool pgres_bool(const struct pgres *res, size_t row, size_t col) NONNULL;
 struct pg_answer {
 	/* 0; -ERR_REFUSED (SQLSTATE class BK, a business rule: `message` is for the user);
 	 * -ERR_AWAY (no connection, or it broke) and -ERR_TIMEOUT: the statement may have run or
-	 * not; -ERR_BUSY (queue full; deadlock): it has not; -ERR_FORMAT (any other SQL error). */
+	 * not; -ERR_BUSY (queue full; no memory; deadlock): it has not; -ERR_FORMAT (any other SQL
+	 * error). */
 	int err;
 	const struct pgres *res; /* when err is 0, else NULL */
 	const char *sqlstate;    /* five characters or "" */
 	/* one line, never NULL; only for err -ERR_REFUSED may it be shown to a user */
 	const char *message;
 };
-typedef void pgpool_done(void *ctx, const struct pg_answer *answer);
 
 /* A notification arrived on the listening connection; also called once with payload "" after each
- * (re)connect, since notifications may have been missed. */
+ * (re)connect, since notifications may have been missed. One that arrives while there is no memory
+ * is lost (libpq drops it): look at the database now and then without one. */
 typedef void pgpool_notify(void *ctx, const char *payload);
 
 struct pgpool_conf {
@@ -69,19 +71,20 @@ struct pgpool_conf {
  * listening connection at once). */
 struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *conf) NONNULL;
 
-/* Cancels everything without calling back, closes. May be called from a callback. NULL is fine. */
+/* Closes; what was asked for is cancelled without an answer, and every query is idle again. May be
+ * called from a callback. NULL is fine. */
 void pgpool_free(struct pgpool *pool);
 
 /* Queues one statement: `sql` must be a string literal (kept by address and text), `params` are
- * copied (NULL entries are SQL NULL). `done` is called exactly once from the loop, never from
- * inside this call; it may queue again. Returns an id > 0 for pgpool_forget, or 0 without memory:
- * then nothing was queued and `done` will not be called. */
-uint64_t pgpool_query(struct pgpool *pool, const char *sql, size_t n, const char *const *params,
-		      pgpool_done *done, void *ctx) NONNULL_ARGS(1, 2, 5);
+ * copied (NULL entries are SQL NULL). `query` must be idle and is the pool's until its answer.
+ * Always answered: `done` is called exactly once, from the loop and never from inside this call;
+ * by then `query` is idle, so that `done` may ask again with it, or free it. */
+void pgpool_query(struct pgpool *pool, struct pgquery *query, const char *sql, size_t n,
+		  const char *const *params, pgpool_done *done, void *ctx) NONNULL_ARGS(1, 2, 3, 6);
 
-/* The owner of `ctx` goes away: the statement still runs to its end, its answer is dropped. Unknown
- * ids are fine. */
-void pgpool_forget(struct pgpool *pool, uint64_t id) NONNULL;
+/* The owner of `query` or `ctx` goes away: the statement still runs to its end, its answer is
+ * dropped, and `query` is idle. An idle one is fine, also when its pool was freed. */
+void pgpool_forget(struct pgpool *pool, struct pgquery *query) NONNULL;
 
 /* True when the last thing heard from the server was good. */
 bool pgpool_is_up(const struct pgpool *pool) NONNULL;

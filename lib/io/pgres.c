@@ -52,14 +52,14 @@ void pgres_clear(struct pgres *res)
 	res->pg = NULL;
 }
 
-/* The first row whose prefix fits decides; libpq's own errors have no SQLSTATE and mean a broken
- * connection. */
+/* The first row whose prefix matches decides. libpq's own errors have no SQLSTATE and mean a broken
+ * connection or no memory. */
 static const struct {
 	const char *prefix;
 	enum err err;
 } classes[] = {
 	{ "BK", ERR_REFUSED },    /* a business rule */
-	{ "57014", ERR_TIMEOUT }, /* cancelled: by statement_timeout, as far as we know */
+	{ "57014", ERR_TIMEOUT }, /* cancelled, most likely by statement_timeout */
 	{ "57P", ERR_AWAY },      /* shutting down, crashed, starting up */
 	{ "08", ERR_AWAY },       /* connection exception */
 	{ "25006", ERR_AWAY },    /* read-only: this server became a standby */

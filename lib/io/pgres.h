@@ -1,5 +1,4 @@
-/* Results from inside: what lib/io/pgpool.h shows as struct pgres, and what an SQLSTATE means to
- * us. */
+/* What lib/io/pgpool.h declares as struct pgres, and the errors that SQLSTATEs stand for. */
 #ifndef LIB_IO_PGRES_H
 #define LIB_IO_PGRES_H
 
@@ -22,13 +21,12 @@ void pgres_clear(struct pgres *res) NONNULL;
 int pgres_error(const struct pg_result *pg) NONNULL;
 /* Five characters, or "" when there is none. */
 const char *pgres_sqlstate(const struct pg_result *pg) NONNULL;
-/* The server's sentence (no detail, no context), cut to `size`, on one line; "" when there is none.
- */
+/* The server's message (no detail, no context), cut to `size`, on one line; "" for none. */
 void pgres_message(const struct pg_result *pg, char *out, size_t size) NONNULL;
 /* The server closes the connection after this error. */
 bool pgres_is_fatal(const struct pg_result *pg) NONNULL;
-/* The statement must be prepared anew: what it calls was replaced, or someone threw the prepared
- * ones away. Nothing has run yet. */
+/* The statement must be prepared again: what it calls was replaced, or the prepared statements were
+ * deallocated. Nothing has run yet. */
 bool pgres_is_stale(const struct pg_result *pg) NONNULL;
 
 /* Copies text on one line, line ends and runs of blanks turned into one blank, cut between UTF-8

@@ -42,7 +42,7 @@ void pgserver_answered(struct pgserver *s)
 
 void pgserver_lost(struct pgserver *s, size_t live, int64_t now, const char *why)
 {
-	/* A server that lets us in and throws us out again must not be asked in a circle. */
+	/* A server that accepts connections and drops them must not be tried without a pause. */
 	int64_t earliest = s->last_attempt + PAUSE_MIN_MS;
 
 	log_limited(&s->limit, 5, 10, LOG_LEVEL_WARN, "database connection lost: %s", why);
@@ -58,10 +58,10 @@ void pgserver_failed(struct pgserver *s, size_t live, int64_t now, const char *w
 	s->retry_at = now + pgserver_pause_ms(s->failures);
 	if (live > 0) {
 		log_limited(&s->limit, 5, 10, LOG_LEVEL_WARN,
-			    "database: one more connection failed: %s", why);
+			    "database: a further connection failed: %s", why);
 		return;
 	}
 	if (s->state != PGSERVER_AWAY)
-		log_warnx("database: %s; trying again until it answers", why);
+		log_warnx("database: cannot connect, trying again until it answers: %s", why);
 	set_doubt(s, PGSERVER_AWAY, now);
 }

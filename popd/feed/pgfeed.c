@@ -27,6 +27,7 @@ static const double retry_delays[] = { 0.2, 1, 2, 5, 10 };
 
 struct pgfeed {
 	struct pgfeed_conf conf;
+	struct pgquery query;
 	struct ev_timer retry;
 	unsigned failures;
 	/* full: the hello or page under way is part of a full load */
@@ -217,7 +218,7 @@ static void query(struct pgfeed *f, const char *sql, size_t n, const char *const
 		  pgpool_done *done)
 {
 	f->busy = true;
-	(void)pgpool_query(f->conf.pool, sql, n, params, done, f);
+	pgpool_query(f->conf.pool, &f->query, sql, n, params, done, f);
 }
 
 static void page_answered(void *ctx, const struct pg_answer *answer);
@@ -445,6 +446,7 @@ void pgfeed_free(struct pgfeed *f)
 	if (!f)
 		return;
 	ev_timer_stop(f->conf.loop, &f->retry);
+	pgpool_forget(f->conf.pool, &f->query);
 	drop_aside(f);
 	free(f->seen);
 	free(f);

@@ -37,7 +37,7 @@ struct pgfeed_conf {
 
 /* Begins a full load at once. NULL: no memory. */
 struct pgfeed *pgfeed_create(const struct pgfeed_conf *conf) NONNULL;
-void pgfeed_free(struct pgfeed *f); /* the pool must be freed first; NULL is fine */
+void pgfeed_free(struct pgfeed *f); /* NULL is fine */
 
 /* Notified: something may have changed. */
 void pgfeed_wake(struct pgfeed *f) NONNULL;

@@ -17,6 +17,7 @@
 struct pgreport {
 	struct pgreport_conf conf;
 	struct ev_timer report, statistics;
+	struct pgquery report_query, batch_query, reasons_query;
 	bool reporting, sending, telling; /* a statement is under way */
 	bool told;                        /* what the reasons mean */
 	uint32_t last;
@@ -68,8 +69,8 @@ static void send_report(struct pgreport *r)
 	snprintf(active, sizeof(active), "%" PRIu32, facts.active);
 	snprintf(seq, sizeof(seq), "%" PRIu64, facts.feed_seq);
 	r->reporting = true;
-	(void)pgpool_query(
-		r->conf.pool,
+	pgpool_query(
+		r->conf.pool, &r->report_query,
 		"SELECT enabled, feed_seq FROM api.popd_report($1, $2, $3, $4::timestamptz, $5::int, $6::int, $7::int, $8::bigint)",
 		ARRAY_LEN(params), params, report_answered, r);
 }
@@ -131,13 +132,13 @@ static void send_batch(struct pgreport *r)
 		complete = columns[i] != NULL;
 	}
 	if (complete) {
-		r->sending =
-			pgpool_query(
-				r->conf.pool,
-				"SELECT applied FROM api.popd_samples($1, $2, $3::bigint, $4::int[], $5::date[], $6::int[], $7::int[], $8::int[],"
-				" $9::int[], $10::bigint[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],"
-				" $17::int[], $18::date[], $19::text[], $20::bigint[])",
-				ARRAY_LEN(params), params, batch_answered, r) != 0;
+		r->sending = true;
+		pgpool_query(
+			r->conf.pool, &r->batch_query,
+			"SELECT applied FROM api.popd_samples($1, $2, $3::bigint, $4::int[], $5::date[], $6::int[], $7::int[], $8::int[],"
+			" $9::int[], $10::bigint[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],"
+			" $17::int[], $18::date[], $19::text[], $20::bigint[])",
+			ARRAY_LEN(params), params, batch_answered, r);
 	}
 	for (size_t i = 0; i < STATS_COLUMNS; i++)
 		free(columns[i]);
@@ -160,10 +161,10 @@ static void tell_reasons(struct pgreport *r)
 	const char *params[] = { names, sentences };
 
 	if (names && sentences) {
-		r->telling = pgpool_query(
-				     r->conf.pool,
-				     "SELECT changed FROM api.popd_reasons($1::text[], $2::text[])",
-				     ARRAY_LEN(params), params, reasons_answered, r) != 0;
+		r->telling = true;
+		pgpool_query(r->conf.pool, &r->reasons_query,
+			     "SELECT changed FROM api.popd_reasons($1::text[], $2::text[])",
+			     ARRAY_LEN(params), params, reasons_answered, r);
 	}
 	free(names);
 	free(sentences);
@@ -205,6 +206,9 @@ void pgreport_free(struct pgreport *r)
 		return;
 	ev_timer_stop(r->conf.loop, &r->report);
 	ev_timer_stop(r->conf.loop, &r->statistics);
+	pgpool_forget(r->conf.pool, &r->report_query);
+	pgpool_forget(r->conf.pool, &r->batch_query);
+	pgpool_forget(r->conf.pool, &r->reasons_query);
 	free(r);
 }
 

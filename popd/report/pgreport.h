@@ -37,7 +37,7 @@ struct pgreport_conf {
 
 /* Reports at once and then at each interval. NULL: no memory. */
 struct pgreport *pgreport_create(const struct pgreport_conf *conf) NONNULL;
-void pgreport_free(struct pgreport *r); /* the pool must be freed first; NULL is fine */
+void pgreport_free(struct pgreport *r); /* NULL is fine */
 void pgreport_set_intervals(struct pgreport *r, double interval, double statistics_interval)
 	NONNULL;
 

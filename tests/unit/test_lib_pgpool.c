@@ -11,127 +11,42 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <ev.h>
-#include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/err.h"
+#include "lib/io/pginfo.h"
 #include "lib/log.h"
+#include "tests/unit/allocator.h"
+#include "tests/unit/postgres.h"
 
-static char folder[] = "/tmp/pgpool-test-XXXXXX";
-static char bin[256];
 static struct ev_loop *loop;
 
-/* --- the cluster
- * -------------------------------------------------------------------------------------------------------
- */
-
-/* Runs a shell command, as the unprivileged owner of the cluster where the test itself is root. */
-static int shell(const char *fmt, ...) FORMAT(1, 2);
-static int shell(const char *fmt, ...)
+static int create_all(void **state)
 {
-	char command[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	pid_t pid = fork();
-	if (pid == 0) {
-		struct passwd *pw = getuid() == 0 ? getpwnam("postgres") : NULL;
-		if (getuid() == 0 && (!pw || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0))
-			_exit(126);
-		if (chdir(folder) != 0)
-			_exit(126);
-		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	int status = -1;
-	waitpid(pid, &status, 0);
-	return status;
-}
-
-static void server_start(void)
-{
-	assert_int_equal(
-		shell("%s/pg_ctl -D %s/data -s -w -l %s/log -o \"-c listen_addresses='' -k %s -c fsync=off "
-		      "-c max_connections=${MAX:-20} -c superuser_reserved_connections=0\" start",
-		      bin, folder, folder, folder),
-		0);
-}
-
-static void server_stop(const char *mode)
-{
-	assert_int_equal(shell("%s/pg_ctl -D %s/data -s -w -m %s stop", bin, folder, mode), 0);
-}
-
-/* Sends a signal to every process of the cluster: the postmaster and its children. */
-static void server_signal(const char *name)
-{
-	shell("pm=$(head -1 data/postmaster.pid); kill -%s $pm $(cat /proc/$pm/task/$pm/children)",
-	      name);
-}
-
-static bool find_bin(void)
-{
-	struct dirent **versions;
-	int n = scandir("/usr/lib/postgresql", &versions, NULL, versionsort);
-
-	for (int i = 0; i < n; i++) {
-		char path[512];
-		snprintf(path, sizeof(path), "/usr/lib/postgresql/%s/bin/initdb",
-			 versions[i]->d_name);
-		if (access(path, X_OK) == 0)
-			snprintf(bin, sizeof(bin), "/usr/lib/postgresql/%.100s/bin",
-				 versions[i]->d_name);
-		free(versions[i]);
-	}
-	if (n >= 0)
-		free(versions);
-	return bin[0] != '\0';
-}
-
-static int cluster_create(void **state)
-{
-	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	struct passwd *pw = getuid() == 0 ? getpwnam("postgres") : NULL;
-	if (pw && chown(folder, pw->pw_uid, pw->pw_gid) != 0)
-		return -1;
+	ev_set_allocator(allocator_spare);
 	loop = ev_loop_new(EVFLAG_AUTO);
-	if (shell("%s/initdb -D data -U owner -A trust -N --no-locale -E UTF8 >init.log 2>&1",
-		  bin) != 0)
-		return -1;
-	server_start();
-	return 0;
+	return loop ? postgres_create(state) : -1;
 }
 
-static int cluster_remove(void **state)
+static int remove_all(void **state)
 {
-	(void)state;
-	shell("%s/pg_ctl -D %s/data -s -w -m immediate stop", bin, folder);
-	shell("rm -rf data init.log log");
 	ev_loop_destroy(loop);
-	return rmdir(folder);
+	return postgres_remove(state);
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- asking ---- */
 
 enum { ASK_MAX = 2000 };
 
 static struct ask {
+	struct pgquery query;
 	unsigned answers;
 	int err;
 	char sqlstate[6], text[256];
@@ -147,19 +62,13 @@ static void on_done(void *ctx, const struct pg_answer *a)
 	assert_false(inside_query);
 	assert_non_null(a->message);
 	assert_int_equal(a->err == 0, a->res != NULL);
+	assert_false(pgquery_is_active(&ask->query));
 	ask->answers++;
 	ask->err = a->err;
 	snprintf(ask->sqlstate, sizeof(ask->sqlstate), "%s", a->sqlstate);
 	snprintf(ask->text, sizeof(ask->text), "%s", a->res ? pgres_str(a->res, 0, 0) : a->message);
 	ask->answered = mono_now().ms;
 	n_answers++;
-}
-
-static void on_timeout(struct ev_loop *l, ev_timer *w, int revents)
-{
-	(void)revents;
-	*(bool *)w->data = true;
-	ev_break(l, EVBREAK_ONE);
 }
 
 /* The longest time that passed between two turns of a loop that has something to do every 10 ms:
@@ -188,24 +97,23 @@ static int loop_was_never_held_up(void **state)
 	return is_good ? 0 : -1;
 }
 
-/* Turns the loop until `answers` have come in all, or time is up. */
+static bool all_answered(void *ctx)
+{
+	return n_answers >= *(unsigned *)ctx;
+}
+
+/* Runs the loop until so many answers have come in all, or time is up. */
 static bool wait_answers(unsigned answers, double seconds)
 {
-	bool over = false;
-	ev_timer limit, tick;
+	ev_timer tick;
 
-	ev_now_update(loop);
 	last_tick = mono_now().ms;
+	ev_now_update(loop);
 	ev_timer_init(&tick, on_tick, .01, .01);
 	ev_timer_start(loop, &tick);
-	ev_timer_init(&limit, on_timeout, seconds, 0.);
-	limit.data = &over;
-	ev_timer_start(loop, &limit);
-	while (n_answers < answers && !over)
-		ev_run(loop, EVRUN_ONCE);
-	ev_timer_stop(loop, &limit);
+	bool is_good = postgres_wait(loop, all_answered, &answers, seconds);
 	ev_timer_stop(loop, &tick);
-	return n_answers >= answers;
+	return is_good;
 }
 
 static void turn(double seconds)
@@ -213,16 +121,17 @@ static void turn(double seconds)
 	(void)wait_answers(UINT32_MAX, seconds);
 }
 
-static uint64_t ask(struct pgpool *pool, unsigned i, const char *sql, const char *param)
+static void ask(struct pgpool *pool, unsigned i, const char *sql, const char *param)
 {
 	const char *params[] = { param };
 
 	memset(&asks[i], 0, sizeof(asks[i]));
 	asks[i].asked = mono_now().ms;
 	inside_query = true;
-	uint64_t id = pgpool_query(pool, sql, strstr(sql, "$1") ? 1 : 0, params, on_done, &asks[i]);
+	pgpool_query(pool, &asks[i].query, sql, strstr(sql, "$1") ? 1 : 0, params, on_done,
+		     &asks[i]);
 	inside_query = false;
-	return id;
+	assert_true(pgquery_is_active(&asks[i].query));
 }
 
 /* Asks one thing and waits for its answer. */
@@ -236,10 +145,7 @@ static struct ask *ask_now(struct pgpool *pool, const char *sql, const char *par
 
 static struct pgpool_conf conf_default(void)
 {
-	static char conninfo[128];
-
-	snprintf(conninfo, sizeof(conninfo), "host=%s dbname=postgres user=owner", folder);
-	return (struct pgpool_conf){ .conninfo = conninfo,
+	return (struct pgpool_conf){ .conninfo = postgres_conninfo(),
 				     .application = "test",
 				     .connections = 4,
 				     .queue_max = 1000,
@@ -264,9 +170,7 @@ static void wait_up(struct pgpool *pool)
 	assert_true(pgpool_is_up(pool));
 }
 
-/* --- the tests
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the tests ---- */
 
 static void result_is_read_within_its_bounds(void **state)
 {
@@ -312,11 +216,13 @@ static void check_values(void *ctx, const struct pg_answer *a)
 static void values_have_types_and_nulls(void **state)
 {
 	struct pgpool *pool = pool_create();
+	struct pgquery query = { 0 };
 
 	(void)state;
 	n_answers = 0;
-	pgpool_query(pool, "SELECT '-9223372036854775808'::bigint, NULL::int, 'x', true, false", 0,
-		     NULL, check_values, NULL);
+	pgpool_query(pool, &query,
+		     "SELECT '-9223372036854775808'::bigint, NULL::int, 'x', true, false", 0, NULL,
+		     check_values, NULL);
 	assert_true(wait_answers(1, 5.));
 	pgpool_free(pool);
 }
@@ -361,7 +267,7 @@ static void many_statements_share_few_connections(void **state)
 	for (unsigned i = 0; i < 500; i++) {
 		char number[16];
 		snprintf(number, sizeof(number), "%u", i);
-		assert_true(ask(pool, i, "SELECT $1::int", number) > 0);
+		ask(pool, i, "SELECT $1::int", number);
 	}
 	assert_true(wait_answers(500, 10.));
 	for (unsigned i = 0; i < 500; i++) {
@@ -396,13 +302,14 @@ static void large_parameter_and_result_pass_in_pieces(void **state)
 	enum { SIZE = 6 * 1000 * 1000 };
 	struct pgpool *pool = pool_create();
 	char *large = malloc(SIZE + 1);
+	struct pgquery query = { 0 };
 
 	(void)state;
 	memset(large, 'x', SIZE);
 	large[SIZE] = '\0';
 	n_answers = 0;
-	pgpool_query(pool, "SELECT $1::text, $2::text", 2, (const char *const[]){ large, "y" },
-		     check_large, large);
+	pgpool_query(pool, &query, "SELECT $1::text, $2::text", 2,
+		     (const char *const[]){ large, "y" }, check_large, large);
 	assert_true(wait_answers(1, 10.));
 	free(large);
 	pgpool_free(pool);
@@ -433,10 +340,10 @@ static void forgotten_statement_runs_and_is_not_answered(void **state)
 	(void)state;
 	ask_now(pool, "CREATE TABLE IF NOT EXISTS mark (n int)", NULL);
 	n_answers = 0;
-	uint64_t id = ask(pool, 1, "INSERT INTO mark SELECT 1 FROM pg_sleep(0.1)", NULL);
-	pgpool_forget(pool, id);
-	pgpool_forget(pool, id + 1000);
-	pgpool_forget(pool, 0);
+	ask(pool, 1, "INSERT INTO mark SELECT 1 FROM pg_sleep(0.1)", NULL);
+	pgpool_forget(pool, &asks[1].query);
+	assert_false(pgquery_is_active(&asks[1].query));
+	pgpool_forget(pool, &asks[1].query);
 	turn(.4);
 	assert_int_equal(asks[1].answers, 0);
 	assert_string_equal(ask_now(pool, "SELECT count(*) FROM mark", NULL)->text, "1");
@@ -494,7 +401,7 @@ static void replaced_function_is_prepared_anew(void **state)
 static void absent_server_is_refused_fast_and_found_again(void **state)
 {
 	(void)state;
-	server_stop("fast");
+	postgres_stop("fast");
 	struct pgpool *pool = pool_create();
 	for (unsigned round = 0; round < 3; round++) {
 		ask_now(pool, "SELECT 1", NULL);
@@ -503,7 +410,7 @@ static void absent_server_is_refused_fast_and_found_again(void **state)
 	}
 	assert_false(pgpool_is_up(pool));
 	turn(1.5);
-	server_start();
+	postgres_start(0);
 	/* The pauses have grown by now; a statement does not have to wait for them. */
 	assert_int_equal(ask_now(pool, "SELECT 1", NULL)->err, 0);
 	assert_true(asks[0].answered - asks[0].asked < 800);
@@ -517,10 +424,10 @@ static void server_comes_back_without_being_asked(void **state)
 
 	(void)state;
 	wait_up(pool);
-	server_stop("fast");
+	postgres_stop("fast");
 	turn(.3);
 	assert_false(pgpool_is_up(pool));
-	server_start();
+	postgres_start(0);
 	turn(1.5);
 	assert_true(pgpool_is_up(pool));
 	pgpool_free(pool);
@@ -534,8 +441,7 @@ static void restart_under_load_answers_everything_once(void **state)
 	(void)state;
 	wait_up(pool);
 	n_answers = 0;
-	shell("(sleep 0.5; exec %s/pg_ctl -D %s/data -s -w -m immediate -l %s/log restart) >/dev/null 2>&1 &",
-	      bin, folder, folder);
+	postgres_restart_later(.5);
 	for (int64_t begin = mono_now().ms;
 	     mono_now().ms - begin < 4000 && asked + 10 <= ASK_MAX;) {
 		for (unsigned i = 0; i < 10; i++)
@@ -564,7 +470,7 @@ static void frozen_server_costs_its_timeout_then_nothing(void **state)
 
 	(void)state;
 	wait_up(pool);
-	server_signal("STOP");
+	postgres_signal("STOP");
 	n_answers = 0;
 	for (unsigned i = 0; i < 8; i++)
 		ask(pool, i, "SELECT 3", NULL);
@@ -580,7 +486,7 @@ static void frozen_server_costs_its_timeout_then_nothing(void **state)
 		assert_true(asks[0].answered - asks[0].asked < 700);
 	}
 	assert_false(pgpool_is_up(pool));
-	server_signal("CONT");
+	postgres_signal("CONT");
 	wait_up(pool);
 	pgpool_free(pool);
 }
@@ -588,9 +494,8 @@ static void frozen_server_costs_its_timeout_then_nothing(void **state)
 static void full_server_still_serves_through_what_there_is(void **state)
 {
 	(void)state;
-	server_stop("fast");
-	setenv("MAX", "3", 1);
-	server_start();
+	postgres_stop("fast");
+	postgres_start(3);
 	struct pgpool_conf conf = conf_default();
 	conf.connections = 8;
 	struct pgpool *pool = pgpool_create(loop, &conf);
@@ -602,9 +507,8 @@ static void full_server_still_serves_through_what_there_is(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(asks[i].err, 0);
 	pgpool_free(pool);
-	unsetenv("MAX");
-	server_stop("fast");
-	server_start();
+	postgres_stop("fast");
+	postgres_start(0);
 }
 
 static void silent_first_host_does_not_hide_the_second(void **state)
@@ -615,15 +519,15 @@ static void silent_first_host_does_not_hide_the_second(void **state)
 
 	(void)state;
 	/* A socket that takes connections and never says a word. */
-	snprintf(silent, sizeof(silent), "%s/silent", folder);
-	shell("mkdir -m 777 %s", silent);
+	snprintf(silent, sizeof(silent), "%s/silent", postgres_folder());
+	postgres_shell("mkdir -m 777 %s", silent);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.80s/.s.PGSQL.5432", silent);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(fd, 100), 0);
 
 	snprintf(conninfo, sizeof(conninfo), "host=%s,%s dbname=postgres user=owner", silent,
-		 folder);
+		 postgres_folder());
 	conf.conninfo = conninfo;
 	struct pgpool *pool = pgpool_create(loop, &conf);
 	ask_now(pool, "SELECT 1", NULL);
@@ -631,7 +535,7 @@ static void silent_first_host_does_not_hide_the_second(void **state)
 	pgpool_free(pool);
 	close(fd);
 	unlink(addr.sun_path);
-	shell("rmdir %s", silent);
+	postgres_shell("rmdir %s", silent);
 }
 
 static unsigned n_notes;
@@ -661,10 +565,10 @@ static void listener_hears_and_says_when_it_may_have_missed(void **state)
 	turn(.1);
 	assert_int_equal(n_notes, 2);
 	assert_string_equal(last_note, "17");
-	server_stop("immediate");
+	postgres_stop("immediate");
 	turn(.2);
 	assert_false(pgpool_is_up(pool));
-	server_start();
+	postgres_start(0);
 	turn(1.);
 	assert_int_equal(n_notes, 3);
 	assert_string_equal(last_note, "");
@@ -692,12 +596,13 @@ static void free_pool_by_note(void *ctx, const char *payload)
 static void pool_may_be_freed_from_its_callbacks(void **state)
 {
 	struct pgpool_conf conf = conf_default();
+	struct pgquery queries[5] = { 0 };
 
 	(void)state;
 	victim = pool_create();
 	n_answers = 0;
-	for (unsigned i = 0; i < 5; i++)
-		pgpool_query(victim, "SELECT 1", 0, NULL, free_pool, NULL);
+	for (unsigned i = 0; i < ARRAY_LEN(queries); i++)
+		pgpool_query(victim, &queries[i], "SELECT 1", 0, NULL, free_pool, NULL);
 	turn(.3);
 	assert_int_equal(n_answers, 1);
 
@@ -717,6 +622,7 @@ static void pool_may_be_freed_from_its_callbacks(void **state)
 }
 
 static struct pgpool *asking_again;
+static struct pgquery again;
 static unsigned left;
 
 static void ask_again(void *ctx, const struct pg_answer *a)
@@ -725,7 +631,7 @@ static void ask_again(void *ctx, const struct pg_answer *a)
 	(void)a;
 	n_answers++;
 	if (left-- > 0)
-		pgpool_query(asking_again, "SELECT 1", 0, NULL, ask_again, NULL);
+		pgpool_query(asking_again, &again, "SELECT 1", 0, NULL, ask_again, NULL);
 }
 
 static void answer_may_ask_again(void **state)
@@ -735,7 +641,7 @@ static void answer_may_ask_again(void **state)
 	left = 500;
 	n_answers = 0;
 	int64_t begin = mono_now().ms;
-	pgpool_query(asking_again, "SELECT 1", 0, NULL, ask_again, NULL);
+	pgpool_query(asking_again, &again, "SELECT 1", 0, NULL, ask_again, NULL);
 	assert_true(wait_answers(501, 5.));
 	print_message("  500 statements one after the other: %lld ms\n",
 		      (long long)(mono_now().ms - begin));
@@ -749,6 +655,139 @@ static void broken_conninfo_is_refused_without_quoting_it(void **state)
 	(void)state;
 	conf.conninfo = "host=x password";
 	assert_null(pgpool_create(loop, &conf));
+}
+
+/* ---- without memory: the allocator fails at each call in turn ---- */
+
+static const enum allocator_mode modes[] = { ALLOCATOR_FAIL_ONE, ALLOCATOR_FAIL_FROM };
+
+enum { SWEEP_MAX = 1000 };
+
+/* Asks while the n-th allocation fails. False: there are not so many. */
+static bool ask_without_memory(struct pgpool *pool, unsigned n, enum allocator_mode mode)
+{
+	n_answers = 0;
+	allocator_fail(n, mode);
+	ask(pool, 0, "SELECT $1::text", "some text");
+	bool is_answered = wait_answers(1, 4.);
+	bool was_reached = allocator_restore();
+	if (!is_answered)
+		fail_msg("no answer when allocation %u fails", n);
+	assert_int_equal(asks[0].answers, 1);
+	assert_true(was_reached || asks[0].err == 0);
+	return was_reached;
+}
+
+static void statement_is_answered_without_memory(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+		unsigned n = 0;
+		do {
+			struct pgpool *pool = pool_create();
+			wait_up(pool);
+			n++;
+			bool was_reached = ask_without_memory(pool, n, modes[m]);
+			/* What fails first is ours: no memory for the statement itself. */
+			if (n == 1) {
+				assert_int_equal(asks[0].err, -ERR_BUSY);
+				assert_string_equal(asks[0].text, "out of memory");
+				assert_true(pgpool_is_up(pool));
+				assert_int_equal(ask_now(pool, "SELECT 1", NULL)->err, 0);
+			}
+			pgpool_free(pool);
+			if (!was_reached)
+				break;
+		} while (n < SWEEP_MAX);
+		print_message("  a statement: %u allocations\n", n - 1);
+		assert_in_range(n, 3, SWEEP_MAX - 1);
+	}
+}
+
+/* The pools are kept, and asked again when the pause after a failed attempt is over. */
+static void connection_is_tried_again_after_no_memory(void **state)
+{
+	static struct pgpool *pools[SWEEP_MAX];
+
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	postgres_stop("fast");
+	postgres_start(SWEEP_MAX);
+	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+		unsigned n = 0;
+		do
+			pools[n] = pool_create();
+		while (n++, ask_without_memory(pools[n - 1], n, modes[m]) && n < SWEEP_MAX);
+		print_message("  a connection: %u allocations\n", n - 1);
+		assert_in_range(n, 10, SWEEP_MAX - 1);
+		turn(.3);
+		for (unsigned i = 0; i < n; i++) {
+			assert_int_equal(ask_now(pools[i], "SELECT 1", NULL)->err, 0);
+			pgpool_free(pools[i]);
+		}
+	}
+	postgres_stop("fast");
+	postgres_start(0);
+}
+
+static void pool_is_created_whole_or_not_at_all(void **state)
+{
+	struct pgpool_conf conf = conf_default();
+	unsigned n = 0;
+
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	conf.conninfo = "host=/none,/nowhere hostaddr= port=1,2 dbname=postgres user=owner";
+	conf.listen = "x";
+	conf.notify = on_note;
+	for (bool is_short = true; is_short; n++) {
+		allocator_fail(n + 1, ALLOCATOR_FAIL_ONE);
+		struct pgpool *pool = pgpool_create(loop, &conf);
+		is_short = allocator_restore();
+		if (is_short && pool)
+			fail_msg("a pool although allocation %u failed", n + 1);
+		pgpool_free(pool);
+	}
+	assert_true(n > 5);
+}
+
+/* Every listener hears at last, whatever allocation of its first connection failed. */
+static void listener_connects_again_after_no_memory(void **state)
+{
+	static struct pgpool *pools[SWEEP_MAX];
+	struct pgpool_conf conf = conf_default();
+	unsigned n = 0;
+	bool was_reached;
+
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	postgres_stop("fast");
+	postgres_start(SWEEP_MAX);
+	conf.listen = "feed";
+	conf.notify = on_note;
+	n_notes = 0;
+	do {
+		unsigned before = n_notes;
+		pools[n] = pgpool_create(loop, &conf);
+		assert_non_null(pools[n]);
+		n++;
+		allocator_fail(n, ALLOCATOR_FAIL_ONE);
+		for (int i = 0; i < 20 && n_notes == before; i++)
+			turn(.005);
+		was_reached = allocator_restore();
+	} while (was_reached && n < SWEEP_MAX);
+	assert_in_range(n, 10, SWEEP_MAX - 1);
+	turn(1.);
+	assert_true(n_notes >= n);
+	n_notes = 0;
+	postgres_sql("NOTIFY feed, '9'");
+	turn(.3);
+	assert_int_equal(n_notes, n);
+	for (unsigned i = 0; i < n; i++)
+		pgpool_free(pools[i]);
+	postgres_stop("fast");
+	postgres_start(0);
 }
 
 int main(void)
@@ -787,13 +826,14 @@ int main(void)
 					  loop_was_never_held_up),
 		cmocka_unit_test_teardown(broken_conninfo_is_refused_without_quoting_it,
 					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(statement_is_answered_without_memory,
+					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(connection_is_tried_again_after_no_memory,
+					  loop_was_never_held_up),
+		cmocka_unit_test(pool_is_created_whole_or_not_at_all),
+		cmocka_unit_test(listener_connects_again_after_no_memory),
 	};
 
 	log_init("test", LOG_LEVEL_INFO);
-	if (!find_bin()) {
-		print_message(
-			"no PostgreSQL server is installed here: nothing to test the pool against\n");
-		return 1;
-	}
-	return cmocka_run_group_tests(tests, cluster_create, cluster_remove);
+	return cmocka_run_group_tests(tests, create_all, remove_all);
 }

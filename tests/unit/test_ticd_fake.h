@@ -41,7 +41,8 @@ static inline void fake_ask(struct store *store, struct store_call *call, const 
 	if (f->call != NULL)
 		abort(); /* one question at a time */
 	f->call = call;
-	call->id = ++f->asked;
+	f->asked++;
+	call->active = true;
 	for (size_t i = 0; i < store_shape(call->question)->params; i++) {
 		f->is_null[i] = params[i] == NULL;
 		snprintf(f->params[i], FAKE_PARAM, "%s", params[i] != NULL ? params[i] : "\\N");
@@ -52,11 +53,11 @@ static inline void fake_forget(struct store *store, struct store_call *call)
 {
 	struct fake *f = container_of(store, struct fake, store);
 
-	if (call->id != 0) {
+	if (call->active) {
 		f->forgotten++;
 		f->call = NULL;
 	}
-	call->id = 0;
+	call->active = false;
 }
 
 static inline const char *fake_cell(const void *res, size_t row, size_t col)
@@ -78,7 +79,7 @@ static inline void fake_answer(struct fake *f, int err, const char *message,
 	};
 
 	f->call = NULL;
-	call->id = 0;
+	call->active = false;
 	call->done(call->ctx, &answer);
 }
 

@@ -275,7 +275,7 @@ static void lists_too_long_are_refused_whole(void **state)
 	fake_say(&f, "tunnel list\n", now);
 	call = f.call;
 	f.call = NULL;
-	call->id = 0;
+	call->active = false;
 	call->done(call->ctx, &answer);
 	fake_run(&f, now);
 	assert_memory_equal(f.out, "500 There are 32769 tunnels", 27);

@@ -213,7 +213,7 @@ void session_say_error(struct session *s, const struct store_answer *answer)
 
 bool session_can_run(const struct session *s)
 {
-	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && s->asking.id == 0 &&
+	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && !s->asking.active &&
 	       out_len(&s->out) <= SESSION_OUT_LOW &&
 	       (s->tls == SESSION_TLS_OFF || s->tls == SESSION_TLS_ON);
 }

@@ -7,10 +7,12 @@
 #ifndef TICD_CORE_STORE_H
 #define TICD_CORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/pgquery.h"
 
 enum store_question {
 	STORE_LOGIN, /* handle, tunnel -> LOGIN_* ; no row: no such login */
@@ -99,14 +101,16 @@ struct store_call {
 	store_done *done;
 	void *ctx;
 	struct store *store; /* from here on the store's */
-	uint64_t id;         /* 0: nothing under way */
+	bool active;         /* under way: from `ask` until just before `done`, or `forget` */
+	/* io/pgstore.c's, in the asker's memory so that asking cannot fail */
+	struct pgquery query;
 };
 
 struct store {
-	/* Asks; `params` (NULL entries are NULL) are copied. `done` comes exactly once, with `id` 0
-	 * again, and never from inside this call. */
+	/* Asks; `params` (NULL entries are NULL) are copied. `done` is called exactly once, and
+	 * never from inside this call. */
 	void (*ask)(struct store *store, struct store_call *call, const char *const *params);
-	/* No answer is wanted any more; sets `id` to 0. Nothing under way is fine. */
+	/* No answer is wanted any more. Nothing under way is fine. */
 	void (*forget)(struct store *store, struct store_call *call);
 };
 

@@ -196,7 +196,7 @@ static void sooner(enum due *due, int64_t *left, enum due other, int seconds, mo
 static enum due next_due(const struct conn *c, int64_t *left)
 {
 	const struct session *s = &c->session;
-	bool is_waiting = s->asking.id == 0 &&
+	bool is_waiting = !s->asking.active &&
 			  s->state != SESSION_CLOSING; /* for the client to say something */
 	enum due due = DUE_NEVER;
 	mono_t now = mono_now();
@@ -251,7 +251,7 @@ static bool is_finished(const struct conn *c)
 	const struct session *s = &c->session;
 
 	return c->mode == MODE_TALK && out_len(&s->out) == 0 &&
-	       (s->state == SESSION_CLOSING || (c->channel.is_eof && s->asking.id == 0));
+	       (s->state == SESSION_CLOSING || (c->channel.is_eof && !s->asking.active));
 }
 
 /* Lets the session run and sends, again and again while sending makes room for more. False: the
@@ -262,13 +262,13 @@ static bool converse(struct conn *c)
 	bool was_full, was_asking;
 
 	do {
-		was_asking = s->asking.id != 0;
+		was_asking = s->asking.active;
 		session_run(s, wall_now());
-		if (!was_asking && s->asking.id != 0)
+		if (!was_asking && s->asking.active)
 			c->asked = mono_now();
 		if (s->tls == SESSION_TLS_ASKED)
 			answer_starttls(c);
-		if (c->is_stopping && s->asking.id == 0)
+		if (c->is_stopping && !s->asking.active)
 			session_close(
 				s,
 				"400 This server is being stopped, please connect again in a moment");

@@ -25,7 +25,8 @@ struct daily {
 	char *conninfo;
 	struct ev_timer timer; /* the next run, or the end of this one */
 	struct pgpool *pool;   /* NULL: no run under way */
-	double next;           /* seconds until the run after this one */
+	struct pgquery query;
+	double next; /* seconds until the run after this one */
 };
 
 static const char *tunnel_text(const struct pgres *res, size_t row, char buf[static 24])
@@ -90,7 +91,8 @@ static void begin(struct daily *d)
 	}
 	wall_text(wall_now(), today);
 	today[DATE_LEN] = '\0';
-	pgpool_query(d->pool, "SELECT * FROM api.isk_daily($1::date)", 1, params, answered, d);
+	pgpool_query(d->pool, &d->query, "SELECT * FROM api.isk_daily($1::date)", 1, params,
+		     answered, d);
 }
 
 static void timer_rang(struct ev_loop *loop, struct ev_timer *w, int events)

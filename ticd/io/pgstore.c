@@ -59,7 +59,7 @@ static void answered(void *ctx, const struct pg_answer *pg)
 		answer.res = pg->res;
 	}
 	check_shape(container_of(call->store, struct pgstore, store), call, pg, &answer);
-	call->id = 0;
+	call->active = false;
 	call->done(call->ctx, &answer);
 }
 
@@ -68,15 +68,15 @@ static void ask(struct store *store, struct store_call *call, const char *const 
 	struct pgstore *s = container_of(store, struct pgstore, store);
 
 	call->store = store;
-	call->id = pgpool_query(s->pool, statements[call->question],
-				store_shape(call->question)->params, params, answered, call);
+	call->active = true;
+	pgpool_query(s->pool, &call->query, statements[call->question],
+		     store_shape(call->question)->params, params, answered, call);
 }
 
 static void forget(struct store *store, struct store_call *call)
 {
-	if (call->id != 0)
-		pgpool_forget(container_of(store, struct pgstore, store)->pool, call->id);
-	call->id = 0;
+	pgpool_forget(container_of(store, struct pgstore, store)->pool, &call->query);
+	call->active = false;
 }
 
 struct pgstore *pgstore_create(struct pgpool *pool)

@@ -1,9 +1,9 @@
 /*
- * One question at a time is under way: first the status of all PoPs, then the histories that are
- * missing or older than their PoP's state, one after the other; then a timer until the next round.
- * Whatever fails ends the round: what was known stays, and the next round begins afresh.
+ * A round asks for one thing at a time: first the status of all PoPs, then the histories that are
+ * missing or older than their PoP's state, one after the other; a timer starts the next round. A
+ * failure ends the round: the view stays, and the next round starts from the beginning.
  *
- * The view of the status is one block, exchanged whole. Histories live in slots beside it, one for
+ * The view of the status is one block, replaced whole. Histories live in slots beside it, one for
  * each PoP, and move to the new view's slots by name.
  */
 #include "web/io/pgview.h"
@@ -24,7 +24,7 @@
 
 enum {
 	HISTORY_ROWS = 50,
-	VISITORS_FOR_MS = 60 * 1000, /* after the last visitor */
+	IDLE_AFTER_MS = 60 * 1000, /* since the last visitor */
 };
 
 static const char sql_status[] =
@@ -51,9 +51,9 @@ enum {
 
 static const char sql_history[] = "SELECT state, since, until FROM api.web_pop_history($1, $2)";
 
-/* A PoP's history and the state it was asked for at; history NULL and asked false: never asked. */
+/* A PoP's history, and the state that the PoP had when it was read. */
 struct slot {
-	struct history_view *history;
+	struct history_view *history; /* NULL: none was read */
 	bool asked;
 	enum pop_state state;
 	wall_t since;
@@ -61,42 +61,46 @@ struct slot {
 
 struct pgview {
 	struct ev_loop *loop;
-	ev_timer timer; /* to the next round; stopped while one is under way */
+	ev_timer timer; /* until the next round; stopped during one */
 	struct pgpool *pool;
 	double refresh, idle_refresh;
 	mono_t visited;
 	bool was_visited;
 
-	uint64_t question; /* under way; 0: none */
-	mono_t asked_at;   /* when the round's status was asked for */
-	size_t asking;     /* slot whose history is asked for */
+	struct pgquery query;
+	mono_t asked_at; /* when this round asked for the status */
+	size_t asking;   /* the slot whose history is asked for */
 
 	struct status_view *view; /* NULL: no answer yet */
 	struct slot *slots;       /* view->n */
 	mono_t view_at;
 	bool away;
 	wall_t away_since;
+	struct log_limit busy;
 };
 
 static bool has_visitors(const struct pgview *v)
 {
-	return v->was_visited && mono_since(mono_now(), v->visited) < VISITORS_FOR_MS;
+	return v->was_visited && mono_since(mono_now(), v->visited) < IDLE_AFTER_MS;
 }
 
-/* While the database is away the pool's own back-off says how often it is really tried. */
+/* While the database is away the pool decides how often to try it. */
 static void round_end(struct pgview *v)
 {
 	v->timer.repeat = has_visitors(v) || v->away ? v->refresh : v->idle_refresh;
 	ev_timer_again(v->loop, &v->timer);
 }
 
-static void round_fail(struct pgview *v, const struct pg_answer *answer)
+/* -ERR_BUSY does not say that the database is away: it comes from no memory here or a deadlock. */
+static void round_fail(struct pgview *v, int err, const char *why)
 {
-	if (!v->away) {
+	if (err == -ERR_BUSY) {
+		log_limited(&v->busy, 5, 60, LOG_LEVEL_WARN,
+			    "the PoPs were not read from the database, trying again: %s", why);
+	} else if (!v->away) {
 		v->away = true;
 		v->away_since = wall_now();
-		log_warnx("the database is away: %s",
-			  *answer->message ? answer->message : err_text(answer->err));
+		log_warnx("the database is away: %s", *why ? why : err_text(err));
 	}
 	round_end(v);
 }
@@ -136,8 +140,8 @@ static bool pop_fill(struct status_view *view, struct pop_view *pop, const struc
 	return *pop->name && pop_state_parse(pgres_str(res, row, COL_STATE), &pop->state) == 0;
 }
 
-/* NULL: no memory, or not the answer that was asked for. */
-static struct status_view *view_make(const struct pgres *res)
+/* 0, -ERR_NOMEM or -ERR_FORMAT: not the answer to sql_status. */
+static int view_make(const struct pgres *res, struct status_view **out)
 {
 	size_t n = pgres_rows(res), text = 0;
 	for (size_t row = 0; row < n; row++)
@@ -145,16 +149,17 @@ static struct status_view *view_make(const struct pgres *res)
 			text += strlen(pgres_str(res, row, col)) + 1;
 	struct status_view *view = status_view_create(n, text);
 	if (!view)
-		return NULL;
+		return -ERR_NOMEM;
 	view->generated = n ? stamp_of(res, 0, COL_GENERATED) : wall_now();
 	bool good = view->generated.s != 0;
 	for (size_t row = 0; row < n && good; row++)
 		good = pop_fill(view, &view->pops[row], res, row);
 	if (!good) {
 		free(view);
-		return NULL;
+		return -ERR_FORMAT;
 	}
-	return view;
+	*out = view;
+	return 0;
 }
 
 static void slots_free(struct slot *slots, size_t n)
@@ -164,7 +169,7 @@ static void slots_free(struct slot *slots, size_t n)
 	free(slots);
 }
 
-/* Where `name` is in the old view; nearly always at the same place as in the new one. */
+/* The index of `name` in the old view, nearly always the same as in the new one; old->n: none. */
 static size_t old_index(const struct status_view *old, const char *name, size_t guess)
 {
 	if (guess < old->n && strcmp(old->pops[guess].name, name) == 0)
@@ -173,6 +178,7 @@ static size_t old_index(const struct status_view *old, const char *name, size_t 
 	return pop ? (size_t)(pop - old->pops) : old->n;
 }
 
+/* False: no memory. */
 static bool view_swap(struct pgview *v, struct status_view *fresh)
 {
 	struct slot *slots = calloc(fresh->n + 1, sizeof(*slots));
@@ -193,6 +199,7 @@ static bool view_swap(struct pgview *v, struct status_view *fresh)
 	return true;
 }
 
+/* NULL: no memory. */
 static struct history_view *history_make(const struct pgres *res)
 {
 	size_t n = pgres_rows(res);
@@ -218,16 +225,20 @@ static void history_ask(struct pgview *v);
 static void history_done(void *ctx, const struct pg_answer *answer)
 {
 	struct pgview *v = ctx;
-	v->question = 0;
 	if (answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT || answer->err == -ERR_BUSY) {
-		round_fail(v, answer);
+		round_fail(v, answer->err, answer->message);
 		return;
 	}
-	/* A PoP deleted a moment ago is refused, and the next round is without it. Anything else
-	 * costs that one history. */
+	/* A PoP that was just deleted is refused, and the next round is without it. Any other
+	 * error costs that one history. */
 	if (answer->err && answer->err != -ERR_REFUSED)
-		log_warnx("no history of %s: %s", v->view->pops[v->asking].name, answer->message);
+		log_warnx("the history of %s was not read from the database: %s",
+			  v->view->pops[v->asking].name, answer->message);
 	struct history_view *history = answer->res ? history_make(answer->res) : NULL;
+	if (answer->res && !history) {
+		round_fail(v, -ERR_BUSY, err_text(-ERR_NOMEM));
+		return;
+	}
 	struct slot *slot = &v->slots[v->asking];
 	if (history) {
 		free(slot->history);
@@ -239,17 +250,17 @@ static void history_done(void *ctx, const struct pg_answer *answer)
 	history_ask(v);
 }
 
-static bool wants_history(const struct slot *slot, const struct pop_view *pop)
+static bool needs_history(const struct slot *slot, const struct pop_view *pop)
 {
 	return !slot->asked || slot->state != pop->state || slot->since.s != pop->since.s;
 }
 
-/* Asks for the next history that is wanted, or ends the round. */
+/* Asks for the next history that is needed, or ends the round. */
 static void history_ask(struct pgview *v)
 {
 	char limit[12];
 	for (v->asking = 0; v->asking < v->view->n; v->asking++)
-		if (wants_history(&v->slots[v->asking], &v->view->pops[v->asking]))
+		if (needs_history(&v->slots[v->asking], &v->view->pops[v->asking]))
 			break;
 	if (v->asking == v->view->n) {
 		round_end(v);
@@ -257,27 +268,25 @@ static void history_ask(struct pgview *v)
 	}
 	snprintf(limit, sizeof(limit), "%d", HISTORY_ROWS + 1);
 	const char *const params[] = { v->view->pops[v->asking].name, limit };
-	v->question = pgpool_query(v->pool, sql_history, ARRAY_LEN(params), params, history_done,
-				   v);
+	pgpool_query(v->pool, &v->query, sql_history, ARRAY_LEN(params), params, history_done, v);
 }
 
 static void status_done(void *ctx, const struct pg_answer *answer)
 {
-	static const struct pg_answer bad = {
-		.err = -ERR_FORMAT,
-		.sqlstate = "",
-		.message = "the answer to api.web_pop_status cannot be read"
-	};
 	struct pgview *v = ctx;
-	v->question = 0;
 	if (answer->err) {
-		round_fail(v, answer);
+		round_fail(v, answer->err, answer->message);
 		return;
 	}
-	struct status_view *fresh = view_make(answer->res);
-	if (!fresh || !view_swap(v, fresh)) {
+	struct status_view *fresh = NULL;
+	int err = view_make(answer->res, &fresh);
+	if (err == -ERR_FORMAT) {
+		round_fail(v, err, "api.web_pop_status gave an answer that webd cannot read");
+		return;
+	}
+	if (err || !view_swap(v, fresh)) {
 		free(fresh);
-		round_fail(v, &bad);
+		round_fail(v, -ERR_BUSY, err_text(-ERR_NOMEM));
 		return;
 	}
 	v->view_at = v->asked_at;
@@ -292,10 +301,10 @@ static void round_begin(struct pgview *v)
 {
 	ev_timer_stop(v->loop, &v->timer);
 	v->asked_at = mono_now();
-	v->question = pgpool_query(v->pool, sql_status, 0, NULL, status_done, v);
+	pgpool_query(v->pool, &v->query, sql_status, 0, NULL, status_done, v);
 }
 
-static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
+static void round_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop;
 	(void)events;
@@ -329,7 +338,7 @@ struct pgview *pgview_create(struct ev_loop *loop, const struct settings *settin
 	if (!v)
 		return NULL;
 	v->loop = loop;
-	ev_init(&v->timer, timer_fired);
+	ev_init(&v->timer, round_due);
 	if (!take_settings(v, settings)) {
 		free(v);
 		return NULL;
@@ -358,7 +367,8 @@ void pgview_visit(struct pgview *v)
 {
 	v->visited = mono_now();
 	v->was_visited = true;
-	if (v->question == 0 && (double)mono_since(v->visited, v->asked_at) >= v->refresh * 1000)
+	if (!pgquery_is_active(&v->query) &&
+	    (double)mono_since(v->visited, v->asked_at) >= v->refresh * 1000)
 		round_begin(v);
 }
 
