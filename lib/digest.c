@@ -1,8 +1,12 @@
 #include "lib/digest.h"
 
 #include <errno.h>
+/* OpenSSL 3 calls these functions deprecated. Its EVP ones allocate memory for each digest. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/md5.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -10,29 +14,84 @@
 #include "lib/err.h"
 #include "lib/num.h"
 
+union state {
+	MD5_CTX md5;
+	SHA_CTX sha1;
+	SHA256_CTX sha256;
+};
+
+static int md5_begin(union state *s)
+{
+	return MD5_Init(&s->md5);
+}
+
+static int md5_add(union state *s, const void *data, size_t len)
+{
+	return MD5_Update(&s->md5, data, len);
+}
+
+static int md5_end(union state *s, uint8_t *out)
+{
+	return MD5_Final(out, &s->md5);
+}
+
+static int sha1_begin(union state *s)
+{
+	return SHA1_Init(&s->sha1);
+}
+
+static int sha1_add(union state *s, const void *data, size_t len)
+{
+	return SHA1_Update(&s->sha1, data, len);
+}
+
+static int sha1_end(union state *s, uint8_t *out)
+{
+	return SHA1_Final(out, &s->sha1);
+}
+
+static int sha256_begin(union state *s)
+{
+	return SHA256_Init(&s->sha256);
+}
+
+static int sha256_add(union state *s, const void *data, size_t len)
+{
+	return SHA256_Update(&s->sha256, data, len);
+}
+
+static int sha256_end(union state *s, uint8_t *out)
+{
+	return SHA256_Final(out, &s->sha256);
+}
+
 static const struct {
 	const char *name;
 	size_t len;
+	int (*begin)(union state *s);
+	int (*add)(union state *s, const void *data, size_t len);
+	int (*end)(union state *s, uint8_t *out);
 } algs[] = {
-	[DIGEST_MD5] = { "MD5", DIGEST_MD5_LEN },
-	[DIGEST_SHA1] = { "SHA1", DIGEST_SHA1_LEN },
-	[DIGEST_SHA256] = { "SHA256", DIGEST_SHA256_LEN },
+	[DIGEST_MD5] = { "MD5", DIGEST_MD5_LEN, md5_begin, md5_add, md5_end },
+	[DIGEST_SHA1] = { "SHA1", DIGEST_SHA1_LEN, sha1_begin, sha1_add, sha1_end },
+	[DIGEST_SHA256] = { "SHA256", DIGEST_SHA256_LEN, sha256_begin, sha256_add, sha256_end },
 };
 _Static_assert(ARRAY_LEN(algs) == DIGEST__COUNT, "every algorithm has a row");
 
-/* One OpenSSL context an algorithm, so that a digest only restarts its own and nothing is fetched
- * or allocated again. */
 struct digest_ctx {
-	EVP_MD *md[DIGEST__COUNT];
-	EVP_MD_CTX *evp[DIGEST__COUNT];
+	union state state;
 };
 
 int digest_init(void)
 {
-	struct digest_ctx *ctx = digest_ctx_create();
+	bool has_all = true;
 
-	digest_ctx_free(ctx);
-	return ctx ? 0 : -ERR_SYS;
+	for (size_t i = 0; i < ARRAY_LEN(algs); i++) {
+		EVP_MD *md = EVP_MD_fetch(NULL, algs[i].name, NULL);
+		has_all = has_all && md;
+		EVP_MD_free(md);
+	}
+	return has_all ? 0 : -ERR_SYS;
 }
 
 size_t digest_len(enum digest_alg alg)
@@ -42,38 +101,24 @@ size_t digest_len(enum digest_alg alg)
 
 struct digest_ctx *digest_ctx_create(void)
 {
-	struct digest_ctx *ctx = calloc(1, sizeof(*ctx));
-
-	for (unsigned i = 0; ctx && i < DIGEST__COUNT; i++) {
-		ctx->md[i] = EVP_MD_fetch(NULL, algs[i].name, NULL);
-		ctx->evp[i] = EVP_MD_CTX_new();
-		if (!ctx->md[i] || !ctx->evp[i] ||
-		    EVP_DigestInit_ex2(ctx->evp[i], ctx->md[i], NULL) != 1) {
-			digest_ctx_free(ctx);
-			return NULL;
-		}
-	}
-	return ctx;
+	return calloc(1, sizeof(struct digest_ctx));
 }
 
 void digest_ctx_free(struct digest_ctx *ctx)
 {
-	for (unsigned i = 0; ctx && i < DIGEST__COUNT; i++) {
-		EVP_MD_CTX_free(ctx->evp[i]);
-		EVP_MD_free(ctx->md[i]);
-	}
+	if (ctx)
+		secure_zero(ctx, sizeof(*ctx));
 	free(ctx);
 }
 
 bool digest_parts(struct digest_ctx *ctx, enum digest_alg alg, const struct digest_part *parts,
 		  size_t n, uint8_t *out)
 {
-	EVP_MD_CTX *evp = ctx->evp[alg];
-	bool done = EVP_DigestInit_ex2(evp, NULL, NULL) == 1;
+	bool done = algs[alg].begin(&ctx->state) == 1;
 
 	for (size_t i = 0; done && i < n; i++)
-		done = EVP_DigestUpdate(evp, parts[i].data, parts[i].len) == 1;
-	done = done && EVP_DigestFinal_ex(evp, out, NULL) == 1;
+		done = algs[alg].add(&ctx->state, parts[i].data, parts[i].len) == 1;
+	done = done && algs[alg].end(&ctx->state, out) == 1;
 	if (!done)
 		memset(out, 0, algs[alg].len);
 	return done;

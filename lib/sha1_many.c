@@ -98,7 +98,7 @@ static void lane_fill(struct sha1_lane *l, const struct sha1_job *job)
 	put_be32(l->tail + end - 4, job->len << 3);
 }
 
-static void run_lanes(enum sha1_engine e, const struct sha1_job *const *jobs, size_t n)
+static void run_lanes(enum sha1_engine e, struct sha1_job *const *jobs, size_t n)
 {
 	struct sha1_lane lanes[SHA1_LANES_MAX];
 	uint32_t state[SHA1_WORDS][16];
@@ -109,17 +109,19 @@ static void run_lanes(enum sha1_engine e, const struct sha1_job *const *jobs, si
 			lane_fill(&lanes[i], jobs[i]);
 	}
 	engines[e].fn(lanes, state);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		for (int w = 0; w < SHA1_WORDS; w++)
 			put_be32(jobs[i]->out + 4 * w, state[w][i]);
+		jobs[i]->done = true;
+	}
 }
 
 /* Insertion sort by block count: nothing to do for what is in order, and never more than
  * SHA1_MANY_MAX. */
-static void sort_jobs(const struct sha1_job **jobs, size_t n)
+static void sort_jobs(struct sha1_job **jobs, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
-		const struct sha1_job *job = jobs[i];
+		struct sha1_job *job = jobs[i];
 		size_t at = i;
 		for (; at > 0 && block_count(jobs[at - 1]->len) > block_count(job->len); at--)
 			jobs[at] = jobs[at - 1];
@@ -127,10 +129,9 @@ static void sort_jobs(const struct sha1_job **jobs, size_t n)
 	}
 }
 
-void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs,
-	       size_t n)
+void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, struct sha1_job *jobs, size_t n)
 {
-	const struct sha1_job *order[SHA1_MANY_MAX];
+	struct sha1_job *order[SHA1_MANY_MAX];
 	enum sha1_engine e = set->widest;
 	size_t done = 0;
 
@@ -148,5 +149,6 @@ void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct 
 		done += take;
 	}
 	for (; done < n; done++)
-		digest(ctx, DIGEST_SHA1, order[done]->data, order[done]->len, order[done]->out);
+		order[done]->done = digest(ctx, DIGEST_SHA1, order[done]->data, order[done]->len,
+					   order[done]->out);
 }

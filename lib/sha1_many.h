@@ -23,6 +23,7 @@ struct sha1_job {
 	/* DIGEST_SHA1_LEN bytes; may lie inside another job's message only if that job comes
 	 * earlier in the same array */
 	uint8_t *out;
+	bool done; /* set: false when OpenSSL failed; then `out` holds zeros, which prove nothing */
 };
 
 enum { SHA1_MANY_MAX = 64 };
@@ -44,7 +45,7 @@ bool sha1_engine_is_usable(enum sha1_engine e);
 struct sha1_set sha1_set_choose(enum sha1_engine wanted);
 
 /* Hashes `n` (<= SHA1_MANY_MAX) messages. `ctx`: this thread's, for what OpenSSL has to do. */
-void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, const struct sha1_job *jobs,
-	       size_t n) NONNULL_ARGS(1, 2);
+void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, struct sha1_job *jobs, size_t n)
+	NONNULL_ARGS(1, 2);
 
 #endif

@@ -5,12 +5,21 @@ static void one(struct digest_ctx *ctx, struct auth_item *item)
 	item->done = digest(ctx, item->alg, item->data, item->len, item->out);
 }
 
+static void many(struct digest_ctx *ctx, const struct sha1_set *sha1, struct sha1_job *jobs,
+		 struct auth_item **owners, size_t n)
+{
+	sha1_many(sha1, ctx, jobs, n);
+	for (size_t i = 0; i < n; i++)
+		owners[i]->done = jobs[i].done;
+}
+
 /* SHA-1, which is what nearly every client signs with, goes through the lanes; the rest one by one.
  */
 void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items,
 	      size_t n)
 {
 	struct sha1_job jobs[SHA1_MANY_MAX];
+	struct auth_item *owners[SHA1_MANY_MAX];
 	size_t waiting = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -18,14 +27,14 @@ void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_i
 			one(ctx, &items[i]);
 			continue;
 		}
+		owners[waiting] = &items[i];
 		jobs[waiting++] = (struct sha1_job){ .data = items[i].data,
 						     .len = items[i].len,
 						     .out = items[i].out };
-		items[i].done = true;
 		if (waiting == SHA1_MANY_MAX) {
-			sha1_many(sha1, ctx, jobs, waiting);
+			many(ctx, sha1, jobs, owners, waiting);
 			waiting = 0;
 		}
 	}
-	sha1_many(sha1, ctx, jobs, waiting);
+	many(ctx, sha1, jobs, owners, waiting);
 }

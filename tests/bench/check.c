@@ -127,11 +127,13 @@ static bool signature_is_right(struct check *c, const uint8_t *p, size_t len, ui
 	char secret[PLAN_SECRET + 1];
 
 	plan_secret(tunnel, secret);
-	digest(c->digest, DIGEST_SHA1, secret, PLAN_SECRET, key);
+	if (!digest(c->digest, DIGEST_SHA1, secret, PLAN_SECRET, key))
+		die("OpenSSL computed no digest");
 	const struct digest_part parts[] = { { p, 24 },
 					     { key, sizeof(key) },
 					     { p + PACKET_AYIYA, len - PACKET_AYIYA } };
-	digest_parts(c->digest, DIGEST_SHA1, parts, 3, is);
+	if (!digest_parts(c->digest, DIGEST_SHA1, parts, 3, is))
+		die("OpenSSL computed no digest");
 	return memcmp(is, p + 24, sizeof(is)) == 0;
 }
 

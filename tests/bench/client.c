@@ -265,7 +265,8 @@ static void prepare(struct client *c)
 	put32(c->head, 0x41521129);
 	plan_address(c->tunnel, 2, c->head + 8);
 	plan_secret(c->tunnel, secret);
-	digest(c->digest, DIGEST_SHA1, secret, PLAN_SECRET, c->head + 24);
+	if (!digest(c->digest, DIGEST_SHA1, secret, PLAN_SECRET, c->head + 24))
+		die("OpenSSL computed no digest");
 	c->engines = sha1_set_choose(SHA1_AUTO);
 }
 

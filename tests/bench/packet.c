@@ -102,9 +102,11 @@ static void put_ayiya(uint8_t *out, uint32_t tunnel, uint32_t epoch, uint32_t in
 	put32(out + 4, epoch);
 	plan_address(tunnel, 2, out + 8);
 	plan_secret(tunnel, secret);
-	digest(digest_ctx, DIGEST_SHA1, secret, PLAN_SECRET, out + 24);
+	if (!digest(digest_ctx, DIGEST_SHA1, secret, PLAN_SECRET, out + 24))
+		die("OpenSSL computed no digest");
 	uint8_t signature[DIGEST_SHA1_LEN];
-	digest(digest_ctx, DIGEST_SHA1, out, PACKET_AYIYA + inner, signature);
+	if (!digest(digest_ctx, DIGEST_SHA1, out, PACKET_AYIYA + inner, signature))
+		die("OpenSSL computed no digest");
 	memcpy(out + 24, signature, sizeof(signature));
 }
 

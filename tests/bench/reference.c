@@ -78,7 +78,8 @@ static void hash(struct reference *r, uint8_t *p, size_t len)
 {
 	uint8_t out[DIGEST_SHA1_LEN];
 
-	digest(r->digest, DIGEST_SHA1, p, len, out);
+	if (!digest(r->digest, DIGEST_SHA1, p, len, out))
+		die("OpenSSL computed no digest");
 	memcpy(p + 24, out, sizeof(out));
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "tests/unit/allocator.h"
 
 /* RFC 1321 A.5, FIPS 180-4 examples. */
 static const struct {
@@ -134,11 +135,27 @@ static void hex_goes_both_ways_and_takes_exactly_its_length(void **state)
 		assert_int_equal(hex_decode(bad[i], strlen(bad[i]), back, 2), -ERR_FORMAT);
 }
 
+/* The data path's way: no packet costs an allocation, and none is lost for want of memory. */
+static void digests_take_no_memory(void **state)
+{
+	uint8_t out[DIGEST_MAX_LEN];
+
+	(void)state;
+	for (unsigned alg = 0; alg < DIGEST__COUNT; alg++) {
+		allocator_fail(1, ALLOCATOR_FAIL_FROM);
+		bool done = digest(ctx, alg, "abc", 3, out);
+		bool has_allocated = allocator_restore();
+		assert_true(done);
+		assert_false(has_allocated);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_texts_have_their_digests),
 		cmocka_unit_test(pieces_hash_like_the_whole),
+		cmocka_unit_test(digests_take_no_memory),
 		cmocka_unit_test(equal_compares_every_byte),
 		cmocka_unit_test(random_bytes_differ_and_fill),
 		cmocka_unit_test(hex_goes_both_ways_and_takes_exactly_its_length),

@@ -50,6 +50,7 @@ static void compare(struct fixture *f, const struct sha1_set *set, const uint32_
 	sha1_many(set, f->ctx, jobs, n);
 	for (size_t i = 0; i < n; i++) {
 		assert_true(digest(f->ctx, DIGEST_SHA1, jobs[i].data, len[i], want));
+		assert_true(jobs[i].done);
 		assert_memory_equal(out[i], want, DIGEST_SHA1_LEN);
 	}
 }
