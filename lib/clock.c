@@ -27,6 +27,11 @@ wall_t wall_now(void)
 	return (wall_t){ ts.tv_sec };
 }
 
+uint32_t wall_seconds(void)
+{
+	return (uint32_t)wall_now().s;
+}
+
 const char *wall_text(wall_t t, char out[static CLOCK_TEXT])
 {
 	time_t s = (time_t)t.s;

@@ -23,6 +23,8 @@ typedef struct {
 mono_t mono_now(void);
 mono_us_t mono_us_now(void);
 wall_t wall_now(void);
+/* wall_now() for tables that keep 32 bits of it (until 2106). */
+uint32_t wall_seconds(void);
 
 /* Milliseconds. */
 static inline int64_t mono_since(mono_t now, mono_t then)

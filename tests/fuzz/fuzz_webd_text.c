@@ -6,7 +6,7 @@
 
 #include "web/page/html.h"
 #include "web/page/stamp.h"
-#include "web/page/utf8.h"
+#include "lib/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -71,11 +71,27 @@ static void is_valid_wants_every_byte_valid(void **state)
 	assert_false(utf8_is_valid("cut \xe2\x82"));
 }
 
+/* Every code point, written and read back. */
+static void put_writes_what_decode_reads(void **state)
+{
+	(void)state;
+	for (uint32_t code = 1; code <= 0x10ffff; code++) {
+		char bytes[UTF8_MAX];
+		uint32_t again;
+		if (code == 0xd800)
+			code = 0xe000;
+		size_t len = utf8_put(code, bytes);
+		if (utf8_decode(bytes, len, &again) != len || again != code)
+			fail_msg("U+%04X", code);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decode_any_bytes_gives_length_and_code),
 		cmocka_unit_test(is_valid_wants_every_byte_valid),
+		cmocka_unit_test(put_writes_what_decode_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

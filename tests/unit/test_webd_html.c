@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "web/page/utf8.h"
+#include "lib/utf8.h"
 
 static void assert_html(struct html *h, const char *expected)
 {

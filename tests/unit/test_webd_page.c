@@ -82,7 +82,7 @@ static void status_shows_every_pop_with_words(void **state)
 		"data-label=\"Tunnels\">10,240</td>",
 		"data-label=\"Tunnels up\">655</td>",
 		"data-label=\"Tunnels active\">401</td>",
-		"<time datetime=\"2026-11-23T13:25:08Z\">4 seconds ago</time><span class=\"sub\">popd 0.1.0</span>",
+		"<time datetime=\"2026-11-23T13:25:08Z\">4 s ago</time><span class=\"sub\">popd 0.1.0</span>",
 		"<span class=\"sub\">Chicago</span>",
 		"<span class=\"sub\">Germany</span>",
 		"data-label=\"Last report\">never</td>",
@@ -332,7 +332,7 @@ static void pop_page_shows_its_history(void **state)
 	assert_has(text, "<h1>nlams01</h1>");
 	assert_has(text, "<title>nlams01 is up – ");
 	assert_has(text, "data-label=\"Until\">now</td>");
-	assert_has(text, "data-label=\"For\">1 minute</td>");
+	assert_has(text, "data-label=\"For\">100 s</td>");
 	assert_has(text, "data-label=\"For\">1 day</td>");
 	assert_has(text, "Older changes are not shown.");
 	free(text);
@@ -341,7 +341,7 @@ static void pop_page_shows_its_history(void **state)
 	now.age = 100;
 	text = pop_text(&now, "nlams01");
 	assert_has(text, "data-label=\"Until\">not known</td>");
-	assert_has(text, "data-label=\"For\">at least 1 minute</td>");
+	assert_has(text, "data-label=\"For\">at least 100 s</td>");
 	free(text);
 	free(view);
 	free(history);

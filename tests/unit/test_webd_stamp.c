@@ -85,45 +85,12 @@ static void stamp_is_shown_for_people_and_machines(void **state)
 	free(data);
 }
 
-static const struct {
-	int64_t s;
-	const char *text;
-} spans[] = {
-	{ -5, "0 seconds" },
-	{ 0, "0 seconds" },
-	{ 1, "1 second" },
-	{ 59, "59 seconds" },
-	{ 60, "1 minute" },
-	{ 119, "1 minute" },
-	{ 120, "2 minutes" },
-	{ 3599, "59 minutes" },
-	{ 3600, "1 h" },
-	{ 3661, "1 h 1 min" },
-	{ 86399, "23 h 59 min" },
-	{ 86400, "1 day" },
-	{ 90000, "1 day 1 h" },
-	{ 176400, "2 days 1 h" },
-	{ 7 * 86400 + 3600, "7 days" },
-	{ 400 * 86400L, "400 days" },
-	{ INT64_MAX, "106751991167300 days" },
-};
-
-static void span_shows_the_units_that_matter(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
-		char out[SPAN_TEXT];
-		assert_string_equal(span_text(spans[i].s, out), spans[i].text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stamp_in_rfc3339_is_read_and_all_else_refused),
 		cmocka_unit_test(stamp_cut_at_every_byte_is_refused),
 		cmocka_unit_test(stamp_is_shown_for_people_and_machines),
-		cmocka_unit_test(span_shows_the_units_that_matter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ def test_pop_page_has_its_history_newest_first(site):
         reply = site.get(path)
         assert reply.status == 200
         assert re.findall(r'class="state \w+">(\w+)<', reply.text.split("<h2>History", 1)[1]) == ["Up", "Down", "Up", "Down"]
-        assert 'data-label="For">40 seconds<' in reply.text and 'data-label="Until">now<' in reply.text
+        assert 'data-label="For">40 s<' in reply.text and 'data-label="Until">now<' in reply.text
 
 
 def test_json_is_as_promised(site):

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "web/page/utf8.h"
+#include "lib/utf8.h"
 
 enum { HTML_FIRST = 8192 }; /* most pages fit their first or second buffer */
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/span.h"
 #include "lib/version.h"
 #include "web/page/html.h"
 #include "web/page/stamp.h"

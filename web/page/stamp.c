@@ -10,7 +10,7 @@
 #include "lib/num.h"
 #include "web/page/html.h"
 
-enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+enum { MINUTE = 60, HOUR = 60 * MINUTE };
 
 /* Reads `len` digits at *p within min..max and then the character `after` (0: none), and moves on.
  */
@@ -85,30 +85,4 @@ void stamp_put(struct html *h, wall_t t)
 	snprintf(people, sizeof(people), "%.10s %.8s UTC", machine,
 		 strlen(machine) > 11 ? machine + 11 : "");
 	html_put(h, "<time datetime=\"%s\">%s</time>", machine, people);
-}
-
-static const char *span_pair(char *out, int64_t first, const char *first_unit, int64_t second,
-			     const char *second_unit)
-{
-	if (second > 0)
-		snprintf(out, SPAN_TEXT, "%" PRId64 " %s %" PRId64 " %s", first, first_unit, second,
-			 second_unit);
-	else
-		snprintf(out, SPAN_TEXT, "%" PRId64 " %s", first, first_unit);
-	return out;
-}
-
-const char *span_text(int64_t s, char out[static SPAN_TEXT])
-{
-	if (s < 0)
-		s = 0;
-	if (s < MINUTE)
-		return span_pair(out, s, s == 1 ? "second" : "seconds", 0, "");
-	if (s < HOUR)
-		return span_pair(out, s / MINUTE, s / MINUTE == 1 ? "minute" : "minutes", 0, "");
-	if (s < DAY)
-		return span_pair(out, s / HOUR, "h", s % HOUR / MINUTE, "min");
-	/* Hours say something beside a few days, not beside a month. */
-	int64_t days = s / DAY;
-	return span_pair(out, days, days == 1 ? "day" : "days", days < 7 ? s % DAY / HOUR : 0, "h");
 }

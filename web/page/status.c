@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "lib/span.h"
 #include "web/page/html.h"
 #include "web/page/layout.h"
 #include "web/page/stamp.h"

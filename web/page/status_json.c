@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "web/page/utf8.h"
+#include "lib/utf8.h"
 
 /* A string, or null for "". NULL: no memory. */
 static json_t *json_text(const char *text)
