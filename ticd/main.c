@@ -1,4 +1,4 @@
-/* ticd: the TIC server. Here are only its options; ticd/io/daemon.c puts the rest together. */
+/* ticd: the TIC server. This file reads the options; ticd/io/daemon.c runs the server. */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,11 +13,11 @@ enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
 	"usage: ticd -c FILE [--check-config | --dump-config]\n"
-	"  -c, --config FILE   the configuration\n"
-	"      --check-config  say whether it is right, and end\n"
-	"      --dump-config   print every setting in force, and end\n"
-	"      --version       print the version, and end\n"
-	"  -h, --help          print this, and end\n"
+	"  -c, --config FILE   the configuration file\n"
+	"      --check-config  check the configuration and exit\n"
+	"      --dump-config   print every setting with its value and exit\n"
+	"      --version       print the version and exit\n"
+	"  -h, --help          print this text and exit\n"
 	"Runs in the foreground and logs to standard error. SIGHUP reloads, SIGTERM stops.\n";
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_DUMP, ACTION_VERSION, ACTION_HELP, ACTION_USAGE };
@@ -51,7 +51,7 @@ static struct options parse(int argc, char **argv)
 		else if (options.action != ACTION_USAGE)
 			options.action = actions[option];
 	}
-	if (optind < argc || (options.path == NULL && options.action < ACTION_VERSION))
+	if (optind < argc || (!options.path && options.action < ACTION_VERSION))
 		options.action = ACTION_USAGE;
 	return options;
 }
@@ -62,7 +62,7 @@ static int with_settings(const struct options *options)
 	struct settings *settings = settings_load(options->path, error);
 	int status = 0;
 
-	if (settings == NULL) {
+	if (!settings) {
 		fprintf(stderr, "%s\n", error);
 		return 1;
 	}
@@ -75,16 +75,14 @@ static int with_settings(const struct options *options)
 	else
 		settings_dump(stdout, settings);
 	if (options->action == ACTION_CHECK && status == 0)
-		printf("%s: good\n", options->path);
+		printf("%s: no errors\n", options->path);
 	settings_free(settings);
 	return status;
 }
 
-int main(int argc, char **argv)
+static int run(const struct options *options)
 {
-	struct options options = parse(argc, argv);
-
-	switch (options.action) {
+	switch (options->action) {
 	case ACTION_VERSION:
 		puts("ticd " BROKER_VERSION);
 		return 0;
@@ -95,6 +93,17 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	default:
-		return with_settings(&options);
+		return with_settings(options);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = parse(argc, argv);
+	int status = run(&options);
+
+	if (fflush(stdout) == 0)
+		return status;
+	perror("ticd: standard output");
+	return status != 0 ? status : 1;
 }

@@ -11,21 +11,21 @@ static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL
 
 static const struct config_key keys[] = {
 	{ "ticd", "listen", CONFIG_LISTEN, AT(listen), 0, 0, NULL, "0.0.0.0:3874", false,
-	  "address and TCP port; [::]:3874 takes IPv4 as well" },
+	  "address and TCP port; [::]:3874 accepts IPv4 as well" },
 	{ "ticd", "service", CONFIG_TEXT, AT(service), 1, 100, NULL, "TIC Service", true,
-	  "name of the service, said in the greeting" },
+	  "name of the service in the greeting" },
 	{ "ticd", "url", CONFIG_TEXT, AT(url), 1, 200, NULL, "http://127.0.0.1:8080", true,
-	  "base URL of the web site, for the sentences that point to it" },
+	  "base URL of the web site, for the links in replies" },
 	{ "ticd", "log_level", CONFIG_CHOICE, AT(log_level), 0, 0, log_levels, "info", true,
 	  "error, warn, info or debug" },
 	{ "database", "conninfo", CONFIG_SECRET, AT(conninfo), 1, 2000, NULL,
-	  "dbname=broker user=ticd", false, "how to reach PostgreSQL (libpq)" },
+	  "dbname=broker user=ticd", false, "connection string of PostgreSQL (libpq)" },
 	{ "database", "connections", CONFIG_NUMBER, AT(db_connections), 1, 64, NULL, "4", false,
-	  "connections to it" },
+	  "connections to PostgreSQL" },
 	{ "database", "query_timeout", CONFIG_NUMBER, AT(query_timeout), 1, 60, NULL, "5", false,
-	  "seconds until a client is told that it is away" },
+	  "seconds until a query fails and its client gets an error" },
 	{ "database", "connect_timeout", CONFIG_NUMBER, AT(connect_timeout), 1, 60, NULL, "5",
-	  false, "seconds a new connection may take" },
+	  false, "seconds until an attempt to connect fails" },
 	{ "tls", "certificate", CONFIG_TEXT, AT(certificate), 0, 1000, NULL, "", true,
 	  "PEM file with the certificate and its chain; empty: no TLS" },
 	{ "tls", "key", CONFIG_TEXT, AT(key), 0, 1000, NULL, "", true,
@@ -33,19 +33,20 @@ static const struct config_key keys[] = {
 	{ "tls", "old_versions", CONFIG_BOOL, AT(old_versions), 0, 0, NULL, "no", true,
 	  "allow TLS 1.0 and 1.1, for old routers" },
 	{ "limits", "connections", CONFIG_NUMBER, AT(connections), 1, 1000000, NULL, "10000", true,
-	  "connections at a time" },
+	  "concurrent connections" },
 	{ "limits", "connections_per_address", CONFIG_NUMBER, AT(connections_per_address), 1,
-	  1000000, NULL, "50", true, "from one IPv4 address or one IPv6 /64" },
+	  1000000, NULL, "50", true,
+	  "concurrent connections from one IPv4 address or one IPv6 /64" },
 	{ "limits", "login_timeout", CONFIG_NUMBER, AT(login_timeout), 1, 3600, NULL, "60", true,
-	  "seconds from connecting to being logged in" },
+	  "seconds a client has to log in" },
 	{ "limits", "idle_timeout", CONFIG_NUMBER, AT(idle_timeout), 1, 86400, NULL, "300", true,
-	  "seconds without a word from the client" },
+	  "seconds without a command from the client" },
 	{ "limits", "write_timeout", CONFIG_NUMBER, AT(write_timeout), 1, 3600, NULL, "30", true,
-	  "seconds a client may refuse to take an answer" },
+	  "seconds a client may leave a reply unread" },
 	{ "limits", "logins_per_hour", CONFIG_NUMBER, AT(logins_per_hour), 0, 1000000, NULL, "5",
-	  true, "full logins an hour for one user name; 0: any number" },
+	  true, "logins an hour for one user name; 0: no limit" },
 	{ "isk", "daily", CONFIG_BOOL, AT(daily), 0, 0, NULL, "yes", true,
-	  "run the daily ISK job (any number of servers may)" },
+	  "run the daily ISK job (any number of servers may run it)" },
 };
 
 static void strip_slashes(char *url)
@@ -60,8 +61,8 @@ struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_
 {
 	struct settings *settings = calloc(1, sizeof(*settings));
 
-	if (settings == NULL) {
-		snprintf(error, CONFIG_ERROR_TEXT, "%s: no memory", path);
+	if (!settings) {
+		snprintf(error, CONFIG_ERROR_TEXT, "%s: out of memory", path);
 		return NULL;
 	}
 	if (config_load(path, keys, ARRAY_LEN(keys), settings, error) != 0) {
@@ -70,8 +71,7 @@ struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_
 	}
 	if ((settings->certificate[0] == '\0') != (settings->key[0] == '\0')) {
 		snprintf(error, CONFIG_ERROR_TEXT,
-			 "%s: [tls] certificate and key belong together, one of them is missing",
-			 path);
+			 "%s: [tls] certificate and key belong together: set both or none", path);
 		settings_free(settings);
 		return NULL;
 	}
@@ -81,7 +81,7 @@ struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_
 
 void settings_free(struct settings *settings)
 {
-	if (settings == NULL)
+	if (!settings)
 		return;
 	config_free(keys, ARRAY_LEN(keys), settings);
 	free(settings);
@@ -121,15 +121,15 @@ static bool is_same(const struct config_key *key, const struct settings *a,
 	return false;
 }
 
-void settings_differences(const struct settings *now, const struct settings *wanted,
-			  void (*told)(const char *key))
+void settings_differences(const struct settings *old, const struct settings *fresh,
+			  void (*changed)(const char *key))
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		char name[64];
 
-		if (keys[i].live || is_same(&keys[i], now, wanted))
+		if (keys[i].live || is_same(&keys[i], old, fresh))
 			continue;
 		snprintf(name, sizeof(name), "%s.%s", keys[i].section, keys[i].name);
-		told(name);
+		changed(name);
 	}
 }

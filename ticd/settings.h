@@ -1,4 +1,4 @@
-/* ticd.conf: what can be set, as a table for lib/config.h, and what a reload may change. */
+/* The settings of ticd.conf, read by the table of lib/config.h, and which of them a reload changes. */
 #ifndef TICD_SETTINGS_H
 #define TICD_SETTINGS_H
 
@@ -35,9 +35,9 @@ struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_
 void settings_free(struct settings *settings); /* NULL is fine */
 void settings_dump(FILE *f, const struct settings *settings) NONNULL;
 
-/* Calls `told` with "<section>.<name>" for each setting that differs and takes effect only at the
- * next start. */
-void settings_differences(const struct settings *now, const struct settings *wanted,
-			  void (*told)(const char *key)) NONNULL;
+/* Calls `changed` with "<section>.<name>" for each setting that differs and takes effect only after
+ * a restart. */
+void settings_differences(const struct settings *old, const struct settings *fresh,
+			  void (*changed)(const char *key)) NONNULL;
 
 #endif

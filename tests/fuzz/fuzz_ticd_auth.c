@@ -85,10 +85,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* In letters only a to f may be large. */
 	bool is_right = method == AUTH_CLEAR ? strcmp(answer, password) == 0
 					     : *right && strcasecmp(answer, right) == 0;
-	require(auth_response_set(ctx, method, (struct word){ answer, strlen(answer) }, &response));
+	require(auth_response_set(ctx, method, (struct token){ answer, strlen(answer) },
+				  &response));
 	require(auth_check(ctx, method, challenge, &secret, &response) == is_right);
-	struct word name = { answer, strlen(answer) };
+	struct token name = { answer, strlen(answer) };
 	enum auth_method found = auth_method_find(name);
-	require(found == AUTH__COUNT || word_is(name, auth_method_name(found)));
+	require(found == AUTH__COUNT || token_is(name, auth_method_name(found)));
 	return 0;
 }

@@ -1,15 +1,16 @@
 /*
- * Lines, words and replies. The first byte cuts the rest into pieces, the second may put a line
+ * Lines, tokens and replies. The first byte cuts the rest into pieces, the second may put a line
  * before it that is about as long as one may be: however a stream arrives, the same lines come out,
- * of printable text and not too long; its words are its words; and a reply made of them is whole
+ * of printable text and not too long; its tokens are its tokens; and a reply made of them is whole
  * lines of ASCII that fit a client's buffer.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/test_ticd_feed.h"
 #include "ticd/proto/line.h"
 #include "ticd/proto/reply.h"
-#include "ticd/proto/words.h"
+#include "ticd/proto/tokens.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,34 +29,35 @@ static void require(bool holds)
 		abort();
 }
 
-static void check_reply(const struct words *w)
+static void check_reply(const struct tokens *t)
 {
 	static struct reply r;
 
 	reply_init(&r);
-	reply_line(&r, "200 %.*s", (int)w->rest.len, w->rest.text);
-	reply_field(&r, "Key", "before ", w->rest.len > 0 ? "value \x80\n" : NULL, 100);
+	reply_line(&r, "200 %.*s", (int)t->rest.len, t->rest.text);
+	reply_field(&r, "Key", "before ", t->rest.len > 0 ? "value \x80\n" : NULL, 100);
 	require(reply_len(&r) <= REPLY_MAX && memcmp(r.buf, "200 ", 4) == 0);
 	for (size_t i = 0; i < reply_len(&r); i++)
 		require((r.buf[i] >= ' ' && r.buf[i] <= '~') || r.buf[i] == '\n');
 	require(r.buf[reply_len(&r) - 1] == '\n');
 }
 
-static void check_words(const char *text, size_t len)
+static void check_tokens(const char *text, size_t len)
 {
-	struct words w = words_split(text, len);
+	struct tokens t = tokens_split(text, len);
 	char copy[32];
 
-	require(w.rest.len <= len);
-	for (size_t i = 0; i < WORDS_MAX; i++) {
-		const struct word *one = &w.at[i];
-		require((one->len > 0) == (i < w.n));
+	require(t.rest.len <= len);
+	for (size_t i = 0; i < TOKENS_MAX; i++) {
+		const struct token *one = &t.at[i];
+		require((one->len > 0) == (i < t.n));
 		require(one->len == 0 || (one->text >= text && one->text + one->len <= text + len));
 		require(!memchr(one->text, ' ', one->len) && !memchr(one->text, '\t', one->len));
-		if (word_copy(*one, copy, sizeof(copy)))
-			require(strlen(copy) == one->len && word_is(*one, copy));
+		token_copy(*one, copy, sizeof(copy));
+		require(strlen(copy) == (one->len < sizeof(copy) ? one->len : sizeof(copy) - 1));
+		require(token_is(*one, copy) == (one->len < sizeof(copy)));
 	}
-	check_reply(&w);
+	check_reply(&t);
 }
 
 static void take(struct line_in *in, struct record *r, bool check)
@@ -71,7 +73,7 @@ static void take(struct line_in *in, struct record *r, bool check)
 		r->len += len;
 		r->text[r->len++] = '\n';
 		if (check)
-			check_words(text, len);
+			check_tokens(text, len);
 	}
 }
 

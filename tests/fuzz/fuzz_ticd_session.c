@@ -109,11 +109,11 @@ static void settle(uint8_t flags, unsigned *answers, bool *is_inside)
 			answer(flags, *answers);
 		} else if (fake.session.tls == SESSION_TLS_ASKED) {
 			if ((flags & 0x02) != 0)
-				session_tls_refuse(&fake.session);
+				dialogue_refuse_tls(&fake.session);
 			else
-				session_tls_grant(&fake.session);
+				dialogue_grant_tls(&fake.session);
 		} else if (fake.session.tls == SESSION_TLS_GRANTED) {
-			session_tls_started(&fake.session);
+			dialogue_tls_started(&fake.session);
 		} else {
 			return;
 		}
@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	fake_start(&fake, digest_of_fuzz);
 	fake.env.has_tls = (flags & 0x01) != 0;
-	session_greet(&fake.session);
+	dialogue_greet(&fake.session);
 	settle(flags, &answers, &is_inside);
 	while (at < size && fake.call == NULL && fake.session.state != SESSION_CLOSING) {
 		size_t n = line_feed(&fake.session.in, data + at,

@@ -113,7 +113,7 @@ def test_pipelined_flood_of_lines_is_answered_to_the_last(ticd):
 def test_login_methods(ticd, method):
     tic = ticd.tic()
     assert tic.login("demo", SECRET, method) == f"Successfully logged in using {method} as DEMO (Demo Tester) from 127.0.0.1"
-    until(lambda: f"DEMO logged in by {method} in clear, client: TIC/draft-00 Tester/1.0 Linux/6.1" in ticd.log(), 5, "the log")
+    until(lambda: f"DEMO logged in using {method} over clear text, client: TIC/draft-00 Tester/1.0 Linux/6.1" in ticd.log(), 5, "the log")
 
 
 def test_login_for_one_tunnel(ticd, database):
@@ -294,12 +294,12 @@ def test_long_list_waits_for_a_reader_that_is_slow(ticd):
 
 
 @pytest.mark.parametrize("said, sentence", ids=["NUL", "NUL in a line", "TLS", "line", "no line", "HTTP"], argvalues=[
-    (b"\x00", b"500 This service speaks lines of plain text"),
-    (b"get unixtime\x00\n", b"500 This service speaks lines of plain text"),
-    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x99" * 3000, b"500 This service speaks lines of plain text"),
-    (b"x" * 1025 + b"\n", b"500 A line may have 1024 bytes at most"),
-    (b"x" * 100000, b"500 A line may have 1024 bytes at most"),
-    (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 40 + b"\r\n", b"500 Too many lines that make no sense"),
+    (b"\x00", b"500 This service accepts lines of plain text only"),
+    (b"get unixtime\x00\n", b"500 This service accepts lines of plain text only"),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x99" * 3000, b"500 This service accepts lines of plain text only"),
+    (b"x" * 1025 + b"\n", b"500 A line may have at most 1024 bytes"),
+    (b"x" * 100000, b"500 A line may have at most 1024 bytes"),
+    (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 40 + b"\r\n", b"500 Too many invalid commands"),
 ])
 def test_nonsense_is_answered_and_closed(ticd, said, sentence):
     """The answer comes, and then a FIN, though the server has not read all that was sent."""
@@ -351,9 +351,9 @@ def test_stop_says_goodbye_after_what_is_under_way(ticd, database):
     began = time.monotonic()
     assert ticd.stop() == 0
     assert time.monotonic() - began < 5
-    assert idle.line().startswith("400 This server is being stopped") and idle.sock.recv(1) == b""
+    assert idle.line().startswith("400 This server is stopping") and idle.sock.recv(1) == b""
     rest = busy.buffer + read_all(busy.sock)
-    assert rest.startswith(b"201 ") and rest.splitlines()[-1].startswith(b"400 This server is being stopped")
+    assert rest.startswith(b"201 ") and rest.splitlines()[-1].startswith(b"400 This server is stopping")
     lock.wait()
 
 

@@ -122,13 +122,13 @@ def test_daily_job_books_once_whoever_runs_it(start, database):
     until(lambda: sum("static_down_day" in server.log() for server in servers) == 1, 5, "its line in the log")
     time.sleep(1)
     assert len(bookings()) == 1 and bookings()[0][2] == "-5"
-    assert not any("could not run" in server.log() for server in servers)
+    assert not any("the daily ISK job failed" in server.log() for server in servers)
 
 
 def test_daily_job_waits_for_the_database(start, database):
     database.stop()
     try:
         ticd = start(isk_daily="yes")
-        until(lambda: "the daily ISK job could not run, again in 60 s" in ticd.log(), 15, "the warning")
+        until(lambda: "the daily ISK job failed, next attempt in 60 s" in ticd.log(), 15, "the warning")
     finally:
         database.start()

@@ -83,7 +83,7 @@ def test_idle_and_login_timeouts_are_told(start):
     assert silent.line() == "500 No login within 1 seconds, goodbye" and silent.sock.recv(1) == b""
     assert half.line().startswith("500 No login") and half.sock.recv(1) == b""
     assert 0.9 < time.monotonic() - began < 1.9
-    assert logged_in.line() == "500 Nothing said for 2 seconds, goodbye" and logged_in.sock.recv(1) == b""
+    assert logged_in.line() == "500 No command for 2 seconds, goodbye" and logged_in.sock.recv(1) == b""
     assert 1.5 < time.monotonic() - began < 3.5
 
 
@@ -109,7 +109,7 @@ def test_peer_that_never_reads_is_closed(start):
         sock.setblocking(False)
         for _ in range(10000):
             sock.sendall(b"tunnel list\n" * 50)
-    until(lambda: "it does not take its answer" in ticd.log(), 20, "the close")
+    until(lambda: "the client does not read its replies" in ticd.log(), 20, "the close")
     before = ticd.memory_kib()
     assert before < 100000
     ticd.login().quit()
@@ -184,13 +184,13 @@ def test_settings_change_at_a_hangup(start):
                  ticd_listen="127.0.0.1:1", database_connections=3)
     ticd.signal(signal.SIGHUP)
     until(lambda: "reloaded" in ticd.log(), 5, "the reload")
-    assert "ticd.listen has changed; that takes effect at the next start only" in ticd.log()
+    assert "ticd.listen has changed, which takes effect only after a restart" in ticd.log()
     assert "database.connections has changed" in ticd.log() and "ticd.url has changed" not in ticd.log()
     new = ticd.tic()
     assert new.greeting == "200 Other ready (https://other.example.net)"
     assert told(ticd.connect()).startswith("400 Too many connections from your address")
     old.ask("get unixtime", "200")
-    assert old.line().startswith("500 Nothing said for 1 seconds")
+    assert old.line().startswith("500 No command for 1 seconds")
 
     # a file that is wrong changes nothing
     with open(ticd.conf, "a", encoding="utf-8") as f:
@@ -216,7 +216,7 @@ def test_ipv6_listener_takes_both_and_tells_addresses_apart(start):
     v6.ask("username DEMO", "200")
     challenge = v6.ask("challenge md5", "200")
     assert v6.ask("authenticate md5 " + answer_to(challenge), "200").endswith("from ::1")
-    assert "connected by IPv6" in v6.ask("tunnel set T3 endpoint current", "500")
+    assert "connected over IPv6" in v6.ask("tunnel set T3 endpoint current", "500")
     more = [Tic("::1", ticd.port) for _ in range(2)]
     assert told(socket.create_connection(("::1", ticd.port))).startswith("400 Too many connections from your address")
     ticd.tic().quit()

@@ -54,7 +54,7 @@ def test_tls_versions_work_and_send_no_tickets(ticd, version):
     assert " from 127.0.0.1" in tic.login("DEMO", SECRET)
     assert len(tic.tunnels()) == 3
     assert tic.quit().startswith("200 ")
-    until(lambda: "logged in by md5 in TLS" in ticd.log(), 5, "the log")
+    until(lambda: "logged in using md5 over TLS" in ticd.log(), 5, "the log")
 
 
 def test_clear_password_works_inside_tls(ticd):
@@ -100,7 +100,7 @@ def test_anything_behind_starttls_closes(ticd, injected):
     answer = read_all(sock).decode()
     assert answer.splitlines()[1].startswith("500 Nothing may be sent between starttls and its answer")
     assert "\n200 " not in answer
-    until(lambda: "sent more in clear after starttls" in ticd.log(), 5, "the log")
+    until(lambda: "it sent clear text between starttls and its answer" in ticd.log(), 5, "the log")
 
 
 def test_plain_text_instead_of_a_handshake_ends_it(ticd):
@@ -141,7 +141,7 @@ def test_certificate_is_renewed_at_a_hangup(ticd, certificates, tmp_path):
     for n, (cert, key) in enumerate(((broken, certificates[1][1]), (certificates[0][0], certificates[1][1]), (tmp_path / "none", certificates[1][1]))):
         ticd.rewrite(tls_certificate=cert, tls_key=key)
         ticd.signal(signal.SIGHUP)
-        until(lambda: ticd.log().count("the certificate in use stays") == n + 1, 5, "the refusal in the log")
+        until(lambda: ticd.log().count("the current certificate stays in use") == n + 1, 5, "the refusal in the log")
         assert common_name(in_tls(ticd)) == "two.example.net"
 
     # the same file names with a new content, as certbot does it

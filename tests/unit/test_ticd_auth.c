@@ -13,9 +13,9 @@
 
 static struct digest_ctx *digest_of_test;
 
-static struct word word_of(const char *text)
+static struct token token_of(const char *text)
 {
-	return (struct word){ text, strlen(text) };
+	return (struct token){ text, strlen(text) };
 }
 
 static bool check(enum auth_method method, const char *challenge, const struct auth_secret *secret,
@@ -23,7 +23,7 @@ static bool check(enum auth_method method, const char *challenge, const struct a
 {
 	struct auth_response response;
 
-	assert_true(auth_response_set(digest_of_test, method, word_of(answer), &response));
+	assert_true(auth_response_set(digest_of_test, method, token_of(answer), &response));
 	return auth_check(digest_of_test, method, challenge, secret, &response);
 }
 
@@ -108,12 +108,12 @@ static void fake_secrets_are_stable_and_differ(void **state)
 static void methods_are_found_in_any_case(void **state)
 {
 	(void)state;
-	assert_int_equal(auth_method_find(word_of("MD5")), AUTH_MD5);
-	assert_int_equal(auth_method_find(word_of("sha256")), AUTH_SHA256);
-	assert_int_equal(auth_method_find(word_of("Clear")), AUTH_CLEAR);
-	assert_int_equal(auth_method_find(word_of("cookie")), AUTH_COOKIE);
-	assert_int_equal(auth_method_find(word_of("md")), AUTH__COUNT);
-	assert_int_equal(auth_method_find(word_of("")), AUTH__COUNT);
+	assert_int_equal(auth_method_find(token_of("MD5")), AUTH_MD5);
+	assert_int_equal(auth_method_find(token_of("sha256")), AUTH_SHA256);
+	assert_int_equal(auth_method_find(token_of("Clear")), AUTH_CLEAR);
+	assert_int_equal(auth_method_find(token_of("cookie")), AUTH_COOKIE);
+	assert_int_equal(auth_method_find(token_of("md")), AUTH__COUNT);
+	assert_int_equal(auth_method_find(token_of("")), AUTH__COUNT);
 }
 
 int main(void)

@@ -90,7 +90,7 @@ static void set_up(struct script *s)
 	session_init(&fake.session, &fake.env, s->peer, strchr(s->peer, ':') == NULL, fake_changed,
 		     &fake);
 	s->answered = 0;
-	session_greet(&fake.session);
+	dialogue_greet(&fake.session);
 	fake_run(&fake, s->clock);
 }
 
@@ -164,9 +164,9 @@ static void settle(struct script *s)
 		if (fake.call != NULL) {
 			answer(s);
 		} else if (fake.session.tls == SESSION_TLS_ASKED) {
-			session_tls_grant(&fake.session);
+			dialogue_grant_tls(&fake.session);
 			fake_run(&fake, s->clock);
-			session_tls_started(&fake.session);
+			dialogue_tls_started(&fake.session);
 		} else {
 			return;
 		}

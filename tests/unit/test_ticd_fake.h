@@ -12,7 +12,8 @@
 #include <string.h>
 
 #include "lib/digest.h"
-#include "ticd/core/session.h"
+#include "tests/unit/test_ticd_feed.h"
+#include "ticd/core/dialogue.h"
 
 enum { FAKE_PARAM = 1100, FAKE_OUT = 64 * 1024 };
 
@@ -101,7 +102,7 @@ static inline void fake_changed(void *ctx)
 /* A greeted session at 10.9.0.2, with the challenge of the captured dialogue. */
 static inline void fake_start(struct fake *f, struct digest_ctx *digest)
 {
-	memset(f, 0, offsetof(struct fake, out)); /* but for the large room of what was said */
+	memset(f, 0, offsetof(struct fake, out)); /* but for the large buffer of what was said */
 	f->out[0] = '\0';
 	f->out_len = 0;
 	f->store = (struct store){ .ask = fake_ask, .forget = fake_forget };
@@ -115,16 +116,16 @@ static inline void fake_start(struct fake *f, struct digest_ctx *digest)
 	session_init(&f->session, &f->env, "10.9.0.2", true, fake_changed, f);
 }
 
-/* What a connection does after each event, but for the socket: let it run, take what it says. */
+/* What a connection does after each event, without a socket: runs the dialogue, takes its output. */
 static inline void fake_run(struct fake *f, wall_t now)
 {
 	struct session *s = &f->session;
 	bool was_full;
 
 	do {
-		session_run(s, now);
-		was_full = out_len(&s->out) > SESSION_OUT_LOW;
-		if (out_len(&s->out) == 0)
+		dialogue_run(s, now, (mono_t){ 0 });
+		was_full = session_is_backlogged(s);
+		if (!session_has_output(s))
 			return;
 		if (out_len(&s->out) + f->out_len >= FAKE_OUT)
 			abort();
@@ -135,7 +136,7 @@ static inline void fake_run(struct fake *f, wall_t now)
 	} while (was_full);
 }
 
-/* Puts text in as a client would, as far as there is room, and lets the session run. */
+/* Puts text in as a client would, as much as fits, and runs the dialogue. */
 static inline void fake_say(struct fake *f, const char *text, wall_t now)
 {
 	size_t len = strlen(text);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/test_ticd_feed.h"
+
 /* Lines are written one after the other with '|' behind each, the end of it all as '.', 'L' or 'B'.
  */
 static const struct {
@@ -120,11 +122,11 @@ static void lines_length_limit_is_exact(void **state)
 	}
 }
 
-static void lines_room_is_given_back_when_taken(void **state)
+static void lines_space_is_given_back_when_taken(void **state)
 {
 	struct line_in in;
 	const char *text;
-	size_t len, room;
+	size_t len, space;
 	char filler[LINE_BUFFER];
 
 	(void)state;
@@ -132,11 +134,13 @@ static void lines_room_is_given_back_when_taken(void **state)
 	memset(filler, 'y', sizeof(filler));
 	assert_int_equal(line_feed(&in, "abc\n", 4), 4);
 	assert_int_equal(line_feed(&in, filler, sizeof(filler)), LINE_BUFFER - 4);
-	(void)line_room(&in, &room);
-	assert_int_equal(room, 0);
+	(void)line_space(&in, &space);
+	assert_int_equal(space, 0);
+	assert_true(line_is_full(&in));
 	assert_int_equal(line_next(&in, &text, &len), LINE_TEXT);
-	(void)line_room(&in, &room);
-	assert_int_equal(room, 4);
+	(void)line_space(&in, &space);
+	assert_int_equal(space, 4);
+	assert_false(line_is_full(&in));
 	assert_false(line_is_empty(&in));
 }
 
@@ -145,7 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_any_split_same_lines),
 		cmocka_unit_test(lines_length_limit_is_exact),
-		cmocka_unit_test(lines_room_is_given_back_when_taken),
+		cmocka_unit_test(lines_space_is_given_back_when_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,7 +183,7 @@ static void login_without_memory_is_refused_and_may_be_repeated(void **state)
 		ask_until_answered_well();
 		fake_start(&f, digests);
 		f.env.store = pgstore_store(store);
-		session_greet(&f.session);
+		dialogue_greet(&f.session);
 		say(&f, "username TEST-SIXXS\n");
 		say(&f, "challenge md5\n");
 		allocator_fail(n, ALLOCATOR_FAIL_ONE);

@@ -7,12 +7,25 @@
 
 #include <cmocka.h>
 
+#include "lib/err.h"
+
 static struct ip6 ip(const char *text)
 {
 	struct ip6 out;
 
 	assert_int_equal(ip6_parse(text, strlen(text), &out), 0);
 	return out;
+}
+
+/* How many connections an address has: the first limit that lets one more in. */
+static unsigned count(struct peers *p, const struct ip6 *a)
+{
+	unsigned n = 0;
+
+	while (peers_enter(p, a, n + 1) != 0)
+		n++;
+	peers_leave(p, a);
+	return n;
 }
 
 static void peers_limit_is_per_address(void **state)
@@ -22,17 +35,18 @@ static void peers_limit_is_per_address(void **state)
 
 	(void)state;
 	assert_non_null(p);
-	assert_true(peers_enter(p, &a, 2));
-	assert_true(peers_enter(p, &a, 2));
-	assert_false(peers_enter(p, &a, 2));
-	assert_int_equal(peers_count(p, &a), 2);
-	assert_true(peers_enter(p, &b, 2));
+	assert_int_equal(peers_enter(p, &a, 2), 0);
+	assert_int_equal(peers_enter(p, &a, 2), 0);
+	assert_int_equal(peers_enter(p, &a, 2), -ERR_BUSY);
+	assert_int_equal(count(p, &a), 2);
+	assert_int_equal(peers_enter(p, &b, 2), 0);
 	peers_leave(p, &a);
-	assert_true(peers_enter(p, &a, 2));
+	assert_int_equal(peers_enter(p, &a, 2), 0);
 	peers_leave(p, &a);
 	peers_leave(p, &a);
-	assert_int_equal(peers_count(p, &a), 0);
-	assert_int_equal(peers_count(p, &b), 1);
+	assert_int_equal(count(p, &a), 0);
+	assert_int_equal(count(p, &b), 1);
+	assert_int_equal(peers_enter(p, &a, 0), -ERR_BUSY);
 	peers_free(p);
 }
 
@@ -44,11 +58,11 @@ static void peers_ipv6_counts_by_64(void **state)
 
 	(void)state;
 	assert_non_null(p);
-	assert_true(peers_enter(p, &a, 1));
-	assert_false(peers_enter(p, &same, 1));
-	assert_true(peers_enter(p, &other, 1));
+	assert_int_equal(peers_enter(p, &a, 1), 0);
+	assert_int_equal(peers_enter(p, &same, 1), -ERR_BUSY);
+	assert_int_equal(peers_enter(p, &other, 1), 0);
 	peers_leave(p, &same);
-	assert_true(peers_enter(p, &a, 1));
+	assert_int_equal(peers_enter(p, &a, 1), 0);
 	peers_free(p);
 }
 
@@ -69,13 +83,13 @@ static void peers_many_agree_with_a_naive_count(void **state)
 		a.b[14] = (uint8_t)(h >> 8);
 		a.b[15] = (uint8_t)h;
 		if (rand() % 3 > 0) {
-			assert_int_equal(peers_enter(p, &a, MAX), counts[h] < MAX);
+			assert_int_equal(peers_enter(p, &a, MAX), counts[h] < MAX ? 0 : -ERR_BUSY);
 			counts[h] += counts[h] < MAX;
 		} else if (counts[h] > 0) {
 			peers_leave(p, &a);
 			counts[h]--;
 		}
-		assert_int_equal(peers_count(p, &a), counts[h]);
+		assert_int_equal(count(p, &a), counts[h]);
 	}
 	peers_free(p);
 }

@@ -89,7 +89,7 @@ static const struct {
 static void bring_to(struct fake *f, enum session_state state)
 {
 	fake_start(f, digest_of_test);
-	session_greet(&f->session);
+	dialogue_greet(&f->session);
 	if (state == SESSION_MAIN)
 		fake_login(f, now);
 	if (state == SESSION_CHALLENGE || state == SESSION_AUTHENTICATE)
@@ -166,20 +166,20 @@ static void verbs_rows_of_one_name_are_neighbours(void **state)
 	for (size_t i = 0; i < n; i++) {
 		assert_true(verbs[i].max_args == VERB_ANY_ARGS ||
 			    (verbs[i].min_args <= verbs[i].max_args &&
-			     verbs[i].max_args + 2 <= WORDS_MAX));
+			     verbs[i].max_args + 2 <= TOKENS_MAX));
 		for (size_t k = i + 2; k < n; k++)
 			if (strcmp(verbs[i].name, verbs[k].name) == 0)
 				assert_string_equal(verbs[k - 1].name, verbs[k].name);
 	}
 }
 
-static void verbs_senseless_lines_end_the_session(void **state)
+static void verbs_invalid_lines_end_the_session(void **state)
 {
 	static struct fake f;
 
 	(void)state;
 	bring_to(&f, SESSION_INITIAL);
-	for (int i = 0; i < SESSION_FAULTS_MAX; i++)
+	for (int i = 0; i < SESSION_REJECTS_MAX; i++)
 		fake_say(&f, "Host: example.net\n", now);
 	assert_int_equal(f.session.state, SESSION_CLOSING);
 	assert_non_null(strstr(f.out, "\n500 Too many"));
@@ -323,12 +323,12 @@ static void starttls_takes_no_line_until_tls_is_up(void **state)
 	fake_say(&f, "starttls\n", now);
 	assert_int_equal(f.session.tls, SESSION_TLS_ASKED);
 	assert_string_equal(f.out, "");
-	session_tls_grant(&f.session);
+	dialogue_grant_tls(&f.session);
 	fake_say(&f, "get unixtime\n", now);
-	assert_string_equal(f.out, "200 TLS may begin\n");
-	session_tls_started(&f.session);
+	assert_string_equal(f.out, "200 Ready to start TLS\n");
+	dialogue_tls_started(&f.session);
 	fake_run(&f, now);
-	assert_string_equal(f.out, "200 TLS may begin\n200 1795423260\n");
+	assert_string_equal(f.out, "200 Ready to start TLS\n200 1795423260\n");
 	session_end(&f.session);
 }
 
@@ -354,7 +354,7 @@ int main(void)
 		cmocka_unit_test(verbs_each_in_each_state_is_run_or_refused),
 		cmocka_unit_test(verbs_help_lists_what_is_legal),
 		cmocka_unit_test(verbs_rows_of_one_name_are_neighbours),
-		cmocka_unit_test(verbs_senseless_lines_end_the_session),
+		cmocka_unit_test(verbs_invalid_lines_end_the_session),
 		cmocka_unit_test(records_with_the_longest_values_fit),
 		cmocka_unit_test(records_keys_do_not_hide_one_another),
 		cmocka_unit_test(lists_too_long_are_refused_whole),

@@ -10,16 +10,10 @@ static const char *nullable(const char *text)
 	return text[0] != '\0' ? text : NULL;
 }
 
-/* A name too long for any handle is kept cut: it will be looked up, and not be found, like any
- * other unknown one. */
+/* A name longer than any handle is cut, looked up and not found, like any other unknown one. */
 void login_run_username(struct session *s, const struct session_args *args)
 {
-	struct word name = args->at[0];
-
-	if (name.len >= sizeof(s->login))
-		name.len = sizeof(s->login) - 1;
-	if (!word_copy(name, s->login, sizeof(s->login)))
-		return;
+	token_copy(args->at[0], s->login, sizeof(s->login));
 	session_set_state(s, SESSION_CHALLENGE);
 	session_say(s, "200 Choose your authentication challenge please");
 }
@@ -32,19 +26,19 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 	if (method == AUTH_CLEAR && s->tls != SESSION_TLS_ON) {
 		session_say(
 			s,
-			"500 A password in clear needs TLS: say starttls first, or choose md5 or sha256");
+			"500 A clear-text password needs TLS: send starttls first, or choose md5 or sha256");
 		return;
 	}
 	if (method == AUTH_COOKIE || method == AUTH__COUNT) {
-		session_say(s, "500 This challenge is not known here, choose md5 or sha256");
+		session_say(s, "500 This kind of challenge is not supported, choose md5 or sha256");
 		return;
 	}
 	if (!s->env->random(bytes, sizeof(bytes))) {
 		log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR,
-			    "no random bytes to be had, nobody can log in");
+			    "nobody can log in: the system gives no random bytes");
 		session_say(
 			s,
-			"400 No challenge can be made at the moment, please try again in a minute");
+			"400 No challenge can be generated at the moment, please try again in a minute");
 		return;
 	}
 	s->method = method;
@@ -53,9 +47,8 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 	session_say(s, "200 %s", s->challenge);
 }
 
-/* Logs the reason and says that there is none to be told; the third time it says goodbye. The
- * answer is sent at a fixed time after the question, so that how long the look-up took tells
- * nothing either. */
+/* Logs the reason and hides it from the client: the sentence is always the same, and the connection
+ * sends it at a fixed time after the line (session_hold_ms). The third refusal closes. */
 static void refuse(struct session *s, const char *reason)
 {
 	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",
@@ -69,7 +62,7 @@ static void refuse(struct session *s, const char *reason)
 		session_say(s, "500 Login failed, the user name or the password is wrong");
 }
 
-/* The same for what the user may know, having proved who they are. */
+/* The same after the client has proved its identity and was told the reason. */
 static void refuse_known(struct session *s, const char *reason)
 {
 	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",
@@ -82,7 +75,7 @@ static void accept_answered(struct session *s, const struct store_answer *a)
 {
 	if (a->err != 0 || a->rows == 0) {
 		session_say_error(s, a);
-		refuse_known(s, "the store did not answer");
+		refuse_known(s, "the database did not answer");
 		return;
 	}
 	if (strcmp(store_cell(a, 0, ACCEPT_ACCEPTED), "t") != 0) {
@@ -92,12 +85,12 @@ static void accept_answered(struct session *s, const struct store_answer *a)
 			"A client needs to log in only when it starts; see %s/ for more information.",
 			store_cell(a, 0, ACCEPT_PER_HOUR), s->handle,
 			store_cell(a, 0, ACCEPT_UNTIL), s->env->url);
-		refuse_known(s, "too often");
+		refuse_known(s, "too many logins within an hour");
 		return;
 	}
 	log_limited(&s->env->logins, 100, 10, LOG_LEVEL_INFO,
-		    "%s: %s logged in by %s in %s, client: %s", s->address, s->handle,
-		    auth_method_name(s->method), s->tls == SESSION_TLS_ON ? "TLS" : "clear",
+		    "%s: %s logged in using %s over %s, client: %s", s->address, s->handle,
+		    auth_method_name(s->method), s->tls == SESSION_TLS_ON ? "TLS" : "clear text",
 		    s->client[0] != '\0' ? s->client : "unknown");
 	session_say(s, "200 Successfully logged in using %s as %s (%s) from %s",
 		    auth_method_name(s->method), s->handle, s->full_name, s->address);
@@ -127,7 +120,7 @@ static void take_account(struct session *s, const struct store_answer *a)
 		 s->tunnel[0] != '\0' ? "/T" : "", s->tunnel);
 }
 
-/* The fake secret is made for everybody, so that it takes no longer for those who need it. */
+/* Every login computes the fake secret, so that an unknown one takes no longer. */
 static void login_answered(struct session *s, const struct store_answer *a)
 {
 	struct auth_secret secret;
@@ -139,7 +132,7 @@ static void login_answered(struct session *s, const struct store_answer *a)
 		return;
 	}
 	if (!auth_secret_fake(s->env->digest, s->env->fake_key, s->login, &secret)) {
-		refuse(s, "a digest failed");
+		refuse(s, "OpenSSL computed no digest");
 		return;
 	}
 	is_known = a->rows > 0 && auth_secret_set(&secret, store_cell(a, 0, LOGIN_MD5),
@@ -149,7 +142,7 @@ static void login_answered(struct session *s, const struct store_answer *a)
 	if (!is_known || !is_right) {
 		refuse(s, a->rows == 0 ? "no such login"
 			  : is_known   ? "wrong secret"
-				       : "it has no usable secret");
+				       : "its digests in the database are unusable");
 		return;
 	}
 	take_account(s, a);
@@ -162,7 +155,7 @@ static void login_answered(struct session *s, const struct store_answer *a)
 	ask_accept(s);
 }
 
-/* HANDLE or HANDLE/T123; anything else stays whole and will not be found. */
+/* HANDLE or HANDLE/T123; anything else stays whole and is not found. */
 static void split_login(struct session *s, char handle[static SESSION_LOGIN])
 {
 	const char *slash = strchr(s->login, '/');
@@ -170,7 +163,7 @@ static void split_login(struct session *s, char handle[static SESSION_LOGIN])
 
 	memcpy(handle, s->login, SESSION_LOGIN);
 	s->tunnel[0] = '\0';
-	if (slash == NULL || num_parse_tunnel_id(slash + 1, strlen(slash + 1), &id) != 0)
+	if (!slash || num_parse_tunnel_id(slash + 1, strlen(slash + 1), &id) != 0)
 		return;
 	handle[slash - s->login] = '\0';
 	snprintf(s->tunnel, sizeof(s->tunnel), "%u", id);
@@ -182,13 +175,13 @@ void login_run_authenticate(struct session *s, const struct session_args *args)
 	const char *params[] = { handle, NULL };
 
 	if (auth_method_find(args->at[0]) != s->method) {
-		session_say(s, "500 The challenge was for %s, begin again with username",
+		session_say(s, "500 The challenge was for %s; start again with username",
 			    auth_method_name(s->method));
 		session_set_state(s, SESSION_INITIAL);
 		return;
 	}
 	if (!auth_response_set(s->env->digest, s->method, args->at[1], &s->response)) {
-		refuse(s, "a digest failed");
+		refuse(s, "OpenSSL computed no digest");
 		return;
 	}
 	split_login(s, handle);

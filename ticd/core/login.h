@@ -1,5 +1,5 @@
-/* The way in: username, challenge, authenticate. A login nobody has is refused in the words, with
- * the work and the questions of a wrong password. */
+/* The login: username, challenge, authenticate. A login nobody has is refused with the same
+ * sentence, work and question to the store as a wrong password. */
 #ifndef TICD_CORE_LOGIN_H
 #define TICD_CORE_LOGIN_H
 

@@ -1,11 +1,13 @@
 #include "ticd/core/peers.h"
 
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
-enum {
-	BUCKETS = 4096
-}; /* a power of two; 10,000 connections from as many addresses make chains of two or three */
+#include "lib/err.h"
+
+/* A power of two; 10,000 connections from as many addresses make chains of two or three. */
+enum { BUCKETS = 4096 };
 
 struct peer {
 	struct peer *next;
@@ -24,10 +26,10 @@ struct peers *peers_create(void)
 
 void peers_free(struct peers *peers)
 {
-	if (peers == NULL)
+	if (!peers)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct peer *p = peers->buckets[i], *next; p != NULL; p = next) {
+		for (struct peer *p = peers->buckets[i], *next; p; p = next) {
 			next = p->next;
 			free(p);
 		}
@@ -35,7 +37,7 @@ void peers_free(struct peers *peers)
 	free(peers);
 }
 
-/* One host has a whole /64 of IPv6 to itself, but only one IPv4 address. */
+/* A host has one IPv4 address, but a whole /64 of IPv6 to itself. */
 static struct ip6 key_of(const struct ip6 *ip)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -51,26 +53,26 @@ static struct peer **find(struct peers *peers, const struct ip6 *key)
 	for (size_t i = 0; i < sizeof(key->b); i++)
 		hash = (hash ^ key->b[i]) * 16777619u;
 	at = &peers->buckets[(hash ^ hash >> 16) % BUCKETS];
-	while (*at != NULL && !ip6_equal(&(*at)->key, key))
+	while (*at && !ip6_equal(&(*at)->key, key))
 		at = &(*at)->next;
 	return at;
 }
 
-bool peers_enter(struct peers *peers, const struct ip6 *ip, unsigned max)
+int peers_enter(struct peers *peers, const struct ip6 *ip, unsigned max)
 {
 	struct ip6 key = key_of(ip);
 	struct peer **at = find(peers, &key);
 
-	if (*at == NULL) {
+	if (max == 0 || (*at && (*at)->count >= max))
+		return -ERR_BUSY;
+	if (!*at) {
 		*at = calloc(1, sizeof(**at));
-		if (*at == NULL)
-			return false;
+		if (!*at)
+			return -ERR_NOMEM;
 		(*at)->key = key;
 	}
-	if ((*at)->count >= max)
-		return false;
 	(*at)->count++;
-	return true;
+	return 0;
 }
 
 void peers_leave(struct peers *peers, const struct ip6 *ip)
@@ -79,16 +81,8 @@ void peers_leave(struct peers *peers, const struct ip6 *ip)
 	struct peer **at = find(peers, &key);
 	struct peer *p = *at;
 
-	if (p != NULL && --p->count == 0) {
+	if (p && --p->count == 0) {
 		*at = p->next;
 		free(p);
 	}
-}
-
-unsigned peers_count(struct peers *peers, const struct ip6 *ip)
-{
-	struct ip6 key = key_of(ip);
-	const struct peer *p = *find(peers, &key);
-
-	return p != NULL ? p->count : 0;
 }

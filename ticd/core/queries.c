@@ -13,9 +13,11 @@ static const char *tunnel_of_login(const struct session *s)
 
 /* Lists */
 
+enum { LIST_MAX = 32768 }; /* rows in one list: the tunnels of a whole /48 */
+
 typedef void list_row(struct reply *reply, const struct store_answer *a, size_t row);
 
-/* 201, a line a row, 202; each goes out on its own, for a list may be far longer than a reply. */
+/* 201, a line a row, 202. Each line is a reply, for a list may be far longer than one. */
 static void say_list(struct session *s, const struct store_answer *a, const char *what,
 		     list_row *row)
 {
@@ -26,21 +28,21 @@ static void say_list(struct session *s, const struct store_answer *a, const char
 		return;
 	}
 	if (a->rows > LIST_MAX) {
-		session_say(s, "500 There are %zu %s, too many to list here; see %s/", a->rows,
-			    what, s->env->url);
+		session_say(s, "500 There are %zu %s, too many for a list; see %s/", a->rows, what,
+			    s->env->url);
 		return;
 	}
 	session_say(s, "201 Listing %s", what);
-	for (size_t i = 0; i < a->rows && s->state == SESSION_MAIN; i++) {
+	for (size_t i = 0; i < a->rows && session_is_logged_in(s); i++) {
 		reply_init(&reply);
 		row(&reply, a, i);
 		session_put(s, &reply);
 	}
-	if (s->state == SESSION_MAIN)
+	if (session_is_logged_in(s))
 		session_say(s, "202 Done");
 }
 
-/* Four fields exactly: clients count them. */
+/* Exactly four fields: clients count them. */
 static void tunnel_row(struct reply *reply, const struct store_answer *a, size_t row)
 {
 	reply_line(reply, "T%s %s %s %s", store_cell(a, row, 0), store_cell(a, row, 1),
@@ -104,11 +106,11 @@ struct field {
 	size_t col;
 	/* bytes shown of a value; a test proves that the longest ones fit a reply together */
 	int max;
-	const char *before; /* stands before the value, or NULL */
+	const char *prefix; /* of the value, or NULL */
 };
 
-/* Clients match keys by prefix, and the last match wins: no key may begin with another's text but
- * those they always had. */
+/* Clients match keys by prefix and the last match wins, so no key may begin with another one, except
+ * for those that always did. */
 static const struct field tunnel_fields[FIELDS_MAX] = {
 	{ "TunnelId", TUNNEL_ID, 10, "T" },
 	{ "Type", TUNNEL_TYPE, 16, NULL },
@@ -147,14 +149,14 @@ static void say_record(struct session *s, const struct store_answer *a, const ch
 
 	reply_init(&reply);
 	reply_line(&reply, "201 Showing %s", title);
-	for (; fields->key != NULL; fields++)
-		reply_field(&reply, fields->key, fields->before != NULL ? fields->before : "",
+	for (; fields->key; fields++)
+		reply_field(&reply, fields->key, fields->prefix ? fields->prefix : "",
 			    store_cell(a, 0, fields->col), fields->max);
 	reply_line(&reply, "202 Done");
 	session_put(s, &reply);
 }
 
-/* True when there is a row; else what there is instead has been said. */
+/* True when there is a row; else the error, or `none` and the subject, has been said. */
 static bool has_row(struct session *s, const struct store_answer *a, const char *none)
 {
 	if (a->err != 0)
@@ -201,29 +203,30 @@ static void pop_show_answered(struct session *s, const struct store_answer *a)
 	say_record(s, a, title, pop_fields);
 }
 
-/* "T12" or "12" into `subject`; anything else is told. */
-static bool take_tunnel(struct session *s, struct word word)
+/* Puts the number of "T12" or "12" into `subject`; rejects anything else. */
+static bool take_tunnel(struct session *s, struct token token)
 {
 	uint32_t id;
 
-	if (num_parse_tunnel_id(word.text, word.len, &id) != 0) {
-		session_fault(s, "400 A tunnel is named T and a number, as in T12");
+	if (num_parse_tunnel_id(token.text, token.len, &id) != 0) {
+		session_reject(s, "400 A tunnel is T and its number, such as T12");
 		return false;
 	}
 	snprintf(s->subject, sizeof(s->subject), "%u", id);
 	return true;
 }
 
-static bool take_route(struct session *s, struct word word)
+/* Puts the number of "R12" or "12" into `subject`; rejects anything else. */
+static bool take_route(struct session *s, struct token token)
 {
 	uint64_t id;
 
-	if (word.len > 0 && (word.text[0] == 'R' || word.text[0] == 'r')) {
-		word.text++;
-		word.len--;
+	if (token.len > 0 && (token.text[0] == 'R' || token.text[0] == 'r')) {
+		token.text++;
+		token.len--;
 	}
-	if (num_parse_u64(word.text, word.len, 1, INT32_MAX, &id) != 0) {
-		session_fault(s, "400 A subnet is named R and a number, as in R12");
+	if (num_parse_u64(token.text, token.len, 1, INT32_MAX, &id) != 0) {
+		session_reject(s, "400 A subnet is R and its number, such as R12");
 		return false;
 	}
 	snprintf(s->subject, sizeof(s->subject), "%llu", (unsigned long long)id);
@@ -246,20 +249,19 @@ void queries_run_route_show(struct session *s, const struct session_args *args)
 		session_ask(s, STORE_ROUTE_SHOW, params, route_show_answered);
 }
 
-/* PoP names are lower case; the client may write them as it likes. */
+/* PoP names are lower case; the client may use either. */
 void queries_run_pop_show(struct session *s, const struct session_args *args)
 {
-	char name[SESSION_LOGIN];
-	const char *params[] = { name };
+	const char *params[] = { s->subject };
 
-	if (!word_copy(args->at[0], name, sizeof(name))) {
-		session_say(s, "500 There is no PoP of such a long name");
+	if (args->at[0].len >= sizeof(s->subject)) {
+		session_say(s, "500 There is no PoP with such a long name");
 		return;
 	}
-	for (char *c = name; *c != '\0'; c++)
+	token_copy(args->at[0], s->subject, sizeof(s->subject));
+	for (char *c = s->subject; *c != '\0'; c++)
 		if (*c >= 'A' && *c <= 'Z')
 			*c |= 0x20;
-	snprintf(s->subject, sizeof(s->subject), "%.*s", SESSION_SUBJECT - 1, name);
 	session_ask(s, STORE_POP_SHOW, params, pop_show_answered);
 }
 
@@ -271,38 +273,37 @@ static void change_answered(struct session *s, const struct store_answer *a)
 		session_say(s, "200 %s", store_cell(a, 0, 0));
 }
 
-static void set_endpoint(struct session *s, struct word value)
+static void set_endpoint(struct session *s, struct token value)
 {
 	char address[IP4_TEXT];
 	const char *params[] = { s->account, tunnel_of_login(s), s->subject, address };
 	struct ip4 ip;
 
-	if (word_is(value, "current")) {
+	if (token_is(value, "current")) {
 		if (!s->is_ip4) {
 			session_say(
 				s,
-				"500 You are connected by IPv6; name the IPv4 address that the tunnel is to end at");
+				"500 You are connected over IPv6; give the IPv4 address of the new endpoint");
 			return;
 		}
 		snprintf(address, sizeof(address), "%.*s", IP4_TEXT - 1, s->address);
 	} else if (ip4_parse(value.text, value.len, &ip) == 0) {
 		ip4_text(ip, address);
 	} else {
-		session_fault(
-			s,
-			"400 An endpoint is an IPv4 address, as in 192.0.2.1, or the word current");
+		session_reject(s,
+			       "400 An endpoint is an IPv4 address such as 192.0.2.1, or current");
 		return;
 	}
 	session_ask(s, STORE_TUNNEL_ENDPOINT, params, change_answered);
 }
 
-static void set_state(struct session *s, struct word value)
+static void set_state(struct session *s, struct token value)
 {
-	bool enabled = word_is(value, "enabled");
+	bool enabled = token_is(value, "enabled");
 	const char *params[] = { s->account, tunnel_of_login(s), s->subject, enabled ? "t" : "f" };
 
-	if (!enabled && !word_is(value, "disabled")) {
-		session_fault(s, "400 A state is enabled or disabled");
+	if (!enabled && !token_is(value, "disabled")) {
+		session_reject(s, "400 A state is either enabled or disabled");
 		return;
 	}
 	session_ask(s, STORE_TUNNEL_STATE, params, change_answered);
@@ -312,10 +313,10 @@ void queries_run_tunnel_set(struct session *s, const struct session_args *args)
 {
 	if (!take_tunnel(s, args->at[0]))
 		return;
-	if (word_is(args->at[1], "endpoint"))
+	if (token_is(args->at[1], "endpoint"))
 		set_endpoint(s, args->at[2]);
-	else if (word_is(args->at[1], "state"))
+	else if (token_is(args->at[1], "state"))
 		set_state(s, args->at[2]);
 	else
-		session_fault(s, "400 What can be set is endpoint or state");
+		session_reject(s, "400 Only endpoint and state can be set");
 }

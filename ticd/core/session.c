@@ -1,13 +1,3 @@
-/*
- * The dialogue of one client (PROTOCOLS: TIC). Files: session.c holds the state machine and the
- * flow of lines and answers, verbs.c the table of commands that decides what is legal where,
- * login.c the way in, queries.c what a logged-in user may ask. The session owns its buffers and
- * nothing else; the store, the digests and the settings come with struct session_env.
- *
- * Flow: bytes -> line_in -> session_run -> verbs_dispatch -> a handler, which either says its reply
- * or asks the store. An answer comes through session_answered, says the reply and tells the owner
- * by changed(), who then calls session_run again.
- */
 #include "ticd/core/session.h"
 
 #include <assert.h>
@@ -16,7 +6,6 @@
 #include <string.h>
 
 #include "lib/err.h"
-#include "ticd/core/verbs.h"
 
 static const struct {
 	const char *name;
@@ -48,7 +37,7 @@ static void wipe_login(struct session *s)
 	s->login[0] = '\0';
 }
 
-/* The one door. Closing may follow anything, and nothing follows closing. */
+/* Any state may be followed by closing, and closing by none. */
 void session_set_state(struct session *s, enum session_state state)
 {
 	if (s->state == state || s->state == SESSION_CLOSING)
@@ -82,13 +71,21 @@ void session_end(struct session *s)
 	out_clear(&s->out);
 }
 
+int64_t session_hold_ms(struct session *s, mono_t now)
+{
+	int64_t left = s->is_refusal ? SESSION_REFUSAL_MS - mono_since(now, s->line_at) : 0;
+
+	s->is_refusal = left > 0;
+	return s->is_refusal ? left : 0;
+}
+
 void session_put(struct session *s, const struct reply *reply)
 {
 	if (reply_ok(reply) && out_append(&s->out, reply->buf, reply_len(reply)))
 		return;
 	/* Half a reply is worse than none: the client sees a close instead of a wrong record. */
 	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR,
-		    "%s: closed, a reply does not fit its buffer", s->address);
+		    "%s: closed: no memory for a reply, or it is too long", s->address);
 	out_clear(&s->out);
 	session_set_state(s, SESSION_CLOSING);
 }
@@ -119,7 +116,7 @@ void session_close(struct session *s, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (s->state == SESSION_CLOSING)
+	if (session_is_closing(s))
 		return;
 	va_start(ap, fmt);
 	say_formatted(s, fmt, ap);
@@ -127,49 +124,18 @@ void session_close(struct session *s, const char *fmt, ...)
 	session_set_state(s, SESSION_CLOSING);
 }
 
-void session_fault(struct session *s, const char *fmt, ...)
+void session_reject(struct session *s, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	say_formatted(s, fmt, ap);
 	va_end(ap);
-	if (++s->faults >= SESSION_FAULTS_MAX)
-		session_close(s, "500 Too many lines that make no sense here, goodbye");
+	if (++s->rejects >= SESSION_REJECTS_MAX)
+		session_close(s, "500 Too many invalid commands, goodbye");
 }
 
-void session_greet(struct session *s)
-{
-	session_set_state(s, SESSION_INITIAL);
-	session_say(s, "200 %s ready (%s)", s->env->service, s->env->url);
-}
-
-void session_tls_grant(struct session *s)
-{
-	session_say(s, "200 TLS may begin");
-	s->tls = SESSION_TLS_GRANTED;
-}
-
-void session_tls_injected(struct session *s)
-{
-	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_WARN,
-		    "%s: closed, it sent more in clear after starttls", s->address);
-	s->tls = SESSION_TLS_OFF;
-	session_close(s, "500 Nothing may be sent between starttls and its answer, goodbye");
-}
-
-void session_tls_refuse(struct session *s)
-{
-	s->tls = SESSION_TLS_OFF;
-	session_say(s, "400 TLS cannot be begun at the moment, please try again in a minute");
-}
-
-void session_tls_started(struct session *s)
-{
-	s->tls = SESSION_TLS_ON;
-}
-
-static void session_answered(void *ctx, const struct store_answer *answer)
+static void answer_ready(void *ctx, const struct store_answer *answer)
 {
 	struct session *s = ctx;
 
@@ -181,7 +147,7 @@ void session_ask(struct session *s, enum store_question q, const char *const *pa
 		 void (*answered)(struct session *s, const struct store_answer *answer))
 {
 	s->answered = answered;
-	s->asking = (struct store_call){ .question = q, .done = session_answered, .ctx = s };
+	s->asking = (struct store_call){ .question = q, .done = answer_ready, .ctx = s };
 	s->env->store->ask(s->env->store, &s->asking, params);
 }
 
@@ -206,42 +172,7 @@ void session_say_error(struct session *s, const struct store_answer *answer)
 	default:
 		session_say(
 			s,
-			"500 Internal error; it has been logged, please tell the operators if it stays");
+			"500 Internal error, which has been logged; please contact the operators if it persists");
 		break;
-	}
-}
-
-bool session_can_run(const struct session *s)
-{
-	return s->state != SESSION_NEW && s->state != SESSION_CLOSING && !s->asking.active &&
-	       out_len(&s->out) <= SESSION_OUT_LOW &&
-	       (s->tls == SESSION_TLS_OFF || s->tls == SESSION_TLS_ON);
-}
-
-void session_run(struct session *s, wall_t now)
-{
-	while (session_can_run(s)) {
-		const char *text;
-		size_t len;
-
-		switch (line_next(&s->in, &text, &len)) {
-		case LINE_NONE:
-			return;
-		case LINE_TEXT:
-			verbs_dispatch(s, text, len, now);
-			break;
-		case LINE_TOO_LONG:
-			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO,
-				    "%s: closed, a line of more than %d bytes", s->address,
-				    LINE_TEXT_MAX);
-			session_close(s, "500 A line may have %d bytes at most, goodbye",
-				      LINE_TEXT_MAX);
-			return;
-		case LINE_BINARY:
-			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO,
-				    "%s: closed, it sent something that is not text", s->address);
-			session_close(s, "500 This service speaks lines of plain text, goodbye");
-			return;
-		}
 	}
 }

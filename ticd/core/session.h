@@ -1,12 +1,11 @@
 /*
- * One TIC dialogue: lines in, replies out, no socket. The owner puts bytes into `in` (line_room,
- * line_added), calls session_run, and sends what `out` holds. One line is worked on at a time:
- * while the store is being asked the next ones wait in `in`, and so they do while a long list is
- * still in `out`.
+ * The state of one TIC session: who the client is, the bytes it sent that wait to be read as lines,
+ * the replies that wait to be sent, and the question to the store that is under way. It has no
+ * socket, clock or loop, and knows no command: ticd/core/dialogue.h runs lines on it, the verbs
+ * change it, and the connection asks it what to wait for.
  *
- * TLS: starttls stops the session with `tls` at SESSION_TLS_ASKED. The owner, who alone can see
- * whether the client sent anything early, then calls session_tls_grant, session_tls_injected or
- * session_tls_refuse; after a grant it sends `out`, shakes hands and calls session_tls_started.
+ * The session owns its buffers and nothing else; the store, the digests and the settings come with
+ * struct session_env.
  */
 #ifndef TICD_CORE_SESSION_H
 #define TICD_CORE_SESSION_H
@@ -25,9 +24,10 @@
 #include "ticd/proto/auth.h"
 #include "ticd/proto/line.h"
 #include "ticd/proto/reply.h"
+#include "ticd/proto/tokens.h"
 
 enum session_state {
-	SESSION_NEW,          /* nothing said yet */
+	SESSION_NEW,          /* not yet greeted */
 	SESSION_INITIAL,      /* greeted */
 	SESSION_CHALLENGE,    /* has a user name */
 	SESSION_AUTHENTICATE, /* has a challenge */
@@ -36,27 +36,31 @@ enum session_state {
 	SESSION__COUNT
 };
 
-enum session_tls { SESSION_TLS_OFF, SESSION_TLS_ASKED, SESSION_TLS_GRANTED, SESSION_TLS_ON };
+enum session_tls {
+	SESSION_TLS_OFF,
+	SESSION_TLS_ASKED,   /* by the client; the connection answers (ticd/core/dialogue.h) */
+	SESSION_TLS_GRANTED, /* the handshake begins when `out` is empty */
+	SESSION_TLS_ON
+};
 
 enum {
-	SESSION_LOGIN = 64,       /* a user name as sent, with NUL; handles are at most 32 */
-	SESSION_HANDLE = 48,      /* HANDLE or HANDLE/T123, with NUL */
-	SESSION_NAME = 100,       /* a full name, with NUL */
-	SESSION_CLIENT = 160,     /* the client's own words about itself, with NUL */
-	SESSION_ID = 24,          /* a number as text, with NUL */
-	SESSION_SUBJECT = 40,     /* an id or a PoP's name, with NUL */
-	SESSION_FAILURES_MAX = 3, /* refused logins in one session */
-	SESSION_FAULTS_MAX = 20,  /* lines in one session that were not understood */
-	/* between the question who somebody is and the answer that it is wrong */
-	SESSION_REFUSAL_MS = 50,
-	SESSION_OUT_LOW = 4096, /* no further line is worked on while more than this is unsent */
+	SESSION_LOGIN = 64,         /* a user name as sent, with NUL; handles are at most 32 */
+	SESSION_HANDLE = 48,        /* HANDLE or HANDLE/T123, with NUL */
+	SESSION_NAME = 100,         /* a full name, with NUL */
+	SESSION_CLIENT = 160,       /* how the client describes itself, with NUL */
+	SESSION_ID = 24,            /* a number as text, with NUL */
+	SESSION_SUBJECT = 40,       /* an id or a PoP's name, with NUL */
+	SESSION_FAILURES_MAX = 3,   /* refused logins in one session */
+	SESSION_REJECTS_MAX = 20,   /* invalid lines in one session */
+	SESSION_REFUSAL_MS = 50,    /* from the authenticate line to the reply that refuses it */
+	SESSION_BACKLOG_MAX = 4096, /* no line is read while more bytes than this are unsent */
 };
 
 /* What all sessions share; the owner changes it between calls (a reload). */
 struct session_env {
 	const char *service, *url; /* of the greeting; the base URL without a final slash */
 	bool has_tls;
-	unsigned logins_per_hour; /* 0: any number */
+	unsigned logins_per_hour; /* 0: no limit */
 	struct store *store;
 	struct digest_ctx *digest;
 	bool (*random)(void *out, size_t len);
@@ -66,7 +70,7 @@ struct session_env {
 
 struct session {
 	struct session_env *env;
-	/* An answer of the store came in: call session_run and send. Must not free the session. */
+	/* The store has answered: run the dialogue and send. Must not free the session. */
 	void (*changed)(void *ctx);
 	void *changed_ctx;
 
@@ -75,7 +79,7 @@ struct session {
 	struct line_in in;
 	struct out out;
 
-	char address[IP6_TEXT]; /* the peer's; IPv4 in its own form */
+	char address[IP6_TEXT]; /* the peer's; IPv4 in dotted form */
 	bool is_ip4;
 	char client[SESSION_CLIENT];
 
@@ -86,53 +90,92 @@ struct session {
 	/* as the store numbers them; tunnel "" unless this is a login for one tunnel only */
 	char account[SESSION_ID], tunnel[SESSION_ID];
 	char handle[SESSION_HANDLE], full_name[SESSION_NAME];
-	unsigned failures, faults;
-	/* `out` ends in a refused login: the owner sends it SESSION_REFUSAL_MS after the question,
-	 * and clears this. */
-	bool is_refusal;
+	unsigned failures, rejects;
+	mono_t line_at;  /* when the line that is being answered was read */
+	bool is_refusal; /* `out` ends in a refused login, which session_hold_ms holds back */
 
 	struct store_call asking; /* the question under way */
 	void (*answered)(struct session *s, const struct store_answer *answer);
 	char subject[SESSION_SUBJECT]; /* the id or name the question is about */
 };
 
-/* Takes nothing over; `env` outlives the session. */
+/* Takes no ownership; `env` outlives the session. */
 void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4,
 		  void (*changed)(void *), void *ctx) NONNULL_ARGS(1, 2, 3, 5);
 /* Forgets the question under way, frees `out`, wipes what was secret. */
 void session_end(struct session *s) NONNULL;
 
-void session_greet(struct session *s) NONNULL;
+/* The one door to `state`: leaves the old one, enters the new one, logs. */
+void session_set_state(struct session *s, enum session_state state) NONNULL;
+const char *session_state_name(enum session_state state);
 
-/* Works on the waiting lines as far as that is possible now. */
-void session_run(struct session *s, wall_t now) NONNULL;
-/* Would session_run take a line now, if there was one? */
-bool session_can_run(const struct session *s) NONNULL;
+/* Questions of the connection. */
 
-void session_tls_grant(struct session *s) NONNULL;
-void session_tls_injected(struct session *s) NONNULL;
-void session_tls_refuse(struct session *s)
-	NONNULL; /* it cannot be had now; the dialogue goes on in clear */
-void session_tls_started(struct session *s) NONNULL;
+static inline bool session_is_closing(const struct session *s)
+{
+	return s->state == SESSION_CLOSING;
+}
+static inline bool session_is_logged_in(const struct session *s)
+{
+	return s->state == SESSION_MAIN;
+}
+/* The store has not answered yet. */
+static inline bool session_is_asking(const struct session *s)
+{
+	return s->asking.active;
+}
+/* It is the client's turn to send something. */
+static inline bool session_awaits_client(const struct session *s)
+{
+	return !session_is_asking(s) && !session_is_closing(s);
+}
+/* Bytes from the client have a use and a place. */
+static inline bool session_takes_input(const struct session *s)
+{
+	return !session_is_closing(s) && !line_is_full(&s->in);
+}
+/* Replies wait to be sent. */
+static inline bool session_has_output(const struct session *s)
+{
+	return out_len(&s->out) > 0;
+}
+/* So many replies wait to be sent that no further line is read. */
+static inline bool session_is_backlogged(const struct session *s)
+{
+	return out_len(&s->out) > SESSION_BACKLOG_MAX;
+}
+static inline bool session_wants_tls(const struct session *s)
+{
+	return s->tls == SESSION_TLS_ASKED;
+}
+/* The reply that grants TLS is sent: the next bytes are the handshake's. */
+static inline bool session_awaits_handshake(const struct session *s)
+{
+	return s->tls == SESSION_TLS_GRANTED && !session_is_closing(s) && !session_has_output(s);
+}
+/* Milliseconds for which nothing may be sent: a refused login goes out SESSION_REFUSAL_MS after it
+ * was read, so that the time of the look-up tells nothing about the account. */
+int64_t session_hold_ms(struct session *s, mono_t now) NONNULL;
 
+/* For the verbs (ticd/core/verbs.c, login.c, queries.c) and the dialogue. */
+
+struct session_args {
+	size_t n;
+	const struct token *at; /* the tokens after the verb's own */
+	struct token rest;      /* everything after the first token */
+	wall_t now;
+};
+
+/* One line; the bytes of a reply built elsewhere. A reply that cannot be kept closes the session.
+ */
+void session_say(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
+void session_put(struct session *s, const struct reply *reply) NONNULL;
+/* Says why a line is invalid, and closes after SESSION_REJECTS_MAX of them. */
+void session_reject(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
 /* Says the sentence (code included) and closes. */
 void session_close(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
 
-/* For the verbs (ticd/core/verbs.c, login.c, queries.c). */
-struct session_args {
-	size_t n;
-	const struct word *at; /* those after the verb's own words */
-	struct word rest;      /* everything after the first word */
-	wall_t now;
-};
-void session_set_state(struct session *s, enum session_state state) NONNULL;
-const char *session_state_name(enum session_state state);
-/* One line; the bytes of a reply built elsewhere. */
-void session_say(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
-void session_put(struct session *s, const struct reply *reply) NONNULL;
-/* A line that could not be understood: says why, and closes after too many. */
-void session_fault(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
-/* Asks the store; lines wait until `answered` has been called. */
+/* Asks the store; no line is read until `answered` has been called. */
 void session_ask(struct session *s, enum store_question q, const char *const *params,
 		 void (*answered)(struct session *s, const struct store_answer *answer))
 	NONNULL_ARGS(1, 4);

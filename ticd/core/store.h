@@ -1,8 +1,7 @@
 /*
- * What a session asks the database, without a database: numbered questions with text parameters,
- * each answered once and later by rows of text. io/pgstore.c answers from PostgreSQL, the tests
- * from a file. The order of parameters and columns is that of the functions of the same name in
- * schema/api.
+ * The questions a session asks the database: numbered, with text parameters, each answered later
+ * and exactly once by rows of text. io/pgstore.c answers from PostgreSQL, the tests from a file. The
+ * order of parameters and columns is that of the functions of the same name in schema/api.
  */
 #ifndef TICD_CORE_STORE_H
 #define TICD_CORE_STORE_H
@@ -18,14 +17,14 @@ enum store_question {
 	STORE_LOGIN, /* handle, tunnel -> LOGIN_* ; no row: no such login */
 	/* account, tunnel, method, address, tls, client, per_hour -> ACCEPT_* */
 	STORE_LOGIN_ACCEPT,
-	STORE_TUNNEL_LIST,     /* account, tunnel -> id, client IPv6, client IPv4 or word, pop */
-	STORE_TUNNEL_SHOW,     /* account, tunnel, id -> TUNNEL_* ; no row: not theirs */
+	STORE_TUNNEL_LIST,     /* account, tunnel -> id, client IPv6, client IPv4 or type, pop */
+	STORE_TUNNEL_SHOW,     /* account, tunnel, id -> TUNNEL_* ; no row: not this account's */
 	STORE_TUNNEL_ENDPOINT, /* account, tunnel, id, address -> message */
 	STORE_TUNNEL_STATE,    /* account, tunnel, id, enabled -> message */
 	STORE_POP_LIST,        /* -> name */
 	STORE_POP_SHOW,        /* name -> POP_* ; no row: none of that name */
 	STORE_ROUTE_LIST,      /* account, tunnel -> id, tunnel id, prefix */
-	STORE_ROUTE_SHOW,      /* account, tunnel, id -> ROUTE_* ; no row: not theirs */
+	STORE_ROUTE_SHOW,      /* account, tunnel, id -> ROUTE_* ; no row: not this account's */
 	STORE__COUNT
 };
 
@@ -81,36 +80,36 @@ struct store_shape {
 };
 const struct store_shape *store_shape(enum store_question q);
 
-/* Lives during the callback only. */
+/* Valid during the callback only. */
 struct store_answer {
 	/* 0; -ERR_REFUSED (`message` is for the user); -ERR_AWAY, -ERR_TIMEOUT, -ERR_BUSY;
-	 * -ERR_FORMAT: our fault */
+	 * -ERR_FORMAT: a fault of ours */
 	int err;
 	const char *message; /* never NULL */
 	size_t rows;         /* 0 unless err is 0 */
 	const void *res;     /* for `cell` */
-	const char *(*cell)(const void *res, size_t row,
-			    size_t col); /* text, "" for NULL or what is not there */
+	/* text; "" for SQL NULL, or when there is no such row or column */
+	const char *(*cell)(const void *res, size_t row, size_t col);
 };
 typedef void store_done(void *ctx, const struct store_answer *answer);
 
-/* One question under way. It belongs to the one who asks, who fills in the first three and keeps it
- * until the answer or `forget`. */
+/* One question under way. The asker owns it, fills in the first three fields and keeps it until the
+ * answer or `forget`. */
 struct store_call {
 	enum store_question question;
 	store_done *done;
 	void *ctx;
-	struct store *store; /* from here on the store's */
+	struct store *store; /* the store's from here on */
 	bool active;         /* under way: from `ask` until just before `done`, or `forget` */
 	/* io/pgstore.c's, in the asker's memory so that asking cannot fail */
 	struct pgquery query;
 };
 
 struct store {
-	/* Asks; `params` (NULL entries are NULL) are copied. `done` is called exactly once, and
-	 * never from inside this call. */
+	/* Asks; `params` (NULL entries are SQL NULL) are copied. `done` is called exactly once
+	 * and never from inside this call. */
 	void (*ask)(struct store *store, struct store_call *call, const char *const *params);
-	/* No answer is wanted any more. Nothing under way is fine. */
+	/* Drops the answer. Nothing under way is fine. */
 	void (*forget)(struct store *store, struct store_call *call);
 };
 

@@ -59,21 +59,21 @@ bool channel_read(struct channel *ch, char *to, size_t size, size_t *got)
 	return tls_outcome(ch, tls_read(ch->tls, to, size, got)) || ch->is_eof;
 }
 
-/* True: the peer may have read all that was sent, so more may go. */
+/* True when the peer has had the time to read all that was sent, so that more may go. */
 static bool is_quiet(struct channel *ch)
 {
 	int unacked = 0;
 
 	if (ioctl(ch->fd, SIOCOUTQ, &unacked) != 0)
 		unacked = 0;
-	ch->wait_ms = pace_wait(&ch->pace, mono_now(), (size_t)unacked);
+	ch->wait_ms = out_pace_wait(&ch->pace, mono_now(), (size_t)unacked);
 	return ch->wait_ms == 0;
 }
 
 static bool send_clear(struct channel *ch, struct out *out, size_t *sent)
 {
 	while (out_len(out) > 0) {
-		size_t len = pace_allows(&ch->pace, out_data(out), out_len(out));
+		size_t len = out_pace_allows(&ch->pace, out_data(out), out_len(out));
 		ssize_t n;
 
 		if (len == 0 && is_quiet(ch))
@@ -87,7 +87,7 @@ static bool send_clear(struct channel *ch, struct out *out, size_t *sent)
 			ch->wants_write = errno == EAGAIN;
 			return errno == EAGAIN;
 		}
-		pace_sent(&ch->pace, (size_t)n);
+		out_pace_sent(&ch->pace, (size_t)n);
 		out_drop(out, (size_t)n);
 		*sent += (size_t)n;
 	}
@@ -98,7 +98,7 @@ static bool send_tls(struct channel *ch, struct out *out, size_t *sent)
 {
 	while (out_len(out) > 0) {
 		const char *end = memchr(out_data(out), '\n', out_len(out));
-		size_t len = end != NULL ? (size_t)(end - out_data(out)) + 1 : out_len(out);
+		size_t len = end ? (size_t)(end - out_data(out)) + 1 : out_len(out);
 		enum tls_result result = tls_write(ch->tls, out_data(out), len);
 
 		if (result != TLS_OK)
@@ -157,8 +157,8 @@ void channel_finish(struct channel *ch)
 
 bool channel_discard(struct channel *ch, size_t *got)
 {
-	char waste[4096];
-	ssize_t n = recv(ch->fd, waste, sizeof(waste), 0);
+	char discarded[4096];
+	ssize_t n = recv(ch->fd, discarded, sizeof(discarded), 0);
 
 	*got = n > 0 ? (size_t)n : 0;
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));

@@ -1,30 +1,35 @@
 /*
- * A connection is in one of three modes, talk (in clear or TLS), handshake between the two, and
- * linger at the end, and has three watchers: the socket, the deadline, and the timer that lets
- * paced output go on. The last one also serves as the bell that an answer of the store rings, so
- * that all work is done, and the connection freed, at the end of a callback of its own and never
- * inside the store's.
+ * A connection is in one of three modes, talk (in clear text or TLS), handshake between the two, and
+ * linger at the end, and has three watchers: the socket, the deadline, and the timer that continues
+ * paced output. That timer is also fed by an answer of the store, so that all work is done, and the
+ * connection freed, at the end of a callback of its own and never inside the store's.
  *
- * Every event ends in conn_work: let the session run, send what it said, then see what is to be
- * waited for.
+ * Every event ends in conn_work: run the dialogue, send what it said, then arm the watchers.
  */
 #include "ticd/io/conn.h"
 
 #include <ev.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
+#include "ticd/core/dialogue.h"
 #include "ticd/core/session.h"
 #include "ticd/io/channel.h"
 
-_Static_assert((int)REPLY_MAX <= (int)PACE_BYTES, "every reply fits into what may be under way");
+_Static_assert((int)REPLY_MAX <= (int)OUT_PACE_BYTES, "every reply fits the pace's budget");
 
 enum mode { MODE_TALK, MODE_HANDSHAKE, MODE_LINGER };
 
 enum {
 	LINGER_SECONDS = 2,        /* how long the peer may take to close after our FIN */
 	LINGER_BYTES = 256 * 1024, /* and how much it may still send */
+	REFUSED_READS = 64,        /* of 1024 bytes, by conn_refuse */
 };
+
+const char conn_too_many[] = "400 Too many connections at the moment, please try again in a minute";
 
 struct conn {
 	struct conn *next, **back; /* env->first's list */
@@ -35,12 +40,11 @@ struct conn {
 	struct session session;
 	struct ev_io io;
 	struct ev_timer deadline, pacer;
-	mono_t began, heard,
-		sent;     /* connected; last input; last progress of output (or linger's begin) */
-	mono_t asked;     /* when the store was last asked */
-	size_t drained;   /* bytes thrown away in linger */
-	bool has_output;  /* something is unsent, since `sent` at the latest */
-	bool is_stopping; /* to be told goodbye when it is waiting for nothing */
+	mono_t connected, received; /* when the client connected, and last sent something */
+	mono_t sent;                /* last progress of output, or the start of linger */
+	size_t drained;             /* bytes discarded in linger */
+	bool has_output;            /* replies have waited to be sent since `sent` */
+	bool is_stopping;           /* to be closed as soon as the store has answered */
 	bool is_refused;
 };
 
@@ -54,15 +58,15 @@ static void conn_free(struct conn *c)
 	session_end(&c->session);
 	channel_free(&c->channel);
 	*c->back = c->next;
-	if (c->next != NULL)
+	if (c->next)
 		c->next->back = c->back;
 	free(c);
 }
 
-/* Once; the text may be the TLS connection's. */
+/* Logs the channel's error once, while the TLS connection that may own its text exists. */
 static void log_error_of(struct conn *c)
 {
-	if (c->channel.error != NULL)
+	if (c->channel.error)
 		log_limited(&c->env->broken, 10, 10, LOG_LEVEL_INFO, "%s: closed: %s", c->peer.text,
 			    c->channel.error);
 	c->channel.error = NULL;
@@ -79,8 +83,8 @@ static void conn_over(struct conn *c)
 	env->closed(env, &ip, is_refused);
 }
 
-/* FIN after a whole line; then read on for a moment, since closing with unread input would make the
- * kernel send a reset that can overtake our last answer. */
+/* Sends a FIN after a whole line, then reads for a short time more: closing with unread input would
+ * make the kernel send a reset that can overtake our last reply. */
 static void linger(struct conn *c)
 {
 	log_error_of(c);
@@ -101,36 +105,32 @@ static bool linger_read(struct conn *c)
 
 /* Input and output. False: the connection is gone. */
 
-static bool take_input(struct conn *c)
+/* True when the next bytes of the client have a place to go. */
+static bool takes_input(const struct conn *c)
 {
-	size_t room, got;
-	char *to = line_room(&c->session.in, &room);
-
-	if (room == 0 || c->channel.is_eof || c->session.state == SESSION_CLOSING)
-		return true;
-	if (!channel_read(&c->channel, to, room, &got))
-		return false;
-	if (got > 0)
-		c->heard = mono_now();
-	line_added(&c->session.in, got);
-	return true;
+	return !c->channel.is_eof && session_takes_input(&c->session);
 }
 
-/* Milliseconds for which a refused login is still to be held back. */
-static int64_t hold_ms(struct conn *c)
+static bool read_input(struct conn *c)
 {
-	int64_t left = c->session.is_refusal ? SESSION_REFUSAL_MS - mono_since(mono_now(), c->asked)
-					     : 0;
+	size_t space, got;
+	char *to;
 
-	if (left <= 0)
-		c->session.is_refusal = false;
-	return left > 0 ? left : 0;
+	if (!takes_input(c))
+		return true;
+	to = line_space(&c->session.in, &space);
+	if (!channel_read(&c->channel, to, space, &got))
+		return false;
+	if (got > 0)
+		c->received = mono_now();
+	line_received(&c->session.in, got);
+	return true;
 }
 
 static bool send_output(struct conn *c)
 {
 	struct ev_loop *loop = c->env->loop;
-	int64_t wait = hold_ms(c);
+	int64_t wait = session_hold_ms(&c->session, mono_now());
 	bool is_alive = true;
 	size_t sent = 0;
 
@@ -140,8 +140,8 @@ static bool send_output(struct conn *c)
 		wait = c->channel.wait_ms;
 	}
 	if (!c->has_output || sent > 0)
-		c->sent = mono_now(); /* the write time-out counts from here */
-	c->has_output = out_len(&c->session.out) > 0;
+		c->sent = mono_now(); /* the write timeout counts from here */
+	c->has_output = session_has_output(&c->session);
 	ev_timer_stop(loop, &c->pacer);
 	if (is_alive && wait > 0) {
 		ev_now_update(loop);
@@ -151,15 +151,15 @@ static bool send_output(struct conn *c)
 	return is_alive;
 }
 
-/* Whatever is in the socket already was sent before our answer: somebody put it there. */
+/* Bytes that are in the socket now were sent before our answer: somebody injected them. */
 static void answer_starttls(struct conn *c)
 {
 	if (channel_has_input(&c->channel))
-		session_tls_injected(&c->session);
-	else if (c->env->tls != NULL && channel_begin_tls(&c->channel, c->env->tls))
-		session_tls_grant(&c->session);
+		dialogue_close_injected(&c->session);
+	else if (c->env->tls && channel_begin_tls(&c->channel, c->env->tls))
+		dialogue_grant_tls(&c->session);
 	else
-		session_tls_refuse(&c->session);
+		dialogue_refuse_tls(&c->session);
 }
 
 static bool shake_hands(struct conn *c)
@@ -169,50 +169,49 @@ static bool shake_hands(struct conn *c)
 	c->mode = MODE_HANDSHAKE;
 	if (is_alive && c->channel.is_encrypted) {
 		c->mode = MODE_TALK;
-		session_tls_started(&c->session);
+		dialogue_tls_started(&c->session);
 	}
 	if (!is_alive && !c->channel.is_eof)
-		linger(c); /* OpenSSL has sent an alert, which is to arrive */
+		linger(c); /* so that OpenSSL's alert arrives */
 	return c->mode == MODE_LINGER || is_alive;
 }
 
 /* Deadlines */
 
-enum due { DUE_NEVER, DUE_LINGER, DUE_WRITE, DUE_LOGIN, DUE_IDLE };
+enum deadline { DEADLINE_NONE, DEADLINE_LINGER, DEADLINE_WRITE, DEADLINE_LOGIN, DEADLINE_IDLE };
 
-static void sooner(enum due *due, int64_t *left, enum due other, int seconds, mono_t since,
-		   mono_t now)
+/* Keeps the earlier of `*first` and `other`, which is `seconds` after `since`. */
+static void keep_first(enum deadline *first, int64_t *left, enum deadline other, int seconds,
+		       mono_t since, mono_t now)
 {
 	int64_t ms = seconds * INT64_C(1000) - mono_since(now, since);
 
-	if (*due == DUE_NEVER || ms < *left) {
-		*due = other;
+	if (*first == DEADLINE_NONE || ms < *left) {
+		*first = other;
 		*left = ms;
 	}
 }
 
-/* Which deadline comes first, and in how many milliseconds. None while the store is being asked: it
- * has a time-out of its own. */
-static enum due next_due(const struct conn *c, int64_t *left)
+/* The first deadline, and in how many milliseconds it is. None while the store is being asked: it
+ * always answers, at its own timeout at the latest. */
+static enum deadline next_deadline(const struct conn *c, int64_t *left)
 {
-	const struct session *s = &c->session;
-	bool is_waiting = !s->asking.active &&
-			  s->state != SESSION_CLOSING; /* for the client to say something */
-	enum due due = DUE_NEVER;
+	bool awaits_client = session_awaits_client(&c->session);
+	enum deadline first = DEADLINE_NONE;
 	mono_t now = mono_now();
 
 	*left = 0;
 	if (c->mode == MODE_LINGER) {
-		sooner(&due, left, DUE_LINGER, LINGER_SECONDS, c->sent, now);
-		return due;
+		keep_first(&first, left, DEADLINE_LINGER, LINGER_SECONDS, c->sent, now);
+		return first;
 	}
 	if (c->has_output)
-		sooner(&due, left, DUE_WRITE, c->env->write_timeout, c->sent, now);
-	else if (is_waiting)
-		sooner(&due, left, DUE_IDLE, c->env->idle_timeout, c->heard, now);
-	if (is_waiting && s->state != SESSION_MAIN)
-		sooner(&due, left, DUE_LOGIN, c->env->login_timeout, c->began, now);
-	return due;
+		keep_first(&first, left, DEADLINE_WRITE, c->env->write_timeout, c->sent, now);
+	else if (awaits_client)
+		keep_first(&first, left, DEADLINE_IDLE, c->env->idle_timeout, c->received, now);
+	if (awaits_client && !session_is_logged_in(&c->session))
+		keep_first(&first, left, DEADLINE_LOGIN, c->env->login_timeout, c->connected, now);
+	return first;
 }
 
 static void arm_deadline(struct conn *c)
@@ -220,7 +219,7 @@ static void arm_deadline(struct conn *c)
 	int64_t left;
 
 	ev_timer_stop(c->env->loop, &c->deadline);
-	if (next_due(c, &left) == DUE_NEVER)
+	if (next_deadline(c, &left) == DEADLINE_NONE)
 		return;
 	ev_timer_set(&c->deadline, left > 0 ? (double)left / 1000.0 : 0.0, 0.);
 	ev_timer_start(c->env->loop, &c->deadline);
@@ -230,9 +229,7 @@ static void arm_deadline(struct conn *c)
 
 static void watch(struct conn *c)
 {
-	bool has_room = (size_t)(c->session.in.len - c->session.in.start) < LINE_BUFFER;
-	bool reads = c->mode != MODE_TALK ||
-		     (!c->channel.is_eof && has_room && c->session.state != SESSION_CLOSING);
+	bool reads = c->mode != MODE_TALK || takes_input(c);
 	int events = (reads ? EV_READ : 0) | (c->channel.wants_write ? EV_WRITE : 0);
 
 	if (events != (c->io.events & (EV_READ | EV_WRITE)) || !ev_is_active(&c->io)) {
@@ -250,35 +247,29 @@ static bool is_finished(const struct conn *c)
 {
 	const struct session *s = &c->session;
 
-	return c->mode == MODE_TALK && out_len(&s->out) == 0 &&
-	       (s->state == SESSION_CLOSING || (c->channel.is_eof && !s->asking.active));
+	return c->mode == MODE_TALK && !session_has_output(s) &&
+	       (session_is_closing(s) || (c->channel.is_eof && !session_is_asking(s)));
 }
 
-/* Lets the session run and sends, again and again while sending makes room for more. False: the
+/* Runs the dialogue and sends, again and again while sending makes it possible to go on. False: the
  * connection is gone. */
 static bool converse(struct conn *c)
 {
 	struct session *s = &c->session;
-	bool was_full, was_asking;
+	bool was_backlogged;
 
 	do {
-		was_asking = s->asking.active;
-		session_run(s, wall_now());
-		if (!was_asking && s->asking.active)
-			c->asked = mono_now();
-		if (s->tls == SESSION_TLS_ASKED)
+		dialogue_run(s, wall_now(), mono_now());
+		if (session_wants_tls(s))
 			answer_starttls(c);
-		if (c->is_stopping && !s->asking.active)
+		if (c->is_stopping && !session_is_asking(s))
 			session_close(
-				s,
-				"400 This server is being stopped, please connect again in a moment");
-		was_full = out_len(&s->out) > SESSION_OUT_LOW;
+				s, "400 This server is stopping, please connect again in a moment");
+		was_backlogged = session_is_backlogged(s);
 		if (!send_output(c))
 			return false;
-	} while (was_full && session_can_run(s));
-	if (s->tls == SESSION_TLS_GRANTED && s->state != SESSION_CLOSING && out_len(&s->out) == 0)
-		return shake_hands(c);
-	return true;
+	} while (was_backlogged && dialogue_can_run(s));
+	return session_awaits_handshake(s) ? shake_hands(c) : true;
 }
 
 /* Every event ends here. Frees the connection when it is over, so it comes last in its caller. */
@@ -304,7 +295,7 @@ static void io_ready(struct ev_loop *loop, struct ev_io *w, int events)
 	(void)loop, (void)events;
 	switch (c->mode) {
 	case MODE_TALK:
-		is_alive = take_input(c);
+		is_alive = read_input(c);
 		break;
 	case MODE_HANDSHAKE:
 		is_alive = shake_hands(c);
@@ -316,39 +307,39 @@ static void io_ready(struct ev_loop *loop, struct ev_io *w, int events)
 	conn_work(c, is_alive);
 }
 
-static void pacer_rang(struct ev_loop *loop, struct ev_timer *w, int events)
+static void pacer_due(struct ev_loop *loop, struct ev_timer *w, int events)
 {
 	(void)loop, (void)events;
 	conn_work(container_of(w, struct conn, pacer), true);
 }
 
-static void deadline_reached(struct ev_loop *loop, struct ev_timer *w, int events)
+static void deadline_due(struct ev_loop *loop, struct ev_timer *w, int events)
 {
 	struct conn *c = container_of(w, struct conn, deadline);
 	int64_t left;
-	enum due due = next_due(c, &left);
+	enum deadline first = next_deadline(c, &left);
 
 	(void)loop, (void)events;
-	if (due == DUE_NEVER || left > 0) {
+	if (first == DEADLINE_NONE || left > 0) {
 		arm_deadline(c);
 		return;
 	}
-	if (due == DUE_WRITE)
-		c->channel.error = "it does not take its answer";
-	if (due == DUE_WRITE || due == DUE_LINGER || c->mode == MODE_HANDSHAKE) {
+	if (first == DEADLINE_WRITE)
+		c->channel.error = "the client does not read its replies";
+	if (first == DEADLINE_WRITE || first == DEADLINE_LINGER || c->mode == MODE_HANDSHAKE) {
 		conn_over(c);
 		return;
 	}
-	if (due == DUE_LOGIN)
+	if (first == DEADLINE_LOGIN)
 		session_close(&c->session, "500 No login within %d seconds, goodbye",
 			      c->env->login_timeout);
 	else
-		session_close(&c->session, "500 Nothing said for %d seconds, goodbye",
+		session_close(&c->session, "500 No command for %d seconds, goodbye",
 			      c->env->idle_timeout);
 	conn_work(c, true);
 }
 
-/* An answer came in: the work is done after the store's callback, from one of ours. */
+/* The store has answered: the work is done after its callback, in one of ours. */
 static void session_changed(void *ctx)
 {
 	struct conn *c = ctx;
@@ -356,37 +347,64 @@ static void session_changed(void *ctx)
 	ev_feed_event(c->env->loop, &c->pacer, EV_TIMER);
 }
 
-bool conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
+void conn_refuse(int fd, const char *sentence)
+{
+	char discarded[1024];
+
+	(void)!send(fd, sentence, strlen(sentence), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < REFUSED_READS; i++)
+		if (recv(fd, discarded, sizeof(discarded), MSG_DONTWAIT) <= 0)
+			break;
+	close(fd);
+}
+
+/* NULL: out of memory, the socket is still the caller's. */
+static struct conn *conn_create(struct conn_env *env, int fd, const struct conn_peer *peer)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
-	if (c == NULL)
-		return false;
+	if (!c)
+		return NULL;
 	c->env = env;
 	c->peer = *peer;
-	c->is_refused = refusal != NULL;
-	c->began = c->heard = c->sent = mono_now();
+	c->connected = c->received = c->sent = mono_now();
 	channel_init(&c->channel, fd);
 	session_init(&c->session, env->session, peer->text, peer->is_ip4, session_changed, c);
 	ev_io_init(&c->io, io_ready, fd, EV_READ);
-	ev_timer_init(&c->deadline, deadline_reached, 0., 0.);
-	ev_timer_init(&c->pacer, pacer_rang, 0., 0.);
+	ev_timer_init(&c->deadline, deadline_due, 0., 0.);
+	ev_timer_init(&c->pacer, pacer_due, 0., 0.);
 	c->next = env->first;
 	c->back = &env->first;
-	if (c->next != NULL)
+	if (c->next)
 		c->next->back = &c->next;
 	env->first = c;
-	if (refusal != NULL)
+	return c;
+}
+
+void conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
+{
+	struct conn *c = conn_create(env, fd, peer);
+
+	if (!c) {
+		log_limited(&env->broken, 10, 10, LOG_LEVEL_ERROR, "%s: refused: out of memory",
+			    peer->text);
+		conn_refuse(fd, conn_too_many);
+		env->closed(env, &peer->ip, refusal != NULL);
+		return;
+	}
+	c->is_refused = refusal != NULL;
+	if (refusal)
 		session_close(&c->session, "%s", refusal);
 	else
-		session_greet(&c->session);
+		dialogue_greet(&c->session);
 	conn_work(c, true);
-	return true;
 }
 
 void conn_stop_all(struct conn_env *env)
 {
-	for (struct conn *c = env->first, *next; c != NULL; c = next) {
+	for (struct conn *c = env->first, *next; c; c = next) {
 		next = c->next;
 		c->is_stopping = true;
 		conn_work(c, c->mode != MODE_HANDSHAKE);
@@ -395,6 +413,6 @@ void conn_stop_all(struct conn_env *env)
 
 void conn_free_all(struct conn_env *env)
 {
-	while (env->first != NULL)
+	while (env->first)
 		conn_free(env->first);
 }

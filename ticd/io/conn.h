@@ -1,6 +1,6 @@
 /*
- * One client's connection: bytes between its socket and its session, in clear (paced) or in TLS (a
- * record a line), and every way it may end: goodbye with a FIN after a whole line, a time-out, a
+ * One client's connection: bytes between its socket and its session, in clear text (paced) or in TLS
+ * (a record a line), and every way it may end: goodbye with a FIN after a whole line, a timeout, a
  * peer that is gone. A connection owns its socket and itself: it frees itself when it is over, from
  * its own watchers only.
  */
@@ -23,10 +23,10 @@ struct tls_server;
 struct conn_env {
 	struct ev_loop *loop;
 	struct session_env *session;
-	struct tls_server *tls; /* NULL: none */
+	struct tls_server *tls; /* NULL: no TLS */
 	/* seconds */
 	int login_timeout, idle_timeout, write_timeout;
-	/* One is over; may not be NULL. */
+	/* A connection that was started is over; may not be NULL. */
 	void (*closed)(struct conn_env *env, const struct ip6 *ip, bool is_refused);
 	void *owner;        /* for `closed` */
 	struct conn *first; /* all there are */
@@ -40,11 +40,18 @@ struct conn_peer {
 };
 
 /* Takes the non-blocking socket and greets, or, with a refusal (a whole sentence with its code),
- * says that and closes. False: no memory, the socket is still the caller's. */
-bool conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
-	NONNULL_ARGS(1, 3) MUSTCHECK;
+ * says that and closes. Always ends in one call of `closed`: without memory for a connection the
+ * client gets conn_too_many, and `closed` is called before this returns. */
+void conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
+	NONNULL_ARGS(1, 3);
 
-/* Says goodbye to all: each is told as soon as what it is waiting for has been answered. */
+/* Takes the non-blocking socket, sends the sentence without waiting or allocating (a peer that sends
+ * much may lose it), and closes. */
+void conn_refuse(int fd, const char *sentence) NONNULL;
+/* The sentence for a client beyond what the server can hold. */
+extern const char conn_too_many[];
+
+/* Closes all with a sentence, each as soon as the store has answered it. */
 void conn_stop_all(struct conn_env *env) NONNULL;
 
 /* Ends all at once, without `closed`. */

@@ -20,10 +20,10 @@
 #include "ticd/settings.h"
 
 enum {
-	OWN_FILES = 64, /* descriptors beside those of connections and database */
+	OWN_FILES = 64, /* descriptors besides those of connections and database */
 	QUERIES_WAITING = 10000,
+	STOP_SECONDS = 6, /* for the sessions to end in order */
 };
-#define STOP_SECONDS 6. /* for the sessions to end in order */
 
 struct ticd {
 	const char *path;
@@ -40,8 +40,8 @@ struct ticd {
 	struct conn_env conn_env;
 };
 
-/* As many connections as the limit of open files allows, having raised it as far as needed and
- * possible. */
+/* Raises the limit of open files as far as needed and possible; returns how many connections it
+ * allows. */
 static unsigned connections_possible(const struct settings *s)
 {
 	rlim_t own = OWN_FILES + (rlim_t)s->db_connections, need = (rlim_t)s->connections + own;
@@ -62,13 +62,13 @@ static unsigned connections_possible(const struct settings *s)
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
 		return (unsigned)s->connections;
 	need = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
-	log_warnx("the limit of open files (%llu) allows %llu connections, not %lld",
+	log_warnx("the limit of %llu open files allows %llu connections instead of %lld; raise it",
 		  (unsigned long long)limit.rlim_cur, (unsigned long long)need,
 		  (long long)s->connections);
 	return (unsigned)need;
 }
 
-/* What both a start and a reload set. */
+/* What a start and a reload have in common. */
 static void apply(struct ticd *t)
 {
 	const struct settings *s = t->settings;
@@ -84,8 +84,8 @@ static void apply(struct ticd *t)
 	daily_enable(t->daily, s->daily);
 }
 
-/* Loads what the settings name; a certificate that is no good leaves the one in use. False: no
- * good. */
+/* Loads the certificate of the settings. False: it cannot be used, and the current one stays in use.
+ */
 static bool renew_tls(struct ticd *t, const struct settings *s)
 {
 	struct tls_server *tls = NULL;
@@ -93,7 +93,7 @@ static bool renew_tls(struct ticd *t, const struct settings *s)
 
 	if (s->certificate[0] != '\0') {
 		tls = tls_server_create(s->certificate, s->key, s->old_versions, error);
-		if (tls == NULL) {
+		if (!tls) {
 			log_warnx("cannot use the certificate: %s", error);
 			return false;
 		}
@@ -103,28 +103,27 @@ static bool renew_tls(struct ticd *t, const struct settings *s)
 	return true;
 }
 
-static void tell_restart(const char *key)
+static void log_restart(const char *key)
 {
-	log_warnx("%s has changed; that takes effect at the next start only", key);
+	log_warnx("%s has changed, which takes effect only after a restart", key);
 }
 
-/* A file that is wrong changes nothing; what the new one cannot change while we run is told. */
-static void reload(struct ev_loop *loop, struct ev_signal *w, int events)
+/* A file with an error changes nothing; settings that need a restart are named in the log. */
+static void hup_ready(struct ev_loop *loop, struct ev_signal *w, int events)
 {
 	struct ticd *t = w->data;
 	char error[CONFIG_ERROR_TEXT];
 	struct settings *fresh = settings_load(t->path, error);
 
 	(void)loop, (void)events;
-	if (fresh == NULL) {
+	if (!fresh) {
 		log_warnx("not reloaded: %s", error);
 		return;
 	}
 	if (!renew_tls(t, fresh))
-		log_warnx("the certificate in use stays (%s)", t->conn_env.tls != NULL
-								       ? "TLS goes on with it"
-								       : "there is none: no TLS");
-	settings_differences(t->settings, fresh, tell_restart);
+		log_warnx("%s", t->conn_env.tls ? "the current certificate stays in use"
+						: "TLS stays off");
+	settings_differences(t->settings, fresh, log_restart);
 	settings_free(t->settings);
 	t->settings = fresh;
 	apply(t);
@@ -133,25 +132,24 @@ static void reload(struct ev_loop *loop, struct ev_signal *w, int events)
 	log_info("reloaded %s", t->path);
 }
 
-static void all_gone(void *ctx)
+static void connections_over(void *ctx)
 {
 	struct ticd *t = ctx;
 
 	ev_break(t->loop, EVBREAK_ALL);
 }
 
-static void stop_expired(struct ev_loop *loop, struct ev_timer *w, int events)
+static void stop_due(struct ev_loop *loop, struct ev_timer *w, int events)
 {
 	struct ticd *t = w->data;
 
 	(void)events;
-	log_info("stopped without waiting for %zu connections more",
-		 listener_connections(t->listener));
+	log_info("stopping with %zu connections still open", listener_connections(t->listener));
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* The first signal ends in order, a second one at once. */
-static void stop(struct ev_loop *loop, struct ev_signal *w, int events)
+/* The first signal closes all sessions with a sentence, a second one ends at once. */
+static void stop_ready(struct ev_loop *loop, struct ev_signal *w, int events)
 {
 	struct ticd *t = w->data;
 
@@ -163,21 +161,21 @@ static void stop(struct ev_loop *loop, struct ev_signal *w, int events)
 	log_info("stopping, %zu connections", listener_connections(t->listener));
 	daily_enable(t->daily, false);
 	ev_timer_start(loop, &t->stop_timer);
-	listener_stop(t->listener, all_gone, t);
+	listener_stop(t->listener, connections_over, t);
 	conn_stop_all(&t->conn_env);
 }
 
 static void watch_signals(struct ticd *t)
 {
-	ev_signal_init(&t->on_term, stop, SIGTERM);
-	ev_signal_init(&t->on_int, stop, SIGINT);
-	ev_signal_init(&t->on_hup, reload, SIGHUP);
-	ev_timer_init(&t->stop_timer, stop_expired, STOP_SECONDS, 0.);
+	ev_signal_init(&t->on_term, stop_ready, SIGTERM);
+	ev_signal_init(&t->on_int, stop_ready, SIGINT);
+	ev_signal_init(&t->on_hup, hup_ready, SIGHUP);
+	ev_timer_init(&t->stop_timer, stop_due, STOP_SECONDS, 0.);
 	t->on_term.data = t->on_int.data = t->on_hup.data = t->stop_timer.data = t;
 	ev_signal_start(t->loop, &t->on_term);
 	ev_signal_start(t->loop, &t->on_int);
 	ev_signal_start(t->loop, &t->on_hup);
-	signal(SIGPIPE, SIG_IGN); /* clients quit without reading the answer */
+	signal(SIGPIPE, SIG_IGN); /* clients quit without reading the reply */
 }
 
 static bool start_database(struct ticd *t)
@@ -190,20 +188,19 @@ static bool start_database(struct ticd *t)
 					  .query_timeout = (double)t->settings->query_timeout };
 
 	t->pool = pgpool_create(t->loop, &conf);
-	t->store = t->pool != NULL ? pgstore_create(t->pool) : NULL;
-	t->daily = t->store != NULL ? daily_create(t->loop, t->settings->conninfo) : NULL;
-	if (t->daily == NULL)
-		log_error("cannot use [database] conninfo");
+	t->store = t->pool ? pgstore_create(t->pool) : NULL;
+	t->daily = t->store ? daily_create(t->loop, t->settings->conninfo) : NULL;
+	if (!t->daily)
+		log_error("cannot use [database] conninfo, or out of memory");
 	return t->daily != NULL;
 }
 
 static bool start_sessions(struct ticd *t)
 {
 	t->digest = digest_init() == 0 ? digest_ctx_create() : NULL;
-	if (t->digest == NULL ||
-	    !random_bytes(t->session_env.fake_key, sizeof(t->session_env.fake_key))) {
+	if (!t->digest || !random_bytes(t->session_env.fake_key, sizeof(t->session_env.fake_key))) {
 		log_error(
-			"no digests or no random numbers on this system (is MD5 forbidden by a policy?)");
+			"OpenSSL lacks MD5 or SHA-256 (a policy of this system may forbid it), or the system gives no random bytes");
 		return false;
 	}
 	t->session_env.digest = t->digest;
@@ -223,19 +220,19 @@ static bool start(struct ticd *t)
 	};
 
 	t->loop = ev_loop_new(EVFLAG_AUTO);
-	if (t->loop == NULL) {
-		log_error("no event loop");
+	if (!t->loop) {
+		log_error("cannot create an event loop");
 		return false;
 	}
 	watch_signals(t);
 	if (!start_database(t) || !start_sessions(t) || !renew_tls(t, t->settings))
 		return false;
 	t->listener = listener_create(&t->conn_env, &conf);
-	if (t->listener == NULL)
+	if (!t->listener)
 		return false;
 	apply(t);
 	log_info("ticd " BROKER_VERSION " listens on %s port %u, %s", conf.listen.host,
-		 conf.listen.port, t->conn_env.tls != NULL ? "with TLS" : "without TLS");
+		 conf.listen.port, t->conn_env.tls ? "with TLS" : "without TLS");
 	return true;
 }
 
@@ -248,7 +245,7 @@ static void finish(struct ticd *t)
 	pgpool_free(t->pool);
 	tls_server_free(t->conn_env.tls);
 	digest_ctx_free(t->digest);
-	if (t->loop != NULL)
+	if (t->loop)
 		ev_loop_destroy(t->loop);
 	settings_free(t->settings);
 }
@@ -262,10 +259,10 @@ int daemon_check(const struct settings *settings)
 		return 0;
 	tls = tls_server_create(settings->certificate, settings->key, settings->old_versions,
 				error);
-	if (tls == NULL)
+	if (!tls)
 		fprintf(stderr, "[tls]: %s\n", error);
 	tls_server_free(tls);
-	return tls != NULL ? 0 : 1;
+	return tls ? 0 : 1;
 }
 
 int daemon_run(const char *path, struct settings *settings)

@@ -1,5 +1,5 @@
-/* ticd put together: settings, database, TLS, door and timers on one loop, and the signals that
- * change or end it. */
+/* ticd's parts joined on one loop: settings, database, TLS, listener, daily job, and the signals that
+ * reload and stop it. */
 #ifndef TICD_IO_DAEMON_H
 #define TICD_IO_DAEMON_H
 
@@ -7,12 +7,12 @@
 
 struct settings;
 
-/* Is the certificate usable? Writes "<reason>" to standard error if not. 0 or 1, as an exit status.
- * For --check-config. */
+/* Checks the certificate for --check-config; writes the reason to standard error when it cannot be
+ * used. 0 or 1, as an exit status. */
 int daemon_check(const struct settings *settings) NONNULL;
 
-/* Serves until SIGTERM or SIGINT. Takes the settings; reads `path` again at SIGHUP. 0: stopped as
- * asked; 1: it could not start. */
+/* Serves until SIGTERM or SIGINT. Takes the settings; reads `path` again at SIGHUP. 0: stopped by a
+ * signal; 1: it could not start, and the reason is in the log. */
 int daemon_run(const char *path, struct settings *settings) NONNULL MUSTCHECK;
 
 #endif

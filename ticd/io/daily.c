@@ -10,23 +10,24 @@
 #include "lib/io/pgpool.h"
 #include "lib/log.h"
 
-#define FIRST_SECONDS 2.
-#define AGAIN_SECONDS 3600.
-#define RETRY_SECONDS 60.
-#define CONNECT_SECONDS 10.
-#define QUERY_SECONDS 600. /* catching up after weeks takes time, which no client waits for */
+enum {
+	FIRST_SECONDS = 2,
+	AGAIN_SECONDS = 3600,
+	RETRY_SECONDS = 60,
+	CONNECT_SECONDS = 10,
+	QUERY_SECONDS = 600, /* catching up after weeks takes minutes, and no client waits for it */
+	ROWS_LOGGED = 50,
+	DATE_LEN = 10,
+};
 
-enum { ROWS_LOGGED = 50, DATE_LEN = 10 };
-
-/* The pool is made for each run and freed after it: a connection of its own, so that the job never
- * stands in a client's way. */
+/* Each run has a pool, and so a connection, of its own, so that the job delays no client. */
 struct daily {
 	struct ev_loop *loop;
 	char *conninfo;
 	struct ev_timer timer; /* the next run, or the end of this one */
 	struct pgpool *pool;   /* NULL: no run under way */
 	struct pgquery query;
-	double next; /* seconds until the run after this one */
+	int next;              /* seconds until the run after this one */
 };
 
 static const char *tunnel_text(const struct pgres *res, size_t row, char buf[static 24])
@@ -34,7 +35,7 @@ static const char *tunnel_text(const struct pgres *res, size_t row, char buf[sta
 	const char *id = pgres_text(res, row, 2);
 
 	buf[0] = '\0';
-	if (id != NULL)
+	if (id)
 		snprintf(buf, 24, " T%.20s", id);
 	return buf;
 }
@@ -52,14 +53,14 @@ static void log_rows(const struct pgres *res)
 		log_info("ISK: %zu more bookings, all in the ledger", rows - ROWS_LOGGED);
 }
 
-static void set_timer(struct daily *d, double seconds)
+static void set_timer(struct daily *d, int seconds)
 {
 	ev_timer_stop(d->loop, &d->timer);
 	ev_timer_set(&d->timer, seconds, 0.);
 	ev_timer_start(d->loop, &d->timer);
 }
 
-/* Called by the pool, which therefore cannot be freed here: the timer does that in a moment. */
+/* The pool calls this, so it cannot be freed here: the timer does that at once. */
 static void answered(void *ctx, const struct pg_answer *answer)
 {
 	struct daily *d = ctx;
@@ -67,10 +68,10 @@ static void answered(void *ctx, const struct pg_answer *answer)
 	if (answer->err == 0)
 		log_rows(answer->res);
 	else
-		log_warnx("the daily ISK job could not run, again in %.0f s: %s", RETRY_SECONDS,
+		log_warnx("the daily ISK job failed, next attempt in %d s: %s", RETRY_SECONDS,
 			  answer->message);
 	d->next = answer->err == 0 ? AGAIN_SECONDS : RETRY_SECONDS;
-	set_timer(d, 0.);
+	set_timer(d, 0);
 }
 
 static void begin(struct daily *d)
@@ -85,7 +86,7 @@ static void begin(struct daily *d)
 	const char *params[] = { today };
 
 	d->pool = pgpool_create(d->loop, &conf);
-	if (d->pool == NULL) {
+	if (!d->pool) {
 		set_timer(d, RETRY_SECONDS);
 		return;
 	}
@@ -95,12 +96,12 @@ static void begin(struct daily *d)
 		     answered, d);
 }
 
-static void timer_rang(struct ev_loop *loop, struct ev_timer *w, int events)
+static void timer_due(struct ev_loop *loop, struct ev_timer *w, int events)
 {
 	struct daily *d = container_of(w, struct daily, timer);
 
 	(void)loop, (void)events;
-	if (d->pool == NULL) {
+	if (!d->pool) {
 		begin(d);
 		return;
 	}
@@ -113,18 +114,18 @@ struct daily *daily_create(struct ev_loop *loop, const char *conninfo)
 {
 	struct daily *d = calloc(1, sizeof(*d));
 
-	if (d == NULL || (d->conninfo = strdup(conninfo)) == NULL) {
+	if (!d || !(d->conninfo = strdup(conninfo))) {
 		free(d);
 		return NULL;
 	}
 	d->loop = loop;
-	ev_timer_init(&d->timer, timer_rang, 0., 0.);
+	ev_timer_init(&d->timer, timer_due, 0., 0.);
 	return d;
 }
 
 void daily_free(struct daily *daily)
 {
-	if (daily == NULL)
+	if (!daily)
 		return;
 	ev_timer_stop(daily->loop, &daily->timer);
 	pgpool_free(daily->pool);
@@ -134,7 +135,7 @@ void daily_free(struct daily *daily)
 
 void daily_enable(struct daily *daily, bool on)
 {
-	bool is_on = ev_is_active(&daily->timer) || daily->pool != NULL;
+	bool is_on = ev_is_active(&daily->timer) || daily->pool;
 
 	if (on == is_on)
 		return;

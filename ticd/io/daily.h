@@ -1,7 +1,7 @@
 /*
  * The daily ISK job: calls api.isk_daily with today's date in UTC soon after the start and then
- * every hour, and logs what it did. The database does each day once, whoever asks and however
- * often, so any number of ticds may run it.
+ * every hour, and logs its bookings. The database does each day once, so any number of ticds may run
+ * the job.
  */
 #ifndef TICD_IO_DAILY_H
 #define TICD_IO_DAILY_H
@@ -13,7 +13,7 @@
 struct daily;
 struct ev_loop;
 
-/* `conninfo` is copied. NULL: no memory. */
+/* `conninfo` is copied. NULL: out of memory. */
 struct daily *daily_create(struct ev_loop *loop, const char *conninfo) NONNULL;
 void daily_free(struct daily *daily); /* NULL is fine */
 

@@ -10,30 +10,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/err.h"
 #include "lib/io/listen.h"
 #include "lib/log.h"
 #include "ticd/core/peers.h"
 
 enum {
-	/* connections taken in one go, so that those there are get their turn */
-	ACCEPT_BUDGET = 64,
-	/* connections beyond the limit that are being told so; further ones get a bare sentence */
-	REFUSED_MAX = 64,
+	ACCEPT_BUDGET = 64, /* connections a wake-up, so that the existing ones get their turn */
+	REFUSED_MAX = 64,   /* refused connections at a time; further ones end by conn_refuse */
 	BACKLOG = 4096,
+	PAUSE_MS = 100, /* between attempts while the system lacks descriptors or memory */
 };
-#define PAUSE_SECONDS 0.1 /* between tries while the system has no descriptor or memory for us */
 
-static const char too_many[] =
-	"400 Too many connections at the moment, please try again in a minute";
-static const char too_many_from_you[] =
+static const char too_many_per_address[] =
 	"400 Too many connections from your address, please close some or try again in a minute";
 
 struct listener {
 	struct conn_env *env;
-	int fd, spare; /* the descriptor kept for saying that there are none */
+	int fd, spare; /* the spare descriptor serves a refusal when there is no other left */
 	struct ev_io io;
 	struct ev_timer pause;
-	struct ev_timer emptied; /* rings `empty` outside of any connection's callback */
+	struct ev_timer emptied; /* calls `empty` outside of any connection's callback */
 	unsigned max, max_per_address;
 	size_t count, refused;
 	struct peers *peers;
@@ -41,19 +38,6 @@ struct listener {
 	void (*empty)(void *ctx);
 	void *empty_ctx;
 };
-
-/* A sentence without a connection: best effort, for when there is nothing to keep one with. */
-static void refuse_bare(int fd, const char *sentence)
-{
-	char waste[1024];
-
-	(void)!send(fd, sentence, strlen(sentence), MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)!send(fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	shutdown(fd, SHUT_WR);
-	while (recv(fd, waste, sizeof(waste), MSG_DONTWAIT) > 0)
-		;
-	close(fd);
-}
 
 static void take_peer(struct conn_peer *peer, const struct sockaddr_storage *from)
 {
@@ -80,34 +64,37 @@ static void take_peer(struct conn_peer *peer, const struct sockaddr_storage *fro
 	}
 }
 
-/* Admitted ones are counted with their address, refused ones apart. */
+/* NULL: the connection was counted with its address. */
+static const char *find_refusal(struct listener *l, const struct conn_peer *peer)
+{
+	int err = l->count < l->max ? peers_enter(l->peers, &peer->ip, l->max_per_address)
+				    : -ERR_BUSY;
+
+	if (err == 0)
+		return NULL;
+	return l->count < l->max && err == -ERR_BUSY ? too_many_per_address : conn_too_many;
+}
+
+/* Admitted connections are counted with their address, refused ones apart. */
 static void admit(struct listener *l, int fd, const struct conn_peer *peer)
 {
-	const char *refusal = NULL;
+	const char *refusal = find_refusal(l, peer);
 	int on = 1;
 
-	if (l->count >= l->max)
-		refusal = too_many;
-	else if (!peers_enter(l->peers, &peer->ip, l->max_per_address))
-		refusal = too_many_from_you;
-	if (refusal != NULL)
+	if (refusal)
 		log_limited(&l->full, 5, 10, LOG_LEVEL_WARN,
-			    "%s: refused: too many connections%s (%zu in all)", peer->text,
-			    refusal == too_many ? "" : " from this address", l->count);
-	if (refusal != NULL && l->refused >= REFUSED_MAX) {
-		refuse_bare(fd, refusal);
+			    "%s: refused: too many connections%s (%zu in total)", peer->text,
+			    refusal == conn_too_many ? "" : " from this address", l->count);
+	if (refusal && l->refused >= REFUSED_MAX) {
+		conn_refuse(fd, refusal);
 		return;
 	}
-	if (refusal != NULL)
+	if (refusal)
 		l->refused++;
 	else
 		l->count++;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (!conn_start(l->env, fd, peer, refusal)) {
-		log_limited(&l->full, 5, 10, LOG_LEVEL_ERROR, "%s: refused: no memory", peer->text);
-		refuse_bare(fd, too_many);
-		l->env->closed(l->env, &peer->ip, refusal != NULL);
-	}
+	conn_start(l->env, fd, peer, refusal);
 }
 
 static void conn_closed(struct conn_env *env, const struct ip6 *ip, bool is_refused)
@@ -120,18 +107,18 @@ static void conn_closed(struct conn_env *env, const struct ip6 *ip, bool is_refu
 		l->count--;
 		peers_leave(l->peers, ip);
 	}
-	if (l->empty != NULL && env->first == NULL)
+	if (l->empty && !env->first)
 		ev_timer_start(env->loop, &l->emptied);
 }
 
 static void pause_accepting(struct listener *l)
 {
 	ev_io_stop(l->env->loop, &l->io);
-	ev_timer_set(&l->pause, PAUSE_SECONDS, 0.);
+	ev_timer_set(&l->pause, PAUSE_MS / 1000., 0.);
 	ev_timer_start(l->env->loop, &l->pause);
 }
 
-static void pause_over(struct ev_loop *loop, struct ev_timer *w, int events)
+static void pause_due(struct ev_loop *loop, struct ev_timer *w, int events)
 {
 	struct listener *l = container_of(w, struct listener, pause);
 
@@ -139,7 +126,7 @@ static void pause_over(struct ev_loop *loop, struct ev_timer *w, int events)
 	ev_io_start(loop, &l->io);
 }
 
-static void rang_empty(struct ev_loop *loop, struct ev_timer *w, int events)
+static void emptied_due(struct ev_loop *loop, struct ev_timer *w, int events)
 {
 	struct listener *l = container_of(w, struct listener, emptied);
 
@@ -147,23 +134,25 @@ static void rang_empty(struct ev_loop *loop, struct ev_timer *w, int events)
 	l->empty(l->empty_ctx);
 }
 
-/* Out of descriptors: the spare one serves to take the next client and to tell it. */
+/* Out of descriptors: the spare one is used to refuse the next client. */
 static void refuse_with_spare(struct listener *l)
 {
 	int fd;
 
-	log_limited(&l->full, 5, 10, LOG_LEVEL_WARN,
-		    "refused: no file descriptors left (%zu connections)", l->count);
+	log_limited(
+		&l->full, 5, 10, LOG_LEVEL_WARN,
+		"refused: no file descriptors left (%zu connections); raise the limit of open files",
+		l->count);
 	if (l->spare < 0)
 		return;
 	close(l->spare);
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		refuse_bare(fd, too_many);
+		conn_refuse(fd, conn_too_many);
 	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* False: no more for now. */
+/* False: none is left for now. */
 static bool accept_one(struct listener *l)
 {
 	struct sockaddr_storage from;
@@ -188,7 +177,7 @@ static bool accept_one(struct listener *l)
 		return false;
 	case EAGAIN:
 		return false;
-	default: /* the client is gone already, or what the network did to it is reported here */
+	default: /* the client is gone already, or accept4 reports an error of the network */
 		return true;
 	}
 }
@@ -207,22 +196,23 @@ struct listener *listener_create(struct conn_env *env, const struct listen_conf 
 	struct listener *l = calloc(1, sizeof(*l));
 	char why[LISTEN_WHY];
 
-	if (l == NULL)
+	if (!l) {
+		log_error("cannot listen: out of memory");
 		return NULL;
+	}
 	l->env = env;
 	l->max = conf->connections;
 	l->max_per_address = conf->connections_per_address;
 	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	l->fd = listen_open(&conf->listen, BACKLOG, why);
-	if (l->fd < 0)
-		log_error("%s", why);
 	l->peers = peers_create();
 	ev_io_init(&l->io, accept_ready, l->fd, EV_READ);
-	ev_timer_init(&l->pause, pause_over, PAUSE_SECONDS, 0.);
-	ev_timer_init(&l->emptied, rang_empty, 0., 0.);
+	ev_timer_init(&l->pause, pause_due, 0., 0.);
+	ev_timer_init(&l->emptied, emptied_due, 0., 0.);
 	env->closed = conn_closed;
 	env->owner = l;
-	if (l->fd < 0 || l->peers == NULL) {
+	if (l->fd < 0 || !l->peers) {
+		log_error("%s", l->fd < 0 ? why : "cannot listen: out of memory");
 		listener_free(l);
 		return NULL;
 	}
@@ -241,7 +231,7 @@ static void stop_accepting(struct listener *l)
 
 void listener_free(struct listener *listener)
 {
-	if (listener == NULL)
+	if (!listener)
 		return;
 	stop_accepting(listener);
 	ev_timer_stop(listener->env->loop, &listener->emptied);
@@ -263,7 +253,7 @@ void listener_stop(struct listener *listener, void (*empty)(void *ctx), void *ct
 	stop_accepting(listener);
 	listener->empty = empty;
 	listener->empty_ctx = ctx;
-	if (listener->env->first == NULL)
+	if (!listener->env->first)
 		ev_timer_start(listener->env->loop, &listener->emptied);
 }
 

@@ -35,8 +35,8 @@ static const char *cell(const void *res, size_t row, size_t col)
 	return pgres_str(res, row, col);
 }
 
-/* An answer of another shape than agreed is our fault, like a failing statement (which the pool has
- * logged). */
+/* An answer of another shape than expected is a fault of ours, like a failing statement, which the
+ * pool has logged. */
 static void check_shape(struct pgstore *s, const struct store_call *call,
 			const struct pg_answer *pg, struct store_answer *answer)
 {
@@ -44,8 +44,9 @@ static void check_shape(struct pgstore *s, const struct store_call *call,
 
 	if (answer->err != 0 || pgres_cols(pg->res) >= shape->cols)
 		return;
-	log_limited(&s->wrong, 10, 10, LOG_LEVEL_ERROR, "api.%s answered %zu columns, not %zu",
-		    shape->name, pgres_cols(pg->res), shape->cols);
+	log_limited(&s->wrong, 10, 10, LOG_LEVEL_ERROR,
+		    "api.%s returned %zu columns instead of %zu; run `ticctl migrate`", shape->name,
+		    pgres_cols(pg->res), shape->cols);
 	*answer = (struct store_answer){ .err = -ERR_FORMAT, .message = "", .cell = cell };
 }
 
@@ -83,7 +84,7 @@ struct pgstore *pgstore_create(struct pgpool *pool)
 {
 	struct pgstore *s = calloc(1, sizeof(*s));
 
-	if (s == NULL)
+	if (!s)
 		return NULL;
 	s->pool = pool;
 	s->store = (struct store){ .ask = ask, .forget = forget };

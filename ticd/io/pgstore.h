@@ -1,5 +1,5 @@
-/* The store of the sessions in PostgreSQL: each question is one call of the function of that name
- * in schema api, asked through a pool. */
+/* The sessions' store in PostgreSQL: each question is one call of the function of that name in
+ * schema api, through a pool. */
 #ifndef TICD_IO_PGSTORE_H
 #define TICD_IO_PGSTORE_H
 
@@ -9,7 +9,7 @@
 struct pgpool;
 struct pgstore;
 
-/* NULL: no memory. The pool stays the caller's. */
+/* NULL: out of memory. The pool stays the caller's. */
 struct pgstore *pgstore_create(struct pgpool *pool) NONNULL;
 void pgstore_free(struct pgstore *store); /* NULL is fine */
 

@@ -22,11 +22,11 @@ static void take_error(char error[static TLS_ERROR_TEXT], const char *what)
 	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
 	snprintf(error, TLS_ERROR_TEXT, "%s%s%s", what, what[0] != '\0' ? ": " : "",
-		 reason != NULL ? reason : "unknown reason");
+		 reason ? reason : "unknown reason");
 	ERR_clear_error();
 }
 
-/* A passphrase would be asked for on the terminal; a daemon has none. */
+/* OpenSSL would ask for a passphrase on the terminal, and a daemon has none. */
 static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 {
 	(void)buf, (void)size, (void)rwflag, (void)arg;
@@ -37,7 +37,7 @@ static SSL_CTX *context_create(bool old_versions)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-	if (ctx == NULL)
+	if (!ctx)
 		return NULL;
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
@@ -59,7 +59,7 @@ struct tls_server *tls_server_create(const char *certificate, const char *key, b
 	struct tls_server *server = calloc(1, sizeof(*server));
 
 	ERR_clear_error();
-	if (server == NULL || (server->ctx = context_create(old_versions)) == NULL)
+	if (!server || !(server->ctx = context_create(old_versions)))
 		take_error(error, "TLS");
 	else if (SSL_CTX_use_certificate_chain_file(server->ctx, certificate) != 1)
 		take_error(error, certificate);
@@ -74,7 +74,7 @@ struct tls_server *tls_server_create(const char *certificate, const char *key, b
 
 void tls_server_free(struct tls_server *server)
 {
-	if (server == NULL)
+	if (!server)
 		return;
 	SSL_CTX_free(server->ctx);
 	free(server);
@@ -84,8 +84,7 @@ struct tls *tls_create(struct tls_server *server, int fd)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
 
-	if (tls != NULL && (tls->ssl = SSL_new(server->ctx)) != NULL &&
-	    SSL_set_fd(tls->ssl, fd) == 1) {
+	if (tls && (tls->ssl = SSL_new(server->ctx)) && SSL_set_fd(tls->ssl, fd) == 1) {
 		SSL_set_accept_state(tls->ssl);
 		return tls;
 	}
@@ -96,13 +95,13 @@ struct tls *tls_create(struct tls_server *server, int fd)
 
 void tls_free(struct tls *tls)
 {
-	if (tls == NULL)
+	if (!tls)
 		return;
 	SSL_free(tls->ssl);
 	free(tls);
 }
 
-/* What the return value `n` of an SSL_ function means. */
+/* The result for the return value `n` of an SSL_ function. */
 static enum tls_result outcome(struct tls *tls, int n)
 {
 	switch (SSL_get_error(tls->ssl, n)) {
@@ -161,11 +160,6 @@ void tls_shutdown(struct tls *tls)
 bool tls_has_pending(struct tls *tls)
 {
 	return SSL_pending(tls->ssl) > 0;
-}
-
-const char *tls_version(const struct tls *tls)
-{
-	return SSL_get_version(tls->ssl);
 }
 
 const char *tls_error(const struct tls *tls)

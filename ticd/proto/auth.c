@@ -9,10 +9,10 @@ static const char *const method_names[AUTH__COUNT] = {
 	[AUTH_COOKIE] = "cookie",
 };
 
-enum auth_method auth_method_find(struct word name)
+enum auth_method auth_method_find(struct token name)
 {
 	for (size_t i = 0; i < AUTH__COUNT; i++)
-		if (word_is(name, method_names[i]))
+		if (token_is(name, method_names[i]))
 			return (enum auth_method)i;
 	return AUTH__COUNT;
 }
@@ -22,13 +22,13 @@ const char *auth_method_name(enum auth_method method)
 	return method < AUTH__COUNT ? method_names[method] : "unknown";
 }
 
-/* Re-encoded rather than copied: what comes out is lower case and of that length whatever the store
- * held. */
+/* Decodes and encodes, so that the result is lower case and of that length whatever the store holds.
+ */
 bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *sha256_hex)
 {
 	uint8_t md5[DIGEST_MD5_LEN], sha256[DIGEST_SHA256_LEN];
 
-	if (md5_hex == NULL || sha256_hex == NULL ||
+	if (!md5_hex || !sha256_hex ||
 	    hex_decode(md5_hex, strlen(md5_hex), md5, sizeof(md5)) != 0 ||
 	    hex_decode(sha256_hex, strlen(sha256_hex), sha256, sizeof(sha256)) != 0)
 		return false;
@@ -50,15 +50,16 @@ bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_K
 	return true;
 }
 
-/* A digest longer than any we know stays empty, and so matches nothing. */
-bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct word given,
+/* A response longer than any digest stays empty, and so matches nothing. */
+bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct token given,
 		       struct auth_response *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (method == AUTH_CLEAR)
 		return digest_hex(digest, DIGEST_SHA256, given.text, given.len, out->text);
-	if (!word_copy(given, out->text, sizeof(out->text)))
+	if (given.len >= sizeof(out->text))
 		return true;
+	token_copy(given, out->text, sizeof(out->text));
 	for (char *c = out->text; *c != '\0'; c++)
 		if (*c >= 'A' && *c <= 'F')
 			*c |= 0x20;

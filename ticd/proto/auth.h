@@ -1,8 +1,7 @@
 /*
  * TIC's challenge and response. The server holds only hex(md5(secret)) and hex(sha256(secret));
- * every answer is compared in constant time, and for a login that does not exist there is a fake
- * secret, so that its refusal costs what any other costs. Pure but for the random bytes, which come
- * as an argument.
+ * every response is compared in constant time, and a login that does not exist is checked against a
+ * fake secret, so that its refusal takes the same time as any other. Pure.
  */
 #ifndef TICD_PROTO_AUTH_H
 #define TICD_PROTO_AUTH_H
@@ -13,7 +12,7 @@
 
 #include "lib/cc.h"
 #include "lib/digest.h"
-#include "ticd/proto/words.h"
+#include "ticd/proto/tokens.h"
 
 enum auth_method { AUTH_CLEAR, AUTH_MD5, AUTH_SHA256, AUTH_COOKIE, AUTH__COUNT };
 
@@ -30,29 +29,29 @@ struct auth_secret {
 };
 
 /* The method of that name in any case, or AUTH__COUNT. */
-enum auth_method auth_method_find(struct word name);
+enum auth_method auth_method_find(struct token name);
 const char *auth_method_name(enum auth_method method);
 
-/* Takes digests as the store has them; false, leaving `out` alone, when one is not hex text of its
- * length. */
+/* Sets `out` to the digests of the store; false, and `out` is unchanged, when one is not hex text of
+ * its length. */
 bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *sha256_hex)
-	NONNULL_ARGS(1);
+	NONNULL_ARGS(1) MUSTCHECK;
 
-/* The secret of a login nobody has: always the same for one key and name, so that it cannot be told
- * from a real one. */
+/* The secret of a login nobody has: always the same for one key and name, as a real one is. False: a
+ * digest failed. */
 bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES],
 		      const char *name, struct auth_secret *out) NONNULL MUSTCHECK;
 
-/* What the client answered, kept until the store has said what it should have been. A password sent
- * in clear is kept as its digest only. */
+/* The client's response, kept until the store has answered. A password sent in clear text is kept as
+ * its digest only. False: a digest failed. */
 struct auth_response {
 	char text[DIGEST_MAX_HEX];
 };
-bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct word given,
+bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struct token given,
 		       struct auth_response *out) NONNULL_ARGS(1, 4) MUSTCHECK;
 
-/* Is it the answer to `challenge` for this secret? clear: the secret itself (the challenge is not
- * used). md5, sha256: hex(h(challenge || hex(h(secret)))), in either case of letters. cookie:
+/* True when `response` answers `challenge` for this secret. clear: the secret itself (the challenge
+ * is not used). md5, sha256: hex(h(challenge || hex(h(secret)))), in either case of letters. cookie:
  * never. */
 bool auth_check(struct digest_ctx *digest, enum auth_method method, const char *challenge,
 		const struct auth_secret *secret, const struct auth_response *response)

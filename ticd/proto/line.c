@@ -7,7 +7,7 @@ void line_init(struct line_in *in)
 	in->start = in->scanned = in->len = 0;
 }
 
-char *line_room(struct line_in *in, size_t *room)
+char *line_space(struct line_in *in, size_t *space)
 {
 	if (in->start > 0) {
 		memmove(in->buf, in->buf + in->start, (size_t)(in->len - in->start));
@@ -15,28 +15,16 @@ char *line_room(struct line_in *in, size_t *room)
 		in->scanned -= in->start;
 		in->start = 0;
 	}
-	*room = sizeof(in->buf) - in->len;
+	*space = sizeof(in->buf) - in->len;
 	return in->buf + in->len;
 }
 
-void line_added(struct line_in *in, size_t n)
+void line_received(struct line_in *in, size_t n)
 {
 	in->len += (uint16_t)n;
 }
 
-size_t line_feed(struct line_in *in, const void *data, size_t len)
-{
-	size_t room;
-	char *to = line_room(in, &room);
-
-	if (len > room)
-		len = room;
-	memcpy(to, data, len);
-	line_added(in, len);
-	return len;
-}
-
-/* Hands out [start, end) and goes on behind the LF at `lf`. */
+/* Gives [start, end) out as a line; the next one begins after the LF at `lf`. */
 static enum line_result take(struct line_in *in, uint16_t end, uint16_t lf, const char **text,
 			     size_t *len)
 {
@@ -48,8 +36,8 @@ static enum line_result take(struct line_in *in, uint16_t end, uint16_t lf, cons
 	return LINE_TEXT;
 }
 
-/* Control characters are refused as they come, without waiting for a line end: a TLS or HTTP/2 peer
- * never sends one. */
+/* Control characters are refused at once, without waiting for a line end: a TLS or HTTP/2 peer never
+ * sends one. */
 enum line_result line_next(struct line_in *in, const char **text, size_t *len)
 {
 	*text = "";
@@ -72,5 +60,5 @@ enum line_result line_next(struct line_in *in, const char **text, size_t *len)
 		if (c > 0x7f)
 			in->buf[at] = '?';
 	}
-	return in->len - in->start >= LINE_BUFFER ? LINE_TOO_LONG : LINE_NONE;
+	return line_is_full(in) ? LINE_TOO_LONG : LINE_NONE;
 }

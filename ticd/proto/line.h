@@ -1,7 +1,6 @@
 /*
  * Lines out of a byte stream, as TIC clients send them: ended by LF or CRLF, at most LINE_TEXT_MAX
- * bytes, ASCII text. The buffer is fixed: what does not fit stays where it came from until a line
- * has been taken. Pure.
+ * bytes, ASCII text. The buffer is fixed: while it is full the caller reads nothing more. Pure.
  */
 #ifndef TICD_PROTO_LINE_H
 #define TICD_PROTO_LINE_H
@@ -20,8 +19,8 @@ enum {
 enum line_result {
 	LINE_NONE,     /* no whole line yet */
 	LINE_TEXT,     /* a line, which may be empty */
-	LINE_TOO_LONG, /* no line end within LINE_TEXT_MAX bytes; nothing can be read after this */
-	LINE_BINARY,   /* a control character other than a tab; nothing can be read after this */
+	LINE_TOO_LONG, /* no line end within LINE_TEXT_MAX bytes; no line can follow */
+	LINE_BINARY,   /* a control character other than a tab; no line can follow */
 };
 
 struct line_in {
@@ -33,22 +32,25 @@ struct line_in {
 
 void line_init(struct line_in *in) NONNULL;
 
-/* Where the next bytes go and how many may come; 0 when the buffer is full. Ends the life of the
- * last line taken. */
-char *line_room(struct line_in *in, size_t *room) NONNULL;
-void line_added(struct line_in *in, size_t n) NONNULL;
+/* Where the next bytes go; *space: how many fit, 0 when the buffer is full. The last line taken is
+ * no longer valid. */
+char *line_space(struct line_in *in, size_t *space) NONNULL;
+/* `n` bytes, at most *space, were written there. */
+void line_received(struct line_in *in, size_t n) NONNULL;
 
-/* Copies what fits of `data`; returns how much that was. */
-size_t line_feed(struct line_in *in, const void *data, size_t len) NONNULL;
-
-/* Takes the next line: its text, without its end, as a view that lives until line_room or
- * line_feed. A byte that is not ASCII reads as '?'. */
+/* Takes the next line: its text without its end, a view that is valid until line_space. A byte that
+ * is not ASCII reads as '?'. */
 enum line_result line_next(struct line_in *in, const char **text, size_t *len) NONNULL;
 
-/* No byte is waiting. */
+/* No byte waits to be taken. */
 static inline bool line_is_empty(const struct line_in *in)
 {
 	return in->start == in->len;
+}
+/* No further byte fits. */
+static inline bool line_is_full(const struct line_in *in)
+{
+	return in->len - in->start >= LINE_BUFFER;
 }
 
 #endif

@@ -9,7 +9,7 @@ void reply_init(struct reply *r)
 	r->w = wr_init(r->buf, sizeof(r->buf));
 }
 
-/* The text and its LF, or a failed cursor. */
+/* Appends the cleaned text and LF, or fails the cursor. */
 static void put_clean(struct reply *r, const char *text, size_t len)
 {
 	uint8_t *to = wr_reserve(&r->w, len + 1);
@@ -35,7 +35,7 @@ void reply_line(struct reply *r, const char *fmt, ...)
 	put_clean(r, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
-void reply_field(struct reply *r, const char *key, const char *before, const char *value, int max)
+void reply_field(struct reply *r, const char *key, const char *prefix, const char *value, int max)
 {
-	reply_line(r, "%s: %s%.*s", key, before, max, value != NULL ? value : "");
+	reply_line(r, "%s: %s%.*s", key, prefix, max, value ? value : "");
 }

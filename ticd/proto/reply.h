@@ -1,7 +1,6 @@
 /*
- * Replies as the clients' small buffers want them: at most REPLY_MAX bytes each, ended by LF,
- * printable ASCII whatever a value holds. A reply is built in a struct reply and then handed on
- * whole. Pure.
+ * Replies that fit the clients' small buffers: at most REPLY_MAX bytes each, ended by LF, printable
+ * ASCII whatever a value holds. A reply is built in a struct reply and sent whole. Pure.
  */
 #ifndef TICD_PROTO_REPLY_H
 #define TICD_PROTO_REPLY_H
@@ -12,9 +11,7 @@
 #include "lib/cc.h"
 #include "lib/wr.h"
 
-enum {
-	REPLY_MAX = 1000, /* bytes of one reply, its line ends included */
-};
+enum { REPLY_MAX = 1000 }; /* bytes of one reply, its line ends included */
 
 struct reply {
 	struct wr w;
@@ -23,17 +20,17 @@ struct reply {
 
 void reply_init(struct reply *r) NONNULL;
 
-/* Appends one line: the text as formatted (each byte that is not printable ASCII becomes '?') and
- * LF. A text longer than a whole reply is cut to fit one; a line that does not fit behind the
- * others fails the reply. */
+/* Appends one line: the formatted text, in which each byte that is not printable ASCII becomes '?',
+ * and LF. A text longer than a whole reply is cut to that length; a line that does not fit after the
+ * others fails the reply (reply_ok). */
 void reply_line(struct reply *r, const char *fmt, ...) NONNULL FORMAT(2, 3);
 
-/* Appends "key: <before>value", the value cut at `max` bytes so that a whole record always fits. A
+/* Appends "key: <prefix>value", the value cut to `max` bytes so that a whole record always fits. A
  * NULL value is empty. */
-void reply_field(struct reply *r, const char *key, const char *before, const char *value, int max)
+void reply_field(struct reply *r, const char *key, const char *prefix, const char *value, int max)
 	NONNULL_ARGS(1, 2, 3);
 
-/* All that was appended found room. */
+/* Everything that was appended fitted. */
 static inline bool reply_ok(const struct reply *r)
 {
 	return wr_ok(&r->w);
