@@ -102,8 +102,8 @@ int main(int argc, char **argv)
 	struct options options = parse(argc, argv);
 	int status = run(&options);
 
-	if (fflush(stdout) == 0)
+	if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
 		return status;
 	perror("ticd: standard output");
-	return status != 0 ? status : 1;
+	return 1;
 }

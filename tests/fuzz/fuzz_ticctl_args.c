@@ -1,5 +1,5 @@
 /*
- * Any words as the command line of any command (the first byte picks it; a word ends with a
+ * Any arguments for any command (the first byte picks it; an argument ends with a
  * newline). They are refused with a sentence, or everything that must be there is, and said again
  * in the plainest way it means the same.
  */
@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { WORDS = 24 };
+enum { ARGS = 24 };
 
 static void require(bool holds)
 {
@@ -20,9 +20,9 @@ static void require(bool holds)
 		abort();
 }
 
-/* `--name=value` for each option, then "--" and the words in their places. */
+/* `--name=value` for each option, then "--" and the positional arguments. */
 static size_t say_again(const struct param *params, const struct args *args, char *text,
-			size_t room, char **words)
+			size_t space, char **argv)
 {
 	size_t n = 0;
 
@@ -34,16 +34,16 @@ static size_t say_again(const struct param *params, const struct args *args, cha
 			    (params[i].kind == ARG_FLAG && strcmp(value, "false") == 0))
 				continue;
 			int len = params[i].kind == ARG_FLAG
-					  ? snprintf(text, room, "%s", params[i].name)
-				  : named ? snprintf(text, room, "%s=%s", params[i].name, value)
-					  : snprintf(text, room, "%s", value);
-			require(len >= 0 && (size_t)len < room);
-			words[n++] = text;
+					  ? snprintf(text, space, "%s", params[i].name)
+				  : named ? snprintf(text, space, "%s=%s", params[i].name, value)
+					  : snprintf(text, space, "%s", value);
+			require(len >= 0 && (size_t)len < space);
+			argv[n++] = text;
 			text += len + 1;
-			room -= (size_t)len + 1;
+			space -= (size_t)len + 1;
 		}
 		if (places == 0)
-			words[n++] = strcpy(text, "--"), text += 3, room -= 3;
+			argv[n++] = strcpy(text, "--"), text += 3, space -= 3;
 	}
 	return n;
 }
@@ -51,12 +51,12 @@ static size_t say_again(const struct param *params, const struct args *args, cha
 static void check(const struct param *params, const struct args *args)
 {
 	static char text[8192];
-	char *words[2 * PARAMS_MAX];
+	char *argv[2 * PARAMS_MAX];
 	struct args again;
 	struct fault fault;
-	size_t n = say_again(params, args, text, sizeof(text), words);
+	size_t n = say_again(params, args, text, sizeof(text), argv);
 
-	require(args_parse(params, words, n, &again, &fault) == 0 && again.n == args->n);
+	require(args_parse(params, argv, n, &again, &fault) == 0 && again.n == args->n);
 	for (size_t i = 0; i < args->n; i++) {
 		const char *a = args->value[i], *b = again.value[i];
 		require(a ? b && strcmp(a, b) == 0 : !b);
@@ -68,13 +68,13 @@ static void check(const struct param *params, const struct args *args)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static size_t count;
-	char *text = malloc(size + 1), *rest = text, *words[WORDS];
+	char *text = malloc(size + 1), *rest = text, *argv[ARGS];
 	struct args args;
 	struct fault fault = { "", "" };
 	size_t n = 0;
 
 	require(text != NULL);
-	while (commands[count].words)
+	while (commands[count].name)
 		count++;
 	if (size > 0)
 		memcpy(text, data, size);
@@ -82,9 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct command *c = &commands[size > 0 ? data[0] % count : 0];
 	if (size > 0)
 		rest++;
-	for (char *word; n < WORDS && (word = strsep(&rest, "\n"));)
-		words[n++] = word;
-	if (args_parse(c->params, words, n, &args, &fault) == 0)
+	for (char *arg; n < ARGS && (arg = strsep(&rest, "\n"));)
+		argv[n++] = arg;
+	if (args_parse(c->params, argv, n, &args, &fault) == 0)
 		check(c->params, &args);
 	else
 		require(*fault.text && strcmp(fault.code, "usage") == 0 &&

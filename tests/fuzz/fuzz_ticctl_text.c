@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "lib/utf8.h"
-#include "ticd/ctl/migrate_plan.h"
+#include "ticd/ctl/migrate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

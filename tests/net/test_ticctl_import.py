@@ -91,8 +91,8 @@ def test_bad_line_is_named_and_nothing_is_imported(broker, tmp_path):
             ("config 2 T2 192.0.2.9 on 1280", "the state is neither up nor disabled"),
             (f"config 2 T2 ayiya up 1280 {SECRETS[1].upper()}", "the secret is not 32 lower-case hexadecimal digits"),
             ("config 2 T2 heartbeat up 1280", "an AYIYA or heartbeat tunnel needs its secret"),
-            ("config 2001:db8:3001::/47 1 static", "the prefix is not an IPv6 prefix without bits beyond its length"),
-            ("route 2001:db8:3001::/48 1", "it is not a config line"),
+            ("config 2001:db8:3001::/47 1 static", "the prefix is not an IPv6 prefix without host bits"),
+            ("route 2001:db8:3001::/48 1", "this is not a config line"),
     ]:
         assert refuse_import(broker, f"# first\n{good}{bad}\n{good}") == f"-:3: {reason}; nothing was imported"
     path = tmp_path / "cut.conf"

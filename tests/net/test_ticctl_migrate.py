@@ -43,7 +43,7 @@ def test_newer_schema_is_refused_and_left_alone(broker):
     broker.sql("comment on schema api is 'of another version'")
     before = fingerprint(broker)
     assert broker.refused("migrate", user=OWNER) == (
-        "the database's schema is newer than this program: it has migration 9999 from_tomorrow; nothing was done")
+        "the database's schema is newer than this ticctl: it has migration 9999 from_tomorrow; nothing was done")
     assert fingerprint(broker) == before
 
 

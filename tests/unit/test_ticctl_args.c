@@ -8,7 +8,7 @@
 #include "lib/err.h"
 #include "ticd/ctl/args.h"
 
-/* One word, one kind: the value the database gets, or NULL when the word must be refused. */
+/* One argument, one kind: the value for the database, or NULL when it must be refused. */
 static const struct {
 	enum arg_kind kind;
 	const char *text, *expected;
@@ -88,19 +88,19 @@ static const struct {
 	{ ARG_CHOICE, "", NULL },
 };
 
-static void one_word_of_a_kind_is_spelled_or_refused(void **state)
+static void one_argument_of_a_kind_is_spelled_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		const struct param params[] = {
 			{ .name = "WORD", .kind = kinds[i].kind, .meta = "up|down|sideways" }, { 0 }
 		};
-		char word[64];
-		char *const words[] = { word };
+		char arg[64];
+		char *const argv[] = { arg };
 		struct args args;
 		struct fault fault;
-		strcpy(word, kinds[i].text);
-		int err = args_parse(params, words, 1, &args, &fault);
+		strcpy(arg, kinds[i].text);
+		int err = args_parse(params, argv, 1, &args, &fault);
 		const char *got = err ? NULL : args.value[0];
 		if ((got == NULL) != (kinds[i].expected == NULL) ||
 		    (got && strcmp(got, kinds[i].expected) != 0))
@@ -121,14 +121,14 @@ static const struct param request[] = {
 	{ 0 },
 };
 
-enum { REQUEST_PARAMS = 7, WORDS_MAX = 8 };
+enum { REQUEST_PARAMS = 7, ARGS_MAX = 8 };
 
-/* A whole line: the values of HANDLE --pop N --why --all, or the icmp_error. NULL values are
+/* A whole line: the values of HANDLE --pop N --why --all, or the error. NULL values are
  * absent. */
 static const struct {
-	const char *words[WORDS_MAX];
+	const char *args[ARGS_MAX];
 	const char *values[5];
-	const char *icmp_error;
+	const char *error;
 } lines[] = {
 	{ { "demo", "--pop", "p1" }, { "demo", "p1", NULL, NULL, "false" }, NULL },
 	{ { "--pop", "p1", "demo" }, { "demo", "p1", NULL, NULL, "false" }, NULL },
@@ -143,15 +143,13 @@ static const struct {
 	{ { "--pop", "p1" }, { NULL }, "HANDLE is missing" },
 	{ { "demo", "--pop" }, { NULL }, "--pop needs a value" },
 	{ { "demo", "--pop", "--all" }, { NULL }, "--pop needs a value" },
-	{ { "demo", "--pop=" },
-	  { NULL },
-	  "--pop must be a text in UTF-8 that is not empty, not ''" },
+	{ { "demo", "--pop=" }, { NULL }, "--pop must be UTF-8 text that is not empty, not ''" },
 	{ { "demo", "--pop", "p1", "--pop", "p2" }, { NULL }, "--pop is given twice" },
-	{ { "demo", "--pop", "p1", "5", "6" }, { NULL }, "'6' is one word too many" },
+	{ { "demo", "--pop", "p1", "5", "6" }, { NULL }, "unexpected argument '6'" },
 	{ { "demo", "--pop", "p1", "--all=yes" }, { NULL }, "--all takes no value" },
-	{ { "demo", "--po", "p1" }, { NULL }, "there is no option --po here" },
-	{ { "demo", "--popp=p1" }, { NULL }, "there is no option --popp here" },
-	{ { "demo", "-x" }, { NULL }, "there is no option -x here" },
+	{ { "demo", "--po", "p1" }, { NULL }, "unknown option --po" },
+	{ { "demo", "--popp=p1" }, { NULL }, "unknown option --popp" },
+	{ { "demo", "-x" }, { NULL }, "unknown option -x" },
 	{ { "demo", "--pop", "p1", "five" },
 	  { NULL },
 	  "N must be an amount such as 5, +5 or -5, not 'five'" },
@@ -161,19 +159,19 @@ static void a_line_gives_values_in_the_order_of_the_parameters(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		char text[WORDS_MAX][32];
-		char *words[WORDS_MAX];
+		char text[ARGS_MAX][32];
+		char *argv[ARGS_MAX];
 		size_t n = 0;
 		struct args args;
 		struct fault fault = { 0 };
-		for (; n < WORDS_MAX && lines[i].words[n]; n++)
-			words[n] = strcpy(text[n], lines[i].words[n]);
-		int err = args_parse(request, words, n, &args, &fault);
-		if ((err != 0) != (lines[i].icmp_error != NULL))
+		for (; n < ARGS_MAX && lines[i].args[n]; n++)
+			argv[n] = strcpy(text[n], lines[i].args[n]);
+		int err = args_parse(request, argv, n, &args, &fault);
+		if ((err != 0) != (lines[i].error != NULL))
 			fail_msg("line %zu: %s", i, err ? fault.text : "was taken");
 		if (err) {
 			assert_int_equal(err, -ERR_FORMAT);
-			assert_string_equal(fault.text, lines[i].icmp_error);
+			assert_string_equal(fault.text, lines[i].error);
 			continue;
 		}
 		assert_int_equal(args.n, REQUEST_PARAMS);
@@ -212,7 +210,7 @@ static void bare_option_may_stand_without_its_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_word_of_a_kind_is_spelled_or_refused),
+		cmocka_unit_test(one_argument_of_a_kind_is_spelled_or_refused),
 		cmocka_unit_test(a_line_gives_values_in_the_order_of_the_parameters),
 		cmocka_unit_test(bare_option_may_stand_without_its_name),
 	};

@@ -31,8 +31,8 @@ static size_t highest_placeholder(const char *sql)
 static void every_row_is_whole(void **state)
 {
 	(void)state;
-	for (const struct command *command = commands; command->words; command++) {
-		print_message("%s\n", command->words);
+	for (const struct command *command = commands; command->name; command++) {
+		print_message("%s\n", command->name);
 		assert_true((command->sql != NULL) != (command->run != NULL));
 		assert_true(command->help && *command->help &&
 			    command->help[strlen(command->help) - 1] != '.');
@@ -46,8 +46,8 @@ static void every_row_is_whole(void **state)
 static void every_parameter_is_of_one_meaning(void **state)
 {
 	(void)state;
-	for (const struct command *command = commands; command->words; command++) {
-		bool optional_word = false;
+	for (const struct command *command = commands; command->name; command++) {
+		bool optional_argument = false;
 		for (const struct param *p = command->params; p->name; p++) {
 			assert_true((p->kind == ARG_FIXED) == (p->fixed != NULL));
 			assert_true(param_is_hidden(p) == (*p->name == '\0'));
@@ -56,39 +56,39 @@ static void every_parameter_is_of_one_meaning(void **state)
 				assert_true((p->meta != NULL) == (p->kind != ARG_FLAG));
 			else if (!param_is_hidden(p)) {
 				assert_false(
-					/* nothing can follow a word that may be missing */
-					optional_word);
-				optional_word = p->optional;
+					/* nothing can follow an argument that may be missing */
+					optional_argument);
+				optional_argument = p->optional;
 			}
 		}
 	}
 }
 
-/* No command may hide another, nor a later word of one be a first argument of another. */
-static void find_gives_every_command_by_its_own_words(void **state)
+/* No command may hide another, nor a later word of one name be a first argument of another. */
+static void find_gives_every_command_by_its_name(void **state)
 {
 	(void)state;
-	for (const struct command *command = commands; command->words; command++) {
+	for (const struct command *command = commands; command->name; command++) {
 		char text[64];
-		char *words[3] = { text, NULL, NULL };
+		char *argv[3] = { text, NULL, NULL };
 		size_t n = 1, used;
-		strcpy(text, command->words);
+		strcpy(text, command->name);
 		for (char *space = strchr(text, ' '); space; space = strchr(space + 1, ' ')) {
 			*space = '\0';
-			words[n++] = space + 1;
+			argv[n++] = space + 1;
 		}
-		assert_ptr_equal(commands_find(words, n, &used), command);
+		assert_ptr_equal(commands_find(argv, n, &used), command);
 		assert_int_equal(used, n);
 		if (n > 1)
-			assert_null(commands_find(words, n - 1, &used));
+			assert_null(commands_find(argv, n - 1, &used));
 	}
 }
 
 static char *usage_of(const char *first, const char *second)
 {
-	char a[32], b[32], *text = NULL, *const words[] = { strcpy(a, first), strcpy(b, second) };
+	char a[32], b[32], *text = NULL, *const argv[] = { strcpy(a, first), strcpy(b, second) };
 	size_t used, len;
-	const struct command *command = commands_find(words, 2, &used);
+	const struct command *command = commands_find(argv, 2, &used);
 	FILE *out = open_memstream(&text, &len);
 	assert_non_null(command);
 	commands_usage(out, command);
@@ -132,7 +132,7 @@ static void help_lists_the_commands_that_begin_so(void **state)
 	FILE *out = fopen("/dev/null", "w");
 	size_t all = 0;
 	(void)state;
-	for (const struct command *command = commands; command->words; command++)
+	for (const struct command *command = commands; command->name; command++)
 		all++;
 	assert_non_null(out);
 	assert_int_equal(commands_help(out, NULL, 0), all);
@@ -149,7 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_is_whole),
 		cmocka_unit_test(every_parameter_is_of_one_meaning),
-		cmocka_unit_test(find_gives_every_command_by_its_own_words),
+		cmocka_unit_test(find_gives_every_command_by_its_name),
 		cmocka_unit_test(usage_shows_what_the_parser_takes),
 		cmocka_unit_test(help_lists_the_commands_that_begin_so),
 	};

@@ -18,8 +18,8 @@
 #define MTU_WRONG "the MTU is not a number from 1 to 65535"
 #define SECRET_WRONG "the secret is not 32 lower-case hexadecimal digits"
 #define SECRET_NEEDED "an AYIYA or heartbeat tunnel needs its secret"
-#define PREFIX_WRONG "the prefix is not an IPv6 prefix without bits beyond its length"
-#define ROUTE_WRONG "a subnet is a prefix, a tunnel number and the word static"
+#define PREFIX_WRONG "the prefix is not an IPv6 prefix without host bits"
+#define ROUTE_WRONG "a subnet line is: config PREFIX NUMBER static"
 #define TUNNEL_SHORT "a tunnel needs number, T<id>, endpoint, state and MTU"
 
 /* Single lines: the reason, or NULL when the line is fine. */
@@ -40,12 +40,12 @@ static const struct {
 	{ "config 0 T1 192.0.2.1 up 1480 " SECRET, NULL },
 	{ "config 2001:db8:3002::/48 2ae static", NULL },
 	{ "config ::/0 0 static", NULL },
-	{ "config", "config says nothing" },
-	{ "config # 1", "config says nothing" },
-	{ "Config 0 T1 192.0.2.1 up 1480", "it is not a config line" },
-	{ "configure", "it is not a config line" },
-	{ "tunnels", "it is not a config line" },
-	{ "set", "it is not a config line" }, /* a block, but only inside another */
+	{ "config", "config has no arguments" },
+	{ "config # 1", "config has no arguments" },
+	{ "Config 0 T1 192.0.2.1 up 1480", "this is not a config line" },
+	{ "configure", "this is not a config line" },
+	{ "tunnels", "this is not a config line" },
+	{ "set", "this is not a config line" }, /* a block, but only inside another */
 	{ "config 1", TUNNEL_SHORT },
 	{ "config 1 T5072 ayiya up", TUNNEL_SHORT },
 	{ "config g T5072 ayiya up 1428 " SECRET, NUMBER_WRONG },
@@ -73,9 +73,8 @@ static const struct {
 	{ "config 1 T1 ayiya up 1428 " SECRET "0", SECRET_WRONG },
 	{ "config 1 T1 ayiya up 1428 0123456789ABCDEF0123456789ABCDEF", SECRET_WRONG },
 	{ "config 1 T1 ayiya up 1428 g123456789abcdef0123456789abcdef", SECRET_WRONG },
-	{ "config 1 T1 ayiya up 1428 " SECRET " more", "there are words after the secret" },
-	{ "config 1 T1 ayiya up 1428 " SECRET " more and more",
-	  "there are words after the secret" },
+	{ "config 1 T1 ayiya up 1428 " SECRET " more", "there is text after the secret" },
+	{ "config 1 T1 ayiya up 1428 " SECRET " more and more", "there is text after the secret" },
 	{ "config 2001:db8:3002::1/48 0 static", PREFIX_WRONG },
 	{ "config 2001:db8:3002:: 0 static", PREFIX_WRONG },
 	{ "config 2001:db8:3002::/48", ROUTE_WRONG },
@@ -83,7 +82,7 @@ static const struct {
 	{ "config 2001:db8:3002::/48 0 dynamic", ROUTE_WRONG },
 	{ "config 2001:db8:3002::/48 0 static now", ROUTE_WRONG },
 	{ "config 2001:db8:3002::/48 z static", NUMBER_WRONG },
-	{ "end", "end closes nothing" },
+	{ "end", "there is no block to end" },
 };
 
 /* A copy of exactly the text's size, so that a sanitizer sees a read beyond it. */
@@ -217,11 +216,11 @@ static const struct {
 	{ "config 2001:db8::/48 0 static\nconfig 0 T1 192.0.2.1 up 1480\n", 0, NULL },
 	{ "\n\nconfig 0 T1 192.0.2.1 up\n", 3, TUNNEL_SHORT },
 	{ "tunnel\nset\nconfig 0 T1 192.0.2.1 up 1480\nend\n", 4, "the file ends inside a block" },
-	{ "tunnel\nend\nend\n", 3, "end closes nothing" },
-	{ "tunnel\nwhatever\nend\n", 2, "it is not a config line" },
-	{ "tunnel\ncliacl\nend\nend\n", 2, "it is not a config line" },
-	{ "pop\nset\nend\nanything at all\nend\nanything\n", 6, "it is not a config line" },
-	{ "tunnel set config 0 T1 192.0.2.1 up 1480\n", 1, "it is not a config line" },
+	{ "tunnel\nend\nend\n", 3, "there is no block to end" },
+	{ "tunnel\nwhatever\nend\n", 2, "this is not a config line" },
+	{ "tunnel\ncliacl\nend\nend\n", 2, "this is not a config line" },
+	{ "pop\nset\nend\nanything at all\nend\nanything\n", 6, "this is not a config line" },
+	{ "tunnel set config 0 T1 192.0.2.1 up 1480\n", 1, "this is not a config line" },
 };
 
 static void file_with_a_fault_names_its_line(void **state)

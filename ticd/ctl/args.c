@@ -10,7 +10,7 @@
 #include "lib/num.h"
 #include "lib/utf8.h"
 
-/* Each reader says whether `text` is of its kind, and may put another spelling of it in `out` (else
+/* A reader returns whether `text` is of its kind, and may write another spelling of it to `out` (else
  * `text` is the value). */
 typedef bool arg_reader(const struct param *p, const char *text, char out[static ARG_SPELLED]);
 
@@ -47,7 +47,7 @@ static bool read_floor(const struct param *p, const char *text, char out[static 
 	return strcmp(text, "none") == 0 || read_amount(p, text, out);
 }
 
-/* A number from 1, with or without its letter before it. */
+/* A number from 1, with or without its letter. */
 static bool read_id(const struct param *p, const char *text, char out[static ARG_SPELLED])
 {
 	char letter = p->kind == ARG_TUNNEL ? 'T' : 'R';
@@ -90,7 +90,7 @@ static bool read_prefix6(const struct param *p, const char *text, char out[stati
 	return true;
 }
 
-/* A day of the calendar: what timegm moves to another day (the 31st of November) is none. */
+/* A day of the calendar: one that timegm moves (the 31st of November) is invalid. */
 static bool read_date(const struct param *p, const char *text, char out[static ARG_SPELLED])
 {
 	uint64_t year, month, day;
@@ -111,12 +111,12 @@ static bool read_choice(const struct param *p, const char *text, char out[static
 {
 	size_t len = strlen(text);
 	(void)out;
-	for (const char *word = p->meta;; word++) {
-		size_t word_len = strcspn(word, "|");
-		if (len == word_len && memcmp(text, word, len) == 0)
+	for (const char *choice = p->meta;; choice++) {
+		size_t choice_len = strcspn(choice, "|");
+		if (len == choice_len && memcmp(text, choice, len) == 0)
 			return true;
-		word += word_len;
-		if (*word == '\0')
+		choice += choice_len;
+		if (*choice == '\0')
 			return false;
 	}
 }
@@ -125,8 +125,8 @@ static const struct {
 	arg_reader *read;
 	const char *expected; /* "<name> must be ..." */
 } kinds[] = {
-	[ARG_TEXT] = { read_text, "a text in UTF-8 that is not empty" },
-	[ARG_VALUE] = { read_text, "a text in UTF-8" },
+	[ARG_TEXT] = { read_text, "UTF-8 text that is not empty" },
+	[ARG_VALUE] = { read_text, "UTF-8 text" },
 	[ARG_NUMBER] = { read_number, "a number" },
 	[ARG_AMOUNT] = { read_amount, "an amount such as 5, +5 or -5" },
 	[ARG_FLOOR] = { read_floor, "a number, or none" },
@@ -134,9 +134,9 @@ static const struct {
 	[ARG_SUBNET] = { read_id, "a subnet such as R3" },
 	[ARG_IP4] = { read_ip4, "an IPv4 address" },
 	[ARG_IP6] = { read_ip6, "an IPv6 address" },
-	[ARG_PREFIX6] = { read_prefix6, "an IPv6 prefix without bits beyond its length" },
+	[ARG_PREFIX6] = { read_prefix6, "an IPv6 prefix without host bits" },
 	[ARG_DATE] = { read_date, "a date such as 2026-11-23" },
-	[ARG_CHOICE] = { read_choice, NULL }, /* the choices themselves */
+	[ARG_CHOICE] = { read_choice, NULL }, /* the choices */
 	[ARG_FLAG] = { NULL, NULL },
 	[ARG_FIXED] = { NULL, NULL },
 	[ARG_MD5] = { NULL, NULL },
@@ -159,20 +159,19 @@ static int set_value(const struct param *p, size_t i, const char *text, struct a
 	return 0;
 }
 
-/* `--name VALUE`, `--name=VALUE` or a flag. *used becomes how many words it took. A value that is a
- * word of its own may not begin with "--": that is a forgotten value; `--name=--text` says what is
- * meant. */
-static int read_option(const struct param *params, char *const *words, size_t n_words, size_t *used,
+/* `--name VALUE`, `--name=VALUE` or a flag; *used: how many arguments that were. A value of its own
+ * argument may not begin with "--", which would be a forgotten value; `--name=--text` is possible. */
+static int read_option(const struct param *params, char *const *argv, size_t argc, size_t *used,
 		       struct args *out, struct fault *fault)
 {
-	const char *word = words[0], *equals = strchr(word, '=');
-	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+	const char *option = argv[0], *equals = strchr(option, '=');
+	size_t len = equals ? (size_t)(equals - option) : strlen(option);
 
 	*used = 1;
 	for (size_t i = 0; params[i].name; i++) {
 		const struct param *p = &params[i];
 		if (!param_is_option(p) || strlen(p->name) != len ||
-		    memcmp(p->name, word, len) != 0)
+		    memcmp(p->name, option, len) != 0)
 			continue;
 		if (p->kind == ARG_FLAG) {
 			if (equals)
@@ -183,28 +182,26 @@ static int read_option(const struct param *params, char *const *words, size_t n_
 		}
 		if (equals)
 			return set_value(p, i, equals + 1, out, fault);
-		if (n_words < 2 || strncmp(words[1], "--", 2) == 0)
+		if (argc < 2 || strncmp(argv[1], "--", 2) == 0)
 			return fault_set(fault, -ERR_FORMAT, "usage", "%s needs a value", p->name);
 		*used = 2;
-		return set_value(p, i, words[1], out, fault);
+		return set_value(p, i, argv[1], out, fault);
 	}
-	return fault_set(fault, -ERR_FORMAT, "usage", "there is no option %.*s here", (int)len,
-			 word);
+	return fault_set(fault, -ERR_FORMAT, "usage", "unknown option %.*s", (int)len, option);
 }
 
-/* The next parameter without a value that has its place on the line rather than a name. */
-static int read_positional(const struct param *params, const char *word, struct args *out,
+/* Sets the next positional parameter that has no value yet. */
+static int read_positional(const struct param *params, const char *text, struct args *out,
 			   struct fault *fault)
 {
 	for (size_t i = 0; params[i].name; i++)
 		if ((!param_is_option(&params[i]) || params[i].bare) &&
 		    !param_is_hidden(&params[i]) && !out->value[i])
-			return set_value(&params[i], i, word, out, fault);
-	return fault_set(fault, -ERR_FORMAT, "usage", "'%s' is one word too many", word);
+			return set_value(&params[i], i, text, out, fault);
+	return fault_set(fault, -ERR_FORMAT, "usage", "unexpected argument '%s'", text);
 }
 
-/* What was not on the line: fixed values, flags not given, and the complaint about what has to be
- * there. */
+/* Sets fixed values and flags that were not given; a fault when a value is missing. */
 static int complete(const struct param *params, struct args *out, struct fault *fault)
 {
 	for (out->n = 0; params[out->n].name; out->n++) {
@@ -220,23 +217,23 @@ static int complete(const struct param *params, struct args *out, struct fault *
 	return 0;
 }
 
-int args_parse(const struct param *params, char *const *words, size_t n_words, struct args *out,
+int args_parse(const struct param *params, char *const *argv, size_t argc, struct args *out,
 	       struct fault *fault)
 {
-	bool only_words = false; /* after "--" */
+	bool no_options = false; /* after "--" */
 
 	*out = (struct args){ 0 };
-	for (size_t at = 0, used; at < n_words; at += used) {
-		const char *word = words[at];
+	for (size_t at = 0, used; at < argc; at += used) {
+		const char *text = argv[at];
 		int err = 0;
 		used = 1;
-		if (!only_words && strcmp(word, "--") == 0)
-			only_words = true;
-		else if (!only_words && word[0] == '-' &&
-			 (word[1] == '-' || (word[1] >= 'a' && word[1] <= 'z')))
-			err = read_option(params, words + at, n_words - at, &used, out, fault);
+		if (!no_options && strcmp(text, "--") == 0)
+			no_options = true;
+		else if (!no_options && text[0] == '-' &&
+			 (text[1] == '-' || (text[1] >= 'a' && text[1] <= 'z')))
+			err = read_option(params, argv + at, argc - at, &used, out, fault);
 		else
-			err = read_positional(params, word, out, fault);
+			err = read_positional(params, text, out, fault);
 		if (err)
 			return err;
 	}

@@ -1,8 +1,7 @@
 /*
- * Arguments by table: a command's parameters, in the order its SQL takes them, are the rows; the
- * command line becomes one text value (or none) a row, checked and spelled as the database reads
- * it. What is checked here is the form of a value; whether it may be is the database's to say.
- * Pure.
+ * Arguments by table: a command's parameters, in the order of its SQL, are the rows; the command
+ * line becomes one text value (or none) a row, checked and spelled as the database reads it. Only
+ * the form of a value is checked here; the database decides whether it is allowed. Pure.
  */
 #ifndef TICD_CTL_ARGS_H
 #define TICD_CTL_ARGS_H
@@ -10,11 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ticd/ctl/fault.h"
+#include "ticd/ctl/answer.h"
 
 enum arg_kind {
-	ARG_TEXT,   /* any UTF-8 text but the empty one */
-	ARG_VALUE,  /* any UTF-8 text, the empty one too */
+	ARG_TEXT,   /* any UTF-8 text that is not empty */
+	ARG_VALUE,  /* any UTF-8 text */
 	ARG_NUMBER, /* 0..2147483647 */
 	ARG_AMOUNT, /* a number with or without a sign: 5, +5, -5 */
 	ARG_FLOOR,  /* an amount, or "none" */
@@ -24,23 +23,22 @@ enum arg_kind {
 	ARG_IP6,
 	ARG_PREFIX6,
 	ARG_DATE,   /* 2026-11-23 */
-	ARG_CHOICE, /* one of the words of `meta`, which are separated by | */
+	ARG_CHOICE, /* one of the choices in `meta`, which are separated by | */
 	ARG_FLAG,   /* an option without a value: "true" or "false" */
 	ARG_FIXED,  /* not on the command line: always `fixed` */
-	/* not on the command line: a digest of the TIC secret made for this run, filled in by
-	 * run.c */
+	/* not on the command line: run.c sets them to the digests of a new TIC secret */
 	ARG_MD5,
 	ARG_SHA256,
 	ARG__COUNT
 };
 
 struct param {
-	/* "--pop" is an option; anything else a word in its place, by the name usage calls it */
+	/* "--pop": an option; anything else: a positional argument, as usage calls it */
 	const char *name;
 	enum arg_kind kind;
-	const char *meta;  /* what usage calls an option's value; for ARG_CHOICE the choices */
+	const char *meta;  /* an option's value as usage calls it; for ARG_CHOICE the choices */
 	bool optional;     /* without it the value is NULL */
-	bool bare;         /* an option whose value may also stand in its place without the name */
+	bool bare;         /* an option whose value may also be positional */
 	const char *fixed; /* ARG_FIXED only */
 };
 
@@ -61,9 +59,9 @@ static inline bool param_is_hidden(const struct param *p)
 	return p->kind == ARG_FIXED || p->kind == ARG_MD5 || p->kind == ARG_SHA256;
 }
 
-/* Reads `n_words` words of the command line against `params` (ended by a row without a name). `out`
- * borrows the words. 0, or -ERR_FORMAT with the reason in `fault`. */
-int args_parse(const struct param *params, char *const *words, size_t n_words, struct args *out,
+/* Reads `argc` arguments of the command line by `params` (ended by a row without a name). `out`
+ * borrows them. 0, or -ERR_FORMAT with the reason in `fault`. */
+int args_parse(const struct param *params, char *const *argv, size_t argc, struct args *out,
 	       struct fault *fault) NONNULL_ARGS(1, 4, 5) MUSTCHECK;
 
 #endif

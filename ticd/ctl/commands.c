@@ -5,21 +5,20 @@
 #include "ticd/ctl/import_run.h"
 #include "ticd/ctl/migrate.h"
 
-/* An initialiser a line. */
 /* clang-format off */
-#define WORD(called, of_kind) {.name = called, .kind = of_kind}
+#define ARG(called, of_kind) {.name = called, .kind = of_kind}
 #define CHOICE(called, choices) {.name = called, .kind = ARG_CHOICE, .meta = choices}
 #define OPTION(option, of_kind, what) {.name = option, .kind = of_kind, .meta = what}
 #define MAYBE(option, of_kind, what) {.name = option, .kind = of_kind, .meta = what, .optional = true}
-#define MAYBE_WORD(called, of_kind) {.name = called, .kind = of_kind, .optional = true}
+#define MAYBE_ARG(called, of_kind) {.name = called, .kind = of_kind, .optional = true}
 #define FIXED(value) {.name = "", .kind = ARG_FIXED, .fixed = value}
 #define NEW_SECRET {.name = "", .kind = ARG_MD5}, {.name = "", .kind = ARG_SHA256}
-#define HANDLE WORD("HANDLE", ARG_TEXT)
-#define POP_NAME WORD("NAME", ARG_TEXT)
-#define TUNNEL WORD("T<id>", ARG_TUNNEL)
-#define SUBNET WORD("R<id>", ARG_SUBNET)
+#define HANDLE ARG("HANDLE", ARG_TEXT)
+#define POP_NAME ARG("NAME", ARG_TEXT)
+#define TUNNEL ARG("T<id>", ARG_TUNNEL)
+#define SUBNET ARG("R<id>", ARG_SUBNET)
 #define WHY MAYBE("--why", ARG_TEXT, "TEXT")
-#define OF_HANDLE MAYBE_WORD("HANDLE", ARG_TEXT)
+#define OF_HANDLE MAYBE_ARG("HANDLE", ARG_TEXT)
 #define OF_POP MAYBE("--pop", ARG_TEXT, "P")
 #define BY_UNIT {.name = "--by", .kind = ARG_CHOICE, .meta = "quarter|day|week|month|year", .optional = true}
 #define FROM_UNTIL MAYBE("--from", ARG_DATE, "DATE"), MAYBE("--until", ARG_DATE, "DATE")
@@ -27,12 +26,12 @@
 
 const struct command commands[] = {
 	{
-		.words = "migrate",
+		.name = "migrate",
 		.run = migrate_run,
 		.help = "bring the schema of the database up to this version (as the database's owner)",
 	},
 	{
-		.words = "pop add",
+		.name = "pop add",
 		.params = { POP_NAME, OPTION("--ipv4", ARG_IP4, "A"),
 			    OPTION("--ipv6", ARG_IP6, "A"),
 			    OPTION("--tunnels", ARG_PREFIX6, "PREFIX"),
@@ -43,122 +42,122 @@ const struct command commands[] = {
 			    MAYBE("--isp-asn", ARG_TEXT, "ASN"),
 			    MAYBE("--isp-lir", ARG_TEXT, "TEXT") },
 		.sql = "SELECT * FROM api.op_pop_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-		.help = "add a PoP with the prefixes its tunnels and subnets come from",
+		.help = "add a PoP with the prefixes for its tunnels and subnets",
 	},
 	{
-		.words = "pop list",
+		.name = "pop list",
 		.sql = "SELECT * FROM api.op_pop_list()",
 		.shape = SHAPE_LIST,
-		.help = "all PoPs and their state",
+		.help = "list the PoPs and their states",
 		.empty = "There are no PoPs.",
 	},
 	{
-		.words = "pop show",
+		.name = "pop show",
 		.params = { POP_NAME },
 		.sql = "SELECT * FROM api.op_pop_show($1)",
 		.shape = SHAPE_RECORD,
-		.help = "everything about one PoP",
+		.help = "show one PoP",
 	},
 	{
-		.words = "pop enable",
+		.name = "pop enable",
 		.params = { POP_NAME, FIXED("true") },
 		.sql = "SELECT * FROM api.op_pop_enable($1, $2)",
 		.help = "take a PoP into service",
 	},
 	{
-		.words = "pop disable",
+		.name = "pop disable",
 		.params = { POP_NAME, FIXED("false") },
 		.sql = "SELECT * FROM api.op_pop_enable($1, $2)",
 		.help = "take a PoP out of service",
 	},
 	{
-		.words = "pop set",
+		.name = "pop set",
 		.params = { POP_NAME,
 			    CHOICE("KEY",
 				   "ipv4|ipv6|city|country|isp_short|isp_name|isp_website|isp_asn|isp_lir"),
-			    WORD("VALUE", ARG_VALUE) },
+			    ARG("VALUE", ARG_VALUE) },
 		.sql = "SELECT * FROM api.op_pop_set($1, $2, $3)",
 		.help = "change a PoP's addresses or its description",
 	},
 	{
-		.words = "pop prefix",
-		.params = { POP_NAME, CHOICE("KIND", "tunnel|subnet"), WORD("PREFIX", ARG_PREFIX6),
+		.name = "pop prefix",
+		.params = { POP_NAME, CHOICE("KIND", "tunnel|subnet"), ARG("PREFIX", ARG_PREFIX6),
 			    MAYBE("--length", ARG_NUMBER, "N") },
 		.sql = "SELECT * FROM api.op_pop_prefix_add($1, $2, $3, $4)",
-		.help = "give a PoP one more prefix to hand out tunnels, or subnets of length N, from",
+		.help = "add a prefix from which a PoP allocates tunnels, or subnets of length N",
 	},
 	{
-		.words = "pop statistics",
+		.name = "pop statistics",
 		.params = { POP_NAME, BY_UNIT, FROM_UNTIL },
 		.sql = "SELECT * FROM api.op_pop_statistics($1, coalesce($2, 'day'), $3, $4)",
 		.shape = SHAPE_LIST,
-		.help = "traffic and liveness of all tunnels of a PoP, deleted ones too",
-		.empty = "There is nothing of this PoP in those days.",
+		.help = "show traffic and liveness of all tunnels of a PoP, deleted ones included",
+		.empty = "There are no statistics of this PoP for these days.",
 	},
 	{
-		.words = "pop errors",
+		.name = "pop errors",
 		.params = { POP_NAME, FROM_UNTIL },
 		.sql = "SELECT * FROM api.op_pop_errors($1, $2, $3)",
 		.shape = SHAPE_LIST,
-		.help = "what a PoP dropped on each day, for which reason, and what that means",
-		.empty = "This PoP dropped nothing in those days.",
+		.help = "show what a PoP dropped on each day, with the reason and its meaning",
+		.empty = "This PoP dropped no packets on these days.",
 	},
 	{
-		.words = "user add",
+		.name = "user add",
 		.params = { HANDLE, OPTION("--name", ARG_TEXT, "NAME"),
 			    OPTION("--email", ARG_TEXT, "EMAIL"),
 			    MAYBE("--credit", ARG_AMOUNT, "N"), NEW_SECRET },
 		.sql = "SELECT * FROM api.op_user_add($1, $2, $3, $4, $5, $6)",
-		.help = "add an account; prints its TIC secret, once",
+		.help = "add an account; prints its TIC secret once",
 	},
 	{
-		.words = "user list",
+		.name = "user list",
 		.sql = "SELECT * FROM api.op_user_list()",
 		.shape = SHAPE_LIST,
-		.help = "all accounts",
+		.help = "list the accounts",
 		.empty = "There are no accounts.",
 	},
 	{
-		.words = "user show",
+		.name = "user show",
 		.params = { HANDLE },
 		.sql = "SELECT * FROM api.op_user_show($1)",
 		.shape = SHAPE_RECORD,
-		.help = "everything about one account but its secret, which nobody has",
+		.help = "show one account; its TIC secret is not stored",
 	},
 	{
-		.words = "user enable",
+		.name = "user enable",
 		.params = { HANDLE, FIXED("true") },
 		.sql = "SELECT * FROM api.op_user_enable($1, $2)",
-		.help = "let an account log in",
+		.help = "allow an account to log in",
 	},
 	{
-		.words = "user disable",
+		.name = "user disable",
 		.params = { HANDLE, FIXED("false") },
 		.sql = "SELECT * FROM api.op_user_enable($1, $2)",
-		.help = "keep an account from logging in",
+		.help = "prevent an account from logging in",
 	},
 	{
-		.words = "user secret",
+		.name = "user secret",
 		.params = { HANDLE, NEW_SECRET },
 		.sql = "SELECT * FROM api.op_user_secret($1, $2, $3)",
-		.help = "give an account a new TIC secret; prints it, once",
+		.help = "give an account a new TIC secret; prints it once",
 	},
 	{
-		.words = "credit",
-		.params = { HANDLE, WORD("AMOUNT", ARG_AMOUNT), OPTION("--why", ARG_TEXT, "TEXT") },
+		.name = "credit",
+		.params = { HANDLE, ARG("AMOUNT", ARG_AMOUNT), OPTION("--why", ARG_TEXT, "TEXT") },
 		.sql = "SELECT * FROM api.op_credit($1, $2, $3)",
 		.help = "add ISK to an account (+5) or take some (-5)",
 	},
 	{
-		.words = "ledger",
+		.name = "ledger",
 		.params = { HANDLE },
 		.sql = "SELECT * FROM api.op_ledger($1)",
 		.shape = SHAPE_LIST,
-		.help = "what an account earned and spent",
+		.help = "list what an account earned and spent",
 		.empty = "The ledger of this account is empty.",
 	},
 	{
-		.words = "tunnel request",
+		.name = "tunnel request",
 		.params = { HANDLE, OPTION("--pop", ARG_TEXT, "P"),
 			    CHOICE("--type", "ayiya|heartbeat|static"),
 			    MAYBE("--endpoint", ARG_IP4, "A"), WHY },
@@ -166,177 +165,176 @@ const struct command commands[] = {
 		.help = "request a tunnel for an account",
 	},
 	{
-		.words = "tunnel list",
+		.name = "tunnel list",
 		.params = { OF_HANDLE, OF_POP },
 		.sql = "SELECT * FROM api.op_tunnel_list($1, $2)",
 		.shape = SHAPE_LIST,
-		.help = "tunnels: all, of an account, on a PoP",
+		.help = "list tunnels: all, of an account, on a PoP",
 		.empty = "There are no such tunnels.",
 	},
 	{
-		.words = "tunnel show",
+		.name = "tunnel show",
 		.params = { TUNNEL },
 		.sql = "SELECT * FROM api.op_tunnel_show($1)",
 		.shape = SHAPE_RECORD,
-		.help = "everything about one tunnel",
+		.help = "show one tunnel",
 	},
 	{
-		.words = "tunnel set",
+		.name = "tunnel set",
 		.params = { TUNNEL, CHOICE("KEY", "endpoint|type|mtu|name|state"),
-			    WORD("VALUE", ARG_VALUE) },
+			    ARG("VALUE", ARG_VALUE) },
 		.sql = "SELECT * FROM api.op_tunnel_set($1, $2, $3)",
-		.help = "change a tunnel (a new endpoint or type costs ISK; type \"static 192.0.2.1\" has its address)",
+		.help = "change a tunnel (a new endpoint or type costs ISK; the type \"static 192.0.2.1\" includes the endpoint)",
 	},
 	{
-		.words = "tunnel delete",
+		.name = "tunnel delete",
 		.params = { TUNNEL },
 		.sql = "SELECT * FROM api.op_tunnel_delete($1)",
-		.help = "delete a tunnel (its subnets have to go first)",
+		.help = "delete a tunnel that has no subnets",
 	},
 	{
-		.words = "tunnel statistics",
+		.name = "tunnel statistics",
 		.params = { TUNNEL, BY_UNIT, FROM_UNTIL },
 		.sql = "SELECT * FROM api.op_tunnel_statistics($1, coalesce($2, 'day'), $3, $4)",
 		.shape = SHAPE_LIST,
-		.help = "traffic and liveness of a tunnel",
-		.empty = "There is nothing of this tunnel in those days.",
+		.help = "show traffic and liveness of a tunnel",
+		.empty = "There are no statistics of this tunnel for these days.",
 	},
 	{
-		.words = "tunnel errors",
+		.name = "tunnel errors",
 		.params = { TUNNEL, FROM_UNTIL },
 		.sql = "SELECT * FROM api.op_tunnel_errors($1, $2, $3)",
 		.shape = SHAPE_LIST,
-		.help = "what of a tunnel was dropped on each day, for which reason, and what that means",
-		.empty = "Nothing of this tunnel was dropped in those days.",
+		.help = "show what was dropped of a tunnel on each day, with the reason and its meaning",
+		.empty = "No packets of this tunnel were dropped on these days.",
 	},
 	{
-		.words = "subnet request",
+		.name = "subnet request",
 		.params = { HANDLE, TUNNEL, WHY },
 		.sql = "SELECT * FROM api.op_subnet_request($1, $2, $3)",
-		.help = "request a subnet over a tunnel",
+		.help = "request a subnet routed to a tunnel",
 	},
 	{
-		.words = "subnet list",
+		.name = "subnet list",
 		.params = { OF_HANDLE, OF_POP },
 		.sql = "SELECT * FROM api.op_subnet_list($1, $2)",
 		.shape = SHAPE_LIST,
-		.help = "subnets: all, of an account, on a PoP",
+		.help = "list subnets: all, of an account, on a PoP",
 		.empty = "There are no such subnets.",
 	},
 	{
-		.words = "subnet delete",
+		.name = "subnet delete",
 		.params = { SUBNET },
 		.sql = "SELECT * FROM api.op_subnet_delete($1)",
 		.help = "delete a subnet",
 	},
 	{
-		.words = "ns add",
-		.params = { SUBNET, WORD("HOST", ARG_TEXT) },
+		.name = "ns add",
+		.params = { SUBNET, ARG("HOST", ARG_TEXT) },
 		.sql = "SELECT * FROM api.op_ns_add($1, $2)",
 		.help = "add a reverse-DNS server to a subnet",
 	},
 	{
-		.words = "ns remove",
-		.params = { SUBNET, WORD("HOST", ARG_TEXT) },
+		.name = "ns remove",
+		.params = { SUBNET, ARG("HOST", ARG_TEXT) },
 		.sql = "SELECT * FROM api.op_ns_remove($1, $2)",
 		.help = "remove a reverse-DNS server from a subnet",
 	},
 	{
-		.words = "request list",
-		.params = { WORD("--all", ARG_FLAG) },
+		.name = "request list",
+		.params = { ARG("--all", ARG_FLAG) },
 		.sql = "SELECT * FROM api.op_request_list($1)",
 		.shape = SHAPE_LIST,
-		.help = "requests that wait for a decision, or all",
+		.help = "list the requests that await a decision, or all",
 		.empty = "There are no requests.",
 	},
 	{
-		.words = "request approve",
-		.params = { WORD("ID", ARG_NUMBER), WHY },
+		.name = "request approve",
+		.params = { ARG("ID", ARG_NUMBER), WHY },
 		.sql = "SELECT * FROM api.op_request_approve($1, $2)",
-		.help = "grant a request",
+		.help = "approve a request",
 	},
 	{
-		.words = "request refuse",
-		.params = { WORD("ID", ARG_NUMBER), WHY },
+		.name = "request refuse",
+		.params = { ARG("ID", ARG_NUMBER), WHY },
 		.sql = "SELECT * FROM api.op_request_refuse($1, $2)",
 		.help = "refuse a request",
 	},
 	{
-		.words = "cost list",
+		.name = "cost list",
 		.params = { OF_POP },
 		.sql = "SELECT * FROM api.op_cost_list($1)",
 		.shape = SHAPE_LIST,
-		.help = "what each action costs and the balance it needs",
+		.help = "list what each action costs and the balance it needs",
 		.empty = "There are no costs.",
 	},
 	{
 		/* Without --floor the floor in force stays. */
-		.words = "cost set",
-		.params = { WORD("ACTION", ARG_TEXT), WORD("COST", ARG_AMOUNT),
+		.name = "cost set",
+		.params = { ARG("ACTION", ARG_TEXT), ARG("COST", ARG_AMOUNT),
 			    MAYBE("--floor", ARG_FLOOR, "N|none"), OF_POP },
 		.sql = "SELECT * FROM api.op_cost_set($1, $4, $2, CASE WHEN $3::text IS NULL"
 		       " THEN (SELECT c.floor FROM api.op_cost_list($4) c WHERE c.action = $1"
 		       " AND ($4::text IS NOT NULL OR c.pop IS NULL)) ELSE nullif($3, 'none')::int END)",
-		.help = "set what an action costs, everywhere or on one PoP",
+		.help = "set what an action costs, by default or on one PoP",
 	},
 	{
-		.words = "setting list",
+		.name = "setting list",
 		.sql = "SELECT * FROM api.op_setting_list()",
 		.shape = SHAPE_LIST,
-		.help = "the settings of the whole broker",
+		.help = "list the settings of the whole broker",
 		.empty = "There are no settings.",
 	},
 	{
-		.words = "setting set",
-		.params = { WORD("NAME", ARG_TEXT), WORD("VALUE", ARG_NUMBER) },
+		.name = "setting set",
+		.params = { ARG("NAME", ARG_TEXT), ARG("VALUE", ARG_NUMBER) },
 		.sql = "SELECT * FROM api.op_setting_set($1, $2)",
 		.help = "change a setting of the whole broker",
 	},
 	{
-		.words = "daily",
-		.params = { MAYBE_WORD("DATE", ARG_DATE) },
+		.name = "daily",
+		.params = { MAYBE_ARG("DATE", ARG_DATE) },
 		.sql = "SELECT * FROM api.isk_daily(coalesce($1::date, (now() AT TIME ZONE 'UTC')::date))",
 		.shape = SHAPE_LIST,
 		.help = "run the ISK job for all days before DATE (default: today, UTC)",
 		.empty = "Nothing was due.",
 	},
 	{
-		.words = "import",
-		.params = { WORD("FILE", ARG_TEXT), OPTION("--owner", ARG_TEXT, "HANDLE"),
+		.name = "import",
+		.params = { ARG("FILE", ARG_TEXT), OPTION("--owner", ARG_TEXT, "HANDLE"),
 			    OPTION("--pop", ARG_TEXT, "P") },
 		.run = import_run,
-		.help = "take over tunnels and subnets from a sixxsd configuration file (- is standard input)",
+		.help = "import tunnels and subnets from a sixxsd configuration file (- is standard input)",
 	},
 	{
-		.words = "export",
+		.name = "export",
 		.params = { { .name = "--pop", .kind = ARG_TEXT, .meta = "P", .bare = true } },
 		.sql = "SELECT * FROM api.op_export($1)",
 		.shape = SHAPE_LINES,
-		.help = "a PoP's tunnels and subnets in the form that import reads, secrets included",
+		.help = "write a PoP's tunnels and subnets in the form that import reads, secrets included",
 	},
 	{ 0 },
 };
 
-/* How many of the command's words stand in their places in `words`, and in *total how many it has.
- */
-static size_t match_words(const struct command *command, char *const *words, size_t n,
-			  size_t *total)
+/* How many words of the command's name stand in their places in `args`; *total: how many words the
+ * name has. */
+static size_t match_name(const struct command *command, char *const *args, size_t n, size_t *total)
 {
 	size_t matched = 0;
 	*total = 0;
-	for (const char *word = command->words; *word; (*total)++) {
+	for (const char *word = command->name; *word; (*total)++) {
 		size_t len = strcspn(word, " ");
-		matched += *total < n && strlen(words[*total]) == len &&
-			   memcmp(words[*total], word, len) == 0;
+		matched += *total < n && strlen(args[*total]) == len &&
+			   memcmp(args[*total], word, len) == 0;
 		word += len + (word[len] == ' ');
 	}
 	return matched;
 }
 
-const struct command *commands_find(char *const *words, size_t n, size_t *used)
+const struct command *commands_find(char *const *args, size_t n, size_t *used)
 {
-	for (const struct command *command = commands; command->words; command++)
-		if (match_words(command, words, n, used) == *used)
+	for (const struct command *command = commands; command->name; command++)
+		if (match_name(command, args, n, used) == *used)
 			return command;
 	return NULL;
 }
@@ -358,7 +356,7 @@ static void write_param(FILE *out, const struct param *p)
 
 static void write_usage(FILE *out, const struct command *command)
 {
-	fprintf(out, "ticctl %s", command->words);
+	fprintf(out, "ticctl %s", command->name);
 	for (const struct param *p = command->params; p->name; p++)
 		write_param(out, p);
 	putc('\n', out);
@@ -370,12 +368,12 @@ void commands_usage(FILE *out, const struct command *command)
 	write_usage(out, command);
 }
 
-size_t commands_help(FILE *out, char *const *words, size_t n)
+size_t commands_help(FILE *out, char *const *args, size_t n)
 {
 	size_t found = 0;
-	for (const struct command *command = commands; command->words; command++) {
+	for (const struct command *command = commands; command->name; command++) {
 		size_t total;
-		if (match_words(command, words, n, &total) < (n < total ? n : total))
+		if (match_name(command, args, n, &total) < (n < total ? n : total))
 			continue;
 		write_usage(out, command);
 		fprintf(out, "      %s\n", command->help);

@@ -1,6 +1,6 @@
 /*
- * Every command of ticctl as a row of one table: its words, its parameters, the door of the
- * database behind it and its help. Dispatch, usage and help walk the same rows, so they cannot
+ * Every command of ticctl as a row of one table: its name, its parameters, the function of the
+ * database behind it and its help. Dispatch, usage and help read the same rows, so they cannot
  * disagree.
  */
 #ifndef TICD_CTL_COMMANDS_H
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "ticd/ctl/answer.h"
 #include "ticd/ctl/args.h"
-#include "ticd/ctl/rows.h"
 
 struct pgctl;
 
@@ -27,25 +27,25 @@ typedef int command_run(struct pgctl *db, const char *const *values, struct rows
 			struct fault *fault);
 
 struct command {
-	const char *words;               /* "pop add" */
+	const char *name;                /* one or two words: "pop add" */
 	struct param params[PARAMS_MAX]; /* ended by a row without a name; $1, $2 ... of `sql` */
 	const char *sql;                 /* or */
 	command_run *run;
 	enum shape shape;
 	const char *help;  /* what it does, a sentence without a full stop */
-	const char *empty; /* SHAPE_LIST: said when there are no rows */
+	const char *empty; /* SHAPE_LIST: printed when there are no rows */
 };
 
-extern const struct command commands[]; /* ends with a row without words */
+extern const struct command commands[]; /* ends with a row without a name */
 
-/* The command that `words` begin with, *used being the number of words that name it; NULL when
- * there is none. */
-const struct command *commands_find(char *const *words, size_t n, size_t *used) NONNULL_ARGS(3);
+/* The command that the arguments begin with; *used: how many of them are its name. NULL when there
+ * is none. */
+const struct command *commands_find(char *const *args, size_t n, size_t *used) NONNULL_ARGS(3);
 
 /* "usage: ticctl pop list" for one command. */
 void commands_usage(FILE *out, const struct command *command) NONNULL;
 
-/* Usage and help of all commands whose words begin with `words`; returns how many there are. */
-size_t commands_help(FILE *out, char *const *words, size_t n) NONNULL_ARGS(1);
+/* Usage and help of all commands whose names begin with `args`; returns how many there are. */
+size_t commands_help(FILE *out, char *const *args, size_t n) NONNULL_ARGS(1);
 
 #endif

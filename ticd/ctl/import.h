@@ -1,14 +1,13 @@
 /*
- * Reading a sixxsd configuration file: its tunnels and routed subnets, nothing else of it. Pure; a
- * line at a time, so the fuzzer needs no file system. What may be (ids and numbers in use, prefixes
- * of the PoP) is the database's to say.
+ * Reads the tunnels and routed subnets of a sixxsd configuration file, a line at a time, without a
+ * file system. The database decides what is allowed (ids and numbers in use, prefixes of the PoP).
  *
  *   config <number in hex> T<id> <ipv4|ayiya|heartbeat> <up|disabled> <mtu> [<secret>]     a tunnel
  *   config <prefix> <number in hex> static                                                 a subnet routed to it
  *
- * Blank lines and # comments are skipped. The blocks that sixxsd writes around these lines (tunnel,
- * subnet, set ... end) are followed, and what stands in a pop block is passed over: the PoP's own
- * data come from `pop add`. Any other line is an error.
+ * Blank lines and # comments are skipped. Blocks (tunnel, subnet, set ... end) may stand around these
+ * lines, and the contents of a pop block are skipped: the PoP's own data come from `pop add`. Any
+ * other line is an error.
  */
 #ifndef TICD_CTL_IMPORT_H
 #define TICD_CTL_IMPORT_H
@@ -39,10 +38,10 @@ struct import_route {
 
 struct import {
 	struct import_tunnel *tunnels;
-	size_t n_tunnels, tunnels_room;
+	size_t n_tunnels, tunnels_capacity;
 	struct import_route *routes;
-	size_t n_routes, routes_room;
-	uint32_t line;      /* lines read so far: the one an error is about */
+	size_t n_routes, routes_capacity;
+	uint32_t line;      /* lines read so far; an error is about the last one */
 	unsigned depth;     /* open blocks */
 	unsigned pop_depth; /* depth at which a pop block was opened, counted from 1; 0: in none */
 };
@@ -52,8 +51,8 @@ struct import {
 int import_line(struct import *im, const char *text, size_t len, const char **reason)
 	NONNULL MUSTCHECK;
 
-/* Reads a whole file into `im` (zeroed by the caller): its lines, and that every block was closed.
- * Results as import_line. */
+/* Reads a whole file into `im`, which the caller has zeroed, and checks that every block is closed.
+ * Results as import_line; import_free is needed in any case. */
 int import_text(struct import *im, const char *text, size_t len, const char **reason)
 	NONNULL MUSTCHECK;
 

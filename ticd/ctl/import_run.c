@@ -10,7 +10,7 @@
 #include "ticd/ctl/import.h"
 #include "ticd/ctl/pgctl.h"
 
-enum { FILE_MAX = 64 << 20 }; /* far above any PoP's: 65,536 tunnels are 4 MB */
+enum { FILE_MAX = 64 << 20 }; /* bytes; 65,536 tunnels need 4 MB */
 
 /* The arrays of api.op_import, in its order after handle and PoP. */
 enum array {
@@ -37,7 +37,7 @@ struct buffer {
 	size_t len;
 };
 
-/* Wiped before it is given back: it holds secrets. */
+/* Wipes first: it may hold secrets. */
 static void buffer_free(struct buffer *b)
 {
 	if (b->text)
@@ -45,7 +45,7 @@ static void buffer_free(struct buffer *b)
 	free(b->text);
 }
 
-/* errno says why when it fails. */
+/* On failure errno says why. */
 static int read_stream(FILE *in, struct buffer *out)
 {
 	FILE *copy = open_memstream(&out->text, &out->len);
@@ -76,8 +76,7 @@ static int read_file(const char *path, struct buffer *out, struct fault *fault)
 	return err;
 }
 
-/* One element of an array literal; none of our texts needs quoting (digits, words, addresses, hex).
- */
+/* One element of an array literal; none of these texts needs quoting. */
 #define ELEMENT(f, i, ...) (fputs((i) ? "," : "{", f), fprintf(f, __VA_ARGS__))
 
 static void write_tunnel(FILE *const *f, size_t i, const struct import_tunnel *t)
@@ -105,7 +104,7 @@ static void write_route(FILE *const *f, size_t i, const struct import_route *r)
 	ELEMENT(f[ARRAY_ROUTE_NUMBER], i, "%u", r->number);
 }
 
-/* Writes the array literals; false: no memory. `arrays` is the caller's to free either way. */
+/* Writes the array literals; false: out of memory. The caller frees `arrays` either way. */
 static bool write_arrays(const struct import *im, struct buffer arrays[static ARRAY__COUNT])
 {
 	FILE *files[ARRAY__COUNT] = { 0 };
@@ -140,7 +139,7 @@ static int send_import(struct pgctl *db, const char *const *values, const struct
 			params[2 + a] = arrays[a].text;
 		err = pgctl_query(db, import_sql, ARRAY_LEN(params), params, out, fault);
 	} else {
-		err = fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+		err = fault_nomem(fault);
 	}
 	for (size_t a = 0; a < ARRAY__COUNT; a++)
 		buffer_free(&arrays[a]);

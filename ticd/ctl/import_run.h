@@ -1,10 +1,9 @@
-/* The command `import`: a sixxsd configuration file into the database, in one statement: all of it
- * or nothing. */
+/* The command `import`: reads a sixxsd configuration file into the database in one statement, all of
+ * it or nothing. */
 #ifndef TICD_CTL_IMPORT_RUN_H
 #define TICD_CTL_IMPORT_RUN_H
 
-#include "ticd/ctl/fault.h"
-#include "ticd/ctl/rows.h"
+#include "ticd/ctl/answer.h"
 
 struct pgctl;
 

@@ -7,8 +7,8 @@
 
 #include "lib/utf8.h"
 
-/* A text from outside that is not UTF-8 (a word of the command line, a sentence cut short) with
- * U+FFFD for what is wrong. */
+/* A text that is not UTF-8 (an argument, a sentence that was cut), with U+FFFD for each invalid byte.
+ */
 static json_t *repaired_text(const char *text)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
@@ -35,7 +35,7 @@ static json_t *text_value(const char *text)
 	return utf8_is_valid(text) ? json_string(text) : repaired_text(text);
 }
 
-/* Integers stay exact; what is no finite number at all (NaN) stays a text. */
+/* Integers stay exact; NaN and the like stay texts. */
 static json_t *number_value(const char *text)
 {
 	char *end;

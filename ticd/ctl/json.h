@@ -1,19 +1,17 @@
-/* Answers as JSON, for scripts (--json): one value and a line end. Numbers are numbers, NULL is
- * null, texts are always valid UTF-8. */
+/* Answers as JSON for scripts (--json): one value and a line end. Numbers are numbers, NULL is null,
+ * texts are always valid UTF-8. */
 #ifndef TICD_CTL_JSON_H
 #define TICD_CTL_JSON_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "ticd/ctl/fault.h"
-#include "ticd/ctl/rows.h"
+#include "ticd/ctl/answer.h"
 
-/* An array of an object a row, the columns' names as keys. false: no memory. */
+/* An array with an object a row, the columns' names as keys. False: out of memory, or `out` failed. */
 bool json_write_list(FILE *out, const struct rows *rows) NONNULL MUSTCHECK;
 
-/* The first row as one object, with `extra_name`: `extra` after the columns unless `extra` is NULL.
- */
+/* The first row as one object; unless `extra` is NULL, `extra_name`: `extra` follows the columns. */
 bool json_write_record(FILE *out, const struct rows *rows, const char *extra_name,
 		       const char *extra) NONNULL_ARGS(1, 2, 3) MUSTCHECK;
 

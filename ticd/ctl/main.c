@@ -1,7 +1,7 @@
 /*
- * ticctl: the operator's hand on the broker. Every command is a row of ticd/ctl/commands.c; this
- * file reads the options that stand anywhere on the line, finds the row, and turns the outcome into
- * an exit status: 0 done, 1 refused or failed, 2 usage.
+ * ticctl: the operator's tool for the broker. Every command is a row of ticd/ctl/commands.c, which
+ * ticd/ctl/run.c runs. This file reads the options that may stand anywhere on the command line,
+ * finds the row, and turns the result into an exit status: 0 done, 1 refused or failed, 2 usage.
  */
 #include <locale.h>
 #include <stdio.h>
@@ -18,47 +18,47 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* The options that stand anywhere, and the words that are left. */
-struct line {
+static const char default_conninfo[] = "dbname=broker user=operator";
+
+struct command_line {
 	bool is_json, wants_help, wants_version;
 	const char *conninfo; /* of --db, or NULL */
-	char *const *words;
+	char *const *args;    /* the other arguments */
 	size_t n;
 };
 
-static const char default_conninfo[] = "dbname=broker user=operator";
-
-/* Moves the words that are not ours to the front of argv. After "--" nothing is an option. */
-static int read_line(int argc, char **argv, struct line *line, struct fault *fault)
+/* Moves the arguments that are not options of this file to the front of argv. After "--" none is an
+ * option. */
+static int read_line(int argc, char **argv, struct command_line *line, struct fault *fault)
 {
-	char **words = argv + 1;
-	bool only_words = false;
+	char **args = argv + 1;
+	bool no_options = false;
 
-	*line = (struct line){ .words = words };
+	*line = (struct command_line){ .args = args };
 	for (int i = 1; i < argc; i++) {
-		char *word = argv[i];
-		only_words = only_words || strcmp(word, "--") == 0;
-		if (only_words)
-			words[line->n++] = word;
-		else if (strcmp(word, "--json") == 0)
+		char *arg = argv[i];
+		no_options = no_options || strcmp(arg, "--") == 0;
+		if (no_options)
+			args[line->n++] = arg;
+		else if (strcmp(arg, "--json") == 0)
 			line->is_json = true;
-		else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+		else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
 			line->wants_help = true;
-		else if (strcmp(word, "--version") == 0)
+		else if (strcmp(arg, "--version") == 0)
 			line->wants_version = true;
-		else if (strncmp(word, "--db=", 5) == 0)
-			line->conninfo = word + 5;
-		else if (strcmp(word, "--db") == 0 && i + 1 < argc)
+		else if (strncmp(arg, "--db=", 5) == 0)
+			line->conninfo = arg + 5;
+		else if (strcmp(arg, "--db") == 0 && i + 1 < argc)
 			line->conninfo = argv[++i];
-		else if (strcmp(word, "--db") == 0)
+		else if (strcmp(arg, "--db") == 0)
 			return fault_set(fault, -ERR_FORMAT, "usage", "--db needs a conninfo");
 		else
-			words[line->n++] = word;
+			args[line->n++] = arg;
 	}
 	return 0;
 }
 
-static const char *find_conninfo(const struct line *line)
+static const char *find_conninfo(const struct command_line *line)
 {
 	const char *const places[] = { line->conninfo, getenv("DB"), getenv("BROKER_DB") };
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
@@ -67,89 +67,97 @@ static const char *find_conninfo(const struct line *line)
 	return default_conninfo;
 }
 
-/* Says why on standard error, and to a script on standard output too. */
-static int complain(const struct line *line, const struct fault *fault, int status)
+/* Writes the sentence to standard error, and with --json to standard output too; returns `status`.
+ */
+static int fail(const struct command_line *line, const struct fault *fault, int status)
 {
 	fputs("ticctl: ", stderr);
 	table_text(stderr, fault->text);
 	putc('\n', stderr);
-	if (line->is_json && (!json_write_fault(stdout, fault) || fflush(stdout) != 0))
+	if (line->is_json && !json_write_fault(stdout, fault))
 		return EXIT_FAILED;
 	return status;
 }
 
-static int complain_unknown(const struct line *line)
+static int fail_unknown(const struct command_line *line, char *const *args, size_t n)
 {
 	struct fault fault;
-	if (line->n == 0)
+	if (n == 0)
 		fault_set(&fault, -ERR_FORMAT, "usage",
-			  "no command was given; ticctl help lists them");
+			  "no command was given; ticctl help lists the commands");
 	else
 		fault_set(&fault, -ERR_UNKNOWN, "usage",
-			  "there is no command '%s%s%s'; ticctl help lists them", line->words[0],
-			  line->n > 1 ? " " : "", line->n > 1 ? line->words[1] : "");
-	int status = complain(line, &fault, EXIT_USAGE);
-	if (line->n > 0)
-		commands_help(stderr, line->words, 1); /* those that begin like this one */
+			  "there is no command '%s%s%s'; ticctl help lists the commands", args[0],
+			  n > 1 ? " " : "", n > 1 ? args[1] : "");
+	int status = fail(line, &fault, EXIT_USAGE);
+	if (n > 0)
+		commands_help(stderr, args, 1); /* those with the same first word */
 	return status;
 }
 
-/* `words`: what help is wanted about, all of it when there are none. */
-static int help(const struct line *line, char *const *words, size_t n)
+/* Help about the commands that begin with `args`, all of them when there are no arguments. */
+static int help(const struct command_line *line, char *const *args, size_t n)
 {
 	if (n == 0) {
 		printf("usage: ticctl [--db CONNINFO] [--json] COMMAND ...\n\n"
-		       "  --db CONNINFO   the database (else the environment's DB, then BROKER_DB, then \"%s\")\n"
-		       "  --json          answers as JSON\n"
-		       "  --version       the version of this program\n"
-		       "  help [COMMAND]  this text, or the part of it about a command\n\n",
+		       "  --db CONNINFO   the database (default: the environment's DB, then BROKER_DB, then \"%s\")\n"
+		       "  --json          answer as JSON\n"
+		       "  --version       print the version and exit\n"
+		       "  help [COMMAND]  print this text, or only the part about a command\n\n",
 		       default_conninfo);
 	}
-	if (commands_help(stdout, words, n) > 0)
-		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
-	return complain_unknown(&(struct line){ .is_json = line->is_json, .words = words, .n = n });
+	return commands_help(stdout, args, n) > 0 ? EXIT_DONE : fail_unknown(line, args, n);
 }
 
-static int dispatch(const struct line *line)
+static int dispatch(const struct command_line *line)
 {
 	struct fault fault;
 	struct args args;
 	size_t used;
-	const struct command *command = commands_find(line->words, line->n, &used);
+	const struct command *command = commands_find(line->args, line->n, &used);
 
 	if (!command)
-		return complain_unknown(line);
-	if (args_parse(command->params, line->words + used, line->n - used, &args, &fault)) {
-		int status = complain(line, &fault, EXIT_USAGE);
+		return fail_unknown(line, line->args, line->n);
+	if (args_parse(command->params, line->args + used, line->n - used, &args, &fault)) {
+		int status = fail(line, &fault, EXIT_USAGE);
 		commands_usage(stderr, command);
 		return status;
 	}
 	if (run_command(command, &args, find_conninfo(line), line->is_json, stdout, &fault))
-		return complain(line, &fault, EXIT_FAILED);
+		return fail(line, &fault, EXIT_FAILED);
 	return EXIT_DONE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-	struct line line;
+	struct command_line line;
 	struct fault fault;
 
-	/* For the width of characters only; our texts are UTF-8 whatever the terminal. */
-	setlocale(LC_CTYPE, "C.UTF-8");
 	if (read_line(argc, argv, &line, &fault))
-		return complain(&line, &fault, EXIT_USAGE);
+		return fail(&line, &fault, EXIT_USAGE);
 	if (line.wants_version) {
 		puts("ticctl " BROKER_VERSION);
 		return EXIT_DONE;
 	}
-	if (line.n > 0 && strcmp(line.words[0], "help") == 0)
-		return help(&line, line.words + 1, line.n - 1);
+	if (line.n > 0 && strcmp(line.args[0], "help") == 0)
+		return help(&line, line.args + 1, line.n - 1);
 	if (line.wants_help)
-		return help(&line, line.words, line.n);
+		return help(&line, line.args, line.n);
 	if (digest_init()) {
 		fault_set(&fault, -ERR_SYS, "failed",
-			  "OpenSSL lacks MD5 or SHA-256; a policy of this system forbids it");
-		return complain(&line, &fault, EXIT_FAILED);
+			  "OpenSSL lacks MD5 or SHA-256; a policy of this system may forbid it");
+		return fail(&line, &fault, EXIT_FAILED);
 	}
 	return dispatch(&line);
+}
+
+int main(int argc, char **argv)
+{
+	/* Only for the width of characters; the texts are UTF-8 whatever the terminal is. */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	int status = run(argc, argv);
+	if (status != EXIT_DONE || (fflush(stdout) == 0 && !ferror(stdout)))
+		return status;
+	perror("ticctl: standard output");
+	return EXIT_FAILED;
 }

@@ -1,7 +1,7 @@
 /*
- * The record of what was done lies with the things themselves: broker.migration has a row a
- * migration, and the checksum of roles.sql and api/ is the comment on schema api, so it goes when
- * that schema goes.
+ * The record of what was done lies with what it is about: broker.migration has a row a migration,
+ * and the checksum of roles.sql and api/ is the comment on schema api, so that it goes when that
+ * schema goes.
  */
 #include "ticd/ctl/migrate.h"
 
@@ -10,26 +10,150 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/num.h"
 #include "lib/wr.h"
-#include "ticd/ctl/migrate_plan.h"
 #include "ticd/ctl/pgctl.h"
+
+/* The plan */
+
+enum { COLUMN_NUMBER, COLUMN_NAME, COLUMN_CHECKSUM };
+
+static const char folder[] = "migrations/", suffix[] = ".sql";
+
+int migrate_name(const char *path, uint32_t *number, char subject[static MIGRATE_NAME])
+{
+	const char *digits = path + strlen(folder), *name = digits + 5; /* NNNN_ */
+	uint64_t v;
+
+	if (strncmp(path, folder, strlen(folder)) != 0 || strlen(digits) < 5 || digits[4] != '_' ||
+	    num_parse_u64(digits, 4, 1, 9999, &v))
+		return -ERR_FORMAT;
+	size_t len = strlen(name), end = strlen(suffix);
+	if (len <= end || len - end >= MIGRATE_NAME || strcmp(name + len - end, suffix) != 0)
+		return -ERR_FORMAT;
+	*number = (uint32_t)v;
+	snprintf(subject, MIGRATE_NAME, "%.*s", (int)(len - end), name);
+	return 0;
+}
+
+static bool checksum_parts(const struct digest_part *parts, size_t n,
+			   char out[static DIGEST_MAX_HEX])
+{
+	uint8_t sum[DIGEST_SHA256_LEN];
+	struct digest_ctx *ctx = digest_ctx_create();
+	bool is_made = ctx && digest_parts(ctx, DIGEST_SHA256, parts, n, sum);
+	digest_ctx_free(ctx);
+	if (is_made)
+		hex_encode(sum, sizeof(sum), out);
+	return is_made;
+}
+
+bool migrate_checksum(const struct schema_file *file, char out[static DIGEST_MAX_HEX])
+{
+	return checksum_parts(&(struct digest_part){ file->text, file->len }, 1, out);
+}
+
+bool migrate_api_checksum(const struct schema_file *files, char out[static DIGEST_MAX_HEX])
+{
+	size_t n = 0;
+	for (const struct schema_file *file = files; file->path; file++)
+		n++;
+	struct digest_part *parts = calloc(2 * n + 1, sizeof(*parts));
+	if (!parts)
+		return false;
+	n = 0;
+	for (const struct schema_file *file = files; file->path; file++) {
+		if (strncmp(file->path, folder, strlen(folder)) == 0)
+			continue;
+		/* The NULs separate name and text. */
+		parts[n++] = (struct digest_part){ file->path, strlen(file->path) + 1 };
+		parts[n++] = (struct digest_part){ file->text, file->len + 1 };
+	}
+	bool is_made = checksum_parts(parts, n, out);
+	free(parts);
+	return is_made;
+}
+
+static bool cell_is_number(const struct rows *rows, size_t row, uint32_t number)
+{
+	const char *text = rows_cell(rows, row, COLUMN_NUMBER);
+	uint64_t v;
+	return text && num_parse_u64(text, strlen(text), 0, UINT32_MAX, &v) == 0 && v == number;
+}
+
+bool migrate_is_applied(const struct rows *applied, uint32_t number)
+{
+	for (size_t row = 0; row < applied->n; row++)
+		if (cell_is_number(applied, row, number))
+			return true;
+	return false;
+}
+
+/* Compares one recorded migration with the files: 0 when it is one of them and unchanged. */
+static int judge_row(const struct schema_file *files, const struct rows *applied, size_t row,
+		     struct fault *fault)
+{
+	const char *number = rows_cell(applied, row, COLUMN_NUMBER),
+		   *name = rows_cell(applied, row, COLUMN_NAME);
+	const char *recorded = rows_cell(applied, row, COLUMN_CHECKSUM);
+	char subject[MIGRATE_NAME], checksum[DIGEST_MAX_HEX];
+	uint32_t known;
+
+	for (const struct schema_file *file = files; file->path; file++) {
+		if (migrate_name(file->path, &known, subject) != 0 ||
+		    !cell_is_number(applied, row, known))
+			continue;
+		if (!migrate_checksum(file, checksum))
+			return fault_nomem(fault);
+		if (recorded && strcmp(recorded, checksum) == 0)
+			return 0;
+		return fault_set(
+			fault, -ERR_REFUSED, "database",
+			"migration %04u %s was changed after the database ran it; nothing was done",
+			known, subject);
+	}
+	return fault_set(
+		fault, -ERR_REFUSED, "database",
+		"the database's schema is newer than this ticctl: it has migration %s %s; nothing was done",
+		number ? number : "?", name ? name : "?");
+}
+
+int migrate_judge(const struct schema_file *files, const struct rows *applied, uint32_t *newest,
+		  struct fault *fault)
+{
+	char subject[MIGRATE_NAME];
+	uint32_t number;
+
+	*newest = 0;
+	for (const struct schema_file *file = files; file->path; file++)
+		if (migrate_name(file->path, &number, subject) == 0 && number > *newest)
+			*newest = number;
+	for (size_t row = 0; row < applied->n; row++) {
+		int err = judge_row(files, applied, row, fault);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The work */
 
 enum { REPORT_COLUMNS = 4, REPORT_MESSAGE = 2048, REPORT_NUMBER = 12 };
 
-/* What was done, as the row that is printed. */
+/* What was done, as the row to print. */
 struct report {
 	char message[REPORT_MESSAGE];
 	char schema[REPORT_NUMBER], applied[REPORT_NUMBER];
 	const char *cells[REPORT_COLUMNS];
 };
 
-/* Any number, always the same one. The lock is the database's: it stands between migrations of this
- * database only. */
+/* An arbitrary number. The lock belongs to the database: it excludes migrations of the same database
+ * only. */
 static const char begin_sql[] =
 	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
 
-/* The same definition as the first migration's: a new database has to hold its record before the
- * first row of it. */
+/* The same definition as in the first migration: a new database needs the table of the record before
+ * its first row. */
 static const char record_sql[] =
 	"CREATE SCHEMA IF NOT EXISTS broker;"
 	"CREATE TABLE IF NOT EXISTS broker.migration (number int PRIMARY KEY,"
@@ -69,7 +193,7 @@ static int record_migration(struct pgctl *db, const struct schema_file *file, ui
 
 	snprintf(text, sizeof(text), "%u", number);
 	if (!migrate_checksum(file, checksum))
-		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+		return fault_nomem(fault);
 	int err = pgctl_query(
 		db,
 		"INSERT INTO broker.migration (number, name, checksum) VALUES ($1::int, $2, $3)", 3,
@@ -78,7 +202,7 @@ static int record_migration(struct pgctl *db, const struct schema_file *file, ui
 	return err;
 }
 
-/* Runs the migrations that are missing; their names go to `message`, their count to *count. */
+/* Runs the missing migrations; their names go to `message`, their count to *count. */
 static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *message,
 		       unsigned *count, struct fault *fault)
 {
@@ -102,8 +226,8 @@ static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *
 	return err;
 }
 
-/* roles.sql, the first of these files, makes the schema. */
-static int create_doors(struct pgctl *db, const char *checksum, struct fault *fault)
+/* roles.sql, the first of these files, creates the schema. */
+static int create_api(struct pgctl *db, const char *checksum, struct fault *fault)
 {
 	char subject[MIGRATE_NAME], comment[DIGEST_MAX_HEX + 32];
 	uint32_t number;
@@ -116,14 +240,14 @@ static int create_doors(struct pgctl *db, const char *checksum, struct fault *fa
 	return err ? err : pgctl_script(db, comment, fault);
 }
 
-/* Re-creates the doors when this program's are others. */
-static int renew_doors(struct pgctl *db, bool *is_renewed, struct fault *fault)
+/* Creates schema api anew when the files differ from the recorded ones. */
+static int renew_api(struct pgctl *db, bool *is_renewed, struct fault *fault)
 {
 	char checksum[DIGEST_MAX_HEX];
 	struct rows comment = { 0 };
 
-	if (!migrate_doors_checksum(schema_files, checksum))
-		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+	if (!migrate_api_checksum(schema_files, checksum))
+		return fault_nomem(fault);
 	int err = pgctl_query(db,
 			      "SELECT obj_description(to_regnamespace('api')::oid, 'pg_namespace')",
 			      0, NULL, &comment, fault);
@@ -132,7 +256,7 @@ static int renew_doors(struct pgctl *db, bool *is_renewed, struct fault *fault)
 	const char *recorded = rows_cell(&comment, 0, 0);
 	*is_renewed = !recorded || strcmp(recorded, checksum) != 0;
 	rows_free(&comment);
-	return *is_renewed ? create_doors(db, checksum, fault) : 0;
+	return *is_renewed ? create_api(db, checksum, fault) : 0;
 }
 
 static void report_rows(struct report *report, bool is_renewed, struct rows *out)
@@ -163,7 +287,7 @@ static int migrate(struct pgctl *db, struct report *report, bool *is_renewed, st
 		err = run_missing(db, &applied, &message, &count, fault);
 	rows_free(&applied);
 	if (!err)
-		err = renew_doors(db, is_renewed, fault);
+		err = renew_api(db, is_renewed, fault);
 	if (err)
 		return err;
 	wr_fmt(&message, "%sschema is current (%u)", *is_renewed ? "api re-created; " : "", newest);
@@ -182,7 +306,7 @@ int migrate_run(struct pgctl *db, const char *const *values, struct rows *out, s
 
 	(void)values;
 	if (!report)
-		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+		return fault_nomem(fault);
 	int err = pgctl_script(db, begin_sql, fault);
 	if (!err)
 		err = migrate(db, report, &is_renewed, fault);

@@ -11,8 +11,8 @@ struct pgctl {
 	PGconn *conn;
 };
 
-/* Object identifiers of the built-in types whose text is a JSON number or truth value; they never
- * change. */
+/* Object identifiers of the built-in types whose text is a JSON number or boolean; they never change.
+ */
 enum {
 	OID_BOOL = 16,
 	OID_INT8 = 20,
@@ -23,24 +23,24 @@ enum {
 	OID_NUMERIC = 1700,
 };
 
-/* Notices ("schema does not exist, skipping") are the server talking to itself. */
+/* Notices ("schema does not exist, skipping") are of no interest to the operator. */
 static void ignore_notice(void *ctx, const PGresult *res)
 {
 	(void)ctx;
 	(void)res;
 }
 
-/* libpq quotes the very words of a conninfo it cannot parse, and one of them may be a password: so
- * we ask first, and say less. */
+/* libpq's error quotes a conninfo that it cannot parse, password included; so parse it first and say
+ * less. */
 static int check_conninfo(const char *conninfo, struct fault *fault)
 {
-	bool is_name = !strchr(conninfo, '=') &&
-		       !strstr(conninfo, "://"); /* of a database: nothing to parse */
+	/* a database's name needs no parsing */
+	bool is_name = !strchr(conninfo, '=') && !strstr(conninfo, "://");
 	PQconninfoOption *options = is_name ? NULL : PQconninfoParse(conninfo, NULL);
 	if (!is_name && !options)
 		return fault_set(
 			fault, -ERR_FORMAT, "database",
-			"the database's conninfo cannot be parsed (not shown here: it may hold a password)");
+			"the database's conninfo cannot be parsed (it is not shown, for it may hold a password)");
 	PQconninfoFree(options);
 	return 0;
 }
@@ -56,7 +56,7 @@ int pgctl_open(const char *conninfo, struct pgctl **out, struct fault *fault)
 		return err;
 	struct pgctl *db = calloc(1, sizeof(*db));
 	if (!db || !(db->conn = PQconnectdbParams(keys, values, 1))) {
-		err = fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+		err = fault_nomem(fault);
 		goto close;
 	}
 	if (PQstatus(db->conn) != CONNECTION_OK) {
@@ -83,16 +83,15 @@ void pgctl_close(struct pgctl *db)
 	free(db);
 }
 
-/* What the operator can do about the errors that are not ours to explain, by the first characters
- * of the SQLSTATE. */
+/* What the operator can do about an error of the database, by the first characters of the SQLSTATE. */
 static const struct {
 	const char *sqlstate;
 	const char *advice;
 } advices[] = {
-	{ "42501", "; log in as another role with --db" },
-	{ "42883", "; has `ticctl migrate` been run?" },
-	{ "3F000", "; has `ticctl migrate` been run?" },
-	{ "42P01", "; has `ticctl migrate` been run?" },
+	{ "42501", "; use --db to log in as another role" },
+	{ "42883", "; run `ticctl migrate` as the owner of the database" },
+	{ "3F000", "; run `ticctl migrate` as the owner of the database" },
+	{ "42P01", "; run `ticctl migrate` as the owner of the database" },
 	{ "40", "; try again" },
 };
 
@@ -105,9 +104,10 @@ static int read_failure(struct pgctl *db, const PGresult *res, struct fault *fau
 		return fault_set(fault, -ERR_REFUSED, sqlstate, "%s",
 				 message ? message : "refused");
 	if (PQstatus(db->conn) != CONNECTION_OK)
-		return fault_set(fault, -ERR_AWAY, "database", "the database went away: %s",
+		return fault_set(fault, -ERR_AWAY, "database",
+				 "the database closed the connection: %s",
 				 PQerrorMessage(db->conn));
-	if (!sqlstate || !message) /* an error of libpq's own, such as no memory for the answer */
+	if (!sqlstate || !message) /* an error of libpq, such as no memory for the answer */
 		return fault_set(fault, -ERR_FORMAT, "database",
 				 "the database's answer was lost: %s", PQerrorMessage(db->conn));
 	const char *advice = "";
@@ -118,7 +118,7 @@ static int read_failure(struct pgctl *db, const PGresult *res, struct fault *fau
 			 sqlstate, advice);
 }
 
-/* The memory behind one answer: libpq's result and our two tables into it. */
+/* The memory of one answer: libpq's result and two tables that point into it. */
 struct answer {
 	PGresult *res;
 	struct rows_column *columns;
@@ -159,14 +159,14 @@ static int read_rows(PGresult *res, struct rows *out, struct fault *fault)
 
 	if (!answer) {
 		PQclear(res);
-		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+		return fault_nomem(fault);
 	}
 	answer->res = res;
 	answer->columns = calloc(width + 1, sizeof(*answer->columns));
 	answer->cells = calloc(n * width + 1, sizeof(*answer->cells));
 	if (!answer->columns || !answer->cells) {
 		answer_free(answer);
-		return fault_set(fault, -ERR_NOMEM, "failed", "out of memory");
+		return fault_nomem(fault);
 	}
 	for (size_t c = 0; c < width; c++)
 		answer->columns[c] = (struct rows_column){ PQfname(res, (int)c),
@@ -184,6 +184,7 @@ int pgctl_query(struct pgctl *db, const char *sql, size_t n, const char *const *
 	PGresult *res = PQexecParams(db->conn, sql, (int)n, NULL, params, NULL, NULL, 0);
 	ExecStatusType status = PQresultStatus(res);
 
+	*out = (struct rows){ 0 };
 	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
 		return read_rows(res, out, fault);
 	int err = read_failure(db, res, fault);

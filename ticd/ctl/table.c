@@ -10,20 +10,18 @@
 
 enum { ESCAPED = 4 }; /* columns of \xNN */
 
-/* Columns of the character of `len` bytes at `p` (len 0: one stray byte), or -1 when it has to be
- * escaped. */
+/* Columns of the character (len 0: an invalid byte), or -1 when it is to be escaped. */
 static int char_width(uint32_t code, size_t len)
 {
 	if (len == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0))
 		return -1;
 	if (code == 0x061c || code == 0x200e || code == 0x200f ||
 	    (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
-		return -1; /* direction marks: they would re-order what stands beside them */
+		return -1; /* direction marks, which would reorder the text beside them */
 	if (code < 0x7f)
 		return 1;
 	int width = wcwidth((wchar_t)code);
-	return width < 0 ? 1
-			 : width; /* a locale that does not know it: it still is one character */
+	return width < 0 ? 1 : width; /* unknown to the locale: counts as one */
 }
 
 /* Walks `text`, writing to `out` unless that is NULL. */
@@ -80,7 +78,7 @@ static size_t column_width(const struct rows *rows, size_t column)
 	return widest;
 }
 
-/* Column names are SQL identifiers: last_report reads "LAST REPORT" over a list and "last report"
+/* Column names are SQL identifiers: last_report becomes "LAST REPORT" over a list and "last report"
  * in a record. */
 static void write_name(FILE *out, const char *name, bool upper)
 {
@@ -88,12 +86,12 @@ static void write_name(FILE *out, const char *name, bool upper)
 		putc(*name == '_' ? ' ' : upper ? toupper((unsigned char)*name) : *name, out);
 }
 
-enum { COLUMNS_MAX = 64 }; /* far more than any door has; what lies beyond is not shown in a list */
+enum { COLUMNS_MAX = 64 }; /* of a list; no function of the database has as many */
 
 /* Row -1 is the heading. */
 static void write_row(FILE *out, const struct rows *rows, const size_t *widths, ptrdiff_t row)
 {
-	size_t owed = 0; /* blanks due before the next text, so that none end a line */
+	size_t owed = 0; /* blanks before the next text, so that none end a line */
 	for (size_t column = 0; column < rows->width && column < COLUMNS_MAX; column++) {
 		const char *name = rows->columns[column].name;
 		const char *text = row < 0 ? name : cell_text(rows, (size_t)row, column);

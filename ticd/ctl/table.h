@@ -8,23 +8,22 @@
 
 #include <stdio.h>
 
-#include "ticd/ctl/rows.h"
+#include "ticd/ctl/answer.h"
 
-/* Terminal columns that `text` takes as table_text writes it. Wide and combining characters count
- * as the locale's wcwidth says. */
+/* Terminal columns of `text` as table_text writes it, by the locale's wcwidth. */
 size_t table_width(const char *text) NONNULL;
 
-/* Writes `text` with what must not reach a terminal escaped. Returns the columns written. */
+/* Writes `text`, escaping what must not reach a terminal. Returns the columns written. */
 size_t table_text(FILE *out, const char *text) NONNULL;
 
-/* A list: column names as upper-case heading, numbers to the right, yes/no for booleans, "-" for
- * NULL; no blanks at line ends. */
+/* A list: column names as an upper-case heading, numbers aligned to the right, yes and no for
+ * booleans, "-" for NULL; no blanks at line ends. */
 void table_list(FILE *out, const struct rows *rows) NONNULL;
 
-/* Every row as "name: value" lines, the values under each other, an empty line between rows. */
+/* Every row as "name: value" lines with aligned values, an empty line between rows. */
 void table_record(FILE *out, const struct rows *rows) NONNULL;
 
-/* The first column alone, a line a row: a message, or a file's lines. */
+/* The first column only, a line a row: a message, or a file's lines. */
 void table_lines(FILE *out, const struct rows *rows) NONNULL;
 
 #endif

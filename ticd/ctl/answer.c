@@ -1,11 +1,13 @@
-#include "ticd/ctl/fault.h"
+#include "ticd/ctl/answer.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Formats into `out` and makes one line of it: libpq's errors are several. */
+#include "lib/err.h"
+
+/* Formats into `out` as one line: libpq's errors have several. */
 static void format_line(char out[static FAULT_TEXT], const char *fmt, va_list ap) FORMAT(2, 0);
 static void format_line(char out[static FAULT_TEXT], const char *fmt, va_list ap)
 {
@@ -33,6 +35,11 @@ int fault_set(struct fault *f, int err, const char *code, const char *fmt, ...)
 	return err;
 }
 
+int fault_nomem(struct fault *f)
+{
+	return fault_set(f, -ERR_NOMEM, "failed", "out of memory");
+}
+
 void fault_prefix(struct fault *f, const char *fmt, ...)
 {
 	char prefix[FAULT_TEXT];
@@ -42,7 +49,7 @@ void fault_prefix(struct fault *f, const char *fmt, ...)
 	va_end(ap);
 	size_t len = strlen(prefix);
 	if (len + 2 >= FAULT_TEXT)
-		return; /* the reason matters more */
+		return; /* the reason is more important */
 	memmove(f->text + len + 2, f->text, FAULT_TEXT - len - 2);
 	memcpy(f->text, prefix, len);
 	memcpy(f->text + len, ": ", 2);

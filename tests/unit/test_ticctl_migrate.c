@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/err.h"
-#include "ticd/ctl/migrate_plan.h"
+#include "ticd/ctl/migrate.h"
 
 static const struct {
 	const char *path;
@@ -113,9 +113,9 @@ static void checksum_of_the_doors_sees_all_but_migrations(void **state)
 	};
 	char sum[DIGEST_MAX_HEX], other[DIGEST_MAX_HEX];
 	(void)state;
-	assert_true(migrate_doors_checksum(files, sum));
+	assert_true(migrate_api_checksum(files, sum));
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-		assert_true(migrate_doors_checksum(others[i].files, other));
+		assert_true(migrate_api_checksum(others[i].files, other));
 		if ((strcmp(sum, other) == 0) != others[i].is_same)
 			fail_msg("%s: %s", others[i].what, other);
 	}
@@ -140,10 +140,10 @@ static const struct {
 	  "migration 0001 base was changed after the database ran it; nothing was done" },
 	{ 2,
 	  { "1", "base", sum_abc, "4", "later", sum_abc },
-	  "the database's schema is newer than this program: it has migration 4 later; nothing was done" },
+	  "the database's schema is newer than this ticctl: it has migration 4 later; nothing was done" },
 	{ 1,
 	  { "2", "between", sum_abc },
-	  "the database's schema is newer than this program: it has migration 2 between; nothing was done" },
+	  "the database's schema is newer than this ticctl: it has migration 2 between; nothing was done" },
 };
 
 static void record_of_the_database_is_taken_or_refused(void **state)

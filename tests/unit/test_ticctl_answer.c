@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "ticd/ctl/fault.h"
+#include "ticd/ctl/answer.h"
 
 static const struct {
 	const char *text, *line;
