@@ -321,6 +321,9 @@ def test_answer_that_cannot_be_written_is_a_failure(broker):
         for words in (("pop", "list"), ("--json", "cost", "list")):
             done = broker.run(*words, stdout=full)
             assert done.returncode == 1 and "could not be written: No space left on device" in done.stderr, done
+        for words in (("help",), ("--version",)):
+            done = broker.run(*words, stdout=full)
+            assert (done.returncode, done.stderr) == (1, "ticctl: standard output: No space left on device\n"), words
 
 
 def test_words_that_are_not_utf8_never_reach_the_database(broker):

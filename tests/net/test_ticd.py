@@ -368,6 +368,10 @@ def test_options(ticd, tmp_path):
     assert run("-c", ticd.conf, "--check-config")[0] == 0
     status, dump, _ = run("-c", ticd.conf, "--dump-config")
     assert status == 0 and f"url = {URL}" in dump and "host=" not in dump
+    with open("/dev/full", "w", encoding="ascii") as full:
+        for args in (["--version"], ["--help"], ["-c", ticd.conf, "--dump-config"]):
+            done = subprocess.run([program("ticd"), *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+            assert (done.returncode, done.stderr) == (1, "ticd: standard output: No space left on device\n"), args
     bad = tmp_path / "bad.conf"
     bad.write_text("[ticd]\nlisten = nowhere\n")
     status, _, error = run("-c", str(bad))

@@ -8,6 +8,32 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <malloc.h>
+
+#include "lib/cc.h"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LIBC_FREE __interceptor_free
+#else
+#define LIBC_FREE __libc_free
+#endif
+void LIBC_FREE(void *p);
+
+/* A text that no block may hold when it is freed. */
+static const char secret[] = "0123456789abcdef0123456789abcdef";
+static unsigned secrets_freed;
+
+/* Comes before the C library's. */
+void free(void *p)
+{
+	if (p && memmem(p, malloc_usable_size(p), secret, sizeof(secret) - 1))
+		secrets_freed++;
+	LIBC_FREE(p);
+}
 
 static void out_gives_back_what_went_in(void **state)
 {
@@ -173,12 +199,37 @@ static void out_pace_list_never_fills_the_clients_buffer(void **state)
 	free(list);
 }
 
+/* The queue grows under the secret, is emptied part by part, and is cleared with it inside. */
+static void out_wipes_before_it_frees(void **state)
+{
+	struct out o = { .buf = NULL };
+	char *copy, filler[4000] = "";
+
+	(void)state;
+	copy = strdup(secret);
+	assert_non_null(copy);
+	free(copy);
+	assert_int_equal(secrets_freed, 1); /* so it is seen */
+	secrets_freed = 0;
+	assert_true(out_append(&o, secret, sizeof(secret)));
+	assert_true(out_append(&o, filler, sizeof(filler)));
+	assert_true(out_append(&o, secret, sizeof(secret)));
+	out_drop(&o, sizeof(secret));
+	assert_true(out_append(&o, filler, sizeof(filler)));
+	out_drop(&o, sizeof(filler));
+	out_drop(&o, out_len(&o));
+	assert_true(out_append(&o, secret, sizeof(secret)));
+	out_clear(&o);
+	assert_int_equal(secrets_freed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(out_gives_back_what_went_in),
 		cmocka_unit_test(out_empty_holds_no_memory),
 		cmocka_unit_test(out_limit_is_exact),
+		cmocka_unit_test(out_wipes_before_it_frees),
 		cmocka_unit_test(out_pace_allows_whole_lines_within_the_budget),
 		cmocka_unit_test(out_pace_short_replies_go_at_once),
 		cmocka_unit_test(out_pace_waits_for_the_ack_and_a_little_more),

@@ -296,6 +296,34 @@ static void sessions_end_while_asking_is_forgotten(void **state)
 	assert_int_equal(f.forgotten, 1);
 }
 
+/* A refused login waits until SESSION_REFUSAL_MS after its line, and nothing else waits. */
+static void refused_logins_are_held_back(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t ms; /* since the line */
+		int64_t held;
+	} rows[] = {
+		{ "at once", 0, 50 },
+		{ "a millisecond before", 49, 1 },
+		{ "in time", 50, 0 },
+		{ "over for good", 0, 0 },
+	};
+	static struct fake f;
+
+	(void)state;
+	bring_to(&f, SESSION_AUTHENTICATE);
+	assert_int_equal(session_hold_ms(&f.session, (mono_t){ 0 }), 0);
+	line_feed(&f.session.in, "authenticate md5 00\n", 20);
+	dialogue_run(&f.session, now, (mono_t){ 1000 });
+	fake_answer(&f, 0, "", fake_account, 1);
+	assert_true(session_has_output(&f.session));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (session_hold_ms(&f.session, (mono_t){ 1000 + rows[i].ms }) != rows[i].held)
+			fail_msg("%s", rows[i].name);
+	session_end(&f.session);
+}
+
 static void starttls_with_more_behind_it_closes(void **state)
 {
 	static struct fake f;
@@ -359,6 +387,7 @@ int main(void)
 		cmocka_unit_test(records_keys_do_not_hide_one_another),
 		cmocka_unit_test(lists_too_long_are_refused_whole),
 		cmocka_unit_test(sessions_end_while_asking_is_forgotten),
+		cmocka_unit_test(refused_logins_are_held_back),
 		cmocka_unit_test(starttls_with_more_behind_it_closes),
 		cmocka_unit_test(starttls_takes_no_line_until_tls_is_up),
 		cmocka_unit_test(lines_wait_while_the_store_is_asked),
