@@ -1,4 +1,4 @@
-/* The settings of ticd.conf, read by the table of lib/config.h, and which of them a reload changes. */
+/* The settings of ticd.conf, and which of them a reload changes. */
 #ifndef TICD_SETTINGS_H
 #define TICD_SETTINGS_H
 

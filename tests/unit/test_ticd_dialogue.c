@@ -6,7 +6,8 @@
  *   !tls: there is a certificate; !steps: a line at a time only
  *   C: text          the client says a line         X: hex   the client says these bytes
  *   S: text          the server answers this line
- *   Q: name|p|p      the store is asked this        A: c|c   a row of its answer (\N is NULL), A: alone: no row
+ *   Q: name|p|p      the store is asked this
+ *   A: c|c           a row of its answer (\N is NULL); A: alone: no row
  *   A! away|timeout|busy|broken, A! refused TEXT    ... or what comes instead of rows
  *   E: state         how it ends
  */

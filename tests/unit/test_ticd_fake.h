@@ -116,7 +116,7 @@ static inline void fake_start(struct fake *f, struct digest_ctx *digest)
 	session_init(&f->session, &f->env, "10.9.0.2", true, fake_changed, f);
 }
 
-/* What a connection does after each event, without a socket: runs the dialogue, takes its output. */
+/* What a connection does after each event: runs the dialogue, takes its output. */
 static inline void fake_run(struct fake *f, wall_t now)
 {
 	struct session *s = &f->session;

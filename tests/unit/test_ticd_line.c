@@ -9,8 +9,7 @@
 
 #include "tests/unit/test_ticd_feed.h"
 
-/* Lines are written one after the other with '|' behind each, the end of it all as '.', 'L' or 'B'.
- */
+/* The expected lines, each followed by '|', and the end as '.', 'L' or 'B'. */
 static const struct {
 	const char *name, *input;
 	size_t len; /* 0: strlen(input) */

@@ -164,8 +164,8 @@ static void out_pace_a_slow_peer_is_not_asked_often(void **state)
 	assert_int_equal(wait, OUT_PACE_POLL_MAX_MS);
 }
 
-/* A reader that empties its buffer only after OUT_PACE_QUIET_MS never finds more in it than the stock
- * client can bear. */
+/* A reader that empties its buffer only after OUT_PACE_QUIET_MS never finds more in it than the
+ * stock client can bear. */
 static void out_pace_list_never_fills_the_clients_buffer(void **state)
 {
 	struct out_pace p = { .sent = 0 };

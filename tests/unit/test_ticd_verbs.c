@@ -339,8 +339,7 @@ static void starttls_with_more_behind_it_closes(void **state)
 	session_end(&f.session);
 }
 
-/* Between the question for TLS and the end of the handshake no line is taken, whoever put it there.
- */
+/* No line is taken between starttls and the end of the handshake. */
 static void starttls_takes_no_line_until_tls_is_up(void **state)
 {
 	static struct fake f;

@@ -109,8 +109,8 @@ struct field {
 	const char *prefix; /* of the value, or NULL */
 };
 
-/* Clients match keys by prefix and the last match wins, so no key may begin with another one, except
- * for those that always did. */
+/* Clients match keys by prefix and the last match wins, so no key may begin with another one,
+ * except for those that always did. */
 static const struct field tunnel_fields[FIELDS_MAX] = {
 	{ "TunnelId", TUNNEL_ID, 10, "T" },
 	{ "Type", TUNNEL_TYPE, 16, NULL },

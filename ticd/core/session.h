@@ -166,8 +166,7 @@ struct session_args {
 	wall_t now;
 };
 
-/* One line; the bytes of a reply built elsewhere. A reply that cannot be kept closes the session.
- */
+/* One line; the bytes of a reply built elsewhere. A reply that cannot be kept closes. */
 void session_say(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
 void session_put(struct session *s, const struct reply *reply) NONNULL;
 /* Says why a line is invalid, and closes after SESSION_REJECTS_MAX of them. */

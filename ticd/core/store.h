@@ -1,7 +1,7 @@
 /*
  * The questions a session asks the database: numbered, with text parameters, each answered later
- * and exactly once by rows of text. io/pgstore.c answers from PostgreSQL, the tests from a file. The
- * order of parameters and columns is that of the functions of the same name in schema/api.
+ * and exactly once by rows of text. io/pgstore.c answers from PostgreSQL, the tests from a file.
+ * The order of parameters and columns is that of the functions of the same name in schema/api.
  */
 #ifndef TICD_CORE_STORE_H
 #define TICD_CORE_STORE_H

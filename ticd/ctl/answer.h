@@ -1,13 +1,13 @@
 /*
  * What a command comes to: rows of the database, or a fault.
  *
- * struct rows holds text cells under named columns, the form that table.c and json.c print. It names
- * no database library; whoever makes one says how its memory is released.
+ * struct rows holds text cells under named columns, the form that table.c and json.c print. It
+ * names no database library; whoever makes one says how its memory is released.
  *
- * struct fault is one plain sentence for the operator and a short code for scripts (--json): "usage"
- * (the command line), "input" (a file's content), "database" (away or failed), "failed" (this
- * machine) or, when a rule of the broker refused, its five characters beginning with BK. Texts hold
- * no secret and no conninfo.
+ * struct fault is one plain sentence for the operator and a short code for scripts (--json):
+ * "usage" (the command line), "input" (a file's content), "database" (away or failed), "failed"
+ * (this machine) or, when a rule of the broker refused, its five characters beginning with BK.
+ * Texts hold no secret and no conninfo.
  */
 #ifndef TICD_CTL_ANSWER_H
 #define TICD_CTL_ANSWER_H
@@ -53,8 +53,7 @@ struct fault {
 	char text[FAULT_TEXT]; /* one line without a full stop */
 };
 
-/* Sets `f` (a longer text is cut) and returns `err`, so that a caller can `return fault_set(...)`.
- */
+/* Sets `f` (a longer text is cut); returns `err`, for `return fault_set(...)`. */
 int fault_set(struct fault *f, int err, const char *code, const char *fmt, ...)
 	NONNULL_ARGS(1, 3, 4) FORMAT(4, 5);
 /* -ERR_NOMEM, with its sentence. */

@@ -10,8 +10,8 @@
 #include "lib/num.h"
 #include "lib/utf8.h"
 
-/* A reader returns whether `text` is of its kind, and may write another spelling of it to `out` (else
- * `text` is the value). */
+/* A reader returns whether `text` is of its kind, and may write another spelling of it to `out`
+ * (else `text` is the value). */
 typedef bool arg_reader(const struct param *p, const char *text, char out[static ARG_SPELLED]);
 
 static bool read_text(const struct param *p, const char *text, char out[static ARG_SPELLED])
@@ -159,8 +159,8 @@ static int set_value(const struct param *p, size_t i, const char *text, struct a
 	return 0;
 }
 
-/* `--name VALUE`, `--name=VALUE` or a flag; *used: how many arguments that were. A value of its own
- * argument may not begin with "--", which would be a forgotten value; `--name=--text` is possible. */
+/* `--name VALUE`, `--name=VALUE` or a flag; *used: how many arguments that were. A separate value
+ * may not begin with "--", which would be a forgotten value; `--name=--text` is possible. */
 static int read_option(const struct param *params, char *const *argv, size_t argc, size_t *used,
 		       struct args *out, struct fault *fault)
 {

@@ -27,8 +27,8 @@ static bool field_is(struct field f, const char *text)
 	return f.len == strlen(text) && memcmp(f.text, text, f.len) == 0;
 }
 
-/* Makes space for one more element; the file's size bounds the growth. The old block is wiped, since
- * it may hold secrets. */
+/* Makes space for one more element; the file's size bounds the growth. The old block is wiped,
+ * since it may hold secrets. */
 static bool grow(void **items, size_t *capacity, size_t n, size_t size)
 {
 	if (n < *capacity)

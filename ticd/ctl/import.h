@@ -2,12 +2,14 @@
  * Reads the tunnels and routed subnets of a sixxsd configuration file, a line at a time, without a
  * file system. The database decides what is allowed (ids and numbers in use, prefixes of the PoP).
  *
- *   config <number in hex> T<id> <ipv4|ayiya|heartbeat> <up|disabled> <mtu> [<secret>]     a tunnel
- *   config <prefix> <number in hex> static                                                 a subnet routed to it
+ * A tunnel, and a subnet routed to it; numbers are hexadecimal:
  *
- * Blank lines and # comments are skipped. Blocks (tunnel, subnet, set ... end) may stand around these
- * lines, and the contents of a pop block are skipped: the PoP's own data come from `pop add`. Any
- * other line is an error.
+ *   config <number> T<id> <ipv4|ayiya|heartbeat> <up|disabled> <mtu> [<secret>]
+ *   config <prefix> <number> static
+ *
+ * Blank lines and # comments are skipped. Blocks (tunnel, subnet, set ... end) may stand around
+ * these lines, and the contents of a pop block are skipped: the PoP's own data come from `pop add`.
+ * Any other line is an error.
  */
 #ifndef TICD_CTL_IMPORT_H
 #define TICD_CTL_IMPORT_H

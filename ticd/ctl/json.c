@@ -7,8 +7,7 @@
 
 #include "lib/utf8.h"
 
-/* A text that is not UTF-8 (an argument, a sentence that was cut), with U+FFFD for each invalid byte.
- */
+/* The text with U+FFFD for each byte that is not UTF-8. */
 static json_t *repaired_text(const char *text)
 {
 	static const char replacement[] = "\xef\xbf\xbd";

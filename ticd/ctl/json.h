@@ -1,5 +1,5 @@
-/* Answers as JSON for scripts (--json): one value and a line end. Numbers are numbers, NULL is null,
- * texts are always valid UTF-8. */
+/* Answers as JSON for scripts (--json): one value and a line end. Numbers are numbers, NULL is
+ * null, texts are always valid UTF-8. */
 #ifndef TICD_CTL_JSON_H
 #define TICD_CTL_JSON_H
 
@@ -8,10 +8,10 @@
 
 #include "ticd/ctl/answer.h"
 
-/* An array with an object a row, the columns' names as keys. False: out of memory, or `out` failed. */
+/* An array with an object a row, keys from the columns. False: out of memory, or `out` failed. */
 bool json_write_list(FILE *out, const struct rows *rows) NONNULL MUSTCHECK;
 
-/* The first row as one object; unless `extra` is NULL, `extra_name`: `extra` follows the columns. */
+/* The first row as one object, followed by `extra_name`: `extra` unless `extra` is NULL. */
 bool json_write_record(FILE *out, const struct rows *rows, const char *extra_name,
 		       const char *extra) NONNULL_ARGS(1, 2, 3) MUSTCHECK;
 

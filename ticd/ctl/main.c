@@ -67,8 +67,7 @@ static const char *find_conninfo(const struct command_line *line)
 	return default_conninfo;
 }
 
-/* Writes the sentence to standard error, and with --json to standard output too; returns `status`.
- */
+/* Writes the sentence to standard error, with --json to standard output too. Returns `status`. */
 static int fail(const struct command_line *line, const struct fault *fault, int status)
 {
 	fputs("ticctl: ", stderr);

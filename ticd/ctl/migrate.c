@@ -147,13 +147,13 @@ struct report {
 	const char *cells[REPORT_COLUMNS];
 };
 
-/* An arbitrary number. The lock belongs to the database: it excludes migrations of the same database
- * only. */
+/* An arbitrary number. The lock belongs to the database: it excludes migrations of the same
+ * database only. */
 static const char begin_sql[] =
 	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
 
-/* The same definition as in the first migration: a new database needs the table of the record before
- * its first row. */
+/* The same definition as in the first migration: a new database needs the table of the record
+ * before its first row. */
 static const char record_sql[] =
 	"CREATE SCHEMA IF NOT EXISTS broker;"
 	"CREATE TABLE IF NOT EXISTS broker.migration (number int PRIMARY KEY,"

@@ -49,8 +49,8 @@ bool migrate_checksum(const struct schema_file *file, char out[static DIGEST_MAX
 bool migrate_api_checksum(const struct schema_file *files, char out[static DIGEST_MAX_HEX])
 	NONNULL MUSTCHECK;
 
-/* Compares the database's record, `applied` (columns number, name, checksum), with `files` (ended by
- * a row without a path). 0: every migration of `files` that is not in `applied` is to be run.
+/* Compares the database's record, `applied` (columns number, name, checksum), with `files` (ended
+ * by a row without a path). 0: every migration of `files` that is not in `applied` is to be run.
  * -ERR_REFUSED with a sentence: the database has a migration that this program does not know (the
  * database is newer), or one that was changed after it was run. *newest: the highest number in
  * `files`. */

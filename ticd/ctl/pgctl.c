@@ -11,8 +11,7 @@ struct pgctl {
 	PGconn *conn;
 };
 
-/* Object identifiers of the built-in types whose text is a JSON number or boolean; they never change.
- */
+/* Constant identifiers of the built-in types whose text is a JSON number or boolean. */
 enum {
 	OID_BOOL = 16,
 	OID_INT8 = 20,
@@ -30,8 +29,8 @@ static void ignore_notice(void *ctx, const PGresult *res)
 	(void)res;
 }
 
-/* libpq's error quotes a conninfo that it cannot parse, password included; so parse it first and say
- * less. */
+/* libpq's error quotes a conninfo that it cannot parse, password included; so parse it first and
+ * say less. */
 static int check_conninfo(const char *conninfo, struct fault *fault)
 {
 	/* a database's name needs no parsing */
@@ -83,7 +82,7 @@ void pgctl_close(struct pgctl *db)
 	free(db);
 }
 
-/* What the operator can do about an error of the database, by the first characters of the SQLSTATE. */
+/* What the operator can do about an error, by the first characters of its SQLSTATE. */
 static const struct {
 	const char *sqlstate;
 	const char *advice;

@@ -1,7 +1,7 @@
 /*
  * Bytes through one client's socket, in clear text or in TLS, without waiting. Clear text is paced
- * (ticd/core/out.h); in TLS each line is a record of its own. Functions that return bool say whether
- * the connection still lives.
+ * (ticd/core/out.h); in TLS each line is a record of its own. Functions that return bool say
+ * whether the connection still lives.
  */
 #ifndef TICD_IO_CHANNEL_H
 #define TICD_IO_CHANNEL_H

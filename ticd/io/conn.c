@@ -1,8 +1,8 @@
 /*
- * A connection is in one of three modes, talk (in clear text or TLS), handshake between the two, and
- * linger at the end, and has three watchers: the socket, the deadline, and the timer that continues
- * paced output. That timer is also fed by an answer of the store, so that all work is done, and the
- * connection freed, at the end of a callback of its own and never inside the store's.
+ * A connection is in one of three modes, talk (in clear text or TLS), handshake between the two,
+ * and linger at the end, and has three watchers: the socket, the deadline, and the timer that
+ * continues paced output. That timer is also fed by an answer of the store, so that all work is
+ * done, and the connection freed, at the end of a callback of its own and never inside the store's.
  *
  * Every event ends in conn_work: run the dialogue, send what it said, then arm the watchers.
  */

@@ -1,8 +1,8 @@
 /*
- * One client's connection: bytes between its socket and its session, in clear text (paced) or in TLS
- * (a record a line), and every way it may end: goodbye with a FIN after a whole line, a timeout, a
- * peer that is gone. A connection owns its socket and itself: it frees itself when it is over, from
- * its own watchers only.
+ * One client's connection: bytes between its socket and its session, in clear text (paced) or in
+ * TLS (a record a line), and every way it may end: goodbye with a FIN after a whole line, a
+ * timeout, a peer that is gone. A connection owns its socket and itself: it frees itself when it is
+ * over, from its own watchers only.
  */
 #ifndef TICD_IO_CONN_H
 #define TICD_IO_CONN_H
@@ -45,8 +45,8 @@ struct conn_peer {
 void conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
 	NONNULL_ARGS(1, 3);
 
-/* Takes the non-blocking socket, sends the sentence without waiting or allocating (a peer that sends
- * much may lose it), and closes. */
+/* Takes the non-blocking socket, sends the sentence without waiting or allocating (a peer that
+ * sends much may lose it), and closes. */
 void conn_refuse(int fd, const char *sentence) NONNULL;
 /* The sentence for a client beyond what the server can hold. */
 extern const char conn_too_many[];

@@ -84,8 +84,7 @@ static void apply(struct ticd *t)
 	daily_enable(t->daily, s->daily);
 }
 
-/* Loads the certificate of the settings. False: it cannot be used, and the current one stays in use.
- */
+/* Loads the certificate. False: it cannot be used, and the current one stays in use. */
 static bool renew_tls(struct ticd *t, const struct settings *s)
 {
 	struct tls_server *tls = NULL;

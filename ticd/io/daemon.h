@@ -1,5 +1,5 @@
-/* ticd's parts joined on one loop: settings, database, TLS, listener, daily job, and the signals that
- * reload and stop it. */
+/* ticd's parts joined on one loop: settings, database, TLS, listener, daily job, and the signals
+ * that reload and stop it. */
 #ifndef TICD_IO_DAEMON_H
 #define TICD_IO_DAEMON_H
 

@@ -1,7 +1,7 @@
 /*
  * Accepts connections, counts them in total and per address, and refuses those beyond the limits
- * with a sentence. When the process is out of file descriptors it refuses one client at a time, with
- * a descriptor kept for that.
+ * with a sentence. When the process is out of file descriptors it refuses one client at a time,
+ * with a descriptor kept for that.
  */
 #ifndef TICD_IO_LISTEN_H
 #define TICD_IO_LISTEN_H
@@ -19,8 +19,8 @@ struct listen_conf {
 	unsigned connections, connections_per_address;
 };
 
-/* Binds and listens; NULL, with the reason in the log, when that fails. `env` stays the caller's, but
- * its `closed` and `owner` are set here. */
+/* Binds and listens; NULL, with the reason in the log, when that fails. `env` stays the caller's,
+ * but its `closed` and `owner` are set here. */
 struct listener *listener_create(struct conn_env *env, const struct listen_conf *conf) NONNULL;
 void listener_free(struct listener *listener); /* NULL is fine; the connections must be gone */
 

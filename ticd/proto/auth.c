@@ -22,8 +22,7 @@ const char *auth_method_name(enum auth_method method)
 	return method < AUTH__COUNT ? method_names[method] : "unknown";
 }
 
-/* Decodes and encodes, so that the result is lower case and of that length whatever the store holds.
- */
+/* Decodes and encodes, so that the result is lower case whatever the store holds. */
 bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *sha256_hex)
 {
 	uint8_t md5[DIGEST_MD5_LEN], sha256[DIGEST_SHA256_LEN];

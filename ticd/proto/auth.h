@@ -32,18 +32,18 @@ struct auth_secret {
 enum auth_method auth_method_find(struct token name);
 const char *auth_method_name(enum auth_method method);
 
-/* Sets `out` to the digests of the store; false, and `out` is unchanged, when one is not hex text of
- * its length. */
+/* Sets `out` to the digests of the store; false, and `out` is unchanged, when one is not hex text
+ * of its length. */
 bool auth_secret_set(struct auth_secret *out, const char *md5_hex, const char *sha256_hex)
 	NONNULL_ARGS(1) MUSTCHECK;
 
-/* The secret of a login nobody has: always the same for one key and name, as a real one is. False: a
- * digest failed. */
+/* The secret of a login nobody has: always the same for one key and name, as a real one is. False:
+ * a digest failed. */
 bool auth_secret_fake(struct digest_ctx *digest, const uint8_t key[static AUTH_KEY_BYTES],
 		      const char *name, struct auth_secret *out) NONNULL MUSTCHECK;
 
-/* The client's response, kept until the store has answered. A password sent in clear text is kept as
- * its digest only. False: a digest failed. */
+/* The client's response, kept until the store has answered. A password sent in clear text is kept
+ * as its digest only. False: a digest failed. */
 struct auth_response {
 	char text[DIGEST_MAX_HEX];
 };
@@ -51,8 +51,8 @@ bool auth_response_set(struct digest_ctx *digest, enum auth_method method, struc
 		       struct auth_response *out) NONNULL_ARGS(1, 4) MUSTCHECK;
 
 /* True when `response` answers `challenge` for this secret. clear: the secret itself (the challenge
- * is not used). md5, sha256: hex(h(challenge || hex(h(secret)))), in either case of letters. cookie:
- * never. */
+ * is not used). md5, sha256: hex(h(challenge || hex(h(secret)))), in either case of letters.
+ * cookie: never. */
 bool auth_check(struct digest_ctx *digest, enum auth_method method, const char *challenge,
 		const struct auth_secret *secret, const struct auth_response *response)
 	NONNULL_ARGS(1, 3, 4, 5) MUSTCHECK;

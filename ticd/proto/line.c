@@ -36,8 +36,8 @@ static enum line_result take(struct line_in *in, uint16_t end, uint16_t lf, cons
 	return LINE_TEXT;
 }
 
-/* Control characters are refused at once, without waiting for a line end: a TLS or HTTP/2 peer never
- * sends one. */
+/* Control characters are refused at once, without waiting for a line end: a TLS or HTTP/2 peer
+ * never sends one. */
 enum line_result line_next(struct line_in *in, const char **text, size_t *len)
 {
 	*text = "";

@@ -14,7 +14,7 @@ static void put_clean(struct reply *r, const char *text, size_t len)
 {
 	uint8_t *to = wr_reserve(&r->w, len + 1);
 
-	if (to == NULL)
+	if (!to)
 		return;
 	for (size_t i = 0; i < len; i++)
 		to[i] = text[i] >= ' ' && text[i] <= '~' ? (uint8_t)text[i] : '?';

@@ -21,8 +21,8 @@ struct reply {
 void reply_init(struct reply *r) NONNULL;
 
 /* Appends one line: the formatted text, in which each byte that is not printable ASCII becomes '?',
- * and LF. A text longer than a whole reply is cut to that length; a line that does not fit after the
- * others fails the reply (reply_ok). */
+ * and LF. A text longer than a whole reply is cut to that length; a line that does not fit after
+ * the others fails the reply (reply_ok). */
 void reply_line(struct reply *r, const char *fmt, ...) NONNULL FORMAT(2, 3);
 
 /* Appends "key: <prefix>value", the value cut to `max` bytes so that a whole record always fits. A
