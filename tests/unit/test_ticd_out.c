@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <malloc.h>
 
 #include "lib/cc.h"
 
@@ -17,23 +16,27 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
 	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LIBC_FREE __interceptor_free
+#define HAS_SANITIZER 1
 #else
-#define LIBC_FREE __libc_free
+#define HAS_SANITIZER 0
 #endif
-void LIBC_FREE(void *p);
 
 /* A text that no block may hold when it is freed. */
 static const char secret[] = "0123456789abcdef0123456789abcdef";
 static unsigned secrets_freed;
+
+#if !HAS_SANITIZER
+size_t malloc_usable_size(void *p); /* of <malloc.h> */
+void __libc_free(void *p);
 
 /* Comes before the C library's. */
 void free(void *p)
 {
 	if (p && memmem(p, malloc_usable_size(p), secret, sizeof(secret) - 1))
 		secrets_freed++;
-	LIBC_FREE(p);
+	__libc_free(p);
 }
+#endif
 
 static void out_gives_back_what_went_in(void **state)
 {
@@ -206,6 +209,8 @@ static void out_wipes_before_it_frees(void **state)
 	char *copy, filler[4000] = "";
 
 	(void)state;
+	if (HAS_SANITIZER)
+		skip(); /* its allocator cannot be replaced */
 	copy = strdup(secret);
 	assert_non_null(copy);
 	free(copy);
