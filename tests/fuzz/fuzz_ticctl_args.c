@@ -1,7 +1,7 @@
 /*
- * Any arguments for any command (the first byte picks it; an argument ends with a
- * newline). They are refused with a sentence, or everything that must be there is, and said again
- * in the plainest way it means the same.
+ * Any arguments for any command (the first byte selects it; an argument ends with a newline). They
+ * are refused with a sentence, or complete, and then written in the plainest form they give the
+ * same values.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The reader of sixxsd files: any bytes are read, or refused with a line and a reason; what is read
- * is in range. */
+/* The reader of sixxsd files: any bytes are read, or refused with a line and a reason; all values
+ * are in range. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
- * UTF-8 against a plain reading of RFC 3629's grammar, and names of schema files: what is taken for
- * one is spelled as one.
+ * UTF-8 against the grammar of RFC 3629 written out, and names of schema files: an accepted one is
+ * spelled exactly so.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * Answers to challenges: `method` byte, then challenge, answer and secret a line each. An answer is
- * accepted exactly when it is the one that the protocol writes down, in either case of its letters,
- * and never by a method that has none.
+ * Responses to challenges: `method` byte, then challenge, response and secret a line each. A
+ * response is accepted exactly when it is the one of the protocol, in either case of its letters,
+ * and never with a method that has none.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void require(bool holds)
 		abort();
 }
 
-/* The next line, as much of it as has room. */
+/* The next line, cut to the buffer. */
 static void line(const uint8_t **at, size_t *left, char out[static TEXT])
 {
 	const uint8_t *end = *left > 0 ? memchr(*at, '\n', *left) : NULL;

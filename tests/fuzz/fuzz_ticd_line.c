@@ -1,7 +1,7 @@
 /*
- * Lines, tokens and replies. The first byte cuts the rest into pieces, the second may put a line
- * before it that is about as long as one may be: however a stream arrives, the same lines come out,
- * of printable text and not too long; its tokens are its tokens; and a reply made of them is whole
+ * Lines, tokens and replies. The first byte cuts the rest into pieces, the second may put a line of
+ * about the maximum length before it. However a stream arrives, it gives the same lines, of
+ * printable text and not too long; their tokens lie in them; and a reply made of them is whole
  * lines of ASCII that fit a client's buffer.
  */
 #include <stdlib.h>
@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RECORD = 4096 };
 
-/* All that came out, one line behind the other, and how it ended. */
+/* The lines, one after the other, and how the stream ended. */
 struct record {
 	char text[RECORD];
 	size_t len;

@@ -1,7 +1,7 @@
 /*
- * A whole TIC session from bytes, with a store whose answers the first byte chooses. Whatever
- * comes: nothing but whole lines of printable ASCII goes out, none longer than the clients'
- * buffers, and every reply begins with a code.
+ * A whole TIC session from bytes, with a store whose answers the first byte chooses. The output is
+ * always whole lines of printable ASCII, none longer than the clients' buffers, and every reply
+ * begins with a code.
  */
 #include <ctype.h>
 #include <stdint.h>

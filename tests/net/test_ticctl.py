@@ -1,4 +1,4 @@
-"""ticctl, every command of it, against a real database: what it prints, as text and as JSON, and its exit status."""
+"""Every command of ticctl against a real database: its output as text and as JSON, and its exit status."""
 import datetime
 import hashlib
 import json
@@ -71,8 +71,8 @@ def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
         ("tunnel-unknown", 6, None), ("hop-limit", 5, "the hop limit ran out")]
 
 
-# Every command, in an order in which each finds what it needs: the line, its text (a pattern, to be found in it), and the keys of its JSON.
-# What the first run of a command changed, the second (--json, on a database where the text run did not happen) changes again.
+# Every command, in an order in which each finds what it needs: the line, a pattern of its text, and the keys of its JSON.
+# All run as text in one database and with --json in another.
 MESSAGE = {"message"}
 COMMANDS = [
     ("pop list", r"^There are no PoPs\.$", []),

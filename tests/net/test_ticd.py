@@ -1,4 +1,4 @@
-"""The dialogue with a real ticd in clear text: every way to say it, every way to log in, every record, and what is said wrongly."""
+"""The dialogue with a real ticd in clear text: every spelling of a command, every login, every record, and invalid input."""
 import fcntl
 import hashlib
 import random
@@ -26,7 +26,7 @@ def answer_to(challenge, method="md5", secret=SECRET):
 
 
 class Speaker:
-    """Sends lines in a manner of speaking."""
+    """Sends lines in one of several ways that must not matter."""
 
     def __init__(self, sock, manner):
         self.sock, self.manner = sock, manner
@@ -101,7 +101,7 @@ def test_dialogue_pipelined_is_answered_in_order(ticd, database):
 
 
 def test_pipelined_flood_of_lines_is_answered_to_the_last(ticd):
-    """Far more lines than any buffer here holds, and an answer for each."""
+    """More lines than any buffer of ticd holds: each gets its answer."""
     sock = ticd.connect()
     count = 3000
     sock.sendall(b"get unixtime\n" * count + b"quit\n")
@@ -151,7 +151,7 @@ def test_challenges_are_single_use_and_differ(ticd):
 
 
 def refused_login(ticd, user, secret):
-    """The words and the seconds of a refused login."""
+    """The replies to a refused login, and the seconds it took."""
     tic = ticd.tic()
     words = [tic.ask(f"username {user}", "200")]
     challenge = tic.ask("challenge sha256", "200")
@@ -194,7 +194,7 @@ def test_logins_too_frequent_are_told_until_when(start, database):
             ticd.login("OFTEN")
     with pytest.raises(TicError, match="500 Login failed"):
         ticd.login("OFTEN", "wrong")
-    ticd.login("DEMO/T1", database.tunnel_secret(1)).quit()  # another login name, counted by itself
+    ticd.login("DEMO/T1", database.tunnel_secret(1)).quit()  # another login name, which is counted separately
 
 
 def test_login_disabled_account_is_told_why(ticd, database):
@@ -280,7 +280,7 @@ def test_long_list_in_clear_never_fills_the_stock_clients_buffer(ticd):
 
 
 def test_long_list_waits_for_a_reader_that_is_slow(ticd):
-    """A peer that acknowledges late (its window is closed) gets everything in the end."""
+    """A peer that acknowledges late, because its window is closed, gets everything."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
     sock.connect(("127.0.0.1", ticd.port))
@@ -302,7 +302,7 @@ def test_long_list_waits_for_a_reader_that_is_slow(ticd):
     (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 40 + b"\r\n", b"500 Too many invalid commands"),
 ])
 def test_nonsense_is_answered_and_closed(ticd, said, sentence):
-    """The answer comes, and then a FIN, though the server has not read all that was sent."""
+    """The reply arrives, and then a FIN, though the server has not read all the input."""
     sock = ticd.connect()
     sock.sendall(said)
     answer = read_all(sock)

@@ -1,4 +1,4 @@
-"""With the database away, frozen, locked or restarted; and the daily job."""
+"""ticd while the database is stopped, frozen, locked or restarted; and the daily job."""
 import threading
 import time
 
@@ -40,7 +40,7 @@ def test_database_stopped_is_said_at_once_and_recovers(ticd, database):
             assert time.monotonic() - began < 2.5
         assert "cannot be reached" in survivor.ask("tunnel list", "400")
         survivor.ask("get unixtime", "200")
-        again = ticd.tic()  # a session that was told may try again
+        again = ticd.tic()  # a session that got the error may try again
         for _ in range(2):
             with pytest.raises(TicError, match="400 The database"):
                 again.login("DEMO", SECRET)
@@ -90,7 +90,7 @@ def test_database_restarted_between_two_questions(ticd, database):
 
 
 def test_api_replaced_under_a_running_server(ticd, database):
-    """What a migration does: the functions are dropped and made again; prepared statements must not stay broken."""
+    """A migration drops the functions and creates them again: prepared statements work afterwards."""
     tic = ticd.login()
     assert tic.tunnels()
     definition = database.sql("select pg_get_functiondef('api.tic_pop_list()'::regprocedure)")

@@ -1,4 +1,4 @@
-"""How many, how long, how much: limits of connections, deadlines, ten thousand half-open connections, and settings changed at a hangup."""
+"""Limits of connections, timeouts, ten thousand half-open connections, and settings that change at a SIGHUP."""
 import contextlib
 import resource
 import select
@@ -16,8 +16,8 @@ from ticd_fixtures import SECRET, database, read_all, start  # noqa: F401
 MANY = 10000
 
 
-def told(sock):
-    """What a connection that is refused gets to hear: one sentence, then the end."""
+def refusal(sock):
+    """The one sentence that a refused connection gets before it is closed."""
     sentence = read_all(sock).decode()
     assert sentence.endswith("\n") and sentence.count("\n") == 1
     return sentence
@@ -26,11 +26,11 @@ def told(sock):
 def test_limit_per_address_is_told(start):
     ticd = start(connections_per_address=5)
     held = [ticd.tic() for _ in range(5)]
-    assert told(ticd.connect()).startswith("400 Too many connections from your address")
+    assert refusal(ticd.connect()).startswith("400 Too many connections from your address")
     eager = ticd.connect()
-    eager.sendall(b"client TIC/draft-00 a/1 b/1\nget unixtime\n")  # what came unread must not eat the sentence
-    assert told(eager).startswith("400 Too many connections from your address")
-    ticd.connect(source_address=("127.0.0.2", 0)).recv(4) == b"200 "  # another address is not concerned
+    eager.sendall(b"client TIC/draft-00 a/1 b/1\nget unixtime\n")  # unread input must not cost the sentence
+    assert refusal(eager).startswith("400 Too many connections from your address")
+    assert ticd.connect(source_address=("127.0.0.2", 0)).recv(4) == b"200 "  # another address has a limit of its own
     held.pop().quit()
     until(lambda: ticd.tic().quit(), 5, "a free place")
 
@@ -38,8 +38,8 @@ def test_limit_per_address_is_told(start):
 def test_limit_of_all_is_told_to_everybody_beyond(start):
     ticd = start(connections=20)
     held = [ticd.tic() for _ in range(20)]
-    late = [ticd.connect() for _ in range(200)]  # many more at a time than are told at leisure
-    assert {told(sock) for sock in late} == {"400 Too many connections at the moment, please try again in a minute\n"}
+    late = [ticd.connect() for _ in range(200)]  # many more than get a connection for their refusal
+    assert {refusal(sock) for sock in late} == {"400 Too many connections at the moment, please try again in a minute\n"}
     assert held[0].ask("get unixtime", "200")
     assert ticd.log().count("refused: too many connections") < 20  # the log is limited
     for tic in held:
@@ -57,7 +57,7 @@ def test_out_of_descriptors_is_told_and_survived(start):
     held = [ticd.connect() for _ in range(room)]
     assert all(sock.recv(100).startswith(b"200 ") for sock in held)
     late = [ticd.connect() for _ in range(3)]
-    assert all(told(sock).startswith("400 Too many connections at the moment") for sock in late)
+    assert all(refusal(sock).startswith("400 Too many connections at the moment") for sock in late)
     used = time.process_time()
     cpu = cpu_seconds(ticd.pid)
     waiting = ticd.connect()
@@ -116,7 +116,7 @@ def test_peer_that_never_reads_is_closed(start):
 
 
 def test_endless_input_without_reading_is_bounded(start):
-    """Commands are not even read while their answers wait."""
+    """No command is read while replies wait to be sent."""
     ticd = start(write_timeout=30)
     base = ticd.memory_kib()
     socks = []
@@ -166,7 +166,7 @@ def test_ten_thousand_half_open_connections(start):
         login_took = time.monotonic() - began
         print(f"{MANY} connections in {took:.1f} s, RSS {base} -> {memory} KiB ({(memory - base) / MANY:.2f} KiB each), a login then {login_took * 1000:.0f} ms")
         assert memory - base < 8 * MANY and login_took < 5
-        assert told(ticd.connect()).startswith("400 Too many connections at the moment")
+        assert refusal(ticd.connect()).startswith("400 Too many connections at the moment")
         assert tic.tunnels()
         for sock in held:
             sock.close()
@@ -188,11 +188,11 @@ def test_settings_change_at_a_hangup(start):
     assert "database.connections has changed" in ticd.log() and "ticd.url has changed" not in ticd.log()
     new = ticd.tic()
     assert new.greeting == "200 Other ready (https://other.example.net)"
-    assert told(ticd.connect()).startswith("400 Too many connections from your address")
+    assert refusal(ticd.connect()).startswith("400 Too many connections from your address")
     old.ask("get unixtime", "200")
     assert old.line().startswith("500 No command for 1 seconds")
 
-    # a file that is wrong changes nothing
+    # a file with an error changes nothing
     with open(ticd.conf, "a", encoding="utf-8") as f:
         f.write("[ticd]\nnonsense = 1\n")
     ticd.signal(signal.SIGHUP)
@@ -218,7 +218,7 @@ def test_ipv6_listener_takes_both_and_tells_addresses_apart(start):
     assert v6.ask("authenticate md5 " + answer_to(challenge), "200").endswith("from ::1")
     assert "connected over IPv6" in v6.ask("tunnel set T3 endpoint current", "500")
     more = [Tic("::1", ticd.port) for _ in range(2)]
-    assert told(socket.create_connection(("::1", ticd.port))).startswith("400 Too many connections from your address")
+    assert refusal(socket.create_connection(("::1", ticd.port))).startswith("400 Too many connections from your address")
     ticd.tic().quit()
     for tic in more:
         tic.quit()

@@ -1,4 +1,4 @@
-"""starttls: versions, no tickets, injection, a list of many lines, and the certificate's renewal."""
+"""starttls: versions, no tickets, injection, long lists, and the renewal of the certificate."""
 import re
 import select
 import signal
@@ -48,7 +48,7 @@ def common_name(tic):
 def test_tls_versions_work_and_send_no_tickets(ticd, version):
     tic = in_tls(ticd, version=version)
     assert tic.sock.version() == version.name.replace("_", ".")
-    # a ticket would lie in the socket now, or have come with the handshake
+    # a ticket would be in the socket now, or have come with the handshake
     assert select.select([tic.sock], [], [], 0.2)[0] == [] and tic.sock.pending() == 0
     assert not tic.sock.session.has_ticket
     assert " from 127.0.0.1" in tic.login("DEMO", SECRET)
@@ -135,7 +135,7 @@ def test_certificate_is_renewed_at_a_hangup(ticd, certificates, tmp_path):
     until(lambda: common_name(in_tls(ticd)) == "two.example.net", 5, "the new certificate")
     before.login("DEMO", SECRET)  # the old connection goes on
 
-    # one that is no good: not a certificate; not its key; not there
+    # unusable ones: not a certificate, a key of another one, a missing file
     broken = tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     for n, (cert, key) in enumerate(((broken, certificates[1][1]), (certificates[0][0], certificates[1][1]), (tmp_path / "none", certificates[1][1]))):
@@ -144,7 +144,7 @@ def test_certificate_is_renewed_at_a_hangup(ticd, certificates, tmp_path):
         until(lambda: ticd.log().count("the current certificate stays in use") == n + 1, 5, "the refusal in the log")
         assert common_name(in_tls(ticd)) == "two.example.net"
 
-    # the same file names with a new content, as certbot does it
+    # the same file names with new content, as certbot writes them
     renewed = certificate(tmp_path, "renewed", "three.example.net")
     ticd.rewrite(tls_certificate=renewed[0], tls_key=renewed[1])
     ticd.signal(signal.SIGHUP)
@@ -153,7 +153,7 @@ def test_certificate_is_renewed_at_a_hangup(ticd, certificates, tmp_path):
     ticd.signal(signal.SIGHUP)
     until(lambda: common_name(in_tls(ticd)) == "four.example.net", 5, "the fourth certificate")
 
-    # and none at all
+    # and no certificate
     ticd.rewrite(tls_certificate="", tls_key="")
     ticd.signal(signal.SIGHUP)
     until(lambda: ticd.tic().ask("starttls", "500"), 5, "no TLS")

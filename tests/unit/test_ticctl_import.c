@@ -205,7 +205,7 @@ static void whole_file_gives_its_tunnels_and_routes(void **state)
 	import_free(&im);
 }
 
-/* Whole files: the line that is to blame (0: none) and why. */
+/* Whole files: the line with the error (0: none) and the reason. */
 static const struct {
 	const char *text;
 	uint32_t line;

@@ -60,7 +60,7 @@ static void record_is_one_object_and_may_take_one_more_key(void **state)
 	sink_expect(&s, "{\n  \"message\": \"done\",\n  \"secret\": \"abc\"\n}\n");
 }
 
-/* How the text of a number comes out. */
+/* The text of a number and its JSON. */
 static const struct {
 	const char *text, *json;
 } numbers[] = {

@@ -86,8 +86,8 @@ static void secrets_that_are_no_digests_are_refused(void **state)
 	assert_string_equal(secret.md5, FAKE_MD5);
 }
 
-/* Whoever asks twice for a login that does not exist finds the same secret, and another one on
- * another server. */
+/* A login that does not exist always has the same secret on one server, and another one on another
+ * server. */
 static void fake_secrets_are_stable_and_differ(void **state)
 {
 	uint8_t key[AUTH_KEY_BYTES] = { 1 }, other_key[AUTH_KEY_BYTES] = { 2 };

@@ -1,15 +1,15 @@
 /*
- * Whole dialogues from tests/vec/tic/, one a file, each said in several ways that must not matter:
+ * Whole dialogues from tests/vec/tic/, one a file, each sent in several ways that must not matter:
  * LF and CRLF, a byte at a time, all at once, cut at every byte, the verbs in capitals.
  *
- *   !clock N, !service T, !url T, !peer A, !logins N   the surroundings
+ *   !clock N, !service T, !url T, !peer A, !logins N   the environment
  *   !tls: there is a certificate; !steps: a line at a time only
- *   C: text          the client says a line         X: hex   the client says these bytes
- *   S: text          the server answers this line
+ *   C: text          the client sends a line        X: hex   the client sends these bytes
+ *   S: text          the server replies this line
  *   Q: name|p|p      the store is asked this
  *   A: c|c           a row of its answer (\N is NULL); A: alone: no row
- *   A! away|timeout|busy|broken, A! refused TEXT    ... or what comes instead of rows
- *   E: state         how it ends
+ *   A! away|timeout|busy|broken, A! refused TEXT    an error instead of rows
+ *   E: state         the state at the end
  */
 #include <glob.h>
 #include <setjmp.h>
@@ -130,7 +130,7 @@ static void give_error(const char *what)
 			    "secret details", NULL, 0);
 }
 
-/* Answers what the store was asked with what the file has next. */
+/* Answers the question to the store with the next answer of the file. */
 static void answer(struct script *s)
 {
 	static const char *cells[CELLS_MAX];
@@ -185,7 +185,7 @@ static void feed(struct script *s, const char *data, size_t len)
 	}
 }
 
-/* The bytes of one line of the file as the client says them. */
+/* The bytes that the client sends for one line of the file. */
 static size_t client_bytes(const char *line, enum way way, char *out)
 {
 	size_t len = 0;

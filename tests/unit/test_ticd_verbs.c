@@ -1,4 +1,4 @@
-/* Every command in every state, against the table of the protocol written once more by hand. */
+/* Every command in every state, against the table of the protocol written by hand a second time. */
 #include "ticd/core/verbs.h"
 
 #include <setjmp.h>
@@ -186,8 +186,7 @@ static void verbs_invalid_lines_end_the_session(void **state)
 	session_end(&f.session);
 }
 
-/* The longest values there can be still make one reply; hostile ones neither forge a line nor break
- * the record. */
+/* The longest values fit one reply; hostile ones neither forge a line nor break the record. */
 static void records_with_the_longest_values_fit(void **state)
 {
 	static const char *const questions[] = { "tunnel show T2147483647\n", "pop show demo01\n",
