@@ -3,35 +3,18 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/utf8.h"
 
-/* The text with U+FFFD for each byte that is not UTF-8. */
-static json_t *repaired_text(const char *text)
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	size_t left = strlen(text), len = 0;
-	char *fixed = malloc(left * 3 + 1);
-	if (!fixed)
-		return NULL;
-	while (left > 0) {
-		uint32_t code;
-		size_t n = utf8_decode(text, left, &code), step = n > 0 ? n : 1,
-		       put = n > 0 ? n : sizeof(replacement) - 1;
-		memcpy(fixed + len, n > 0 ? text : replacement, put);
-		len += put;
-		text += step;
-		left -= step;
-	}
-	json_t *value = json_stringn(fixed, len);
-	free(fixed);
-	return value;
-}
-
+/* A text that is not UTF-8 (an argument, a sentence that was cut) is cleaned. */
 static json_t *text_value(const char *text)
 {
-	return utf8_is_valid(text) ? json_string(text) : repaired_text(text);
+	if (utf8_is_valid(text))
+		return json_string(text);
+	char *clean = utf8_clean(text);
+	json_t *value = clean ? json_string(clean) : NULL;
+	free(clean);
+	return value;
 }
 
 /* Integers stay exact; NaN and the like stay texts. */

@@ -27,7 +27,7 @@ struct daily {
 	struct ev_timer timer; /* the next run, or the end of this one */
 	struct pgpool *pool;   /* NULL: no run under way */
 	struct pgquery query;
-	int next;              /* seconds until the run after this one */
+	int next; /* seconds until the run after this one */
 };
 
 static const char *tunnel_text(const struct pgres *res, size_t row, char buf[static 24])
@@ -61,7 +61,7 @@ static void set_timer(struct daily *d, int seconds)
 }
 
 /* The pool calls this, so it cannot be freed here: the timer does that at once. */
-static void answered(void *ctx, const struct pg_answer *answer)
+static void answer_ready(void *ctx, const struct pg_answer *answer)
 {
 	struct daily *d = ctx;
 
@@ -93,7 +93,7 @@ static void begin(struct daily *d)
 	wall_text(wall_now(), today);
 	today[DATE_LEN] = '\0';
 	pgpool_query(d->pool, &d->query, "SELECT * FROM api.isk_daily($1::date)", 1, params,
-		     answered, d);
+		     answer_ready, d);
 }
 
 static void timer_due(struct ev_loop *loop, struct ev_timer *w, int events)

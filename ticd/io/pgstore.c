@@ -50,7 +50,7 @@ static void check_shape(struct pgstore *s, const struct store_call *call,
 	*answer = (struct store_answer){ .err = -ERR_FORMAT, .message = "", .cell = cell };
 }
 
-static void answered(void *ctx, const struct pg_answer *pg)
+static void answer_ready(void *ctx, const struct pg_answer *pg)
 {
 	struct store_call *call = ctx;
 	struct store_answer answer = { .err = pg->err, .message = pg->message, .cell = cell };
@@ -71,7 +71,7 @@ static void ask(struct store *store, struct store_call *call, const char *const 
 	call->store = store;
 	call->active = true;
 	pgpool_query(s->pool, &call->query, statements[call->question],
-		     store_shape(call->question)->params, params, answered, call);
+		     store_shape(call->question)->params, params, answer_ready, call);
 }
 
 static void forget(struct store *store, struct store_call *call)
