@@ -1,4 +1,5 @@
 """ticctl migrate: once, all or nothing, never backwards."""
+import hashlib
 import subprocess
 
 from support.paths import ROOT, program
@@ -72,21 +73,25 @@ def test_data_survive_new_doors(broker):
     assert broker.json("pop", "list")[0]["name"] == "demo01"
 
 
-def test_what_days_told_of_a_pop_before_samples_is_not_forgotten(broker):
+def migrate_to(database, last):
+    """An older version's database: the migrations up to number `last`, and the record of them."""
+    for name in (name for name in MIGRATIONS if int(name[:4]) <= last):
+        text = (ROOT / f"schema/migrations/{name}.sql").read_bytes()
+        database.sql(text.decode())
+        database.sql(f"insert into broker.migration values ({int(name[:4])}, '{name[5:]}', '{hashlib.sha256(text).hexdigest()}')")
+
+
+def test_pop_days_are_summed_from_older_tunnel_days(blank):
     """Migration 8 makes the PoP's days from the tunnels'."""
-    broker.add_pop()
-    broker.add_user("demo")
-    broker.ok("credit", "demo", "+100", "--why", "two tunnels")
-    for request in ("1", "2"):
-        broker.ok("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya")
-        broker.ok("request", "approve", request)
-    broker.sql("drop schema api cascade; drop table broker.tunnel_sample, broker.pop_sample, broker.pop_day, broker.tunnel_drop, broker.pop_drop,"
-               " broker.drop_reason; drop type broker.measured; delete from broker.setting where name in ('sample_keep_days', 'drop_keep_days');"
-               " delete from broker.migration where number = 8;"
-               " insert into broker.tunnel_day values (1, '2025-01-01', 10, 4, 100, 900, 400, 1, 2, 3, 4, 5), (2, '2025-01-01', 10, 0, null, 0, null, 1, 2, 3, 4, 5),"
-               " (2, '2025-01-02', 10, 1, 50, 50, 50, 7, 7, 7, 7, 7)")
-    assert migrate(broker).startswith("applied 0008 sample; ")
-    rows = broker.json("pop", "statistics", "demo01", "--from", "2025-01-01", "--until", "2025-01-31")
+    migrate_to(blank, 7)
+    blank.sql("set session_replication_role = replica;"  # rows of their own, without what belongs to them
+              " insert into broker.pop (name, ipv4, ipv6) values ('demo01', '192.0.2.42', '2001:db8::1');"
+              " insert into broker.tunnel (account, pop, pop_ipv4, type, prefix) values (1, 1, '192.0.2.42', 'ayiya', '2001:db8:2ff::/64'),"
+              " (1, 1, '192.0.2.42', 'ayiya', '2001:db8:2ff:1::/64');"
+              " insert into broker.tunnel_day values (1, '2025-01-01', 10, 4, 100, 900, 400, 1, 2, 3, 4, 5), (2, '2025-01-01', 10, 0, null, 0, null, 1, 2, 3, 4, 5),"
+              " (2, '2025-01-02', 10, 1, 50, 50, 50, 7, 7, 7, 7, 7)")
+    assert migrate(blank).startswith("applied 0008 sample, ")
+    rows = blank.json("pop", "statistics", "demo01", "--from", "2025-01-01", "--until", "2025-01-31")
     assert [tuple(row.values()) for row in rows] == [("2025-01-01", 20, 4, 80, 100, 225, 400, 2, 4, 6, 8, 10),
                                                      ("2025-01-02", 10, 1, 90, 50, 50, 50, 7, 7, 7, 7, 7)]
 
@@ -111,3 +116,17 @@ def test_many_at_once_do_the_work_once(blank):
 
 def test_only_the_owner_may(broker):
     assert "permission denied" in broker.refused("migrate")
+
+
+def test_ledger_of_the_separate_charge_is_continued(blank):
+    """Migration 10 moves the charge out of schema broker and lets the ledger's trigger decide price and floor."""
+    migrate_to(blank, 9)
+    blank.sql("insert into broker.account (handle, full_name, email, md5_hex, sha256_hex) values ('DEMO', 'Zoë', 'zoe@example.net', md5(''),"
+              " repeat('0', 64)); insert into broker.pop (name, ipv4, ipv6) values ('demo01', '192.0.2.42', '2001:db8::1');"
+              " insert into broker.pool (pop, kind, prefix, length) values (1, 'tunnel', '2001:db8:2ff::/48', 64);"
+              " insert into broker.ledger (account, action, amount) values (1, 'signup', 40);"
+              " select broker.tunnel_create(1, 1, 'static', '198.51.100.7'), broker.charge(1, 'tunnel_request', 1, 1, null, null, 'before')")
+    assert migrate(blank).startswith("applied 0010 charge")
+    assert blank.ok("tunnel", "set", "T1", "endpoint", "198.51.100.8") == "moved T1 to 198.51.100.8, charged 15 ISK, balance 15"
+    assert [(row["action"], row["balance"], row["why"]) for row in blank.json("ledger", "demo")] == [
+        ("signup", 40, ""), ("tunnel_request", 30, "before"), ("endpoint_move", 15, "from 198.51.100.7 to 198.51.100.8")]

@@ -301,6 +301,13 @@ const struct command commands[] = {
 		.empty = "Nothing was due.",
 	},
 	{
+		.words = "prune",
+		.sql = "SELECT * FROM api.prune()",
+		.shape = SHAPE_LIST,
+		.help = "delete records that are older than the settings keep them",
+		.empty = "Nothing was old enough to be deleted.",
+	},
+	{
 		.words = "import",
 		.params = { WORD("FILE", ARG_TEXT), OPTION("--owner", ARG_TEXT, "HANDLE"),
 			    OPTION("--pop", ARG_TEXT, "P") },

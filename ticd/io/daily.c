@@ -59,6 +59,18 @@ static void set_timer(struct daily *d, double seconds)
 }
 
 /* Called by the pool, which therefore cannot be freed here: the timer does that in a moment. */
+static void prune_ready(void *ctx, const struct pg_answer *answer)
+{
+	struct daily *d = ctx;
+
+	if (answer->err != 0) {
+		log_warnx("pruning failed, next attempt in %.0f s: %s", RETRY_SECONDS,
+			  answer->message);
+		d->next = RETRY_SECONDS;
+	}
+	set_timer(d, 0.);
+}
+
 static void answered(void *ctx, const struct pg_answer *answer)
 {
 	struct daily *d = ctx;
@@ -69,7 +81,7 @@ static void answered(void *ctx, const struct pg_answer *answer)
 		log_warnx("the daily ISK job could not run, again in %.0f s: %s", RETRY_SECONDS,
 			  answer->message);
 	d->next = answer->err == 0 ? AGAIN_SECONDS : RETRY_SECONDS;
-	set_timer(d, 0.);
+	pgpool_query(d->pool, "SELECT * FROM api.prune()", 0, NULL, prune_ready, d);
 }
 
 static void begin(struct daily *d)

@@ -1,7 +1,7 @@
 /*
  * The daily ISK job: calls api.isk_daily with today's date in UTC soon after the start and then
- * every hour, and logs what it did. The database does each day once, whoever asks and however
- * often, so any number of ticds may run it.
+ * every hour, and logs what it did; then api.prune, whether or not the job failed. The database
+ * does each day once, whoever asks and however often, so any number of ticds may run it.
  */
 #ifndef TICD_IO_DAILY_H
 #define TICD_IO_DAILY_H
