@@ -1,7 +1,7 @@
 -- Deletes what is older than the settings say it is kept. Nothing depends on when this runs; it
 -- judges and charges nothing.
 
--- Deletes old changes; a PoP that asks from before them is told to reload.
+-- Deletes old changes; a PoP that is behind them has to reload.
 CREATE FUNCTION api.feed_prune() RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = broker, pg_temp

@@ -7,15 +7,15 @@ SELECT t.pop();
 
 SELECT is((SELECT message FROM api.op_user_add('demo', 'Demo User', 'demo@example.org', NULL, md5('x'),
 	encode(sha256('x'), 'hex'))), 'added DEMO, balance 25', 'signing up gives 25 ISK');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_request('demo', 'demo01', 'static', '192.0.2.1', 'IPv6 at home')),
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_request('demo', 'demo01', 'static', '192.0.2.1', 'IPv6 at home')),
 	'request #: static tunnel on demo01, charged 10 ISK, balance 15', 'a tunnel request costs 10');
-SELECT is((SELECT t.said(message) FROM api.op_request_approve((SELECT max(id) FROM broker.request), NULL)),
+SELECT is((SELECT t.masked(message) FROM api.op_request_approve((SELECT max(id) FROM broker.request), NULL)),
 	'approved T#: 2001:db8:1::2/64 on demo01, charged 5 ISK, balance 10', 'its approval costs 5');
 SELECT max(id) AS tunnel FROM broker.tunnel \gset
 
 SELECT is(t.refusal(format('SELECT api.op_subnet_request(%L, %s, NULL)', 'demo', :tunnel)),
 	'BK004 A subnet request needs a balance of 15 ISK and DEMO has 10.',
-		'with 10 ISK a subnet is refused, and told why');
+		'with 10 ISK a subnet request is refused');
 SELECT is(t.balance(), 10, 'a request that is refused at once costs nothing');
 
 SELECT t.day(:tunnel, '2025-03-01'::date + i, true) FROM generate_series(0, 6) i;
@@ -25,10 +25,10 @@ SELECT results_eq($$SELECT day, handle, tunnel - (SELECT max(id) FROM broker.tun
 	$$VALUES ('2025-03-07'::date, 'DEMO', 0, 'endpoint_week', 5, 15, '7 days with an answer, the last 2025-03-07')$$,
 		'a week up earns 5');
 
-SELECT is((SELECT t.said(message) FROM api.op_subnet_request('Demo', :tunnel, NULL)),
+SELECT is((SELECT t.masked(message) FROM api.op_subnet_request('Demo', :tunnel, NULL)),
 	'request #: a subnet for T# on demo01, charged 10 ISK, balance 5',
 	'a subnet request costs 10');
-SELECT is((SELECT t.said(message) FROM api.op_request_approve((SELECT max(id) FROM broker.request), NULL)),
+SELECT is((SELECT t.masked(message) FROM api.op_request_approve((SELECT max(id) FROM broker.request), NULL)),
 	'approved R#: 2001:db8:1100::/48 to T#, charged 4 ISK, balance 1',
 	'its approval costs 4');
 SELECT max(id) AS subnet FROM broker.subnet \gset

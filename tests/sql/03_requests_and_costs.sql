@@ -13,18 +13,18 @@ SELECT is(t.refusal($$SELECT api.op_tunnel_request('POOR', 'demo01', 'ayiya', NU
 		'one ISK below the floor a request is refused');
 SELECT is(t.balance('POOR'), 14, 'a request that is refused costs nothing');
 SELECT is((SELECT count(*) FROM broker.request WHERE account = :poor), 0::bigint, 'it leaves no record');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_request('edge', 'demo01', 'ayiya', NULL, NULL)),
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_request('edge', 'demo01', 'ayiya', NULL, NULL)),
 	'request #: ayiya tunnel on demo01, charged 10 ISK, balance 5', 'a request is accepted at the floor');
 SELECT is(t.refusal($$SELECT api.op_tunnel_request('EDGE', 'demo01', 'ayiya', NULL, NULL)$$),
 	'BK004 A tunnel request needs a balance of 15 ISK and EDGE has 5.', 'the next request is refused');
 
 -- A refusal by the staff.
-SELECT is((SELECT t.said(message) FROM api.op_request_refuse((SELECT max(id) FROM broker.request), 'no such city')),
+SELECT is((SELECT t.masked(message) FROM api.op_request_refuse((SELECT max(id) FROM broker.request), 'no such city')),
 	'refused request #, its 10 ISK are not refunded, balance 5', 'a refused request is not refunded');
 SELECT results_eq($$SELECT state, cost, decision, decided IS NOT NULL, result FROM api.op_request_list(true)$$,
 	$$VALUES ('refused', 10, 'no such city', true, NULL)$$, 'it stays on record with its cost and the reason');
 SELECT is_empty($$SELECT * FROM api.op_request_list(false)$$, 'it is no longer among the open requests');
-SELECT is(t.said(t.refusal(format('SELECT api.op_request_approve(%s, NULL)', (SELECT max(id) FROM broker.request)))),
+SELECT is(t.masked(t.refusal(format('SELECT api.op_request_approve(%s, NULL)', (SELECT max(id) FROM broker.request)))),
 	'BK001 Request ' || (SELECT max(id) FROM broker.request) || ' has already been refused.',
 		'it can no longer be approved');
 SELECT is((SELECT count(*) FROM broker.tunnel), 0::bigint, 'it made no tunnel');
@@ -63,20 +63,20 @@ SELECT api.op_user_enable('demo', true);
 -- Changing and deleting.
 SELECT t.tunnel('DEMO', 'demo01', 'static', '192.0.2.1') AS t1 \gset
 SELECT is(t.balance(), 85, 'a tunnel costs 15 in all');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'endpoint', '192.0.2.2')),
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'endpoint', '192.0.2.2')),
 	'moved T# to 192.0.2.2, charged 15 ISK, balance 70', 'moving an endpoint costs 15');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'endpoint', '192.0.2.2')),
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'endpoint', '192.0.2.2')),
 	'T# already ends at 192.0.2.2, nothing was charged', 'moving it to where it is costs nothing');
-SELECT is((SELECT t.said(message) FROM api.tic_tunnel_endpoint(:demo, NULL, :t1, '192.0.2.3')),
+SELECT is((SELECT t.masked(message) FROM api.tic_tunnel_endpoint(:demo, NULL, :t1, '192.0.2.3')),
 	'moved T# to 192.0.2.3, charged 15 ISK, balance 55', 'moving it by TIC costs the same');
 SELECT is(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'endpoint', '224.0.0.1')$$, :t1)),
 	'BK003 224.0.0.1 cannot be the endpoint of a tunnel: it must be the IPv4 address of one host.',
 		'an endpoint cannot be moved to a multicast address');
 SELECT is(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'endpoint', 'home')$$, :t1)),
 	'BK003 "home" is not an IP address.', 'nor to what is no address');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'type', 'static')),
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'type', 'static')),
 	'T# is already of type static, nothing was charged', 'setting the type it has costs nothing');
-SELECT is(t.said(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'type', 'static 192.0.2.7')$$, :t1))),
+SELECT is(t.masked(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'type', 'static 192.0.2.7')$$, :t1))),
 	'BK003 T# is already of type static: to move its endpoint, set the endpoint.',
 	'an address that the type would ignore is refused');
 SELECT is(t.refusal(format('SELECT api.op_tunnel_set(%s, %L, %L)', :t1, 'type', bad)), 'BK003 ' || sentence,
@@ -84,25 +84,25 @@ SELECT is(t.refusal(format('SELECT api.op_tunnel_set(%s, %L, %L)', :t1, 'type', 
 FROM (VALUES ('static 192.0.2.7 more', 'Give a type alone, or "static" and one address, not "static 192.0.2.7 more".'),
 	('heartbeat 192.0.2.7', 'A tunnel of type heartbeat has no fixed endpoint: the PoP learns it from the client''s packets.'),
 	('', 'The type of a tunnel is ayiya, heartbeat or static, not "".')) v (bad, sentence);
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'mtu', '1480')), 'T# has an MTU of 1480',
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'mtu', '1480')), 'T# has an MTU of 1480',
 	'changing the MTU is free');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'type', 'ayiya')),
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'type', 'ayiya')),
 	'T# is now of type ayiya with an MTU of 1428, charged 15 ISK, balance 40',
 		'changing the type costs 15 and lowers the MTU to the limit of the new type');
 SELECT is((SELECT endpoint FROM broker.tunnel WHERE id = :t1), NULL, 'a tunnel that becomes dynamic loses its endpoint');
-SELECT is(t.said(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'endpoint', '192.0.2.1')$$, :t1))),
+SELECT is(t.masked(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'endpoint', '192.0.2.1')$$, :t1))),
 	'BK001 T# is of type ayiya: its endpoint follows the client and cannot be set.', 'a dynamic tunnel has no endpoint to set');
 SELECT is(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'type', 'static')$$, :t1)),
 	'BK003 A static tunnel needs an endpoint: give the type as "static ADDRESS".', 'a tunnel that becomes static needs an address');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'type', ' static  192.0.2.9 ')),
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'type', ' static  192.0.2.9 ')),
 	'T# is now of type static and ends at 192.0.2.9, charged 15 ISK, balance 25', 'the address is given with the type');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'name', 'My cellar')), 'T# is called "My cellar"',
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'name', 'My cellar')), 'T# is called "My cellar"',
 	'changing the name is free');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'state', 'disabled')), 'disabled T#',
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'state', 'disabled')), 'disabled T#',
 	'the staff can disable a tunnel');
-SELECT is((SELECT t.said(message) FROM api.tic_tunnel_state(:demo, NULL, :t1, true)),
+SELECT is((SELECT t.masked(message) FROM api.tic_tunnel_state(:demo, NULL, :t1, true)),
 	'enabled T#, but the staff have disabled it as well, so it stays down', 'its user cannot undo that');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_set(:t1, 'state', 'enabled')), 'enabled T#', 'the staff can enable it again');
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'state', 'enabled')), 'enabled T#', 'the staff can enable it again');
 SELECT is(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'mtu', '1279')$$, :t1)),
 	'BK003 The MTU of a tunnel of type static is 1280 to 1480.', 'an MTU below 1280 is refused');
 SELECT is(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'secret', 'x')$$, :t1)),
@@ -111,16 +111,16 @@ SELECT is(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'secret', 'x')$$, :t1)
 SELECT is(t.balance(), 25, 'refused changes and free ones cost nothing');
 
 SELECT t.subnet('DEMO', :t1) AS r1 \gset
-SELECT is(t.said(t.refusal(format('SELECT api.op_tunnel_delete(%s)', :t1))),
+SELECT is(t.masked(t.refusal(format('SELECT api.op_tunnel_delete(%s)', :t1))),
 	'BK001 T# still has subnets (R#): delete those first.', 'a tunnel with a subnet is not deleted');
 SELECT api.op_credit('demo', 4, 'for the rest');
 SELECT request AS waiting FROM api.op_subnet_request('demo', :t1, NULL) \gset
-SELECT is((SELECT t.said(message) FROM api.op_subnet_delete(:r1)),
+SELECT is((SELECT t.masked(message) FROM api.op_subnet_delete(:r1)),
 	'deleted R#: 2001:db8:1100::/48, charged 50 ISK, balance -45', 'deleting a subnet costs 50');
-SELECT is((SELECT t.said(message) FROM api.op_tunnel_delete(:t1)), 'deleted T#: 2001:db8:1::/64, charged 25 ISK, balance -70',
+SELECT is((SELECT t.masked(message) FROM api.op_tunnel_delete(:t1)), 'deleted T#: 2001:db8:1::/64, charged 25 ISK, balance -70',
 	'deleting a tunnel costs 25');
-SELECT is(t.said(t.refusal(format('SELECT api.op_tunnel_delete(%s)', :t1))), 'BK002 There is no tunnel T#.', 'a deleted tunnel cannot be deleted again');
-SELECT is((SELECT t.said(decision) FROM broker.request WHERE id = :waiting), 'T# was deleted',
+SELECT is(t.masked(t.refusal(format('SELECT api.op_tunnel_delete(%s)', :t1))), 'BK002 There is no tunnel T#.', 'a deleted tunnel cannot be deleted again');
+SELECT is((SELECT t.masked(decision) FROM broker.request WHERE id = :waiting), 'T# was deleted',
 	'its open requests are refused with the tunnel');
 SELECT is(t.balance(), -70, 'those requests are not refunded');
 

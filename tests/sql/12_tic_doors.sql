@@ -87,20 +87,20 @@ SELECT results_eq($$SELECT * FROM api.tic_pop_show('demo01')$$,
 SELECT is_empty($$SELECT * FROM api.tic_pop_show('nowhere1')$$, 'an unknown PoP is not shown');
 
 -- Changing things.
-SELECT is((SELECT t.said(message) FROM api.tic_tunnel_state(:demo, NULL, :ay, false)), 'disabled T#',
+SELECT is((SELECT t.masked(message) FROM api.tic_tunnel_state(:demo, NULL, :ay, false)), 'disabled T#',
 	'a user disables a tunnel');
 SELECT results_eq(format('SELECT user_state, admin_state FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :ay),
 	$$VALUES ('disabled', 'enabled')$$, 'disabling by the user leaves the staff''s state');
-SELECT is((SELECT t.said(message) FROM api.tic_tunnel_state(:demo, :ay, :ay, true)), 'enabled T#',
+SELECT is((SELECT t.masked(message) FROM api.tic_tunnel_state(:demo, :ay, :ay, true)), 'enabled T#',
 	'the login of a tunnel enables it');
 SELECT is(t.balance('DEMO'), 1000 - 45 - 14, 'enabling and disabling cost nothing');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_state(%s, NULL, %s, false)', :demo, :foreign))),
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_state(%s, NULL, %s, false)', :demo, :foreign))),
 	'BK002 There is no tunnel T# of yours.', 'a tunnel of another account is not disabled');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :other, :st, '192.0.2.66'))),
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :other, :st, '192.0.2.66'))),
 	'BK002 There is no tunnel T# of yours.', 'a tunnel of another account is not moved');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_state(%s, %s, %s, false)', :demo, :ay, :hb))),
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_state(%s, %s, %s, false)', :demo, :ay, :hb))),
 	'BK002 There is no tunnel T# of yours.', 'the login of a tunnel does not disable another of the same account');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :ay, '192.0.2.66'))),
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :ay, '192.0.2.66'))),
 	'BK001 T# is of type ayiya: its endpoint follows the client and cannot be set.',
 		'the endpoint of an AYIYA tunnel cannot be set');
 SELECT is(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :st, '2001:db8::1')),
@@ -108,7 +108,7 @@ SELECT is(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :
 		'an IPv6 address is no endpoint');
 SELECT is(t.refusal('SELECT api.tic_tunnel_state(NULL, NULL, NULL, true)'), 'BK002 There is no tunnel T of yours.',
 	'a session without an account has no tunnel');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_state(NULL, NULL, %s, true)', :demo, :ay))),
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_state(NULL, NULL, %s, true)', :demo, :ay))),
 	'BK002 There is no tunnel T# of yours.', 'a session without an account cannot enable any tunnel');
 SELECT * FROM finish();
 ROLLBACK;

@@ -40,7 +40,7 @@ SELECT matches(pg_temp.pop('demo09', city => E'a\nb'), '^BK003 City, country and
 SELECT matches(pg_temp.pop('demo09', site => 'javascript:alert(1)'), '^BK003 .* the website is an http or https address',
 	'a website that is no web address is refused');
 SELECT is((SELECT count(*)::int FROM broker.pop), 2, 'a refused PoP leaves nothing behind');
-SELECT is((SELECT t.said(message) FROM api.op_pop_enable('demo02', false)), 'disabled demo02', 'a PoP can be disabled');
+SELECT is((SELECT t.masked(message) FROM api.op_pop_enable('demo02', false)), 'disabled demo02', 'a PoP can be disabled');
 SELECT results_eq('SELECT name, state, tunnels, subnets FROM api.op_pop_list()', $$VALUES ('demo01', 'down', 0, 0),
 	('demo02', 'disabled', 0, 0)$$, 'the list has every PoP with its state');
 SELECT results_eq($$SELECT city, isp_website, tunnel_prefixes, subnet_prefixes FROM api.op_pop_show('demo01')$$,
@@ -98,19 +98,19 @@ SELECT is(t.refusal($$SELECT api.op_credit('nobody', 5, 'x')$$), 'BK002 There is
 SELECT t.tunnel('DEMO-1', 'demo01', 'static', '192.0.2.1') AS st \gset
 SELECT t.subnet('DEMO-1', :st) AS r1 \gset
 SELECT api.op_ns_add(:r1, 'ns1.example.org');
-SELECT results_eq($$SELECT t.said(id), handle, pop, type, ipv6, endpoint, mtu, user_state, admin_state
+SELECT results_eq($$SELECT t.masked(id), handle, pop, type, ipv6, endpoint, mtu, user_state, admin_state
 	FROM api.op_tunnel_list('demo-1', NULL)$$,
 	$$VALUES ('T#', 'DEMO-1', 'demo01', 'static', '2001:db8:1::2', '192.0.2.1', 1280, 'enabled', 'enabled')$$,
 		'the list of an account has its tunnels');
 SELECT is_empty($$SELECT * FROM api.op_tunnel_list(NULL, 'demo02')$$, 'the list of a PoP has its tunnels only');
-SELECT results_eq(format($$SELECT t.said(id), ipv6_endpoint, ipv6_pop, prefix, routed, t.said(subnets), last_day
+SELECT results_eq(format($$SELECT t.masked(id), ipv6_endpoint, ipv6_pop, prefix, routed, t.masked(subnets), last_day
 	FROM api.op_tunnel_show(%s)$$, :st),
 	$$VALUES ('T#', '2001:db8:1::2', '2001:db8:1::1', '2001:db8:1::/64', '2001:db8:1:8000::/64',
 		'R# 2001:db8:1100::/48', NULL)$$, 'a tunnel is shown in full');
-SELECT results_eq($$SELECT t.said(id), handle, pop, t.said(tunnel), prefix, name_servers
+SELECT results_eq($$SELECT t.masked(id), handle, pop, t.masked(tunnel), prefix, name_servers
 	FROM api.op_subnet_list(NULL, 'demo01')$$,
 	$$VALUES ('R#', 'DEMO-1', 'demo01', 'T#', '2001:db8:1100::/48', 'ns1.example.org')$$, 'the list of subnets has their name servers');
-SELECT is(t.said(t.refusal(format('SELECT api.op_ns_add(%s, %L)', :r1, 'NS1.example.org.'))),
+SELECT is(t.masked(t.refusal(format('SELECT api.op_ns_add(%s, %L)', :r1, 'NS1.example.org.'))),
 	'BK001 R# already has the name server ns1.example.org.', 'a name server cannot be added twice');
 SELECT is(t.refusal(format('SELECT api.op_ns_add(%s, %L)', :r1, 'ns1')), 'BK003 "ns1" is not the full name of a host.',
 	'a name server without a domain is refused');
