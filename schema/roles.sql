@@ -1,17 +1,17 @@
--- The four roles programs log in with, and the schema of their doors. Roles belong to the whole cluster: made when
--- absent, never altered. Run before api/*.sql, whenever this file or one of those has changed; each of those ends with
--- its grants.
+-- The four roles that programs log in with, and the schema of their doors. Roles belong to the
+-- whole cluster: this makes those that are absent and alters none. It runs before api/*.sql
+-- whenever one of these files has changed; each file of api/ ends with its grants.
 
 DO $$
 DECLARE
-	wanted text;
+	role_name text;
 BEGIN
-	FOREACH wanted IN ARRAY ARRAY['ticd', 'webd', 'popd', 'operator'] LOOP
-		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+	FOREACH role_name IN ARRAY ARRAY['ticd', 'webd', 'popd', 'operator'] LOOP
+		IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role_name) THEN
 			BEGIN
-				EXECUTE format('CREATE ROLE %I LOGIN', wanted);
+				EXECUTE format('CREATE ROLE %I LOGIN', role_name);
 			EXCEPTION WHEN duplicate_object OR unique_violation THEN
-				NULL; -- another database of this cluster was quicker
+				NULL; -- another database of this cluster made it at the same time
 			END;
 		END IF;
 	END LOOP;
@@ -22,7 +22,7 @@ CREATE SCHEMA IF NOT EXISTS api;
 REVOKE ALL ON SCHEMA api FROM PUBLIC;
 GRANT USAGE ON SCHEMA api TO ticd, webd, popd, operator;
 
--- Nobody but the owner reaches into schema broker, by any road.
+-- Only the owner has rights in schema broker.
 REVOKE ALL ON SCHEMA broker FROM PUBLIC, ticd, webd, popd, operator;
 REVOKE ALL ON ALL TABLES IN SCHEMA broker FROM PUBLIC, ticd, webd, popd, operator;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA broker FROM PUBLIC, ticd, webd, popd, operator;

@@ -30,8 +30,8 @@ def test_canonical_plan_to_the_last_isk(broker):
     broker.add_pop()
     assert broker.add_user("demo").startswith("added DEMO, balance 25\n")
     assert broker.ok("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya", "--why", "to learn") == (
-        "request 1: ayiya tunnel on demo01, 10 ISK, balance 15")
-    assert broker.ok("request", "approve", "1") == "approved T1: 2001:db8:2ff::2/64 on demo01, 5 ISK, balance 10"
+        "request 1: ayiya tunnel on demo01, charged 10 ISK, balance 15")
+    assert broker.ok("request", "approve", "1") == "approved T1: 2001:db8:2ff::2/64 on demo01, charged 5 ISK, balance 10"
     assert broker.refused("subnet", "request", "demo", "T1") == "A subnet request needs a balance of 15 ISK and DEMO has 10."
     week_up(broker, 1)
     done = broker.json("daily")
@@ -39,9 +39,9 @@ def test_canonical_plan_to_the_last_isk(broker):
         ("DEMO", 1, "endpoint_week", 5, 15)]
     assert broker.ok("daily") == "Nothing was due."
     asked = broker.json("subnet", "request", "demo", "T1", "--why", "a network at home")
-    assert asked["message"] == f"request {asked['request']}: a subnet for T1 on demo01, 10 ISK, balance 5"
-    assert broker.ok("request", "approve", str(asked["request"])) == "approved R1: 2001:db8:3000::/48 to T1, 4 ISK, balance 1"
-    assert broker.ok("ns", "add", "R1", "ns1.example.net") == "added name server ns1.example.net to R1, 1 ISK, balance 0"
+    assert asked["message"] == f"request {asked['request']}: a subnet for T1 on demo01, charged 10 ISK, balance 5"
+    assert broker.ok("request", "approve", str(asked["request"])) == "approved R1: 2001:db8:3000::/48 to T1, charged 4 ISK, balance 1"
+    assert broker.ok("ns", "add", "R1", "ns1.example.net") == "added name server ns1.example.net to R1, charged 1 ISK, balance 0"
     assert broker.refused("ns", "add", "R1", "ns2.example.net") == "A name server needs a balance of 1 ISK and DEMO has 0."
     assert [(row["action"], row["amount"], row["balance"]) for row in broker.json("ledger", "demo")] == [
         ("signup", 25, 25), ("tunnel_request", -10, 15), ("tunnel_approve", -5, 10), ("endpoint_week", 5, 15), ("subnet_request", -10, 5),
@@ -98,12 +98,12 @@ COMMANDS = [
     ("ledger demo", r"(?m)^AT .*AMOUNT  BALANCE .*\n(.*\n)*.* -10 +500 +- +- +loan$", [{"action": "signup", "amount": 500}, {}, {}, {}]),
     ("tunnel list", r"^There are no such tunnels\.$", []),
     ("request list", r"^There are no requests\.$", []),
-    ("tunnel request demo --pop demo01 --type static --endpoint 198.51.100.7", "^request 1: static tunnel on demo01, 10 ISK, balance 490$",
+    ("tunnel request demo --pop demo01 --type static --endpoint 198.51.100.7", "^request 1: static tunnel on demo01, charged 10 ISK, balance 490$",
      {"message", "request"}),
     ("request list", r"(?m)^ID .*\n 1 +open ", [{"id": 1, "state": "open", "endpoint": "198.51.100.7", "decided": None}]),
-    ("request approve 1 --why welcome", "^approved T1: 2001:db8:2ff::2/64 on demo01, 5 ISK, balance 485$", MESSAGE),
+    ("request approve 1 --why welcome", "^approved T1: 2001:db8:2ff::2/64 on demo01, charged 5 ISK, balance 485$", MESSAGE),
     ("tunnel request demo --pop=demo01 --type=heartbeat --why=more", "^request 2: ", {"message", "request"}),
-    ("request refuse 2 --why enough", "^refused request 2, the 10 ISK paid for it are spent, balance 475$", MESSAGE),
+    ("request refuse 2 --why enough", "^refused request 2, its 10 ISK are not refunded, balance 475$", MESSAGE),
     ("request list", r"^There are no requests\.$", []),
     ("request list --all", r"(?m)^ 2  refused +DEMO", [{"id": 1, "result": "T1"}, {"id": 2, "state": "refused", "decision": "enough"}]),
     ("tunnel list", r"(?m)^T1  DEMO ", [{"id": "T1", "endpoint": "198.51.100.7", "mtu": 1280}]),
@@ -115,21 +115,21 @@ COMMANDS = [
     ("tunnel errors T1", r"^No packets of this tunnel were dropped on these days\.$", []),
     ("pop statistics demo01 --by=week", r"^There are no statistics of this PoP for these days\.$", []),
     ("pop errors demo01 --from 2026-01-01", r"^This PoP dropped no packets on these days\.$", []),
-    ("tunnel set T1 endpoint 198.51.100.8", "^moved T1 to 198.51.100.8, 15 ISK, balance 460$", MESSAGE),
+    ("tunnel set T1 endpoint 198.51.100.8", "^moved T1 to 198.51.100.8, charged 15 ISK, balance 460$", MESSAGE),
     ("tunnel set t1 mtu 1480", "^T1 has an MTU of 1480$", MESSAGE),
     ("tunnel set 1 name home", '^T1 is called "home"$', MESSAGE),
     ("tunnel set T1 state disabled", "^disabled T1$", MESSAGE),
     ("tunnel set T1 state enabled", "^enabled T1$", MESSAGE),
-    ("tunnel set T1 type ayiya", "^T1 is now of type ayiya with an MTU of 1428, 15 ISK, balance 445$", MESSAGE),
+    ("tunnel set T1 type ayiya", "^T1 is now of type ayiya with an MTU of 1428, charged 15 ISK, balance 445$", MESSAGE),
     ("subnet list", r"^There are no such subnets\.$", []),
-    ("subnet request demo T1 --why network", "^request 3: a subnet for T1 on demo01, 10 ISK, balance 435$", {"message", "request"}),
-    ("request approve 3", "^approved R1: 2001:db8:3000::/48 to T1, 4 ISK, balance 431$", MESSAGE),
-    ("ns add R1 ns.example.net", "^added name server ns.example.net to R1, 1 ISK, balance 430$", MESSAGE),
+    ("subnet request demo T1 --why network", "^request 3: a subnet for T1 on demo01, charged 10 ISK, balance 435$", {"message", "request"}),
+    ("request approve 3", "^approved R1: 2001:db8:3000::/48 to T1, charged 4 ISK, balance 431$", MESSAGE),
+    ("ns add R1 ns.example.net", "^added name server ns.example.net to R1, charged 1 ISK, balance 430$", MESSAGE),
     ("subnet list demo --pop demo01", r"(?m)^R1  DEMO .*ns\.example\.net", [{"id": "R1", "tunnel": "T1", "prefix": "2001:db8:3000::/48"}]),
-    ("ns remove r1 NS.example.net.", "^removed name server ns.example.net from R1, 1 ISK, balance 429$", MESSAGE),
+    ("ns remove r1 NS.example.net.", "^removed name server ns.example.net from R1, charged 1 ISK, balance 429$", MESSAGE),
     ("export --pop demo01", r"^config 0 T1 ayiya up 1428 [0-9a-f]{32}\nconfig 2001:db8:3000::/48 0 static$", [{"line"}, {"line"}]),
-    ("subnet delete R1", "^deleted R1: 2001:db8:3000::/48, 50 ISK, balance 379$", MESSAGE),
-    ("tunnel delete T1", "^deleted T1: 2001:db8:2ff::/64, 25 ISK, balance 354$", MESSAGE),
+    ("subnet delete R1", "^deleted R1: 2001:db8:3000::/48, charged 50 ISK, balance 379$", MESSAGE),
+    ("tunnel delete T1", "^deleted T1: 2001:db8:2ff::/64, charged 25 ISK, balance 354$", MESSAGE),
     ("import /dev/null --owner demo --pop demo01", "^imported 0 tunnels and 0 subnets to demo01 for DEMO$", MESSAGE),
     ("cost list", r"(?m)^subnet_request +- +-10 +15$", None),
     ("cost set ns_add -2", r"^ns_add by default: -2 ISK, floor 1$", MESSAGE),
@@ -141,6 +141,7 @@ COMMANDS = [
     ("setting list", r"(?m)^prefix_rest_days +30 ", None),
     ("setting set prefix_rest_days 0", "^prefix_rest_days is now 0$", MESSAGE),
     ("daily", r"^Nothing was due\.$", []),
+    ("prune", r"^Nothing was old enough to be deleted\.$", []),
     ("daily 2026-01-31", r"^Nothing was due\.$", []),
 ]
 
@@ -150,6 +151,14 @@ def test_every_command_says_in_text_what_it_did(broker):
         said = broker.ok(*line.split())
         assert re.search(pattern, said), f"ticctl {line}: {said}"
         assert not re.search(r"[ \t]$", said, re.MULTILINE), f"ticctl {line}: blanks at a line's end"
+
+
+def test_prune_says_what_it_deleted(broker):
+    broker.add_user()
+    broker.sql("insert into broker.login (account, at, method, address, tls, client) select 1, now() - n * interval '60 days', 'md5', '::1', true, ''"
+               " from generate_series(1, 3) n")
+    assert broker.ok("prune").splitlines() == ["RECORD  DELETED", "login         2"]
+    assert broker.sql("select count(*) from broker.login") == [["1"]]
 
 
 def check_json(line, got, wanted):

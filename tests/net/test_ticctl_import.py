@@ -164,4 +164,4 @@ def test_ten_thousand_tunnels_are_one_quick_transaction(broker):
     print(f"10,000 tunnels: import {imported - started:.2f} s, export {exported - imported:.2f} s")
     assert text.splitlines() == lines
     assert len(broker.json("tunnel", "list")) == 10000
-    assert refuse_import(broker, "\n".join(lines)) == "line 1: there is a tunnel T1 already"
+    assert refuse_import(broker, "\n".join(lines)) == "line 1: there is already a tunnel T1"

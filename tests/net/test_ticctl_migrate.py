@@ -116,3 +116,17 @@ def test_many_at_once_do_the_work_once(blank):
 
 def test_only_the_owner_may(broker):
     assert "permission denied" in broker.refused("migrate")
+
+
+def test_ledger_of_the_separate_charge_is_continued(blank):
+    """Migration 10 moves the charge out of schema broker and lets the ledger's trigger decide price and floor."""
+    migrate_to(blank, 9)
+    blank.sql("insert into broker.account (handle, full_name, email, md5_hex, sha256_hex) values ('DEMO', 'Zoë', 'zoe@example.net', md5(''),"
+              " repeat('0', 64)); insert into broker.pop (name, ipv4, ipv6) values ('demo01', '192.0.2.42', '2001:db8::1');"
+              " insert into broker.pool (pop, kind, prefix, length) values (1, 'tunnel', '2001:db8:2ff::/48', 64);"
+              " insert into broker.ledger (account, action, amount) values (1, 'signup', 40);"
+              " select broker.tunnel_create(1, 1, 'static', '198.51.100.7'), broker.charge(1, 'tunnel_request', 1, 1, null, null, 'before')")
+    assert migrate(blank).startswith("applied 0010 charge")
+    assert blank.ok("tunnel", "set", "T1", "endpoint", "198.51.100.8") == "moved T1 to 198.51.100.8, charged 15 ISK, balance 15"
+    assert [(row["action"], row["balance"], row["why"]) for row in blank.json("ledger", "demo")] == [
+        ("signup", 40, ""), ("tunnel_request", 30, "before"), ("endpoint_move", 15, "from 198.51.100.7 to 198.51.100.8")]

@@ -125,6 +125,27 @@ def test_daily_job_books_once_whoever_runs_it(start, database):
     assert not any("the daily ISK job failed" in server.log() for server in servers)
 
 
+@pytest.mark.parametrize("broken, sentence", [("isk_daily(date)", "the daily ISK job"),
+                                              ("prune()", "pruning failed")])
+def test_daily_job_and_pruning_do_not_stop_each_other(start, database, broken, sentence):
+    database.sql("delete from broker.isk_day; delete from broker.tunnel_day;"
+                 " insert into broker.tunnel_day (tunnel, day, sent, received) values (3, (now() at time zone 'utc')::date - 1, 1440, 0);"
+                 " insert into broker.login (account, at, method, address, tls, client) values (1, now() - interval '91 days', 'md5', '::1', true, 'old')")
+    booked = lambda: database.sql("select count(*) from broker.ledger where action = 'static_down_day'")  # noqa: E731
+    before = booked()
+    database.sql(f"revoke execute on function api.{broken} from ticd")
+    try:
+        ticd = start(isk_daily="yes")
+        until(lambda: sentence in ticd.log(), 10, "the warning")
+        if broken == "prune()":
+            until(lambda: booked() != before, 5, "the penalty")
+        else:
+            until(lambda: database.sql("select count(*) from broker.login where client = 'old'") == [["0"]], 5, "the old login to go")
+            assert booked() == before
+    finally:
+        database.sql(f"grant execute on function api.{broken} to ticd; delete from broker.login where client = 'old'")
+
+
 def test_daily_job_waits_for_the_database(start, database):
     database.stop()
     try:

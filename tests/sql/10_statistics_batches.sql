@@ -1,4 +1,4 @@
--- Batches of statistics are added once each, whatever a PoP sends twice.
+-- A batch of statistics counts once, however often a PoP sends it.
 BEGIN;
 SET search_path = tap, public;
 SELECT plan(20);
@@ -18,35 +18,35 @@ RETURNS boolean LANGUAGE sql AS $$
 		ARRAY(SELECT 20::bigint FROM unnest(days)), ARRAY(SELECT 3::bigint FROM unnest(days)))
 $$;
 SELECT is(pg_temp.batch(1, ARRAY[:t1, :t2], '{2025-01-01,2025-01-01}', '{10,5}', '{9,0}', '{700,NULL}'), true,
-	'a batch is added');
+	'a batch is applied');
 SELECT results_eq('SELECT sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in, bytes_in, packets_out, bytes_out, drops FROM broker.tunnel_day ORDER BY tunnel',
 	$$VALUES (10, 9, 700, 9000::bigint, 1400, 1::bigint, 10::bigint, 2::bigint, 20::bigint, 3::bigint),
-	(5, 0, NULL, 0, NULL, 1, 10, 2, 20, 3)$$, 'column by column');
-SELECT is(pg_temp.batch(1, ARRAY[:t1], '{2025-01-01}', '{10}', '{9}', '{700}'), false, 'the same number again is not');
-SELECT is((SELECT sent FROM broker.tunnel_day WHERE tunnel = :t1), 10, 'and changes nothing');
+	(5, 0, NULL, 0, NULL, 1, 10, 2, 20, 3)$$, 'every column of a batch is stored');
+SELECT is(pg_temp.batch(1, ARRAY[:t1], '{2025-01-01}', '{10}', '{9}', '{700}'), false, 'a batch with the same number is not applied');
+SELECT is((SELECT sent FROM broker.tunnel_day WHERE tunnel = :t1), 10, 'the second batch changes nothing');
 SELECT is(pg_temp.batch(1, ARRAY[:t1], '{2025-01-01}', '{1}', '{1}', '{650}', 'b'), true,
 	'the same number of another start of popd is another batch');
 SELECT results_eq(format('SELECT sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, drops FROM broker.tunnel_day WHERE tunnel = %s', :t1),
-	$$VALUES (11, 10, 650, 10000::bigint, 1400, 6::bigint)$$, 'sums are summed, extremes kept');
-SELECT is(pg_temp.batch(2, ARRAY[:t2], '{2025-01-01}', '{1}', '{1}', '{900}'), true, 'a first answer');
-SELECT is((SELECT rtt_min_us FROM broker.tunnel_day WHERE tunnel = :t2), 900, 'gives the first round trip');
+	$$VALUES (11, 10, 650, 10000::bigint, 1400, 6::bigint)$$, 'sums add up, and the lowest and highest round trip stay');
+SELECT is(pg_temp.batch(2, ARRAY[:t2], '{2025-01-01}', '{1}', '{1}', '{900}'), true, 'a batch with the first answer of a tunnel is applied');
+SELECT is((SELECT rtt_min_us FROM broker.tunnel_day WHERE tunnel = :t2), 900, 'the first answer is the lowest round trip');
 SELECT is(pg_temp.batch(3, ARRAY[:t1, :t1, :t1], '{2025-01-02,2025-01-02,2025-01-03}', '{1,2,4}', '{1,2,4}', '{5,4,3}'),
-	true, 'a tunnel may stand in a batch more than once');
+	true, 'a batch may have a tunnel more than once');
 SELECT results_eq(format('SELECT day::text, sent FROM broker.tunnel_day WHERE tunnel = %s ORDER BY day', :t1),
-	$$VALUES ('2025-01-01', 11), ('2025-01-02', 3), ('2025-01-03', 4)$$, 'and all of it counts, on its own day');
+	$$VALUES ('2025-01-01', 11), ('2025-01-02', 3), ('2025-01-03', 4)$$, 'each of its rows counts on its own day');
 SELECT is(pg_temp.batch(4, ARRAY[999999, :far, :t1], '{2025-01-04,2025-01-04,2025-01-04}', '{1,1,1}', '{1,1,1}',
-	'{5,5,5}'), true, 'unknown and foreign tunnels are skipped');
+	'{5,5,5}'), true, 'a batch with tunnels of no or another PoP is applied');
 SELECT results_eq('SELECT tunnel FROM broker.tunnel_day WHERE day = ''2025-01-04''', format('VALUES (%s)', :t1),
-	'the others are not');
-SELECT is(pg_temp.batch(5, ARRAY[:t1], '{2999-01-01}', '{1}', '{1}', '{5}'), true, 'a day in the far future');
-SELECT is((SELECT max(day) FROM broker.tunnel_day), '2025-01-04', 'is left out');
-SELECT is(pg_temp.batch(6, '{}', '{}', '{}', '{}', '{}'), true, 'an empty batch is a batch');
+	'the PoP''s own tunnels in it count');
+SELECT is(pg_temp.batch(5, ARRAY[:t1], '{2999-01-01}', '{1}', '{1}', '{5}'), true, 'a batch with a day in the far future is applied');
+SELECT is((SELECT max(day) FROM broker.tunnel_day), '2025-01-04', 'a day in the far future does not count');
+SELECT is(pg_temp.batch(6, '{}', '{}', '{}', '{}', '{}'), true, 'an empty batch is applied');
 SELECT is(t.refusal(format('SELECT pg_temp.batch(7, ARRAY[%s], ''{2025-01-01,2025-01-02}'', ''{1}'', ''{1}'', ''{1}'')',
 	:t1)), 'BK003 The columns of a statistics batch must be equally long.', 'columns of unequal length are refused');
-SELECT is(pg_temp.batch(7, ARRAY[:t1], '{2025-01-01}', '{1}', '{1}', '{1}'), true, 'and that number is still free');
-SELECT is(pg_temp.batch(8, ARRAY[:t1], '{2025-01-01}', '{1}', '{1}', '{500}'), true, 'a slower answer');
+SELECT is(pg_temp.batch(7, ARRAY[:t1], '{2025-01-01}', '{1}', '{1}', '{1}'), true, 'a refused batch does not use up its number');
+SELECT is(pg_temp.batch(8, ARRAY[:t1], '{2025-01-01}', '{1}', '{1}', '{500}'), true, 'a batch with a slower answer is applied');
 SELECT is((SELECT rtt_min_us FROM broker.tunnel_day WHERE tunnel = :t1 AND day = '2025-01-01'), 1,
-	'does not change the fastest');
+	'a slower answer does not change the lowest round trip');
 SELECT is((SELECT rtt_average_us FROM api.op_tunnel_show(:t1)), 1000::bigint, 'the operator sees the average');
 SELECT * FROM finish();
 ROLLBACK;

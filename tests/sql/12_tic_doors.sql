@@ -1,7 +1,7 @@
--- What a TIC client is told, as the protocol spells it, and that it is told nothing of others.
+-- What a TIC client reads, as the protocol spells it, and that it reads nothing of other accounts.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(42);
+SELECT plan(45);
 SELECT t.pop(), t.pop('demo02', 2);
 SELECT t.account('DEMO', 1000) AS demo \gset
 SELECT t.account('OTHER', 100) AS other \gset
@@ -16,94 +16,99 @@ SELECT t.subnet('OTHER', :foreign) AS r2 \gset
 SELECT results_eq($$SELECT account, handle, full_name, md5_hex, sha256_hex, enabled FROM api.tic_login('dEmO', NULL)$$,
 	format($$VALUES (%s, 'DEMO', 'A Person', md5('DEMO'), encode(sha256('DEMO'), 'hex'), true)$$, :demo),
 		'a handle is found in any case');
-SELECT is_empty($$SELECT * FROM api.tic_login('nobody', NULL)$$, 'an unknown handle is nobody');
-SELECT is_empty($$SELECT * FROM api.tic_login(NULL, NULL)$$, 'no handle either');
+SELECT is_empty($$SELECT * FROM api.tic_login('nobody', NULL)$$, 'an unknown handle finds no account');
+SELECT is_empty($$SELECT * FROM api.tic_login(NULL, NULL)$$, 'NULL finds no account');
 SELECT results_eq(format($$SELECT md5_hex, sha256_hex FROM api.tic_login('demo', %s)$$, :ay),
 	format($$SELECT md5(secret), encode(sha256(secret::bytea), 'hex') FROM broker.tunnel WHERE id = %s$$, :ay),
 		'HANDLE/T<id> logs in with that tunnel''s secret');
-SELECT is_empty(format($$SELECT * FROM api.tic_login('demo', %s)$$, :foreign), 'not with another''s tunnel');
-SELECT is_empty($$SELECT * FROM api.tic_login('demo', 0)$$, 'nor with none');
+SELECT is_empty(format($$SELECT * FROM api.tic_login('demo', %s)$$, :foreign), 'a handle does not log in with the tunnel of another account');
+SELECT is_empty($$SELECT * FROM api.tic_login('demo', 0)$$, 'a handle does not log in with a tunnel that does not exist');
 SELECT api.op_user_enable('demo', false);
 SELECT is((SELECT enabled FROM api.tic_login('demo', NULL)), false,
-	'a disabled account is found, and said to be disabled');
+	'a disabled account is found and marked as disabled');
 SELECT api.op_user_enable('demo', true);
 SELECT api.op_user_secret('demo', md5('new'), encode(sha256('new'), 'hex'));
-SELECT is((SELECT md5_hex FROM api.tic_login('demo', NULL)), md5('new'), 'a new TIC secret is the one that counts');
+SELECT is((SELECT md5_hex FROM api.tic_login('demo', NULL)), md5('new'), 'a new TIC secret replaces the old one');
 
 SELECT is((SELECT array_agg(accepted) FROM generate_series(1, 3) i,
 	LATERAL api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3 + 0 * i)), '{t,t,t}',
-		'as many logins an hour as the limit says');
+		'as many logins an hour are accepted as the limit says');
 SELECT results_eq(format($$SELECT accepted, until, per_hour
 	FROM api.tic_login_accept(%s, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3)$$, :demo),
-	$$VALUES (false, broker.rfc3339(now() + interval '1 hour'), 3)$$, 'one more is refused, and told until when');
+	$$VALUES (false, broker.rfc3339(now() + interval '1 hour'), 3)$$, 'one more is refused, with the time until which it is');
 SELECT is((SELECT count(*)::int FROM broker.login), 3, 'refused logins are not counted');
 SELECT is((SELECT accepted FROM api.tic_login_accept(:demo, :ay, 'md5', '192.0.2.1', false, 'AICCU', 3)), true,
-	'the login of a tunnel is another name');
+	'the login of a tunnel is counted apart');
 SELECT is((SELECT accepted FROM api.tic_login_accept(:other, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3)), true,
-	'as is another account');
+	'the login of another account is counted apart');
 SELECT is((SELECT accepted FROM api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU', 0)), true,
-	'nought is no limit');
+	'a limit of 0 is none');
+SELECT is(t.refusal(format('SELECT api.tic_login_accept(%s, NULL, %L, %L, false, %L, %s)', :demo, 'md5', '192.0.2.1',
+	'AICCU', bad)), 'BK003 The number of logins per hour is 0 (no limit) or more.', 'a limit of ' || bad || ' is refused')
+FROM unnest(ARRAY['NULL', '-1']) bad;
 UPDATE broker.login SET at = now() - interval '50 minutes';
 SELECT is((SELECT until FROM api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU', 3)),
-	broker.rfc3339(now() + interval '10 minutes'), 'until the oldest of the hour has aged');
+	broker.rfc3339(now() + interval '10 minutes'), 'a login is refused until the oldest of the hour is an hour old');
 UPDATE broker.login SET at = now() - interval '1 hour';
 SELECT is((SELECT accepted FROM api.tic_login_accept(:demo, NULL, 'sha256', '2001:db8::1', true, E'AICCU/2007\n.01.15',
-	3)), true, 'and then again');
+	3)), true, 'then a login is accepted again');
 SELECT results_eq('SELECT method, address, tls, client FROM broker.login ORDER BY id DESC LIMIT 1',
 	$$VALUES ('sha256', '2001:db8::1'::inet, true, 'AICCU/2007 .01.15')$$,
-		'what it came with is on record, on one line');
+		'the record of a login has its method, address and client on one line');
 
 -- Lists and records.
 SELECT results_eq(format('SELECT * FROM api.tic_tunnel_list(%s, NULL)', :demo),
 	format($$VALUES (%s, '2001:db8:1::2', 'ayiya', 'demo01'), (%s, '2001:db8:1:1::2', 'heartbeat', 'demo01'),
-		(%s, '2001:db8:2::2', '192.0.2.1', 'demo02')$$, :ay, :hb, :st), 'the list of tunnels');
+		(%s, '2001:db8:2::2', '192.0.2.1', 'demo02')$$, :ay, :hb, :st), 'the list has all tunnels of the account');
 SELECT results_eq(format('SELECT id FROM api.tic_tunnel_list(%s, %s)', :demo, :hb), format('VALUES (%s)', :hb),
-	'the login of a tunnel sees that one');
-SELECT is_empty(format('SELECT id FROM api.tic_tunnel_list(%s, %s)', :demo, :foreign), 'and never another''s');
+	'the login of a tunnel lists that one');
+SELECT is_empty(format('SELECT id FROM api.tic_tunnel_list(%s, %s)', :demo, :foreign), 'the login of a tunnel of another account lists nothing');
 SELECT results_eq(format('SELECT * FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :ay),
 	format($$SELECT %s, 'ayiya', '2001:db8:1::2', '2001:db8:1::1', 64, 1280, 'T%1$s', 'demo01', 'ayiya', '198.51.100.2',
-		'enabled', 'enabled', secret, 60, 'down' FROM broker.tunnel WHERE id = %1$s$$, :ay), 'an AYIYA tunnel');
+		'enabled', 'enabled', secret, 60, 'down' FROM broker.tunnel WHERE id = %1$s$$, :ay), 'an AYIYA tunnel is shown in full');
 SELECT results_eq(format('SELECT type, ipv4_endpoint, ipv6_endpoint FROM api.tic_tunnel_show(%s, NULL, %s)', :demo,
-	:hb), $$VALUES ('6in4-heartbeat', 'heartbeat', '2001:db8:1:1::2')$$, 'a heartbeat tunnel');
+	:hb), $$VALUES ('6in4-heartbeat', 'heartbeat', '2001:db8:1:1::2')$$, 'a heartbeat tunnel is shown as 6in4-heartbeat');
 SELECT results_eq(format('SELECT type, ipv4_endpoint, ipv4_pop FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :st),
-	$$VALUES ('6in4-static', '192.0.2.1', '198.51.100.3')$$, 'a static tunnel');
+	$$VALUES ('6in4-static', '192.0.2.1', '198.51.100.3')$$, 'a static tunnel is shown as 6in4-static');
 SELECT is_empty(format('SELECT * FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :foreign),
-	'another''s tunnel is not shown');
+	'a tunnel of another account is not shown');
 SELECT is_empty(format('SELECT * FROM api.tic_tunnel_show(%s, %s, %s)', :demo, :ay, :hb),
-	'nor one''s own to the login of another tunnel');
+	'the login of a tunnel is not shown another of the same account');
 SELECT results_eq(format('SELECT * FROM api.tic_route_list(%s, NULL)', :demo),
-	format($$VALUES (%s, %s, '2001:db8:1100::/48')$$, :r1, :hb), 'the list of subnets');
-SELECT is_empty(format('SELECT * FROM api.tic_route_list(%s, %s)', :demo, :ay), 'a tunnel without any');
+	format($$VALUES (%s, %s, '2001:db8:1100::/48')$$, :r1, :hb), 'the list has all subnets of the account');
+SELECT is_empty(format('SELECT * FROM api.tic_route_list(%s, %s)', :demo, :ay), 'the login of a tunnel without subnets lists none');
 SELECT results_eq(format('SELECT tunnel_id, prefix, pop, state, created FROM api.tic_route_show(%s, NULL, %s)', :demo,
-	:r1), format($$VALUES (%s, '2001:db8:1100::/48', 'demo01', 'enabled', broker.rfc3339(now()))$$, :hb), 'a subnet');
-SELECT is_empty(format('SELECT * FROM api.tic_route_show(%s, NULL, %s)', :demo, :r2), 'another''s is not shown');
-SELECT results_eq('SELECT * FROM api.tic_pop_list()', $$VALUES ('demo01'), ('demo02')$$, 'the list of PoPs');
+	:r1), format($$VALUES (%s, '2001:db8:1100::/48', 'demo01', 'enabled', broker.rfc3339(now()))$$, :hb), 'a subnet is shown in full');
+SELECT is_empty(format('SELECT * FROM api.tic_route_show(%s, NULL, %s)', :demo, :r2), 'a subnet of another account is not shown');
+SELECT results_eq('SELECT * FROM api.tic_pop_list()', $$VALUES ('demo01'), ('demo02')$$, 'the list has all PoPs');
 SELECT results_eq($$SELECT * FROM api.tic_pop_show('demo01')$$,
 	$$VALUES ('demo01', 'Amsterdam', 'Netherlands', '198.51.100.2', '2001:db8:0:ffff::1', 'Demo', 'Demo ISP', '', '',
-		'')$$, 'a PoP');
-SELECT is_empty($$SELECT * FROM api.tic_pop_show('nowhere1')$$, 'an unknown PoP');
+		'')$$, 'a PoP is shown in full');
+SELECT is_empty($$SELECT * FROM api.tic_pop_show('nowhere1')$$, 'an unknown PoP is not shown');
 
 -- Changing things.
-SELECT is((SELECT t.said(message) FROM api.tic_tunnel_state(:demo, NULL, :ay, false)), 'disabled T#',
+SELECT is((SELECT t.masked(message) FROM api.tic_tunnel_state(:demo, NULL, :ay, false)), 'disabled T#',
 	'a user disables a tunnel');
 SELECT results_eq(format('SELECT user_state, admin_state FROM api.tic_tunnel_show(%s, NULL, %s)', :demo, :ay),
-	$$VALUES ('disabled', 'enabled')$$, 'by their own switch');
-SELECT is((SELECT t.said(message) FROM api.tic_tunnel_state(:demo, :ay, :ay, true)), 'enabled T#',
-	'and enables it, also by its own login');
-SELECT is(t.balance('DEMO'), 1000 - 45 - 14, 'for nothing');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_state(%s, NULL, %s, false)', :demo, :foreign))),
-	'BK002 There is no tunnel T# of yours.', 'not another''s');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :other, :st, '192.0.2.66'))),
-	'BK002 There is no tunnel T# of yours.', 'nor move it');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_state(%s, %s, %s, false)', :demo, :ay, :hb))),
-	'BK002 There is no tunnel T# of yours.', 'nor one''s own by the login of another tunnel');
-SELECT is(t.said(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :ay, '192.0.2.66'))),
+	$$VALUES ('disabled', 'enabled')$$, 'disabling by the user leaves the staff''s state');
+SELECT is((SELECT t.masked(message) FROM api.tic_tunnel_state(:demo, :ay, :ay, true)), 'enabled T#',
+	'the login of a tunnel enables it');
+SELECT is(t.balance('DEMO'), 1000 - 45 - 14, 'enabling and disabling cost nothing');
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_state(%s, NULL, %s, false)', :demo, :foreign))),
+	'BK002 There is no tunnel T# of yours.', 'a tunnel of another account is not disabled');
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :other, :st, '192.0.2.66'))),
+	'BK002 There is no tunnel T# of yours.', 'a tunnel of another account is not moved');
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_state(%s, %s, %s, false)', :demo, :ay, :hb))),
+	'BK002 There is no tunnel T# of yours.', 'the login of a tunnel does not disable another of the same account');
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :ay, '192.0.2.66'))),
 	'BK001 T# is of type ayiya: its endpoint follows the client and cannot be set.',
-		'an AYIYA endpoint is learned, not set');
+		'the endpoint of an AYIYA tunnel cannot be set');
 SELECT is(t.refusal(format('SELECT api.tic_tunnel_endpoint(%s, NULL, %s, %L)', :demo, :st, '2001:db8::1')),
 	'BK003 2001:db8::1 cannot be the endpoint of a tunnel: it must be the IPv4 address of one host.',
-		'nor is an IPv6 address one');
+		'an IPv6 address is no endpoint');
 SELECT is(t.refusal('SELECT api.tic_tunnel_state(NULL, NULL, NULL, true)'), 'BK002 There is no tunnel T of yours.',
-	'nobody has nothing');
+	'a session without an account has no tunnel');
+SELECT is(t.masked(t.refusal(format('SELECT api.tic_tunnel_state(NULL, NULL, %s, true)', :demo, :ay))),
+	'BK002 There is no tunnel T# of yours.', 'a session without an account cannot enable any tunnel');
 SELECT * FROM finish();
 ROLLBACK;

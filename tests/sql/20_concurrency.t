@@ -1,10 +1,11 @@
-# The rules under concurrency: many connections at once, let go at one moment. Run by ./run, which sets the PG* variables.
-# Each client takes advisory lock 4711 shared before its work; a holder has it until all of them wait for it.
+# The rules under concurrency: many connections that begin their work at the same time. Run by ./run,
+# which sets the PG* variables. Each client takes advisory lock 4711 shared before its work; a holder
+# keeps it until all of them wait for it.
 set -u
 n=0
 dir=$(mktemp -d "$PGHOST/c.XXXXXX")
 
-is() { # what, got, wanted
+is() { # description, got, expected
 	n=$((n + 1))
 	if [ "$2" = "$3" ]; then
 		echo "ok $n - $1"
@@ -22,11 +23,12 @@ wait_for() {
 		[ "$(ask "$1")" = t ] && return
 		sleep 0.2
 	done
-	echo "Bail out! waited in vain for: $1"
+	echo "Bail out! waited 3 minutes for: $1"
 	exit 1
 }
 
-# together NAME ROLE SCRIPT...: one client a script (text on standard input of psql), all let go at once; output in $dir/NAME.<i>
+# together NAME ROLE SCRIPT...: one psql for each script, all started at the same time; the output is
+# in $dir/NAME.<i>
 together() {
 	local name=$1 role=$2 i=0 script holder
 	shift 2
@@ -49,7 +51,7 @@ together() {
 	rm "$dir/hold"
 }
 
-# times N SCRIPT: the script N times, as arguments for together
+# times N SCRIPT: sets `scripts` to N copies of the script, the arguments of together
 times() {
 	scripts=()
 	local i
@@ -65,18 +67,18 @@ echo 1..32
 ask "SELECT t.pop(); SELECT t.pop('demo02', 2); SELECT t.account('DEMO', 750); SELECT t.account('POOR', 25); SELECT t.account('RICH', 5000);
 	SELECT t.account('WORK', 5000)" >/dev/null
 
-# 50 clients ask for and are given a tunnel each, for one account that has exactly enough.
+# 50 clients request a tunnel each and approve it, for one account that has exactly enough ISK.
 times 50 "SELECT request FROM api.op_tunnel_request('demo', 'demo01', 'ayiya', NULL, NULL) \\gset
 	SELECT message FROM api.op_request_approve(:request, NULL);"
 together tunnel operator "${scripts[@]}"
 is '50 concurrent requests are approved' "$(count tunnel '^approved T')" 50
-is 'with 50 different prefixes' "$(ask 'SELECT count(DISTINCT prefix) FROM broker.tunnel')" 50
-is 'the lowest fifty' "$(ask 'SELECT min(number), max(number) FROM broker.tunnel')" '0|49'
-is 'and one right balance' "$(ask "SELECT t.balance('DEMO')")" 0
-is 'of which each intermediate one was right' "$(ask "$balanced")" 0
-is 'the feed has a number for each' "$(ask "SELECT count(*), count(DISTINCT seq) FROM api.popd_changes('demo01', 0, 1000) WHERE op = 'set'")" '50|50'
+is 'the 50 tunnels have different prefixes' "$(ask 'SELECT count(DISTINCT prefix) FROM broker.tunnel')" 50
+is 'the 50 tunnels have the lowest numbers' "$(ask 'SELECT min(number), max(number) FROM broker.tunnel')" '0|49'
+is 'the balance after 50 approvals is right' "$(ask "SELECT t.balance('DEMO')")" 0
+is 'every balance before it was right' "$(ask "$balanced")" 0
+is 'the feed has a number for each tunnel' "$(ask "SELECT count(*), count(DISTINCT seq) FROM api.popd_changes('demo01', 0, 1000) WHERE op = 'set'")" '50|50'
 
-# The same for subnets, by two accounts from one pool.
+# The same for subnets, for two accounts from one pool.
 ask "SELECT api.op_credit('demo', 141, 'for subnets')" >/dev/null
 t1=$(ask "SELECT min(id) FROM broker.tunnel")
 t2=$(ask "SELECT t.tunnel('RICH', 'demo01')")
@@ -89,34 +91,34 @@ for i in $(seq 10); do
 done
 together subnet operator "${scripts[@]}"
 is '20 concurrent subnets are approved' "$(count subnet '^approved R')" 20
-is 'with 20 different prefixes' "$(ask 'SELECT count(DISTINCT prefix) FROM broker.subnet')" 20
-is 'the lowest twenty' "$(ask 'SELECT min(prefix), max(prefix) FROM broker.subnet')" '2001:db8:1100::/48|2001:db8:1113::/48'
-is 'and right balances' "$(ask "SELECT t.balance('DEMO'), t.balance('RICH')")" "1|$((5000 - 2 * 15 - 10 * 14))"
+is 'the 20 subnets have different prefixes' "$(ask 'SELECT count(DISTINCT prefix) FROM broker.subnet')" 20
+is 'the 20 subnets have the lowest prefixes' "$(ask 'SELECT min(prefix), max(prefix) FROM broker.subnet')" '2001:db8:1100::/48|2001:db8:1113::/48'
+is 'the balances after 20 approvals are right' "$(ask "SELECT t.balance('DEMO'), t.balance('RICH')")" "1|$((5000 - 2 * 15 - 10 * 14))"
 
-# A balance that suffices for two.
+# A balance that is enough for two requests.
 times 10 "SELECT message FROM api.op_tunnel_request('poor', 'demo01', 'ayiya', NULL, NULL);"
 together poor operator "${scripts[@]}"
-is 'of 10 concurrent requests as many pass as the balance bears' "$(count poor '^request ')" 2
-is 'and the others are told why' "$(count poor 'A tunnel request needs a balance of 15 ISK and POOR has 5.')" 8
-is 'the balance is right' "$(ask "SELECT t.balance('POOR')")" 5
+is 'as many of 10 concurrent requests are accepted as the balance pays for' "$(count poor '^request ')" 2
+is 'the other requests are refused with the balance they need' "$(count poor 'A tunnel request needs a balance of 15 ISK and POOR has 5.')" 8
+is 'the balance after them is right' "$(ask "SELECT t.balance('POOR')")" 5
 
-# Two hands approve each request, a third refuses it.
+# Two clients approve each request, a third refuses it.
 scripts=()
 for id in $(ask "SELECT r.request FROM generate_series(1, 6) i, LATERAL api.op_tunnel_request('work', 'demo02', 'ayiya', NULL, i::text) r"); do
 	scripts+=("SELECT message FROM api.op_request_approve($id, NULL);" "SELECT message FROM api.op_request_approve($id, NULL);"
 		"SELECT message FROM api.op_request_refuse($id, NULL);")
 done
 together decide operator "${scripts[@]}"
-is 'of concurrent decisions on a request one stands' "$(count decide '^approved\|^refused')" 6
-is 'the others hear that it has been decided' "$(count decide 'has been .* already')" 12
+is 'of concurrent decisions on a request one is accepted' "$(count decide '^approved\|^refused')" 6
+is 'the other decisions are refused' "$(count decide 'has already been ')" 12
 is 'each approval made one tunnel' "$(ask "SELECT count(*) = (SELECT count(*) FROM broker.tunnel WHERE account = broker.account_find('work'))
 	FROM broker.request WHERE account = broker.account_find('work') AND state = 'approved'")" t
-is 'and cost once' "$(ask "SELECT t.balance('WORK') = 5000 - 60 - 5 * (SELECT count(*) FROM broker.tunnel WHERE account = broker.account_find('work'))")" t
+is 'each approval cost once' "$(ask "SELECT t.balance('WORK') = 5000 - 60 - 5 * (SELECT count(*) FROM broker.tunnel WHERE account = broker.account_find('work'))")" t
 
-# Everything at once, twice the daily job among it: nothing deadlocks, nothing is charged twice.
+# Everything at once, the daily job and pruning twice: nothing deadlocks, nothing is charged twice.
 ask "UPDATE broker.tunnel SET type = 'static', endpoint = '192.0.2.1'; SELECT t.day(id, '2025-01-01', false) FROM broker.tunnel" >/dev/null
 tunnels=$(ask 'SELECT count(*) FROM broker.tunnel')
-scripts=("SELECT * FROM api.isk_daily('2025-01-02');" "SELECT * FROM api.isk_daily('2025-01-02');")
+scripts=("SELECT * FROM api.isk_daily('2025-01-02');" "SELECT * FROM api.isk_daily('2025-01-02');" "SELECT * FROM api.prune();" "SELECT * FROM api.prune();")
 for i in $(seq 6); do
 	scripts+=("SELECT * FROM api.op_credit('demo', 1, 'a bonus');" "SELECT * FROM api.op_tunnel_set($t2, 'endpoint', '192.0.2.1$i');"
 		"SELECT request FROM api.op_tunnel_request('rich', 'demo0$((i % 2 + 1))', 'ayiya', NULL, NULL) \\gset
@@ -125,7 +127,7 @@ done
 together mixed operator "${scripts[@]}"
 is 'everything at once succeeds' "$(cat "$dir"/mixed.* | grep ERROR)" ''
 is 'two daily jobs at once charge once' "$(ask "SELECT count(*) FROM broker.ledger WHERE action = 'static_down_day'")" "$tunnels"
-is 'and the ledger balances' "$(ask "$balanced")" 0
+is 'every balance is the sum of the amounts up to it' "$(ask "$balanced")" 0
 
 times 10 "SELECT applied FROM api.popd_statistics('demo02', repeat('a', 32), 1, '{$t3}', '{2025-02-01}', '{5}', '{5}', '{1}', '{5}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}');"
 together batch popd "${scripts[@]}"
@@ -137,10 +139,10 @@ sample() { # incarnation letter, first tunnel
 }
 times 10 "$(sample b "$t3")"
 together sample popd "${scripts[@]}"
-is 'so is one with samples and reasons' "$(count sample '^t$') $(ask "SELECT d.sent, p.sent, r.packets FROM broker.tunnel_day d JOIN broker.pop_day p USING (day)
+is 'a batch with samples and reasons sent ten times at once is applied once' "$(count sample '^t$') $(ask "SELECT d.sent, p.sent, r.packets FROM broker.tunnel_day d JOIN broker.pop_day p USING (day)
 	JOIN broker.tunnel_drop r USING (tunnel, day) WHERE day = '2025-02-02'")" '1 10|10|1'
 
-# A tunnel is deleted while a batch with it comes in: the batch waits, and then counts without it.
+# A tunnel is deleted while a batch with it arrives: the batch waits and then counts without it.
 going=$(ask "SELECT t.tunnel('RICH', 'demo02')")
 mkfifo "$dir/deleting"
 psql -Xqt -U operator <"$dir/deleting" >/dev/null &
@@ -157,9 +159,10 @@ is 'a batch is not lost with a tunnel that is deleted meanwhile' "$(cat "$dir/la
 
 times 10 "SELECT accepted FROM api.tic_login_accept($(ask "SELECT broker.account_find('demo')"), NULL, 'md5', '192.0.2.1', true, 'AICCU', 5);"
 together login ticd "${scripts[@]}"
-is 'of ten logins at once five are let in' "$(count login '^t$')" 5
+is 'five of ten concurrent logins are accepted' "$(count login '^t$')" 5
 
-# Numbers of the feed are in the order of commits: a second change cannot be numbered while a first one is not committed.
+# Numbers of the feed are in the order of commits: a change is not numbered before an earlier one has
+# committed.
 mkfifo "$dir/first"
 psql -Xqt <"$dir/first" >/dev/null &
 exec 8>"$dir/first"
@@ -167,28 +170,28 @@ echo "BEGIN; UPDATE broker.tunnel SET mtu = 1300 WHERE id = $t1;" >&8
 wait_for "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
 is 'a change waits for an earlier one of its PoP to commit' "$(ask "SET lock_timeout = '200ms'; UPDATE broker.tunnel SET mtu = 1300 WHERE id = $t1 + 1" |
 	grep -c 'lock timeout')" 1
-is 'but not for one of another PoP' "$(ask "SET lock_timeout = '5s'; UPDATE broker.tunnel SET mtu = 1300 WHERE id = $t3; SELECT 'done'")" done
+is 'a change does not wait for one of another PoP' "$(ask "SET lock_timeout = '5s'; UPDATE broker.tunnel SET mtu = 1300 WHERE id = $t3; SELECT 'done'")" done
 echo 'COMMIT;' >&8
 exec 8>&-
 wait
 
-# The PoP is woken.
+# NOTIFY wakes the PoP.
 heard=$(psql -XqtA -U popd <<-SQL
 	LISTEN feed_demo01;
 	\\! psql -Xqt -U operator -c "SELECT api.op_tunnel_set($t1, 'mtu', '1320')" >/dev/null
 	SELECT feed_seq FROM api.popd_hello('demo01');
 SQL
 )
-is 'a PoP that listens is woken with the newest number' "$(grep -c "notification \"feed_demo01\" with payload \"$(head -n 1 <<<"$heard")\"" <<<"$heard")" 1
+is 'a PoP that listens is notified of the newest number' "$(grep -c "notification \"feed_demo01\" with payload \"$(head -n 1 <<<"$heard")\"" <<<"$heard")" 1
 
-# True logins, not SET ROLE.
+# Real logins, not SET ROLE.
 got=
 for role in ticd webd popd operator; do
 	got="$got$(ask 'SELECT * FROM broker.tunnel' $role; ask 'SET ROLE owner' $role; ask 'DELETE FROM broker.ledger' $role)"
 done 2>/dev/null
-is 'roles that log in reach no table and become nobody else' "$(grep -c 'permission denied' <<<"$got")" 12
+is 'a role that logs in can use no table and become no other role' "$(grep -c 'permission denied' <<<"$got")" 12
 
-# Two migrators at once, and one too many.
+# Two migrators at once, a newer schema, and a changed migration.
 if [ -x "$TICCTL" ]; then
 	ask 'CREATE DATABASE twice OWNER owner' >/dev/null
 	migrate() { "$TICCTL" --db "host=$PGHOST dbname=twice user=owner" migrate 2>&1; }
@@ -196,16 +199,16 @@ if [ -x "$TICCTL" ]; then
 	(migrate >"$dir/m2"; echo $? >>"$dir/m2") &
 	wait
 	is 'two migrators at once both succeed' "$(tail -qn 1 "$dir/m1" "$dir/m2" | paste -sd' ')" '0 0'
-	is 'and one of them did the work' "$(grep -lc applied "$dir/m1" "$dir/m2" | wc -l)" 1
+	is 'one of the two migrators did the work' "$(grep -lc applied "$dir/m1" "$dir/m2" | wc -l)" 1
 	psql -Xq -d twice -c "INSERT INTO broker.migration VALUES (9999, 'future', 'x')"
 	migrate >/dev/null
 	is 'a newer schema is refused' "$?" 1
 	psql -Xq -d twice -c 'DELETE FROM broker.migration WHERE number = 9999' -c "UPDATE broker.migration SET checksum = 'x' WHERE number = 1"
 	migrate >/dev/null
-	is 'so is a migration that was changed' "$?" 1
+	is 'a migration that was changed is refused' "$?" 1
 else
-	for what in 'two migrators at once' 'one does the work' 'a newer schema' 'a changed migration'; do
+	for skipped in 'two migrators at once' 'one does the work' 'a newer schema' 'a changed migration'; do
 		n=$((n + 1))
-		echo "ok $n # skip $what: ticctl has not been built"
+		echo "ok $n # skip $skipped: ticctl has not been built"
 	done
 fi

@@ -300,6 +300,13 @@ const struct command commands[] = {
 		.empty = "Nothing was due.",
 	},
 	{
+		.name = "prune",
+		.sql = "SELECT * FROM api.prune()",
+		.shape = SHAPE_LIST,
+		.help = "delete records that are older than the settings keep them",
+		.empty = "Nothing was old enough to be deleted.",
+	},
+	{
 		.name = "import",
 		.params = { ARG("FILE", ARG_TEXT), OPTION("--owner", ARG_TEXT, "HANDLE"),
 			    OPTION("--pop", ARG_TEXT, "P") },

@@ -61,6 +61,18 @@ static void set_timer(struct daily *d, int seconds)
 }
 
 /* The pool calls this, so it cannot be freed here: the timer does that at once. */
+static void prune_ready(void *ctx, const struct pg_answer *answer)
+{
+	struct daily *d = ctx;
+
+	if (answer->err != 0) {
+		log_warnx("pruning failed, next attempt in %d s: %s", RETRY_SECONDS,
+			  answer->message);
+		d->next = RETRY_SECONDS;
+	}
+	set_timer(d, 0);
+}
+
 static void answer_ready(void *ctx, const struct pg_answer *answer)
 {
 	struct daily *d = ctx;
@@ -71,7 +83,7 @@ static void answer_ready(void *ctx, const struct pg_answer *answer)
 		log_warnx("the daily ISK job failed, next attempt in %d s: %s", RETRY_SECONDS,
 			  answer->message);
 	d->next = answer->err == 0 ? AGAIN_SECONDS : RETRY_SECONDS;
-	set_timer(d, 0);
+	pgpool_query(d->pool, &d->query, "SELECT * FROM api.prune()", 0, NULL, prune_ready, d);
 }
 
 static void begin(struct daily *d)

@@ -1,7 +1,7 @@
 /*
  * The daily ISK job: calls api.isk_daily with today's date in UTC soon after the start and then
- * every hour, and logs its bookings. The database does each day once, so any number of ticds may
- * run the job.
+ * every hour, and logs its bookings; then api.prune, whether or not the job failed. The database
+ * does each day once, so any number of ticds may run the job.
  */
 #ifndef TICD_IO_DAILY_H
 #define TICD_IO_DAILY_H

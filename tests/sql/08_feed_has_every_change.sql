@@ -1,122 +1,124 @@
--- Whatever changes the data path of a tunnel reaches its PoP, by whatever road, numbered in order; nothing else does.
+-- Every change to a tunnel's data path reaches its PoP, numbered in order, whoever made it; nothing
+-- else does.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(45);
+SELECT plan(46);
 SELECT t.pop() AS pop \gset
 SELECT t.pop('demo02', 2) AS pop2 \gset
 SELECT t.account('DEMO', 1000) AS demo \gset
 CREATE TEMP TABLE mark (seq bigint);
 INSERT INTO mark SELECT feed_seq FROM api.popd_hello('demo01');
--- What demo01 hears of since it last listened, as 'op id' with ids relative to the first tunnel; moves the mark.
-CREATE FUNCTION pg_temp.heard() RETURNS text LANGUAGE plpgsql AS $$
+-- The changes of demo01 since the last call, as 'op id' with ids relative to the first tunnel.
+CREATE FUNCTION pg_temp.changes() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-	said text;
+	changes text;
 	newest bigint;
 BEGIN
 	SELECT string_agg(c.op || coalesce(' ' || c.id - (SELECT min(id) FROM broker.tunnel), ''), ', ' ORDER BY c.seq),
-		max(c.seq) INTO said, newest
+		max(c.seq) INTO changes, newest
 	FROM api.popd_changes('demo01', (SELECT seq FROM mark), 1000) c;
 	UPDATE mark SET seq = coalesce(newest, seq);
-	RETURN coalesce(said, 'nothing');
+	RETURN coalesce(changes, 'nothing');
 END
 $$;
-SELECT is(pg_temp.heard(), 'nothing', 'at the number of hello there is nothing to hear');
+SELECT is(pg_temp.changes(), 'nothing', 'there is nothing after the number that hello returned');
 SELECT t.tunnel('DEMO', 'demo01', 'ayiya') AS t0 \gset
-SELECT is(pg_temp.heard(), 'set 0', 'a new tunnel');
+SELECT is(pg_temp.changes(), 'set 0', 'a new tunnel is a change');
 SELECT t.tunnel('DEMO', 'demo01', 'static', '192.0.2.1') AS t1 \gset
 SELECT t.tunnel('DEMO', 'demo02', 'ayiya') AS far \gset
-SELECT is(pg_temp.heard(), 'set 1', 'not another PoP''s');
+SELECT is(pg_temp.changes(), 'set 1', 'a tunnel of another PoP is no change');
 SELECT is((SELECT count(*)::int FROM api.popd_changes('demo02', 1, 10) WHERE id IS NOT NULL), 1,
-	'which that one hears');
+	'it is a change for that PoP');
 
 SELECT api.op_tunnel_set(:t1, 'endpoint', '192.0.2.2');
-SELECT is(pg_temp.heard(), 'set 1', 'a moved endpoint');
+SELECT is(pg_temp.changes(), 'set 1', 'a moved endpoint is a change');
 SELECT api.op_tunnel_set(:t0, 'mtu', '1400');
-SELECT is(pg_temp.heard(), 'set 0', 'an MTU');
+SELECT is(pg_temp.changes(), 'set 0', 'a new MTU is a change');
 SELECT api.op_tunnel_set(:t0, 'type', 'heartbeat');
-SELECT is(pg_temp.heard(), 'set 0', 'a type');
+SELECT is(pg_temp.changes(), 'set 0', 'a new type is a change');
 SELECT api.tic_tunnel_state(:demo, NULL, :t0, false);
-SELECT is(pg_temp.heard(), 'set 0', 'the user''s switch');
+SELECT is(pg_temp.changes(), 'set 0', 'a tunnel disabled by its user is a change');
 SELECT api.op_tunnel_set(:t0, 'state', 'disabled');
-SELECT is(pg_temp.heard(), 'nothing', 'not the staff''s, when the tunnel is disabled already');
+SELECT is(pg_temp.changes(), 'nothing', 'disabling a disabled tunnel is no change');
 SELECT api.tic_tunnel_state(:demo, NULL, :t0, true);
-SELECT is(pg_temp.heard(), 'nothing', 'nor the user''s, while the staff''s is off');
+SELECT is(pg_temp.changes(), 'nothing', 'enabling one of two switches is no change');
 SELECT api.op_tunnel_set(:t0, 'state', 'enabled');
-SELECT is(pg_temp.heard(), 'set 0', 'but when it is enabled at last');
+SELECT is(pg_temp.changes(), 'set 0', 'enabling the other one is a change');
 UPDATE broker.tunnel SET secret = md5('new') WHERE id = :t0;
-SELECT is(pg_temp.heard(), 'set 0', 'a secret, even changed by hand');
+SELECT is(pg_temp.changes(), 'set 0', 'a secret changed by hand is a change');
 SELECT api.op_tunnel_set(:t0, 'name', 'no news');
-SELECT is(pg_temp.heard(), 'nothing', 'a name is no business of the PoP');
+SELECT is(pg_temp.changes(), 'nothing', 'a new name is no change');
 UPDATE broker.tunnel SET mtu = mtu, secret = secret;
-SELECT is(pg_temp.heard(), 'nothing', 'nor is a change to the same');
+SELECT is(pg_temp.changes(), 'nothing', 'an update to the same values is no change');
 SELECT t.subnet('DEMO', :t0) AS r0 \gset
-SELECT is(pg_temp.heard(), 'set 0', 'a new subnet is news of its tunnel');
+SELECT is(pg_temp.changes(), 'set 0', 'a new subnet is a change of its tunnel');
 UPDATE broker.subnet SET tunnel = :t1 WHERE id = :r0;
-SELECT is(pg_temp.heard(), 'set 0, set 1', 'one that changes tunnels, of both');
+SELECT is(pg_temp.changes(), 'set 0, set 1', 'a subnet that changes its tunnel is a change of both');
 SELECT is((SELECT array_agg(routes ORDER BY id) FROM api.popd_tunnels('demo01', 0, 10)),
-	'{2001:db8:1:8000::/64,"2001:db8:1:8001::/64,2001:db8:1100::/48"}', 'with the routes as they are now');
+	'{2001:db8:1:8000::/64,"2001:db8:1:8001::/64,2001:db8:1100::/48"}', 'the tunnels have the routes as they are now');
 SELECT api.op_subnet_delete(:r0);
-SELECT is(pg_temp.heard(), 'set 1', 'a deleted subnet');
+SELECT is(pg_temp.changes(), 'set 1', 'a deleted subnet is a change of its tunnel');
 UPDATE broker.tunnel SET mtu = 1300;
-SELECT is(pg_temp.heard(), 'set 0, set 1', 'a statement about many tunnels');
+SELECT is(pg_temp.changes(), 'set 0, set 1', 'a statement on many tunnels is a change of each');
 SELECT t.tunnel('DEMO', 'demo01', 'ayiya') AS t3 \gset
 SELECT api.op_tunnel_delete(:t3);
-SELECT is(pg_temp.heard(), 'delete 3', 'a tunnel made and deleted since is only deleted');
+SELECT is(pg_temp.changes(), 'delete 3', 'a tunnel made and deleted in between is one deletion');
 DELETE FROM broker.tunnel WHERE id = :t1;
-SELECT is(pg_temp.heard(), 'delete 1', 'a tunnel deleted by hand');
+SELECT is(pg_temp.changes(), 'delete 1', 'a tunnel deleted by hand is a change');
 
 SELECT api.op_pop_enable('demo01', false);
-SELECT is(pg_temp.heard(), 'pop', 'a PoP that is disabled');
+SELECT is(pg_temp.changes(), 'pop', 'disabling a PoP is a change');
 SELECT api.op_pop_enable('demo01', false);
-SELECT is(pg_temp.heard(), 'nothing', 'not twice');
+SELECT is(pg_temp.changes(), 'nothing', 'disabling a disabled PoP is no change');
 SELECT api.op_pop_set('demo01', 'ipv4', '198.51.100.99');
-SELECT is(pg_temp.heard(), 'pop', 'a new address');
+SELECT is(pg_temp.changes(), 'pop', 'a new address of a PoP is a change');
 SELECT api.op_pop_set('demo01', 'city', 'Rotterdam');
-SELECT is(pg_temp.heard(), 'nothing', 'not a new city');
+SELECT is(pg_temp.changes(), 'nothing', 'a new city is no change');
 SELECT api.op_pop_prefix_add('demo01', 'subnet', '2001:db8:f000::/40', NULL);
-SELECT is(pg_temp.heard(), 'pop', 'a new prefix');
+SELECT is(pg_temp.changes(), 'pop', 'a new prefix is a change');
 SELECT is((SELECT subnet_prefixes FROM api.popd_hello('demo01')), '2001:db8:1100::/40,2001:db8:f000::/40',
-	'which hello then names');
+	'hello returns the new prefix');
 SELECT results_eq($$SELECT name, ipv4, ipv6, enabled, tunnel_prefixes FROM api.popd_hello('demo01')$$,
-	$$VALUES ('demo01', '198.51.100.99', '2001:db8:0:ffff::1', false, '2001:db8:1::/48')$$, 'with everything else');
+	$$VALUES ('demo01', '198.51.100.99', '2001:db8:0:ffff::1', false, '2001:db8:1::/48')$$, 'hello returns all there is to know of the PoP');
 SELECT is(t.refusal($$SELECT api.popd_hello('nowhere1')$$), 'BK002 There is no PoP nowhere1.',
-	'an unknown PoP is told so');
+	'an unknown PoP is refused');
 
 -- Numbers and pages.
 SELECT api.op_pop_enable('demo01', true);
-SELECT is(pg_temp.heard(), 'pop', 'a PoP that is enabled again');
+SELECT is(pg_temp.changes(), 'pop', 'enabling a PoP is a change');
 SELECT t.tunnel('DEMO', 'demo01', 'ayiya') AS t4 \gset
 SELECT t.tunnel('DEMO', 'demo01', 'ayiya') AS t5 \gset
 SELECT api.op_tunnel_set(:t4, 'mtu', '1290');
 SELECT results_eq('SELECT id FROM api.popd_changes(''demo01'', (SELECT seq FROM mark), 10)',
-	format('VALUES (%s), (%s)', :t5, :t4), 'a tunnel stands at its newest number only');
+	format('VALUES (%s), (%s)', :t5, :t4), 'a tunnel has its newest number only');
 SELECT results_eq('SELECT id FROM api.popd_changes(''demo01'', (SELECT seq FROM mark), 1)', format('VALUES (%s)', :t5),
-	'a page holds as many as asked');
+	'a page has as many rows as asked');
 SELECT is((SELECT max(seq) FROM api.popd_changes('demo01', (SELECT seq FROM mark), 10)),
-	(SELECT feed_seq FROM api.popd_hello('demo01')), 'the last number is the one of hello');
+	(SELECT feed_seq FROM api.popd_hello('demo01')), 'the last number is the one that hello returns');
 SELECT is((SELECT array_agg(id) FROM api.popd_tunnels('demo01', :t0, 1)), ARRAY[:t4], 'pages of tunnels go by id');
-SELECT is((SELECT array_agg(id) FROM api.popd_tunnels('demo01', NULL, NULL)), ARRAY[:t0, :t4, :t5], 'all at once too');
+SELECT is((SELECT array_agg(id) FROM api.popd_tunnels('demo01', NULL, NULL)), ARRAY[:t0, :t4, :t5], 'a page without a limit has all tunnels');
 SELECT results_eq(format('SELECT type, prefix, endpoint, mtu, enabled, routes, secret FROM api.popd_tunnels(%L, %s, 1)',
 	'demo01', :t0 - 1), format('VALUES (%L, %L, NULL::text, 1300, true, %L, %L)', 'heartbeat', '2001:db8:1::/64',
-		'2001:db8:1:8000::/64', md5('new')), 'a tunnel as a PoP sees it');
+		'2001:db8:1:8000::/64', md5('new')), 'a PoP reads all that it needs of a tunnel');
 
 -- Too far behind, or too far ahead.
 SELECT results_eq('SELECT op, id FROM api.popd_changes(''demo01'', 1000000, 10)', $$VALUES ('reload', NULL::int)$$,
-	'a number nobody gave out: reload');
+	'a number that was never given out means reload');
 UPDATE broker.change SET at = now() - interval '8 days' WHERE pop = :pop AND tunnel IN (:t0, :t3, :t5);
 SELECT seq AS old FROM broker.change WHERE pop = :pop AND tunnel = :t5 \gset
-SELECT broker.feed_prune();
-SELECT is((SELECT op FROM api.popd_changes('demo01', 0, 10)), 'reload', 'from before what is kept: reload');
-SELECT is((SELECT op FROM api.popd_changes('demo01', :old - 1, 10)), 'reload', 'by one as well');
+SELECT deleted AS pruned FROM api.prune() WHERE record = 'change of the feed' \gset
+SELECT is(:pruned > 0, true, 'pruning counts the changes it deleted');
+SELECT is((SELECT op FROM api.popd_changes('demo01', 0, 10)), 'reload', 'a number from before the changes that are kept means reload');
+SELECT is((SELECT op FROM api.popd_changes('demo01', :old - 1, 10)), 'reload', 'the number just before them means reload');
 SELECT results_eq(format('SELECT id FROM api.popd_changes(''demo01'', %s, 10)', :old), format('VALUES (%s)', :t4),
-	'at the edge of what is kept: the rest');
-SELECT is((SELECT feed_seq FROM api.popd_hello('demo01')), :old + 1::bigint, 'and numbers go on from where they were');
+	'the number of the last deleted change gets the changes after it');
+SELECT is((SELECT feed_seq FROM api.popd_hello('demo01')), :old + 1::bigint, 'pruning does not change the newest number');
 SELECT is((SELECT count(*)::int FROM api.popd_changes('demo02', 0, 10) WHERE op <> 'reload'), 2,
-	'another PoP''s log is its own');
+	'pruning one PoP''s changes leaves another''s');
 SELECT is_empty($$SELECT pop, seq FROM broker.change GROUP BY 1, 2 HAVING count(*) > 1$$, 'no number is given twice');
 SELECT is(t.attack(format('UPDATE broker.feed SET pruned = seq + 1 WHERE pop = %s', :pop)), 'feed_check',
-	'nothing is forgotten before it is told');
+	'a PoP cannot be pruned beyond its newest number');
 SELECT is(t.attack(format('INSERT INTO broker.change (pop, tunnel, seq) VALUES (%s, 0, 99)', :pop2)), 'change_pkey',
-	'a tunnel has one row');
+	'a tunnel has one row in the feed');
 SELECT * FROM finish();
 ROLLBACK;
