@@ -1,12 +1,12 @@
 #include "popd/core/auth.h"
 
-static void one(struct digest_ctx *ctx, struct auth_item *item)
+static void compute(struct digest_ctx *ctx, struct auth_item *item)
 {
 	item->done = digest(ctx, item->alg, item->data, item->len, item->out);
 }
 
-/* SHA-1, which is what nearly every client signs with, goes through the lanes; the rest one by one.
- */
+/* SHA-1, the hash of nearly every client, is computed for several packets at once; the others one
+ * by one. */
 void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items,
 	      size_t n)
 {
@@ -15,7 +15,7 @@ void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_i
 
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].alg != DIGEST_SHA1 || sha1->widest == SHA1_OPENSSL) {
-			one(ctx, &items[i]);
+			compute(ctx, &items[i]);
 			continue;
 		}
 		jobs[waiting++] = (struct sha1_job){ .data = items[i].data,

@@ -31,8 +31,8 @@
 #include "lib/cc.h"
 #include "lib/ip.h"
 #include "popd/core/counters.h"
+#include "popd/core/job.h"
 #include "popd/core/offload.h"
-#include "popd/core/pipeline.h"
 #include "popd/core/table.h"
 
 struct bpf_encap;

@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
-#include "popd/core/pipeline.h"
+#include "popd/core/job.h"
 
 enum {
-	GRO_MAX = 2 * PIPELINE_BATCH,
+	GRO_MAX = 2 * JOB_BATCH,
 	GRO_NONE = UINT16_MAX,
 	GRO_UDP_SEGMENTS = 64,
 	GRO_HEADER_MAX = 40 + 60

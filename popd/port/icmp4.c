@@ -18,8 +18,8 @@ enum { RECEIVE_BUFFER = 128 << 10 };
 struct icmp4_port {
 	struct port port;
 	struct buffers *buffers;
-	struct mmsghdr messages[PIPELINE_BATCH];
-	struct iovec iov[PIPELINE_BATCH];
+	struct mmsghdr messages[JOB_BATCH];
+	struct iovec iov[JOB_BATCH];
 };
 
 /* A job from a message; what is no IPv4 packet or was cut is as good as empty, and is counted so.
@@ -92,9 +92,9 @@ struct port *icmp4_port_create(struct ip4 at, struct pipeline *pipeline)
 				 .receives = true,
 				 .source = JOB_FROM_ICMP4,
 				 .pipeline = pipeline };
-	p->buffers = p->port.fd >= 0 ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
+	p->buffers = p->port.fd >= 0 ? buffers_create(JOB_BATCH, PORT_PACKET) : NULL;
 	if (p->buffers) {
-		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+		for (size_t i = 0; i < JOB_BATCH; i++) {
 			p->iov[i] = (struct iovec){ .iov_base = buffers_at(p->buffers, i),
 						    .iov_len = PORT_PACKET };
 			p->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &p->iov[i],

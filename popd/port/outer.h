@@ -12,7 +12,7 @@
 #include "popd/core/offload.h"
 #include "popd/port/port.h"
 
-enum { OUTER_BATCH = 2 * PIPELINE_BATCH, OUTER_BUFFER = 8 << 20 };
+enum { OUTER_BATCH = 2 * JOB_BATCH, OUTER_BUFFER = 8 << 20 };
 
 /* Room for one sendmmsg, prepared once. */
 struct outer_batch {

@@ -26,7 +26,7 @@ struct port_ops {
 	/* Fills at most `max` jobs; what they point to stays until the next call. Fewer than `max`
 	 * and no backlog: nothing was left. Called between table_worker_enter and _leave. */
 	size_t (*receive)(struct port *port, struct job *jobs, size_t max);
-	/* Writes `n` (<= 2 * PIPELINE_BATCH) outs. `now`: wall seconds, for the counters. */
+	/* Writes `n` (<= 2 * JOB_BATCH) outs. `now`: wall seconds, for the counters. */
 	void (*send)(struct port *port, struct out *const *outs, size_t n, uint32_t now);
 	void (*free)(struct port *port);
 };

@@ -4,7 +4,7 @@
  * only sends is connected to where nothing comes from (receive_nothing), since every raw socket
  * that matches costs a copy of each packet.
  *
- * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one
+ * Receiving: one recvmmsg fills up to JOB_BATCH large buffers; then each message becomes one
  * job in place or, when it is a merged one that does not just pass through, as many segments as it
  * has, over as many calls of receive as that takes (`backlog`).
  */
@@ -30,8 +30,8 @@ struct raw41_port {
 	int fd_df;                /* sends with DF set */
 	struct buffers *large;    /* what the socket delivers */
 	struct buffers *segments; /* what merged packets are cut into */
-	struct mmsghdr messages[PIPELINE_BATCH];
-	struct iovec iov[PIPELINE_BATCH];
+	struct mmsghdr messages[JOB_BATCH];
+	struct iovec iov[JOB_BATCH];
 	size_t count, next; /* messages of the last recvmmsg, and the first not yet done with */
 	bool cutting;       /* messages[next] is being cut */
 	struct segments cut;
@@ -108,7 +108,7 @@ static size_t raw41_receive(struct port *port, struct job *jobs, size_t max)
 	size_t n = 0;
 
 	if (r->next == r->count) {
-		int got = recvmmsg(port->fd, r->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
+		int got = recvmmsg(port->fd, r->messages, JOB_BATCH, MSG_DONTWAIT, NULL);
 		r->count = got > 0 ? (size_t)got : 0;
 		r->next = 0;
 	}
@@ -195,11 +195,11 @@ struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers,
 	r->fd_df = -1;
 	r->offloads = offloads;
 	if (receives) {
-		r->large = buffers_create(PIPELINE_BATCH, RAW_PACKET);
-		r->segments = buffers_create(PIPELINE_BATCH, PORT_PACKET);
+		r->large = buffers_create(JOB_BATCH, RAW_PACKET);
+		r->segments = buffers_create(JOB_BATCH, PORT_PACKET);
 		if (!r->large || !r->segments)
 			goto fail;
-		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+		for (size_t i = 0; i < JOB_BATCH; i++) {
 			r->iov[i] = (struct iovec){ .iov_base = message_at(r, i),
 						    .iov_len = RAW_PACKET };
 			r->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &r->iov[i],

@@ -18,7 +18,7 @@ struct tap {
 	bool has_first;        /* and this */
 	struct tap_packet first;
 	uint8_t (*before)[TAP_SNAP];
-	uint32_t lens[PIPELINE_BATCH];
+	uint32_t lens[JOB_BATCH];
 	struct tap_packet packet; /* being put together */
 };
 
@@ -31,7 +31,7 @@ struct tap *tap_create(const struct tap_watch *watch)
 	t->watch = watch;
 	t->ring = ring_create(TAP_RING,
 			      sizeof(struct tap_packet)); /* touched when used, as all of this */
-	t->before = calloc(PIPELINE_BATCH, sizeof(*t->before));
+	t->before = calloc(JOB_BATCH, sizeof(*t->before));
 	if (!t->ring || !t->before) {
 		tap_free(t);
 		return NULL;

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
-#include "popd/core/pipeline.h"
+#include "popd/core/job.h"
 
 struct tap;
 

@@ -384,8 +384,8 @@ struct port *tun_port_create(const char *name, unsigned queues, struct offloads 
 	t->offloads = offloads;
 	t->vnet = offload_is_on(offloads, OFFLOAD_TUN_TSO) ||
 		  offload_is_on(offloads, OFFLOAD_TUN_USO);
-	t->large = buffers_create(PIPELINE_BATCH, t->vnet ? LARGE : PORT_PACKET);
-	t->pieces = t->vnet ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
+	t->large = buffers_create(JOB_BATCH, t->vnet ? LARGE : PORT_PACKET);
+	t->pieces = t->vnet ? buffers_create(JOB_BATCH, PORT_PACKET) : NULL;
 	if (!t->large || (t->vnet && !t->pieces)) {
 		tun_free(&t->port);
 		return NULL;

@@ -1,5 +1,5 @@
 /*
- * Receiving: one recvmmsg fills up to PIPELINE_BATCH messages; then each becomes one job in place
+ * Receiving: one recvmmsg fills up to JOB_BATCH messages; then each becomes one job in place
  * or, when the kernel merged datagrams of one client in it (all of one size, but for the last), as
  * many jobs as it has datagrams, copied apart since each needs room of its own around it; over as
  * many calls of receive as that takes (`backlog`).
@@ -32,10 +32,10 @@ struct udp_port {
 	size_t size; /* of a message's buffer */
 	struct buffers *messages_at;
 	struct buffers *apart; /* what merged messages are taken apart into; NULL without UDP_GRO */
-	struct mmsghdr messages[PIPELINE_BATCH];
-	struct iovec iov[PIPELINE_BATCH];
-	struct sockaddr_in from[PIPELINE_BATCH];
-	union control control[PIPELINE_BATCH];
+	struct mmsghdr messages[JOB_BATCH];
+	struct iovec iov[JOB_BATCH];
+	struct sockaddr_in from[JOB_BATCH];
+	union control control[JOB_BATCH];
 	size_t count, next; /* messages of the last recvmmsg, and the first not yet done with: */
 	size_t whole, at;   /* its length, and how far it is done */
 	struct ancillary ancillary;
@@ -106,7 +106,7 @@ static void fetch(struct udp_port *u)
 		u->messages[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
 		u->messages[i].msg_hdr.msg_controllen = sizeof(u->control[i].bytes);
 	}
-	int got = recvmmsg(u->port.fd, u->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
+	int got = recvmmsg(u->port.fd, u->messages, JOB_BATCH, MSG_DONTWAIT, NULL);
 	u->count = got > 0 ? (size_t)got : 0;
 	u->next = u->at = 0;
 }
@@ -197,11 +197,11 @@ static void set_offloads(struct udp_port *u, struct offloads *offloads)
 static bool make_buffers(struct udp_port *u)
 {
 	u->size = u->merges ? MERGED : PORT_PACKET;
-	u->messages_at = buffers_create(PIPELINE_BATCH, u->size);
-	u->apart = u->merges ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
+	u->messages_at = buffers_create(JOB_BATCH, u->size);
+	u->apart = u->merges ? buffers_create(JOB_BATCH, PORT_PACKET) : NULL;
 	if (!u->messages_at || (u->merges && !u->apart))
 		return false;
-	for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+	for (size_t i = 0; i < JOB_BATCH; i++) {
 		u->iov[i] = (struct iovec){ .iov_base = buffers_at(u->messages_at, i),
 					    .iov_len = u->size };
 		u->messages[i].msg_hdr = (struct msghdr){ .msg_name = &u->from[i],

@@ -59,7 +59,7 @@ struct quoted {
 /* Outs of one kind, in order. */
 struct outbox {
 	size_t n;
-	struct out *outs[2 * PIPELINE_BATCH];
+	struct out *outs[2 * JOB_BATCH];
 };
 
 struct worker {
@@ -75,7 +75,7 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop, failed, lost;
-	struct job jobs[PIPELINE_BATCH];
+	struct job jobs[JOB_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes;
 	struct quoted *quoted; /* WORKER_ICMP_ERRORS of them, by ticket */
@@ -183,7 +183,7 @@ static void fail(struct worker *w)
 static size_t take_batch(struct worker *w, struct port *port)
 {
 	table_worker_enter(w->pipeline.table, w->number);
-	size_t n = port->ops->receive(port, w->jobs, PIPELINE_BATCH);
+	size_t n = port->ops->receive(port, w->jobs, JOB_BATCH);
 	if (n > 0)
 		run(w, n);
 	table_worker_leave(w->pipeline.table, w->number);
@@ -199,7 +199,7 @@ static void port_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 	(void)revents;
 	for (int budget = WORKER_BUDGET; budget > 0 || port->backlog; budget--) {
 		size_t n = take_batch(p->worker, port);
-		if (n < PIPELINE_BATCH && !port->backlog)
+		if (n < JOB_BATCH && !port->backlog)
 			break;
 	}
 	if (port->gone)
@@ -213,8 +213,8 @@ static void make_probe(struct worker *w, size_t i, const struct order *order)
 							   memory_order_acquire);
 
 	if (c)
-		probe_build(data, c, w->pipeline.probe_key, w->probe_id, (uint16_t)order->value,
-			    timestamp_now().mono_us);
+		probe_build(data, c, w->pipeline.forward.probe_key, w->probe_id,
+			    (uint16_t)order->value, timestamp_now().mono_us);
 	job_fill(&w->jobs[i], JOB_PROBE, data, c ? PROBE_LEN : 0, (struct endpoint4){ { 0 }, 0 },
 		 0);
 	w->jobs[i].tunnel = order->tunnel;
@@ -236,7 +236,7 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 	table_worker_enter(w->pipeline.table, w->number);
 	while (ring_pop(w->orders, &order)) {
 		if (order.kind == ORDER_EXPIRY) {
-			w->pipeline.expiry = order.value;
+			w->pipeline.forward.expiry = order.value;
 			continue;
 		}
 		if (order.kind == ORDER_ICMP_ERROR) {
@@ -244,7 +244,7 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 			continue;
 		}
 		make_probe(w, n, &order); /* its tunnel may have been deleted since */
-		if (w->jobs[n].len > 0 && ++n == PIPELINE_BATCH) {
+		if (w->jobs[n].len > 0 && ++n == JOB_BATCH) {
 			run(w, n);
 			n = 0;
 		}
@@ -326,7 +326,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->orders = ring_create(ORDER_RING, sizeof(struct order));
 	w->events = ring_create(EVENT_RING, sizeof(struct worker_event));
 	w->icmp_errors = ring_create(WORKER_ICMP_ERRORS, sizeof(struct icmp_error));
-	w->probes = buffers_create(PIPELINE_BATCH, PROBE_LEN);
+	w->probes = buffers_create(JOB_BATCH, PROBE_LEN);
 	w->quoted = calloc(WORKER_ICMP_ERRORS, sizeof(*w->quoted));
 	w->tap = tap_create(conf->watch);
 	w->pipeline.table = conf->table;
@@ -334,10 +334,11 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->pipeline.limiter = conf->limiter;
 	w->pipeline.digest = digest_ctx_create();
 	w->pipeline.sha1 = conf->sha1;
-	w->pipeline.expiry = conf->expiry;
+	w->pipeline.forward.expiry = conf->expiry;
 	w->pipeline.ayiya_port = conf->ayiya_port;
 	w->pipeline.dscp = conf->dscp;
-	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
+	memcpy(w->pipeline.forward.probe_key, conf->probe_key,
+	       sizeof(w->pipeline.forward.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
 	return w->loop && w->orders && w->events && w->icmp_errors && w->quoted && w->probes &&
 	       w->tap && w->pipeline.counters && w->pipeline.digest;

@@ -62,8 +62,7 @@ static void start(void)
 				      .limiter = limiter_create(1000000, 1000000),
 				      .digest = digest_ctx_create(),
 				      .sha1 = sha1_set_choose(SHA1_AUTO),
-				      .expiry = 360,
-				      .probe_key = { 1 },
+				      .forward = { .expiry = 360, .probe_key = { 1 } },
 				      .ayiya_port = 5072 };
 	if (!pipeline.table || !pipeline.counters || !pipeline.limiter || !pipeline.digest)
 		abort();

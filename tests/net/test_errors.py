@@ -126,7 +126,7 @@ def test_too_large_packets_from_the_uplink_are_told_with_size_and_mtu(net):
     tunnel = net.request("static", endpoint=CLIENT2_IPV4).known()
     net.host.run("ping", "-6", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", "1352", tunnel.client, check=False)
     row = dropped(net, tunnel, "too-big")
-    assert row["sentence"] == "larger than the tunnel's MTU of 1280: 1400 bytes"
+    assert row["sentence"] == "the packet of 1400 bytes is larger than the tunnel's MTU of 1280"
     assert (row["from"], row["source"], row["length"]) == ("uplink", "tun", 1400)
 
 

@@ -128,8 +128,7 @@ static inline struct pop pop_new(void)
 					.limiter = p.limiter,
 					.digest = p.digest,
 					.sha1 = sha1_of_test(),
-					.expiry = EXPIRY,
-					.probe_key = { 42 },
+					.forward = { .expiry = EXPIRY, .probe_key = { 42 } },
 					.ayiya_port = 5072 };
 	struct pop_conf conf = { .ipv4 = { POP_IPV4 },
 				 .own = addr("2001:db8:2ff:ffff::1"),

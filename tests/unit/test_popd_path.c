@@ -3,7 +3,7 @@
 #include "popd/core/path.h"
 
 #include "popd/core/encap.h"
-#include "popd/core/drop_say.h"
+#include "popd/core/drop_detail.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define OUTSIDE "2001:db8:f00::1"
@@ -363,9 +363,9 @@ static void a_packet_too_big_for_our_own_link_lowers_the_mtu_by_a_plateau(void *
 	assert_int_equal(known(&p, 6), 1492);
 	assert_int_equal(tunnel_drops_of(&p, 6, DROP_OUTER_TOO_BIG), 1);
 	struct drop_note note = tunnel_last_of(&p, 6, DROP_OUTER_TOO_BIG);
-	char text[DROP_SAY];
-	assert_string_equal(drop_say(&note, text),
-			    "our own link takes no IPv4 packet of 1500 bytes to 203.0.113.6");
+	char text[DROP_DETAIL_TEXT];
+	assert_string_equal(drop_detail_text(&note, text),
+			    "the IPv4 packet of 1500 bytes to 203.0.113.6 exceeds the MTU of our own link");
 	out.tunnel = NULL;
 	pipeline_too_big(&p.pipeline, &out, NOW);
 	assert_int_equal(drops_of(&p, DROP_OUTER_TOO_BIG), 2);

@@ -343,7 +343,7 @@ static void the_secret_does_not_stay_in_the_buffer_of_a_beat(void **state)
 
 /* ---- batches ---- */
 
-enum { MIX = PIPELINE_BATCH };
+enum { MIX = JOB_BATCH };
 
 /* All sources, good and bad, side by side; but one hash method, since the last one heard in a batch
  * holds for all of it. */
