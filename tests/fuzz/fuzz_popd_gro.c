@@ -1,6 +1,6 @@
 /*
  * Packets on their way to the TUN, merged and cut again: whatever they are, each comes out once,
- * bit for bit as it was, and those of one tunnel in their order. Input: the kinds that are offered,
+ * bit for bit as it was, and those of one tunnel in their order. Input: the kinds that the kernel accepts,
  * then packets:
  *
  *   0 tunnel 2 bits | repeat 4 | make checksum right 1 | sequence goes on 1     1 payload     2 header bytes to change (2 each)
@@ -117,7 +117,7 @@ static void cut_again(const struct gro *g, const struct gro_group *group)
 	require(segments_next(&s, one, sizeof(one)) == 0);
 }
 
-static void check(const struct gro *g, size_t n, struct gro_offer offer)
+static void check(const struct gro *g, size_t n, struct gro_kinds kinds)
 {
 	int newest[TUNNELS] = { -1, -1, -1, -1 };
 	size_t seen = 0;
@@ -133,7 +133,7 @@ static void check(const struct gro *g, size_t n, struct gro_offer offer)
 		}
 		require(count == group->count && count > 0);
 		require(count == 1 ||
-			(group->kind == GRO_TCP ? offer.tcp : group->kind == GRO_UDP && offer.udp));
+			(group->kind == GRO_TCP ? kinds.tcp : group->kind == GRO_UDP && kinds.udp));
 		if (count > 1)
 			cut_again(g, group);
 		seen += count;
@@ -147,11 +147,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	struct gro_offer offer = { data[0] & 1, data[0] & 2 };
+	struct gro_kinds kinds = { data[0] & 1, data[0] & 2 };
 	size_t n = make_all(data + 1, size - 1);
 	for (size_t i = 0; i < n; i++)
 		memcpy(before[i], bytes[i], out[i].len);
-	gro_plan(&g, outs, n, offer);
-	check(&g, n, offer);
+	gro_plan(&g, outs, n, kinds);
+	check(&g, n, kinds);
 	return 0;
 }

@@ -17,7 +17,7 @@
 #include "popd/port/segment.h"
 
 enum { ROOM = 2048, MERGED = 70000 };
-static const struct gro_offer both = { true, true };
+static const struct gro_kinds both = { true, true };
 
 struct packets {
 	uint8_t data[GRO_MAX][ROOM], before[GRO_MAX][ROOM];
@@ -88,12 +88,12 @@ static uint8_t *add(struct packets *k, unsigned tunnel, unsigned flow, uint8_t f
 }
 
 /* Plans, and proves for every group that cutting the merged packet gives its members back. */
-static void plan_and_prove(struct packets *k, struct gro_offer offer)
+static void plan_and_prove(struct packets *k, struct gro_kinds kinds)
 {
 	size_t seen = 0;
 
 	memcpy(k->before, k->data, sizeof(k->data));
-	gro_plan(&k->gro, k->outs, k->n, offer);
+	gro_plan(&k->gro, k->outs, k->n, kinds);
 	for (size_t g = 0; g < k->gro.count; g++) {
 		const struct gro_group *group = &k->gro.groups[g];
 		seen += group->count;
@@ -317,9 +317,9 @@ static void nothing_is_merged_that_the_kernel_does_not_take(void **state)
 	k->n = 0;
 	for (uint32_t i = 0; i < 8; i++)
 		add(k, 0, 1000, i < 4 ? TCP_ACK : 0, i * 1220, 1220);
-	plan_and_prove(k, (struct gro_offer){ false, false });
+	plan_and_prove(k, (struct gro_kinds){ false, false });
 	assert_int_equal(k->gro.count, 8);
-	plan_and_prove(k, (struct gro_offer){ false, true });
+	plan_and_prove(k, (struct gro_kinds){ false, true });
 	assert_int_equal(k->gro.count, 5);
 }
 

@@ -5,7 +5,7 @@
 
 #include "lib/wire/csum.h"
 #include "lib/wire/ipv6.h"
-#include "popd/port/coalesced.h"
+#include "popd/port/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *packet = unfold(data, size, &len);
 	if (data[2] & 1 && len >= IPV6_HEADER)
 		make_partial(packet, len);
-	if (coalesced_begin(&c, packet, len)) {
+	if (segments_begin_coalesced(&c, packet, len)) {
 		size_t header = c.header, payload = c.payload, transport = c.transport, got;
 		while ((got = segments_next(&c, out, sizeof(out))) > 0) {
 			require(got >= header && got <= sizeof(out));
