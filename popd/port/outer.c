@@ -129,9 +129,8 @@ static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, 
 			size_t end, struct pipeline *pipeline, uint32_t now)
 {
 	if (errno == EIO && offload_lost(b->offloads, OFFLOAD_UDP_GSO, OFFLOAD_REFUSED))
-		log_warnx(
-			"the kernel refused to send merged UDP packets (%s): %s is off until popd restarts",
-			strerrordesc_np(errno), offload_name(OFFLOAD_UDP_GSO));
+		log_warnx("%s is off until popd restarts: the kernel refused merged packets (%s)",
+			  offload_name(OFFLOAD_UDP_GSO), strerrordesc_np(errno));
 	for (size_t i = first; i < end; i++) {
 		b->first[0] = (uint16_t)i;
 		fill_message(b, 0, outs, 1);

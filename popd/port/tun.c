@@ -219,9 +219,8 @@ static void write_members(struct tun_port *t, const struct gro_group *g, struct 
 static void note_refusal(struct tun_port *t, int err, enum offload which)
 {
 	if ((err == EINVAL || err == EIO) && offload_lost(t->offloads, which, OFFLOAD_REFUSED))
-		log_warnx(
-			"the kernel refused a merged packet on the TUN (%s): %s is off until popd restarts",
-			strerrordesc_np(err), offload_name(which));
+		log_warnx("%s is off until popd restarts: the kernel refused merged packets (%s)",
+			  offload_name(which), strerrordesc_np(err));
 }
 
 /* Writes a GSO packet whole or, if the kernel refuses it, segment by segment. */
@@ -364,8 +363,8 @@ static void steer(struct tun_port *t, unsigned queues)
 	if (queues < 2 || !offload_is_on(t->offloads, OFFLOAD_TUN_STEER)) {
 		steer_tun_off(t->port.fd);
 	} else if (steer_tun(t->port.fd) != 0) {
-		log_warn(
-			"cannot steer packets by tunnel: those to one tunnel may be sent out of order");
+		log_warn("%s is off (packets to one tunnel may be sent out of order)",
+			 offload_name(OFFLOAD_TUN_STEER));
 		offload_lost(t->offloads, OFFLOAD_TUN_STEER, OFFLOAD_MISSING);
 	}
 }

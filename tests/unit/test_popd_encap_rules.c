@@ -19,7 +19,7 @@ static uint32_t any(uint32_t below)
 
 static struct encap41_bits bits(const struct ip6 *ip)
 {
-	struct encap41_key k = encap_key(&(struct prefix6){ *ip, 128 });
+	struct encap41_key k = encap_rules_key(&(struct prefix6){ *ip, 128 });
 
 	return (struct encap41_bits){ k.high, k.low };
 }
@@ -151,7 +151,7 @@ static void a_tunnel_is_up_and_has_the_mtu_that_popd_says(void **state)
 static void our_prefixes_are_those_that_popd_owns(void **state)
 {
 	static struct encap_rules rules;
-	struct encap_lengths lengths = { { 0 } };
+	struct encap_rules_lengths lengths = { { 0 } };
 	struct pop_conf pop = { .prefix_count = 3 };
 
 	(void)state;
@@ -175,10 +175,11 @@ static void our_prefixes_are_those_that_popd_owns(void **state)
 static void a_pop_without_prefixes_owns_none(void **state)
 {
 	static struct encap_rules rules;
-	struct encap_lengths lengths = { { 0 } };
+	struct encap_rules_lengths lengths = { { 0 } };
+	struct pop_conf pop = { .prefix_count = 0 };
 
 	(void)state;
-	encap_rules_build(&rules, &lengths, NULL);
+	encap_rules_build(&rules, &lengths, &pop);
 	assert_int_equal(rules.own_count, 0);
 	assert_int_equal(rules.length_count, 0);
 }
@@ -186,16 +187,17 @@ static void a_pop_without_prefixes_owns_none(void **state)
 static void lengths_in_use_come_longest_first(void **state)
 {
 	static struct encap_rules rules;
-	struct encap_lengths lengths = { { 0 } };
+	struct encap_rules_lengths lengths = { { 0 } };
+	struct pop_conf pop = { .prefix_count = 0 };
 
 	(void)state;
-	assert_true(encap_lengths_note(&lengths, 48, PREFIX_ADDED));
-	assert_true(encap_lengths_note(&lengths, 128, PREFIX_ADDED));
-	assert_true(encap_lengths_note(&lengths, 0, PREFIX_ADDED));
-	assert_true(encap_lengths_note(&lengths, 64, PREFIX_ADDED));
-	assert_false(encap_lengths_note(&lengths, 64, PREFIX_ADDED));
-	assert_false(encap_lengths_note(&lengths, 64, PREFIX_TURNED));
-	encap_rules_build(&rules, &lengths, NULL);
+	assert_true(encap_rules_count(&lengths, 48, PREFIX_ADDED));
+	assert_true(encap_rules_count(&lengths, 128, PREFIX_ADDED));
+	assert_true(encap_rules_count(&lengths, 0, PREFIX_ADDED));
+	assert_true(encap_rules_count(&lengths, 64, PREFIX_ADDED));
+	assert_false(encap_rules_count(&lengths, 64, PREFIX_ADDED));
+	assert_false(encap_rules_count(&lengths, 64, PREFIX_TURNED));
+	encap_rules_build(&rules, &lengths, &pop);
 	assert_int_equal(rules.length_count, 4);
 	static const uint32_t order[] = { 128, 64, 48, 0 };
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
@@ -205,9 +207,9 @@ static void lengths_in_use_come_longest_first(void **state)
 	assert_int_equal(rules.lengths[1].mask.low, 0);
 	assert_int_equal(rules.lengths[2].mask.high, UINT64_C(0xffffffffffff0000));
 	assert_int_equal(rules.lengths[3].mask.high, 0);
-	assert_false(encap_lengths_note(&lengths, 64, PREFIX_REMOVED));
-	assert_true(encap_lengths_note(&lengths, 64, PREFIX_REMOVED));
-	encap_rules_build(&rules, &lengths, NULL);
+	assert_false(encap_rules_count(&lengths, 64, PREFIX_REMOVED));
+	assert_true(encap_rules_count(&lengths, 64, PREFIX_REMOVED));
+	encap_rules_build(&rules, &lengths, &pop);
 	assert_int_equal(rules.length_count, 3);
 }
 
@@ -225,15 +227,15 @@ static void the_rules_word_holds_the_most_there_can_be(void **state)
 static void a_prefix_is_found_by_its_own_bits_only(void **state)
 {
 	struct prefix6 p = prefix("2001:db8:3001::/48");
-	struct encap41_key k = encap_key(&p);
+	struct encap41_key k = encap_rules_key(&p);
 
 	(void)state;
 	assert_int_equal(k.high, UINT64_C(0x20010db830010000));
 	assert_int_equal(k.low, 0);
 	assert_int_equal(k.len, 48);
 	assert_int_equal(k.zero, 0);
-	struct encap41_place net = encap_place(&(struct table_prefix){ p, 7, 15039, true });
-	struct encap41_place routed = encap_place(&(struct table_prefix){ p, 7, 15039, false });
+	struct encap41_place net = encap_rules_place(&(struct table_prefix){ p, 7, 15039, true });
+	struct encap41_place routed = encap_rules_place(&(struct table_prefix){ p, 7, 15039, false });
 	assert_int_equal(net.slot, 7 | ENCAP41_NET);
 	assert_int_equal(routed.slot, 7);
 	assert_int_equal(net.id, 15039);
