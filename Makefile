@@ -75,7 +75,11 @@ $(BUILD)/%.a: $$(call objs,$$(call sources,$$*))
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $$(call objs,$$(folder_$$*)/main.c) $(BUILD)/%.a $(BUILD)/lib.a
 	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS))
 
-$(UNIT_TESTS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $$(call archives,$$(subst test_,,$$*))
+# What unit tests share: every .c file beside them that is not a test.
+$(BUILD)/tests/shared.a: $(call objs,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+	$(call run,AR $@,$(AR) rcs $@.$$$$ $^ && mv $@.$$$$ $@)
+
+$(UNIT_TESTS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/tests/shared.a $$(call archives,$$(subst test_,,$$*))
 	$(call run,LINK $@,$(LINK) -o $@ $^ $(LIBS) -lcmocka)
 
 $(REPLAYS): $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $$(call archives,$$*)
