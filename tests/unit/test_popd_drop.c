@@ -15,7 +15,7 @@
 #define HOME2 "192.0.2.2", 0
 #define HOME3 "203.0.113.3", 0
 
-/* What a row gives back. */
+/* What a row sends. */
 struct sent {
 	enum job_source source;
 	struct packet packet;
@@ -238,7 +238,7 @@ static struct sent no_endpoint(struct pop *pop)
 	return from_tun(echo(OUTSIDE, "2001:db8:2ff:9::2"));
 }
 
-/* A router about our packet to T3's client. */
+/* A router's error about our packet to T3's client. */
 static struct sent from_router(uint8_t type, uint8_t code)
 {
 	struct packet inner = echo(OUTSIDE, CLIENT3),
@@ -270,7 +270,7 @@ static struct sent icmp4_unverified(struct pop *pop)
 {
 	struct sent s = from_router(3, 1);
 	(void)pop;
-	s.packet.b[8 + 15]++; /* we are not that address */
+	s.packet.b[8 + 15]++; /* not our address */
 	seal_icmp4(&s.packet);
 	return s;
 }
@@ -278,7 +278,7 @@ static struct sent icmp4_unverified(struct pop *pop)
 static const struct {
 	enum drop why;
 	struct sent (*send)(struct pop *pop);
-	uint32_t tunnel; /* charged; 0: none */
+	uint32_t tunnel; /* that the drop is counted for; 0: none */
 	const char *sentence;
 } rows[] = {
 	{ DROP_OUTER_SHORT, outer_short, 0,
@@ -307,7 +307,8 @@ static const struct {
 	{ DROP_TUNNEL_DOWN, tunnel_down, 5,
 	  "the tunnel is down: its client has never sent a valid packet" },
 	{ DROP_CLOCK_SKEW, clock_skew, 1, "the client's clock is 121 s ahead of ours" },
-	{ DROP_REPLAY_STALE, replay_stale, 1, "the packet is 6 s older than the tunnel's newest packet" },
+	{ DROP_REPLAY_STALE, replay_stale, 1,
+	  "the packet is 6 s older than the tunnel's newest packet" },
 	{ DROP_REPLAY_MOVE, replay_move, 1,
 	  "a replay: from 192.0.2.1:4002 instead of the tunnel's endpoint 192.0.2.1:4001, but not newer than the tunnel's newest packet" },
 	{ DROP_ENDPOINT_MISMATCH, endpoint_mismatch, 3,
@@ -332,7 +333,8 @@ static const struct {
 	{ DROP_TUNNEL_LOOP, tunnel_loop, 1,
 	  "an inner address embeds this PoP's IPv4 address, which would cause a loop (RFC 6324): 2002:c633:6402::1" },
 	{ DROP_HOP_LIMIT, hop_limit, 1, "the hop limit ran out: 2001:db8:f00::1" },
-	{ DROP_TOO_BIG, too_big, 3, "the packet of 1281 bytes is larger than the tunnel's MTU of 1280" },
+	{ DROP_TOO_BIG, too_big, 3,
+	  "the packet of 1281 bytes is larger than the tunnel's MTU of 1280" },
 	{ DROP_NO_SUCH_TUNNEL, no_such_tunnel, 1,
 	  "the destination is in this PoP's prefixes, but no tunnel has it: 2001:db8:2ff:777::2" },
 	{ DROP_TUNNEL_NET_HOST, tunnel_net_host, 3,
@@ -356,12 +358,12 @@ static const struct {
 	{ DROP_NO_ENDPOINT, no_endpoint, 9, "the tunnel has no endpoint to send to" },
 };
 
-/* Not a matter of packets: what the kernel refuses (pipeline_refused, tested below), and faults of
- * ours. */
+/* No packet reaches these: refusals of the kernel (pipeline_refused, tested below) and internal
+ * errors. */
 static const enum drop elsewhere[] = { DROP_NONE, DROP_TUN_REFUSED, DROP_SEND_REFUSED,
 				       DROP_INTERNAL };
 
-/* The key, in any of its forms, anywhere in these bytes. */
+/* True when these bytes hold the key in any of its forms. */
 static bool has_key(struct pop *pop, const void *bytes, size_t len)
 {
 	struct tunnel_conf *c = conf_new(pop->digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL);
@@ -381,7 +383,7 @@ static bool records_have_key(struct pop *pop)
 	       has_key(pop, c->records, c->records_used * sizeof(c->records[0]));
 }
 
-static void assert_tells(const struct drop_note *n, const struct sent *s, uint32_t tunnel)
+static void assert_note_is(const struct drop_note *n, const struct sent *s, uint32_t tunnel)
 {
 	struct endpoint4 peer = endpoint_of(n->peer);
 	size_t kept = s->packet.len < DROP_HEAD ? s->packet.len : DROP_HEAD;
@@ -412,13 +414,13 @@ static void every_reason_is_reached_by_a_packet(void **state)
 			fail_msg("wanted %s, got %s", drop_name(rows[i].why), drop_name(job.drop));
 		assert_int_equal(drops_of(&pop, rows[i].why), 1);
 		struct drop_note note = last_of(&pop, rows[i].why);
-		assert_tells(&note, &s, rows[i].tunnel);
+		assert_note_is(&note, &s, rows[i].tunnel);
 		char text[DROP_DETAIL_TEXT];
 		assert_string_equal(drop_detail_text(&note, text), rows[i].sentence);
 		if (rows[i].tunnel) {
 			assert_int_equal(tunnel_drops_of(&pop, rows[i].tunnel, rows[i].why), 1);
 			note = tunnel_last_of(&pop, rows[i].tunnel, rows[i].why);
-			assert_tells(&note, &s, rows[i].tunnel);
+			assert_note_is(&note, &s, rows[i].tunnel);
 		}
 		assert_false(records_have_key(&pop));
 		job_end(&job);
@@ -426,14 +428,13 @@ static void every_reason_is_reached_by_a_packet(void **state)
 	}
 }
 
-/* The pipeline writes the key over the signature, and the congestion mark over the inner header;
- * neither shows. */
-static void what_the_pipeline_wrote_over_a_packet_does_not_show(void **state)
+/* The pipeline writes the key over the signature, and the congestion mark into the inner header. */
+static void a_note_holds_the_packet_as_it_was_received(void **state)
 {
 	(void)state;
 	struct pop pop = pop_new();
 	struct packet inner = echo(CLIENT1, "::1");
-	inner.b[1] = 0x20; /* ECT(0): takes the outer mark */
+	inner.b[1] = 0x20; /* ECT(0): the outer mark is copied */
 	struct sent sent[] = {
 		from_ayiya(ayiya(pop.digest, CLIENT1, &inner, AYIYA_GOOD)),
 		from_ayiya(ayiya(pop.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = true))),
@@ -445,15 +446,14 @@ static void what_the_pipeline_wrote_over_a_packet_does_not_show(void **state)
 		pop_run(&pop, &job, 1);
 		assert_int_equal(job.drop, DROP_INNER_MARTIAN_DEST);
 		struct drop_note note = last_of(&pop, DROP_INNER_MARTIAN_DEST);
-		assert_tells(&note, &sent[i], 1);
+		assert_note_is(&note, &sent[i], 1);
 		job_end(&job);
 	}
 	assert_false(records_have_key(&pop));
 	pop_end(&pop);
 }
 
-/* A client's fault may be to send the password's digest, or the password, where the signature
- * belongs. */
+/* A faulty client may send the password's digest, or the password, in place of the signature. */
 static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 {
 	(void)state;
@@ -539,7 +539,7 @@ static void the_same_packets_without_their_fault_pass(void **state)
 	pop_end(&pop);
 }
 
-static void what_the_kernel_refuses_is_counted_by_where_it_was_to_go(void **state)
+static void what_the_kernel_refuses_is_counted_by_its_destination(void **state)
 {
 	(void)state;
 	struct pop pop = pop_new();
@@ -588,12 +588,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_is_reached_by_a_packet),
-		cmocka_unit_test(what_the_pipeline_wrote_over_a_packet_does_not_show),
+		cmocka_unit_test(a_note_holds_the_packet_as_it_was_received),
 		cmocka_unit_test(a_key_that_the_client_itself_sent_is_not_kept),
 		cmocka_unit_test(a_link_local_source_from_the_uplink_is_not_called_the_clients),
 		cmocka_unit_test(no_reason_is_without_a_row),
 		cmocka_unit_test(the_same_packets_without_their_fault_pass),
-		cmocka_unit_test(what_the_kernel_refuses_is_counted_by_where_it_was_to_go),
+		cmocka_unit_test(what_the_kernel_refuses_is_counted_by_its_destination),
 		cmocka_unit_test(names_and_sentences_are_there_for_each_and_names_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* The fast path in the kernel asks popd's questions in words of its own: it must come to popd's
- * answers. */
+/* The fast path in the kernel has predicates of its own, which must agree with popd's. */
 #include "popd/fastpath/encap_rules.h"
 
 #include "popd/core/encap.h"
@@ -29,8 +28,8 @@ static bool is_plain(const struct ip6 *ip)
 	return ipv6_kind(ip) == IPV6_GLOBAL && !ipv6_embeds(ip, (struct ip4){ POP_IPV4 });
 }
 
-/* Each of the borders between kinds, on both of its sides, with and without our IPv4 address in
- * each place. */
+/* Both sides of each border between kinds of addresses, with and without our IPv4 address in each
+ * place. */
 static const char *const addresses[] = {
 	"2001:db8::1",
 	"::",
@@ -64,7 +63,7 @@ static const char *const addresses[] = {
 	"2001:db8::5efe:198.51.100.3",
 };
 
-static void special_addresses_are_told_as_popd_tells_them(void **state)
+static void special_addresses_are_classified_as_by_popd(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
@@ -74,8 +73,8 @@ static void special_addresses_are_told_as_popd_tells_them(void **state)
 	}
 }
 
-/* Random ones built of the pieces that matter. */
-static void any_address_is_told_as_popd_tells_it(void **state)
+/* Random addresses, built of the parts that matter. */
+static void any_address_is_classified_as_by_popd(void **state)
 {
 	static const uint16_t pieces[] = { 0,
 					   1,
@@ -235,7 +234,8 @@ static void a_prefix_is_found_by_its_own_bits_only(void **state)
 	assert_int_equal(k.len, 48);
 	assert_int_equal(k.zero, 0);
 	struct encap41_place net = encap_rules_place(&(struct table_prefix){ p, 7, 15039, true });
-	struct encap41_place routed = encap_rules_place(&(struct table_prefix){ p, 7, 15039, false });
+	struct encap41_place routed = encap_rules_place(
+		&(struct table_prefix){ p, 7, 15039, false });
 	assert_int_equal(net.slot, 7 | ENCAP41_NET);
 	assert_int_equal(routed.slot, 7);
 	assert_int_equal(net.id, 15039);
@@ -244,8 +244,8 @@ static void a_prefix_is_found_by_its_own_bits_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(special_addresses_are_told_as_popd_tells_them),
-		cmocka_unit_test(any_address_is_told_as_popd_tells_it),
+		cmocka_unit_test(special_addresses_are_classified_as_by_popd),
+		cmocka_unit_test(any_address_is_classified_as_by_popd),
 		cmocka_unit_test(a_tunnel_is_up_and_has_the_mtu_that_popd_says),
 		cmocka_unit_test(our_prefixes_are_those_that_popd_owns),
 		cmocka_unit_test(a_pop_without_prefixes_owns_none),

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-/* A column of the database, a key of JSON and the name of a metric at once. */
+/* A name is a column of the database, a key of JSON and part of a metric. */
 static void names_are_fit_for_every_use_and_differ(void **state)
 {
 	(void)state;

@@ -78,8 +78,8 @@ static void workers_that_take_at_once_get_no_more_than_there_is(void **state)
 		of_all += takers[i].taken;
 		of_one += i % 2 ? 0 : takers[i].taken;
 	}
-	/* A token given back because the PoP had none left may be missed by somebody for a moment,
-	 * never had by two. */
+	/* While a token is given back because the PoP had none left, another worker may miss it; no
+	 * token is taken twice. */
 	assert_true(of_one <= 700 && of_all - of_one <= 700 && of_all == 1000);
 	limiter_free(l);
 }
@@ -166,7 +166,7 @@ static void a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops
 
 /* ---- tunnel ---- */
 
-static void a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_was_heard_of_late(void **state)
+static void a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_is_heard_from(void **state)
 {
 	struct pop p = pop_new();
 	static const struct {
@@ -297,7 +297,7 @@ int main(void)
 		cmocka_unit_test(
 			a_cleared_slot_counts_from_nothing_and_every_slot_can_have_its_drops),
 		cmocka_unit_test(
-			a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_was_heard_of_late),
+			a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_is_heard_from),
 		cmocka_unit_test(types_have_names_and_names_types),
 		cmocka_unit_test(keys_are_the_digests_of_the_secret_s_text),
 		cmocka_unit_test(the_mtu_is_what_path_and_configuration_leave),
