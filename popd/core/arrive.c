@@ -68,7 +68,8 @@ static enum drop parse_proto41(struct job *job, struct work *w)
 	return drop;
 }
 
-/* The quote names the tunnel only when it is long enough; else the control thread searches it. */
+/* The quote names the tunnel only when it is long enough; else the control thread searches for
+ * it. */
 static enum drop parse_icmp4(const struct batch *b, struct job *job, struct work *w)
 {
 	int err = icmp4_decode(job->data, job->len, &w->icmp4);

@@ -44,7 +44,7 @@ void batch_reset(struct batch *b) NONNULL;
 void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t,
 		const struct tunnel_conf *c) NONNULL_ARGS(1);
 
-/* Takes back what was to be sent signed and whose signature could not be computed. */
+/* Cancels the outputs whose signature could not be computed, and counts them as dropped. */
 void batch_drop_unsigned(struct batch *b) NONNULL;
 
 /* The next digest to compute, for job i; the caller fills it. */

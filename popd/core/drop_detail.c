@@ -10,7 +10,7 @@
 #include "popd/core/encap.h"
 
 struct detail {
-	/* NULL: whoever makes the note fills the detail, or there is none */
+	/* NULL: there is no detail, or pipeline.c fills it */
 	void (*take)(const struct drop_subject *s, uint64_t out[static 2]);
 	void (*say)(const struct drop_note *n, char *out); /* NULL: the general sentence */
 	bool of_inner; /* `take` needs the inner packet; without one it is not called */

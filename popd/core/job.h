@@ -14,7 +14,7 @@
 #include "popd/core/tunnel.h"
 
 enum {
-	JOB_BATCH = 64, /* the most jobs that a batch has */
+	JOB_BATCH = 64, /* the largest number of jobs in a batch */
 	/* writable bytes before `data` and after data + len that the port guarantees */
 	JOB_HEADROOM = 192,
 	JOB_TAILROOM = 64,

@@ -14,7 +14,7 @@
 
 enum {
 	ENCAP41_LENGTHS = 129, /* prefix lengths, 0 to 128 */
-	ENCAP41_OWN = 64,      /* the most prefixes that a PoP has */
+	ENCAP41_OWN = 64,      /* the largest number of prefixes of a PoP */
 	ENCAP41_DEVICES = 4096,
 	ENCAP41_IPV4_HEADER = 20,
 	ENCAP41_MTU_MIN = 1280,

@@ -100,7 +100,7 @@ static void enqueue(struct worker *w, struct out *out)
 	box->outs[box->n++] = out;
 }
 
-/* Hands the error to the control thread, which searches its tunnel. */
+/* Hands the error to the control thread, which searches for its tunnel. */
 static void push_icmp_error(struct worker *w, const struct job *job, uint32_t now)
 {
 	struct icmp_error e = job->icmp_error;
