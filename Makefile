@@ -37,7 +37,8 @@ objs = $(patsubst %.c,$(BUILD)/obj/%.o,$1)
 archives = $(patsubst %,$(BUILD)/%.a,$(or $(filter $(PROGRAMS),$(firstword $(subst _, ,$1))),lib) lib)
 SCHEMA = $(sort $(wildcard schema/migrations/*.sql)) schema/roles.sql $(sort $(wildcard schema/api/*.sql))
 
-support = $(filter-out tests/unit/test_% tests/unit/oracle_%,$(wildcard tests/unit/*.c))
+# What unit tests share: every .c file beside them that is not a test.
+support = $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ_TARGETS:%=$(BUILD)/tests/replay_%)

@@ -14,7 +14,7 @@
 #include "lib/config.h"
 #include "lib/ip.h"
 #include "popd/core/offload.h"
-#include "popd/core/pipeline.h"
+#include "popd/core/job.h"
 
 struct settings {
 	char *name;      /* of the PoP, as in the database */

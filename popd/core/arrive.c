@@ -1,21 +1,17 @@
-/*
- * Arrival: from the bytes a socket gave us to an inner packet of which we know whose it is. The
- * cheapest questions come first: length and nibbles, then the tunnel, then what its configuration
- * forbids, then the clock; only what passes all these is hashed. Until a packet has been
- * authenticated nothing but counters may change because of it.
- */
+#include "popd/core/arrive.h"
+
 #include <string.h>
 
 #include "lib/err.h"
 #include "lib/wire/ecn.h"
 #include "lib/wire/ipv6.h"
-#include "popd/core/batch.h"
+#include "popd/core/counters.h"
 #include "popd/core/forward.h"
 #include "popd/core/replay.h"
 
-/* ---- open ---- */
+/* ---- parse ---- */
 
-static enum drop take_inner(struct work *w, uint8_t *inner, size_t len)
+static enum drop parse_inner(struct work *w, uint8_t *inner, size_t len)
 {
 	int err = ipv6_check(inner, len, &w->inner_len);
 
@@ -25,7 +21,7 @@ static enum drop take_inner(struct work *w, uint8_t *inner, size_t len)
 	return DROP_NONE;
 }
 
-static enum drop open_ayiya(struct job *job, struct work *w)
+static enum drop parse_ayiya(struct job *job, struct work *w)
 {
 	int err = ayiya_decode(job->data, job->len, &w->ayiya);
 
@@ -45,7 +41,7 @@ static enum drop open_ayiya(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop open_heartbeat(struct job *job, struct work *w)
+static enum drop parse_heartbeat(struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
@@ -58,22 +54,23 @@ static enum drop open_heartbeat(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop open_proto41(struct job *job, struct work *w)
+static enum drop parse_proto41(struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
 	if (ip4_is_martian(job->from.addr))
 		return DROP_OUTER_MARTIAN;
-	enum drop drop = take_inner(w, job->data, job->len);
+	enum drop drop = parse_inner(w, job->data, job->len);
 	if (!drop)
-		drop = forward_judge_source(w->inner);
+		drop = forward_check_source(w->inner);
 	if (!drop)
 		w->identity = (const struct ip6 *)(w->inner + IPV6_AT_SOURCE);
 	return drop;
 }
 
-/* Names its tunnel only when the quote goes far enough; else the control thread has to find out. */
-static enum drop open_icmp4(const struct batch *b, struct job *job, struct work *w)
+/* The quote names the tunnel only when it is long enough; else the control thread searches for
+ * it. */
+static enum drop parse_icmp4(const struct batch *b, struct job *job, struct work *w)
 {
 	int err = icmp4_decode(job->data, job->len, &w->icmp4);
 
@@ -81,8 +78,7 @@ static enum drop open_icmp4(const struct batch *b, struct job *job, struct work 
 		return err == -ERR_FORMAT ? DROP_ICMP4_UNVERIFIED : DROP_OUTER_SHORT;
 	if (ip4_is_martian(job->from.addr))
 		return DROP_OUTER_MARTIAN;
-	if (!icmp_error_read(&w->icmp4, job->from, b->pop->ipv4, b->p->ayiya_port,
-			     &job->icmp_error))
+	if (!icmp_error_read(&w->icmp4, job->from, b->pop->ipv4, b->ayiya_port, &job->icmp_error))
 		return DROP_ICMP4_UNVERIFIED;
 	if (w->icmp4.shows == ICMP4_SHOWS_AYIYA || w->icmp4.shows == ICMP4_SHOWS_INNER)
 		w->identity = &w->icmp4.address;
@@ -91,25 +87,25 @@ static enum drop open_icmp4(const struct batch *b, struct job *job, struct work 
 	return DROP_NONE;
 }
 
-static enum drop open_job(const struct batch *b, struct job *job, struct work *w)
+static enum drop parse_job(const struct batch *b, struct job *job, struct work *w)
 {
 	switch (job->source) {
 	case JOB_FROM_AYIYA:
-		return open_ayiya(job, w);
+		return parse_ayiya(job, w);
 	case JOB_FROM_HEARTBEAT:
-		return open_heartbeat(job, w);
+		return parse_heartbeat(job, w);
 	case JOB_FROM_PROTO41:
-		return open_proto41(job, w);
+		return parse_proto41(job, w);
 	case JOB_FROM_TUN:
 	case JOB_PROBE:
-		return take_inner(w, job->data, job->len);
+		return parse_inner(w, job->data, job->len);
 	case JOB_FROM_ICMP4:
-		return open_icmp4(b, job, w);
+		return parse_icmp4(b, job, w);
 	}
 	return DROP_INTERNAL;
 }
 
-void arrive_open(struct batch *b)
+void arrive_parse(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
@@ -117,11 +113,11 @@ void arrive_open(struct batch *b)
 		bool inside = job->source == JOB_FROM_TUN || job->source == JOB_PROBE;
 		w->inner = NULL;
 		w->identity = NULL;
-		w->echoes = false;
-		w->claimed_len = 0;
+		w->echo_requested = false;
+		w->signature_len = 0;
 		w->remarked = false;
 		w->from = inside ? 0 : endpoint_pack(job->from, 0);
-		enum drop drop = open_job(b, job, w);
+		enum drop drop = parse_job(b, job, w);
 		if (drop)
 			batch_drop(b, i, drop, NULL, NULL);
 	}
@@ -178,10 +174,10 @@ static enum drop check(const struct job *job, const struct work *w, const struct
 		return check_ayiya(w, b->now.wall);
 	if (job->source == JOB_FROM_HEARTBEAT)
 		return check_heartbeat(job, w, b->now.wall);
-	return check_proto41(job, w, b->now.wall, b->p->expiry);
+	return check_proto41(job, w, b->now.wall, b->forward->expiry);
 }
 
-/* Signed packets name their tunnel by its ::2; protocol 41 by any source that is routed to it. */
+/* Signed packets name their tunnel by its ::2, protocol 41 by any source that is routed to it. */
 static bool names_tunnel(const struct job *job, const struct work *w)
 {
 	if (job->source == JOB_FROM_PROTO41)
@@ -192,45 +188,45 @@ static bool names_tunnel(const struct job *job, const struct work *w)
 	return ip6_equal(&client, w->identity);
 }
 
-/* The digest of the secret goes where the signature is: then what is to be hashed lies in one
+/* Replaces the signature by the digest of the secret, so that the bytes to hash are in one
  * piece. */
-static void ask_ayiya(struct batch *b, size_t i)
+static void request_ayiya_digest(struct batch *b, size_t i)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
 	uint8_t *signature = job->data + AYIYA_AT_SIGNATURE;
 	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
 
-	w->claimed_at = AYIYA_AT_SIGNATURE;
-	w->claimed_len = w->ayiya.signature_len;
-	memcpy(w->claimed, signature, w->claimed_len);
+	w->signature_at = AYIYA_AT_SIGNATURE;
+	w->signature_len = w->ayiya.signature_len;
+	memcpy(w->signature, signature, w->signature_len);
 	memcpy(signature,
 	       alg == DIGEST_SHA256 ? w->route.conf->key_sha256 : w->route.conf->key_sha1,
 	       w->ayiya.signature_len);
 	*batch_item(b, i) = (struct auth_item){
-		.alg = alg, .data = job->data, .len = job->len, .out = w->computed
+		.alg = alg, .data = job->data, .len = job->len, .out = w->digest
 	};
 }
 
-/* The secret goes where the digits are, which are as many as it can be long. */
-static void ask_heartbeat(struct batch *b, size_t i)
+/* Replaces the hex digits by the secret, which is never longer. */
+static void request_heartbeat_digest(struct batch *b, size_t i)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
 	size_t len = strlen(w->route.conf->secret);
 
-	w->claimed_at = w->beat.signed_len;
-	w->claimed_len = 2 * sizeof(w->beat.digest);
-	memcpy(w->claimed, job->data + w->claimed_at, w->claimed_len);
+	w->signature_at = w->beat.signed_len;
+	w->signature_len = 2 * sizeof(w->beat.digest);
+	memcpy(w->signature, job->data + w->signature_at, w->signature_len);
 	memcpy(job->data + w->beat.signed_len, w->route.conf->secret, len);
 	*batch_item(b, i) = (struct auth_item){ .alg = DIGEST_MD5,
 						.data = job->data,
 						.len = w->beat.signed_len + (uint32_t)len,
-						.out = w->computed };
+						.out = w->digest };
 }
 
-/* AYIYA packets of ours carry the tunnel's ::1; the inner destination of the others is any that is
- * routed to it. */
+/* Our AYIYA packets carry the tunnel's ::1; the inner destination of protocol-41 packets is any
+ * address that is routed to the tunnel. */
 static bool quotes_tunnel(const struct work *w, uint32_t now)
 {
 	if (w->icmp4.shows == ICMP4_SHOWS_INNER)
@@ -246,11 +242,11 @@ static void check_icmp4(struct batch *b, size_t i)
 	struct job *job = &b->jobs[i];
 	const struct work *w = &b->work[i];
 	enum drop why = quotes_tunnel(w, b->now.wall)
-				? icmp_error_settle(&job->icmp_error, w->route.tunnel,
-						    w->route.conf, b->now.wall)
+				? icmp_error_apply(&job->icmp_error, w->route.tunnel, w->route.conf,
+						   b->now.wall)
 				: DROP_ICMP4_UNVERIFIED;
 
-	/* Whoever makes one up does not choose whose errors it is counted among. */
+	/* The sender of a forged error does not choose the tunnel that it is counted for. */
 	if (why != DROP_ICMP4_UNVERIFIED) {
 		job->tunnel = w->route.tunnel;
 		job->conf = w->route.conf;
@@ -279,32 +275,32 @@ void arrive_check(struct batch *b)
 		if (drop)
 			batch_drop(b, i, drop, job->tunnel, job->conf);
 		else if (job->source == JOB_FROM_AYIYA)
-			ask_ayiya(b, i);
+			request_ayiya_digest(b, i);
 		else if (job->source == JOB_FROM_HEARTBEAT)
-			ask_heartbeat(b, i);
+			request_heartbeat_digest(b, i);
 	}
 }
 
 /* ---- accept ---- */
 
-static enum drop judge_digest(const struct auth_item *item, const struct job *job,
-			      const struct work *w)
+static enum drop verify_digest(const struct auth_item *item, const struct job *job,
+			       const struct work *w)
 {
 	if (!item->done)
 		return DROP_INTERNAL;
-	const uint8_t *claimed = job->source == JOB_FROM_HEARTBEAT ? w->beat.digest : w->claimed;
-	/* No secret is no proof, though its digest is easy to come by. */
+	const uint8_t *received = job->source == JOB_FROM_HEARTBEAT ? w->beat.digest : w->signature;
+	/* An empty secret proves nothing: everybody can compute its digest. */
 	if (job->conf->secret[0] != '\0' &&
-	    digest_equal(claimed, w->computed, digest_len(item->alg)))
+	    digest_equal(received, w->digest, digest_len(item->alg)))
 		return DROP_NONE;
 	return job->source == JOB_FROM_AYIYA ? DROP_AYIYA_SIGNATURE : DROP_BEAT_SIGNATURE;
 }
 
-/* Authentic: whoever sent it is the tunnel's client, if it is no replay. */
+/* The packet is authentic: it came from the tunnel's client unless it is a replay. */
 static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
 			       uint32_t epoch)
 {
-	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->p->expiry);
+	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->forward->expiry);
 	uint64_t before;
 	enum drop drop = replay_accept(job->tunnel, job->conf, w->from, epoch, b->now.wall,
 				       &before);
@@ -314,49 +310,48 @@ static enum drop accept_client(struct batch *b, struct job *job, const struct wo
 	if (before != 0 && (before ^ w->from) >> 16 != 0) {
 		job->event = EVENT_ENDPOINT_MOVED;
 		job->old_endpoint = before;
-		counters_move(b->p->counters);
+		counters_move(b->counters);
 	} else if (!was_up) {
 		job->event = EVENT_TUNNEL_UP;
 	}
 	return DROP_NONE;
 }
 
-/* What is inside an authentic AYIYA packet. */
-static enum drop unwrap_ayiya(struct batch *b, struct job *job, struct work *w)
+static enum drop decapsulate_ayiya(struct batch *b, struct job *job, struct work *w)
 {
 	uint8_t opcode = w->ayiya.opcode;
 
-	w->echoes = opcode == AYIYA_ECHO_REQUEST || opcode == AYIYA_ECHO_REQUEST_FORWARD;
+	w->echo_requested = opcode == AYIYA_ECHO_REQUEST || opcode == AYIYA_ECHO_REQUEST_FORWARD;
 	if ((opcode == AYIYA_FORWARD || opcode == AYIYA_ECHO_REQUEST_FORWARD) &&
 	    w->ayiya.next_header == AYIYA_NEXT_IPV6)
-		return take_inner(w, job->data + w->ayiya.header_len,
-				  job->len - w->ayiya.header_len);
-	if (!w->echoes)
-		counters_beat(b->p->counters);
+		return parse_inner(w, job->data + w->ayiya.header_len,
+				   job->len - w->ayiya.header_len);
+	if (!w->echo_requested)
+		counters_beat(b->counters);
 	return DROP_NONE;
 }
 
 static enum drop accept_signed(struct batch *b, const struct auth_item *item, struct job *job,
 			       struct work *w)
 {
-	enum drop drop = judge_digest(item, job, w);
+	enum drop drop = verify_digest(item, job, w);
 
 	if (job->source == JOB_FROM_HEARTBEAT) {
 		memset(job->data + w->beat.signed_len, 0, TUNNEL_SECRET_LEN);
 		if (!drop)
 			drop = accept_client(b, job, w, w->beat.epoch);
 		if (!drop)
-			counters_beat(b->p->counters);
+			counters_beat(b->counters);
 		return drop;
 	}
 	if (!drop)
 		drop = accept_client(b, job, w, w->ayiya.epoch);
-	return drop ? drop : unwrap_ayiya(b, job, w);
+	return drop ? drop : decapsulate_ayiya(b, job, w);
 }
 
-/* RFC 6040: an outer congestion mark becomes an inner one, or the end of a packet that cannot carry
+/* RFC 6040: copies an outer congestion mark to the inner packet, or drops one that cannot carry
  * it. */
-static enum drop take_congestion_mark(const struct job *job, struct work *w)
+static enum drop decapsulate_ecn(const struct job *job, struct work *w)
 {
 	uint8_t class = ipv6_traffic_class(w->inner);
 	int ecn = ecn_decapsulate(job->outer_tos, class);
@@ -374,7 +369,7 @@ static enum drop take_congestion_mark(const struct job *job, struct work *w)
 void arrive_accept(struct batch *b)
 {
 	for (size_t k = 0; k < b->item_count; k++) {
-		size_t i = b->asker[k];
+		size_t i = b->item_job[k];
 		struct job *job = &b->jobs[i];
 		enum drop drop = accept_signed(b, &b->items[k], job, &b->work[i]);
 		if (drop)
@@ -386,7 +381,7 @@ void arrive_accept(struct batch *b)
 		struct work *w = &b->work[i];
 		if (job->drop || !w->identity || !w->inner)
 			continue;
-		enum drop drop = take_congestion_mark(job, w);
+		enum drop drop = decapsulate_ecn(job, w);
 		if (drop)
 			batch_drop(b, i, drop, job->tunnel, job->conf);
 		if (job->source == JOB_FROM_PROTO41)

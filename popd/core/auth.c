@@ -1,6 +1,6 @@
 #include "popd/core/auth.h"
 
-static void one(struct digest_ctx *ctx, struct auth_item *item)
+static void compute(struct digest_ctx *ctx, struct auth_item *item)
 {
 	item->done = digest(ctx, item->alg, item->data, item->len, item->out);
 }
@@ -13,8 +13,8 @@ static void many(struct digest_ctx *ctx, const struct sha1_set *sha1, struct sha
 		owners[i]->done = jobs[i].done;
 }
 
-/* SHA-1, which is what nearly every client signs with, goes through the lanes; the rest one by one.
- */
+/* SHA-1, the hash of nearly every client, is computed for several packets at once; the others one
+ * by one. */
 void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_item *items,
 	      size_t n)
 {
@@ -24,7 +24,7 @@ void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_i
 
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].alg != DIGEST_SHA1 || sha1->widest == SHA1_OPENSSL) {
-			one(ctx, &items[i]);
+			compute(ctx, &items[i]);
 			continue;
 		}
 		owners[waiting] = &items[i];

@@ -1,6 +1,6 @@
 /*
- * The digests of a batch, all at one place: whatever engine computes several of them side by side
- * goes behind auth_run and nowhere else.
+ * The digests of a batch, computed together: auth_run alone knows the engines that compute several
+ * side by side. Pure.
  */
 #ifndef POPD_CORE_AUTH_H
 #define POPD_CORE_AUTH_H
@@ -15,12 +15,11 @@
 
 struct auth_item {
 	enum digest_alg alg;
-	/* out: false when there was no digest to be had (then `out` holds zeros, which prove
-	 * nothing) */
+	/* out: false when OpenSSL failed; then `out` holds zeros, which prove nothing */
 	bool done;
 	uint32_t len;
-	const uint8_t *data; /* one piece */
-	/* digest_len(alg) bytes; may lie inside this item's own data, but not inside another's */
+	const uint8_t *data; /* in one piece */
+	/* digest_len(alg) bytes; may lie inside this item's data, not inside another's */
 	uint8_t *out;
 };
 

@@ -7,9 +7,8 @@
 
 _Static_assert(sizeof(struct tunnel_counters) == 64, "one cache line a tunnel");
 
-/* One writer: no read-modify-write instruction is needed, a reader on another core sees the old
- * value or the new one.
- * */
+/* There is one writer, so no read-modify-write instruction is needed; readers see the old value or
+ * the new one. */
 #define ADD(field, n)                                                                     \
 	atomic_store_explicit(&(field),                                                   \
 			      atomic_load_explicit(&(field), memory_order_relaxed) + (n), \
@@ -32,8 +31,8 @@ struct counters *counters_create_in(struct tunnel_counters *tunnels, size_t slot
 	c->borrows_tunnels = tunnels != NULL;
 	c->tunnels = tunnels ? tunnels : pages_alloc(slots, sizeof(*c->tunnels));
 	c->tunnel_drops = pages_alloc(slots * DROP__COUNT, sizeof(*c->tunnel_drops));
-	c->record_room = 2 * slots + COUNTERS_RECORDS;
-	c->records = pages_alloc(c->record_room, sizeof(*c->records));
+	c->record_capacity = 2 * slots + COUNTERS_RECORDS;
+	c->records = pages_alloc(c->record_capacity, sizeof(*c->records));
 	if (!c->tunnels || !c->tunnel_drops || !c->records) {
 		counters_free(c);
 		return NULL;
@@ -48,7 +47,7 @@ void counters_free(struct counters *c)
 	if (!c->borrows_tunnels)
 		pages_free(c->tunnels, c->slots, sizeof(*c->tunnels));
 	pages_free(c->tunnel_drops, c->slots * DROP__COUNT, sizeof(*c->tunnel_drops));
-	pages_free(c->records, c->record_room, sizeof(*c->records));
+	pages_free(c->records, c->record_capacity, sizeof(*c->records));
 	pages_free(c, 1, sizeof(*c));
 }
 
@@ -62,8 +61,7 @@ static struct tunnel_drops *find(const struct counters *c, uint32_t slot, enum d
 	return NULL;
 }
 
-/* The slot's own, given to it on first need. There are as many as slots have reasons, and a slot
- * never gives one back. */
+/* The slot's, allocated on first use. There is one for each slot and reason; none is ever freed. */
 static struct tunnel_drops *drops_of(struct counters *c, uint32_t slot, enum drop why)
 {
 	struct tunnel_drops *d = find(c, slot, why);
@@ -77,19 +75,19 @@ static struct tunnel_drops *drops_of(struct counters *c, uint32_t slot, enum dro
 	return d;
 }
 
-/* Of records there are fewer; NULL: all are given away. */
+/* There are fewer records than drops; NULL: all are in use. */
 static struct drop_record *record_of(struct counters *c, struct tunnel_drops *d)
 {
 	uint32_t record = GET(d->record);
 
-	if (record == 0 && c->records_used < c->record_room) {
+	if (record == 0 && c->records_used < c->record_capacity) {
 		record = ++c->records_used;
 		atomic_store_explicit(&d->record, record, memory_order_release);
 	}
 	return record ? &c->records[record - 1] : NULL;
 }
 
-/* One more, for whoever sees it to find the record as new. */
+/* Released, so that a reader of the count finds the record as new. */
 #define COUNT(field)                                                                              \
 	atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + 1, \
 			      memory_order_release)
@@ -133,9 +131,9 @@ void counters_echo_sent(struct counters *c, uint32_t slot)
 
 static void widen(_Atomic uint32_t *min, _Atomic uint32_t *max, uint32_t value)
 {
-	uint32_t least = GET(*min);
+	uint32_t old = GET(*min);
 
-	if (least == 0 || value < least)
+	if (old == 0 || value < old)
 		SET(*min, value);
 	if (value > GET(*max))
 		SET(*max, value);

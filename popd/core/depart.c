@@ -1,11 +1,10 @@
-/*
- * Departure: what forward_decide says is done to the packet where it lies. An answer goes back to
- * where the packet came from, whatever the routes say.
- */
+#include "popd/core/depart.h"
+
 #include "lib/wire/icmp6.h"
-#include "popd/core/batch.h"
+#include "popd/core/counters.h"
 #include "popd/core/encap.h"
 #include "popd/core/forward.h"
+#include "popd/core/limit.h"
 #include "popd/core/probe.h"
 
 static void to_uplink(struct job *job, uint8_t *packet, uint32_t len)
@@ -20,12 +19,12 @@ static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct 
 {
 	struct auth_item sign;
 
-	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->p->dscp,
+	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->dscp,
 			 b->now.wall))
 		*batch_item(b, i) = sign;
 }
 
-/* Whoever sent it is where it came from: the uplink, or the endpoint of its tunnel. */
+/* Sends to the uplink, or to the present endpoint of the tunnel that the job came from. */
 static void send_back(struct batch *b, size_t i, uint8_t *packet, uint32_t len)
 {
 	struct job *job = &b->jobs[i];
@@ -39,7 +38,7 @@ static void send_back(struct batch *b, size_t i, uint8_t *packet, uint32_t len)
 	if (endpoint == 0)
 		return;
 	to_tunnel(b, i, job->tunnel, job->conf, endpoint, packet, len);
-	counters_out(b->p->counters, job->tunnel->slot, len);
+	counters_out(b->counters, job->tunnel->slot, len);
 }
 
 static void send_error(struct batch *b, size_t i, const struct verdict *v)
@@ -50,10 +49,10 @@ static void send_error(struct batch *b, size_t i, const struct verdict *v)
 
 	if (ip6_equal(&v->answer, &unspecified) || !icmp6_may_answer(w->inner, w->inner_len))
 		return;
-	/* The budget is the sender's; from the uplink, that of the tunnel aimed at. */
+	/* the budget of the tunnel that sent the packet; from the uplink, of its destination */
 	const struct tunnel *budget = b->jobs[i].tunnel ? b->jobs[i].tunnel : v->charge;
-	bool sent = limiter_take(b->p->limiter, budget ? budget->slot : UINT32_MAX, b->now.mono_us);
-	counters_answer(b->p->counters, sent);
+	bool sent = limiter_take(b->limiter, budget ? budget->slot : UINT32_MAX, b->now.mono_us);
+	counters_answer(b->counters, sent);
 	if (!sent)
 		return;
 	uint8_t *error = icmp6_error_build(w->inner, w->inner_len, v->error, &v->answer, &len);
@@ -71,23 +70,23 @@ static void send_answer(struct batch *b, size_t i, const struct verdict *v)
 	send_back(b, i, answer, len);
 }
 
-static void hear_probe(struct batch *b, size_t i, const struct verdict *v)
+static void count_probe(struct batch *b, size_t i, const struct verdict *v)
 {
 	struct job *job = &b->jobs[i];
 
 	if (probe_is_new(job->tunnel, v->probe))
-		counters_echo_received(b->p->counters, job->tunnel->slot, v->rtt_us);
+		counters_echo_received(b->counters, job->tunnel->slot, v->rtt_us);
 	else
 		batch_drop(b, i, DROP_POP_UNUSED, job->tunnel, job->conf);
 }
 
-/* A GSO packet counts as the packets it was. */
+/* A GSO packet counts as the segments that it stands for. */
 static void count_passed(struct batch *b, const struct job *job, uint32_t len)
 {
 	uint32_t packets = gso_segments(job->gso, len);
 
 	if (job->tunnel)
-		counters_in(b->p->counters, job->tunnel->slot, packets,
+		counters_in(b->counters, job->tunnel->slot, packets,
 			    len + (packets - 1) * job->gso.header);
 }
 
@@ -95,11 +94,11 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
-	struct transit x = { w->inner,  w->inner_len, b->pop,      job->tunnel,
-			     job->conf, w->route,     *destination };
+	struct forward_packet p = { w->inner,  w->inner_len, b->pop,      job->tunnel,
+				    job->conf, w->route,     *destination };
 	struct verdict v;
 
-	forward_decide(b->p, &x, b->now, &v);
+	forward_decide(b->forward, &p, b->now, &v);
 	switch (v.action) {
 	case ACTION_NONE:
 		batch_drop(b, i, v.drop, v.charge, v.charge_conf);
@@ -113,7 +112,7 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 	case ACTION_TUNNEL:
 		w->inner[IPV6_AT_HOPS]--;
 		count_passed(b, job, w->inner_len);
-		counters_out(b->p->counters, v.to->slot, w->inner_len);
+		counters_out(b->counters, v.to->slot, w->inner_len);
 		to_tunnel(b, i, v.to, v.to_conf, v.endpoint, w->inner, w->inner_len);
 		break;
 	case ACTION_ERROR:
@@ -126,7 +125,7 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 		send_answer(b, i, &v);
 		break;
 	case ACTION_PROBED:
-		hear_probe(b, i, &v);
+		count_probe(b, i, &v);
 		break;
 	}
 }
@@ -144,7 +143,7 @@ void depart_probe(struct batch *b, size_t i)
 	}
 	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
 	if (!c->enabled || endpoint == 0 ||
-	    !tunnel_is_up(job->tunnel, c, b->now.wall, b->p->expiry)) {
+	    !tunnel_is_up(job->tunnel, c, b->now.wall, b->forward->expiry)) {
 		batch_drop(b, i,
 			   !c->enabled     ? DROP_TUNNEL_DISABLED
 			   : endpoint == 0 ? DROP_NO_ENDPOINT
@@ -152,20 +151,21 @@ void depart_probe(struct batch *b, size_t i)
 			   job->tunnel, c);
 		return;
 	}
-	counters_echo_sent(b->p->counters, job->tunnel->slot);
+	counters_echo_sent(b->counters, job->tunnel->slot);
 	to_tunnel(b, i, job->tunnel, c, endpoint, w->inner, w->inner_len);
 }
 
 void depart_echo(struct batch *b, size_t i)
 {
 	struct job *job = &b->jobs[i];
-	const struct ayiya_view *asked = &b->work[i].ayiya;
-	bool forwards = asked->opcode == AYIYA_ECHO_REQUEST_FORWARD;
-	uint8_t *payload = forwards ? job->echo + AYIYA_HEADER_MAX : job->data + asked->header_len;
-	uint32_t len = forwards ? 0 : job->len - asked->header_len;
+	const struct ayiya_view *request = &b->work[i].ayiya;
+	bool forwards = request->opcode == AYIYA_ECHO_REQUEST_FORWARD;
+	uint8_t *payload = forwards ? job->echo + AYIYA_HEADER_MAX
+				    : job->data + request->header_len;
+	uint32_t len = forwards ? 0 : job->len - request->header_len;
 
 	encap_ayiya(&job->out[forwards], batch_item(b, i), job->tunnel, job->conf, b->work[i].from,
-		    AYIYA_ECHO_RESPONSE, forwards ? AYIYA_NEXT_NONE : asked->next_header, payload,
+		    AYIYA_ECHO_RESPONSE, forwards ? AYIYA_NEXT_NONE : request->next_header, payload,
 		    len, b->now.wall);
-	job->out[forwards].tos = encap_tos(0, b->p->dscp);
+	job->out[forwards].tos = encap_tos(0, b->dscp);
 }

@@ -5,7 +5,7 @@
 static const struct {
 	const char *name, *text;
 } reasons[DROP__COUNT] = { [DROP_NONE] = { "none", "the packet passed" },
-#define X(e, name, text) [DROP_##e] = { name, text },
+#define X(e, name, detail, text) [DROP_##e] = { name, text },
 			   DROP_LIST(X)
 #undef X
 };

@@ -1,8 +1,8 @@
 /*
- * The order of memory: the writer makes the sequence odd, then stores words with release, then
- * makes the sequence even with release. A reader who has seen any new word (loads with acquire) has
- * also seen the odd sequence or a later one, so that its second look at the sequence differs from
- * the first. No fences, and on x86 no instruction but plain moves.
+ * A sequence lock. The writer makes the sequence odd, stores the words with release, and makes the
+ * sequence even with release. A reader that loaded a new word (with acquire) also sees the odd
+ * sequence or a later one, so its second load of the sequence differs from the first. There are no
+ * fences; on x86 all are plain moves.
  */
 #include "popd/core/drop_record.h"
 
@@ -75,8 +75,8 @@ static void unpack(const uint64_t words[static DROP_RECORD_WORDS], struct drop_n
 	out->peer = words[AT_PEER];
 	out->detail[0] = words[AT_DETAIL];
 	out->detail[1] = words[AT_DETAIL + 1];
-	memcpy(out->head, &words[AT_HEAD],
-	       out->head_len); /* what lies beyond is of packets before */
+	/* the bytes beyond belong to earlier packets */
+	memcpy(out->head, &words[AT_HEAD], out->head_len);
 }
 
 enum drop_record_state drop_record_read(const struct drop_record *r, struct drop_note *out)

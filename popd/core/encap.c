@@ -22,11 +22,11 @@ static uint32_t overhead(const struct tunnel_conf *c, uint64_t endpoint)
 uint32_t encap_mtu(const struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
 		   uint32_t now)
 {
-	uint32_t mtu = c->mtu, more = overhead(c, endpoint),
+	uint32_t mtu = c->mtu, added = overhead(c, endpoint),
 		 path = path_mtu(atomic_load_explicit(&t->path, memory_order_relaxed), now);
 
-	if (path != 0 && (path < more || path - more < mtu))
-		mtu = path < more ? 0 : path - more;
+	if (path != 0 && (path < added || path - added < mtu))
+		mtu = path < added ? 0 : path - added;
 	return mtu < TUNNEL_MTU_MIN ? TUNNEL_MTU_MIN : mtu;
 }
 

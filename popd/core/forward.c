@@ -3,46 +3,46 @@
 #include "popd/core/encap.h"
 #include "popd/core/probe.h"
 
-/* Of the reasons below these tell of the tunnel a packet goes to; all others tell of the packet,
- * and so of the tunnel it came from. */
+/* These reasons lie with the tunnel that a packet goes to; all others lie with the packet, and so
+ * with the tunnel that it came from. */
 static bool is_about_destination(enum drop d)
 {
 	return d == DROP_TUNNEL_NET_HOST || d == DROP_TUNNEL_DISABLED || d == DROP_TUNNEL_DOWN ||
 	       d == DROP_NO_ENDPOINT || d == DROP_TOO_BIG;
 }
 
-static void let_go(const struct transit *x, struct verdict *v, enum drop why)
+static void drop_packet(const struct forward_packet *p, struct verdict *v, enum drop why)
 {
-	bool to = x->destination.tunnel && (!x->from || is_about_destination(why));
+	bool to = p->destination.tunnel && (!p->from || is_about_destination(why));
 
 	v->action = ACTION_NONE;
 	v->drop = why;
-	v->charge = to ? x->destination.tunnel : x->from;
-	v->charge_conf = to ? x->destination.conf : x->from_conf;
+	v->charge = to ? p->destination.tunnel : p->from;
+	v->charge_conf = to ? p->destination.conf : p->from_conf;
 }
 
-/* Lets it go with an error from the PoP's end of the tunnel concerned, or from popd itself when
- * none is known. */
-static void refuse(const struct transit *x, struct verdict *v, enum drop why,
+/* Drops the packet and answers with an error from the PoP's end of its tunnel, or from popd's own
+ * address when no tunnel is known. */
+static void reject(const struct forward_packet *p, struct verdict *v, enum drop why,
 		   struct icmp6_error error)
 {
-	const struct tunnel_conf *near = x->from ? x->from_conf : x->destination.conf;
+	const struct tunnel_conf *near = p->from ? p->from_conf : p->destination.conf;
 
-	let_go(x, v, why);
+	drop_packet(p, v, why);
 	v->action = ACTION_ERROR;
 	v->error = error;
-	v->answer = near ? tunnel_pop(near) : x->pop->own;
+	v->answer = near ? tunnel_pop(near) : p->pop->own;
 }
 
-static void refuse_unreachable(const struct transit *x, struct verdict *v, enum drop why,
+static void reject_unreachable(const struct forward_packet *p, struct verdict *v, enum drop why,
 			       enum icmp6_code code)
 {
-	refuse(x, v, why, (struct icmp6_error){ ICMP6_UNREACHABLE, (uint8_t)code, 0 });
+	reject(p, v, why, (struct icmp6_error){ ICMP6_UNREACHABLE, (uint8_t)code, 0 });
 }
 
 /* ---- 1. the source ---- */
 
-enum drop forward_judge_source(const uint8_t *packet)
+enum drop forward_check_source(const uint8_t *packet)
 {
 	struct ip6 source = ipv6_source(packet), destination = ipv6_destination(packet);
 
@@ -59,143 +59,148 @@ enum drop forward_judge_source(const uint8_t *packet)
 	}
 }
 
-/* BCP 38, both ways. */
-static enum drop judge_owner(const struct transit *x, const struct ip6 *source)
+/* BCP 38, in both directions. */
+static enum drop check_owner(const struct forward_packet *p, const struct ip6 *source)
 {
-	if (!x->from)
-		return pop_owns(x->pop, source) ? DROP_SPOOFED_FROM_UPLINK : DROP_NONE;
-	struct ip6 near = tunnel_pop(x->from_conf);
-	return x->source.tunnel == x->from && !ip6_equal(source, &near) ? DROP_NONE
+	if (!p->from)
+		return pop_owns(p->pop, source) ? DROP_SPOOFED_FROM_UPLINK : DROP_NONE;
+	struct ip6 near = tunnel_pop(p->from_conf);
+	return p->source.tunnel == p->from && !ip6_equal(source, &near) ? DROP_NONE
 									: DROP_SPOOFED_FROM_TUNNEL;
 }
 
 /* ---- 3. the PoP itself ---- */
 
-static bool is_for_pop(const struct transit *x, const struct ip6 *destination)
+static bool is_for_pop(const struct forward_packet *p, const struct ip6 *destination)
 {
-	if (x->destination.kind == ROUTE_TUNNEL_NET) {
-		struct ip6 near = tunnel_pop(x->destination.conf);
+	if (p->destination.kind == ROUTE_TUNNEL_NET) {
+		struct ip6 near = tunnel_pop(p->destination.conf);
 		if (ip6_equal(destination, &near))
 			return true;
 	}
-	return pop_is(x->pop, destination);
+	return pop_is(p->pop, destination);
 }
 
-static void hear_echo_reply(const struct pipeline *p, const struct transit *x,
-			    const struct ipv6_upper *u, struct timestamp now, struct verdict *v)
+static void receive_echo_reply(const struct forward_conf *conf, const struct forward_packet *p,
+			       const struct ipv6_upper *u, struct timestamp now, struct verdict *v)
 {
-	struct ip6 source = ipv6_source(x->packet);
-	bool own = x->from && x->destination.tunnel == x->from;
-	struct ip6 client = own ? tunnel_client(x->from_conf) : source;
+	struct ip6 source = ipv6_source(p->data);
+	bool own = p->from && p->destination.tunnel == p->from;
+	struct ip6 client = own ? tunnel_client(p->from_conf) : source;
 
-	let_go(x, v, DROP_POP_UNUSED);
+	drop_packet(p, v, DROP_POP_UNUSED);
 	if (own && ip6_equal(&source, &client) &&
-	    probe_is_answer(x->packet + u->offset, x->len - u->offset, x->from_conf, p->probe_key,
+	    probe_is_answer(p->data + u->offset, p->len - u->offset, p->from_conf, conf->probe_key,
 			    now.mono_us, &v->rtt_us, &v->probe)) {
 		v->action = ACTION_PROBED;
 		v->drop = DROP_NONE;
 	}
 }
 
-static void hear_icmp(const struct pipeline *p, const struct transit *x, const struct ipv6_upper *u,
-		      const struct ip6 *destination, struct timestamp now, struct verdict *v)
+static void receive_icmp(const struct forward_conf *conf, const struct forward_packet *p,
+			 const struct ipv6_upper *u, const struct ip6 *destination,
+			 struct timestamp now, struct verdict *v)
 {
-	uint8_t type = x->len - u->offset >= ICMP6_HEADER ? x->packet[u->offset] : 0;
+	uint8_t type = p->len - u->offset >= ICMP6_HEADER ? p->data[u->offset] : 0;
 
-	if (type == ICMP6_ECHO_REQUEST && x->packet[u->offset + 1] == 0) {
+	if (type == ICMP6_ECHO_REQUEST && p->data[u->offset + 1] == 0) {
 		v->action = ACTION_ECHO;
 		v->upper = u->offset;
 	} else if (type == ICMP6_ECHO_REPLY) {
-		hear_echo_reply(p, x, u, now, v);
-	} else if (x->from && x->destination.tunnel == x->from &&
-		   icmp6_is_solicitation(x->packet, x->len, u, destination)) {
+		receive_echo_reply(conf, p, u, now, v);
+	} else if (p->from && p->destination.tunnel == p->from &&
+		   icmp6_is_solicitation(p->data, p->len, u, destination)) {
 		v->action = ACTION_NEIGHBOUR;
 		v->answer = *destination;
 	} else {
-		let_go(x, v, DROP_POP_UNUSED);
+		drop_packet(p, v, DROP_POP_UNUSED);
 	}
 }
 
-static void deliver_to_pop(const struct pipeline *p, const struct transit *x,
+static void deliver_to_pop(const struct forward_conf *conf, const struct forward_packet *p,
 			   const struct ip6 *destination, struct timestamp now, struct verdict *v)
 {
-	struct ipv6_upper u = ipv6_upper(x->packet, x->len);
+	struct ipv6_upper u = ipv6_upper(p->data, p->len);
 
-	/* nobody routes by way of us (RFC 8200 4.4, RFC 5095): the type is at fault */
+	/* we process no routing headers (RFC 8200 4.4, RFC 5095): the error points to the type */
 	if (u.routing) {
-		refuse(x, v, DROP_NOT_FOR_POP,
+		reject(p, v, DROP_NOT_FOR_POP,
 		       (struct icmp6_error){ ICMP6_PARAMETER, 0, u.routing + 2 });
 		v->answer = *destination;
 	} else if (u.is_fragment) {
-		/* No packet is put together here. To answer each fragment of an echo request by one
-		 * of the reply would need no memory, but nobody can tell a later fragment of a
-		 * request from one of a reply, so that two PoPs would go on answering each other
-		 * for ever. */
-		let_go(x, v, DROP_NOT_FOR_POP);
+		/* The PoP does not reassemble. Answering each fragment of an echo request with a
+		 * fragment of the reply would need no memory, but a later fragment of a request
+		 * looks like one of a reply, so two PoPs would answer each other for ever. */
+		drop_packet(p, v, DROP_NOT_FOR_POP);
 	} else if (u.next == IPV6_NEXT_ICMP) {
-		hear_icmp(p, x, &u, destination, now, v);
+		receive_icmp(conf, p, &u, destination, now, v);
 	} else {
-		refuse_unreachable(x, v, DROP_NOT_FOR_POP, ICMP6_PORT);
+		reject_unreachable(p, v, DROP_NOT_FOR_POP, ICMP6_PORT);
 		v->answer = *destination;
 	}
 }
 
 /* ---- 2. multicast ---- */
 
-/* Solicited-node multicast (RFC 4291 2.7.1) is how a client may ask for our end of the tunnel. All
- * else is heard and needs no answer: a link with two configured ends has no listeners to keep
- * account of, and an advertisement in answer to a router solicitation would only make the client
- * number itself from a prefix of which ::2 alone is routed. */
-static void hear_multicast(const struct transit *x, struct verdict *v)
+/* A client may solicit our end of the tunnel by solicited-node multicast (RFC 4291 2.7.1).
+ * Everything else needs no answer: a link with two configured ends has no multicast listeners, and
+ * a router advertisement would only make the client configure an address in a prefix of which ::2
+ * alone is routed. */
+static void receive_multicast(const struct forward_packet *p, struct verdict *v)
 {
 	struct ip6 near;
 
-	if (x->from) {
-		near = tunnel_pop(x->from_conf);
-		struct ipv6_upper u = ipv6_upper(x->packet, x->len);
-		if (icmp6_is_solicitation(x->packet, x->len, &u, &near)) {
+	if (p->from) {
+		near = tunnel_pop(p->from_conf);
+		struct ipv6_upper u = ipv6_upper(p->data, p->len);
+		if (icmp6_is_solicitation(p->data, p->len, &u, &near)) {
 			v->action = ACTION_NEIGHBOUR;
 			v->answer = near;
 			return;
 		}
 	}
-	let_go(x, v, DROP_LINK_LOCAL);
+	drop_packet(p, v, DROP_LINK_LOCAL);
 }
 
-/* ---- 4 and 5. the way on ---- */
+/* ---- 4 and 5. route, hop limit, MTU ---- */
 
-static void send_to_uplink(const struct transit *x, struct verdict *v)
+static void reject_hop_limit(const struct forward_packet *p, struct verdict *v)
 {
-	if (x->packet[IPV6_AT_HOPS] <= 1)
-		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ ICMP6_TIME_EXCEEDED, 0, 0 });
+	reject(p, v, DROP_HOP_LIMIT, (struct icmp6_error){ ICMP6_TIME_EXCEEDED, 0, 0 });
+}
+
+static void send_to_uplink(const struct forward_packet *p, struct verdict *v)
+{
+	if (p->data[IPV6_AT_HOPS] <= 1)
+		reject_hop_limit(p, v);
 	else
 		v->action = ACTION_UPLINK;
 }
 
-static void send_to_tunnel(const struct pipeline *p, const struct transit *x, struct timestamp now,
-			   struct verdict *v)
+static void send_to_tunnel(const struct forward_conf *conf, const struct forward_packet *p,
+			   struct timestamp now, struct verdict *v)
 {
-	struct tunnel *to = x->destination.tunnel;
-	const struct tunnel_conf *c = x->destination.conf;
+	struct tunnel *to = p->destination.tunnel;
+	const struct tunnel_conf *c = p->destination.conf;
 
 	if (!c->enabled) {
-		refuse_unreachable(x, v, DROP_TUNNEL_DISABLED, ICMP6_PROHIBITED);
+		reject_unreachable(p, v, DROP_TUNNEL_DISABLED, ICMP6_PROHIBITED);
 		return;
 	}
 	v->endpoint = atomic_load_explicit(&to->endpoint, memory_order_relaxed);
-	if (v->endpoint == 0 || !tunnel_is_up(to, c, now.wall, p->expiry)) {
-		refuse_unreachable(x, v,
+	if (v->endpoint == 0 || !tunnel_is_up(to, c, now.wall, conf->expiry)) {
+		reject_unreachable(p, v,
 				   c->type == TUNNEL_STATIC ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN,
 				   ICMP6_NO_ROUTE);
 		return;
 	}
-	if (x->packet[IPV6_AT_HOPS] <= 1) {
-		refuse(x, v, DROP_HOP_LIMIT, (struct icmp6_error){ ICMP6_TIME_EXCEEDED, 0, 0 });
+	if (p->data[IPV6_AT_HOPS] <= 1) {
+		reject_hop_limit(p, v);
 		return;
 	}
 	uint32_t mtu = encap_mtu(to, c, v->endpoint, now.wall);
-	if (x->len > mtu) {
-		refuse(x, v, DROP_TOO_BIG, (struct icmp6_error){ ICMP6_TOO_BIG, 0, mtu });
+	if (p->len > mtu) {
+		reject(p, v, DROP_TOO_BIG, (struct icmp6_error){ ICMP6_TOO_BIG, 0, mtu });
 		return;
 	}
 	v->action = ACTION_TUNNEL;
@@ -203,26 +208,26 @@ static void send_to_tunnel(const struct pipeline *p, const struct transit *x, st
 	v->to_conf = c;
 }
 
-static void route(const struct pipeline *p, const struct transit *x, const struct ip6 *destination,
-		  struct timestamp now, struct verdict *v)
+static void route(const struct forward_conf *conf, const struct forward_packet *p,
+		  const struct ip6 *destination, struct timestamp now, struct verdict *v)
 {
-	if (x->destination.kind == ROUTE_NONE) {
-		if (pop_owns(x->pop, destination))
-			refuse_unreachable(x, v, DROP_NO_SUCH_TUNNEL, ICMP6_ADDRESS);
-		else if (x->from)
-			send_to_uplink(x, v);
+	if (p->destination.kind == ROUTE_NONE) {
+		if (pop_owns(p->pop, destination))
+			reject_unreachable(p, v, DROP_NO_SUCH_TUNNEL, ICMP6_ADDRESS);
+		else if (p->from)
+			send_to_uplink(p, v);
 		else
-			let_go(x, v,
-			       DROP_INNER_MARTIAN_DEST); /* routed to us, not ours: it would come back at once */
+			/* the uplink would send it back to us at once */
+			drop_packet(p, v, DROP_INNER_MARTIAN_DEST);
 		return;
 	}
-	struct ip6 client = tunnel_client(x->destination.conf);
-	if (x->destination.kind == ROUTE_TUNNEL_NET && !ip6_equal(destination, &client))
-		refuse_unreachable(x, v, DROP_TUNNEL_NET_HOST, ICMP6_NO_ROUTE);
-	else if (x->destination.tunnel == x->from)
-		let_go(x, v, DROP_SAME_TUNNEL);
+	struct ip6 client = tunnel_client(p->destination.conf);
+	if (p->destination.kind == ROUTE_TUNNEL_NET && !ip6_equal(destination, &client))
+		reject_unreachable(p, v, DROP_TUNNEL_NET_HOST, ICMP6_NO_ROUTE);
+	else if (p->destination.tunnel == p->from)
+		drop_packet(p, v, DROP_SAME_TUNNEL);
 	else
-		send_to_tunnel(p, x, now, v);
+		send_to_tunnel(conf, p, now, v);
 }
 
 bool forward_is_transit(const struct pop_conf *pop, const uint8_t *packet)
@@ -233,29 +238,29 @@ bool forward_is_transit(const struct pop_conf *pop, const uint8_t *packet)
 	       !pop_owns(pop, &destination) && !pop_is(pop, &destination);
 }
 
-void forward_decide(const struct pipeline *p, const struct transit *x, struct timestamp now,
-		    struct verdict *v)
+void forward_decide(const struct forward_conf *conf, const struct forward_packet *p,
+		    struct timestamp now, struct verdict *v)
 {
-	struct ip6 source = ipv6_source(x->packet), destination = ipv6_destination(x->packet);
+	struct ip6 source = ipv6_source(p->data), destination = ipv6_destination(p->data);
 	enum ipv6_kind to = ipv6_kind(&destination);
-	enum drop fault = forward_judge_source(x->packet);
+	enum drop fault = forward_check_source(p->data);
 
 	*v = (struct verdict){ .action = ACTION_NONE };
 	if (fault == DROP_NONE)
-		fault = judge_owner(x, &source);
+		fault = check_owner(p, &source);
 	if (fault == DROP_NONE &&
-	    (ipv6_embeds(&source, x->pop->ipv4) || ipv6_embeds(&destination, x->pop->ipv4)))
+	    (ipv6_embeds(&source, p->pop->ipv4) || ipv6_embeds(&destination, p->pop->ipv4)))
 		fault = DROP_TUNNEL_LOOP;
 	if (fault != DROP_NONE)
-		let_go(x, v, fault);
+		drop_packet(p, v, fault);
 	else if (to == IPV6_MULTICAST_LINK)
-		hear_multicast(x, v);
+		receive_multicast(p, v);
 	else if (to == IPV6_MULTICAST)
-		let_go(x, v, DROP_INNER_MULTICAST);
+		drop_packet(p, v, DROP_INNER_MULTICAST);
 	else if (to != IPV6_GLOBAL)
-		let_go(x, v, DROP_INNER_MARTIAN_DEST);
-	else if (is_for_pop(x, &destination))
-		deliver_to_pop(p, x, &destination, now, v);
+		drop_packet(p, v, DROP_INNER_MARTIAN_DEST);
+	else if (is_for_pop(p, &destination))
+		deliver_to_pop(conf, p, &destination, now, v);
 	else
-		route(p, x, &destination, now, v);
+		route(conf, p, &destination, now, v);
 }

@@ -7,7 +7,7 @@ static size_t bucket_of(uint64_t value)
 	return i < HISTOGRAM_BUCKETS ? i : HISTOGRAM_BUCKETS - 1;
 }
 
-/* One writer: no read-modify-write instruction is needed. */
+/* There is one writer, so no read-modify-write instruction is needed. */
 static void add(_Atomic uint64_t *to, uint64_t n)
 {
 	atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n,
@@ -47,7 +47,7 @@ uint64_t histogram_quantile(const struct histogram_view *v, unsigned permille)
 
 	if (total == 0)
 		return 0;
-	/* the rank of the value asked for, from 1, without overflow */
+	/* the rank of the quantile, from 1, without overflow */
 	uint64_t rank = total / 1000 * permille + (total % 1000 * permille + 999) / 1000;
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		seen += v->counts[i];

@@ -33,21 +33,21 @@ bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct 
 	       (!is_udp || (e->source_port == ayiya_port && e->destination_port != 0));
 }
 
-bool icmp_error_is_about(const struct icmp_error *c, const struct tunnel *t,
+bool icmp_error_is_about(const struct icmp_error *e, const struct tunnel *t,
 			 const struct tunnel_conf *conf)
 {
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
-	bool is_udp = endpoint_of(c->about).port != 0;
+	bool is_udp = endpoint_of(e->about).port != 0;
 
-	return (conf->type == TUNNEL_AYIYA) == is_udp && (endpoint ^ c->about) >> 16 == 0;
+	return (conf->type == TUNNEL_AYIYA) == is_udp && (endpoint ^ e->about) >> 16 == 0;
 }
 
-enum drop icmp_error_settle(const struct icmp_error *c, struct tunnel *t,
-			    const struct tunnel_conf *conf, uint32_t now)
+enum drop icmp_error_apply(const struct icmp_error *e, struct tunnel *t,
+			   const struct tunnel_conf *conf, uint32_t now)
 {
-	if (!icmp_error_is_about(c, t, conf))
+	if (!icmp_error_is_about(e, t, conf))
 		return DROP_ICMP4_UNVERIFIED;
-	if (c->reason == DROP_OUTER_TOO_BIG)
-		path_lower(t, c->about, c->mtu, now);
-	return c->reason;
+	if (e->reason == DROP_OUTER_TOO_BIG)
+		path_lower(t, e->about, e->mtu, now);
+	return e->reason;
 }

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 
 /*
- * Each bucket is one number (the generic cell rate algorithm): the time at which it will be full
- * again. A token moves that time by one interval; it may lie at most a second ahead, which is a
- * burst of `rate` tokens.
+ * A bucket is one number (the generic cell rate algorithm): the time at which it is full again. A
+ * token moves that time by one interval. It may be at most a second ahead, which allows a burst of
+ * `rate` tokens.
  */
 enum { BUCKETS = 4096, SECOND = 1000000 };
 
 struct limiter {
-	int64_t all_interval, tunnel_interval; /* microseconds a token; above SECOND: none at all */
+	int64_t all_interval, tunnel_interval; /* microseconds per token; above SECOND: no tokens */
 	_Atomic int64_t all;
 	_Atomic int64_t tunnels[BUCKETS];
 };
@@ -60,7 +60,7 @@ bool limiter_take(struct limiter *l, uint32_t slot, int64_t mono_us)
 		return false;
 	if (take(&l->all, l->all_interval, mono_us))
 		return true;
-	if (bucket) /* what the PoP has no token for costs the tunnel none */
+	if (bucket) /* without a token of the PoP the tunnel keeps its own */
 		atomic_fetch_sub_explicit(bucket, l->tunnel_interval, memory_order_relaxed);
 	return false;
 }

@@ -1,31 +1,31 @@
 /*
  * What popd counts, in one list: popctl's JSON, the metrics page, the batches to the database and
- * the columns of its tables have their names from here (drops by reason: popd/core/drop.h).
- * X(enumerator, name, how two values become one, unit, sentence that says what is counted)
+ * the columns of its tables take their names from it (drops by reason: popd/core/drop.h).
+ * X(enumerator, name, how two values become one, unit, description)
  */
 #ifndef POPD_CORE_MEASURE_H
 #define POPD_CORE_MEASURE_H
 
-/* Of each tunnel. Traffic is of inner packets; probes and their answers count as sent and received
- * only. */
-#define MEASURE_TUNNEL_LIST(X)                                                                    \
-	X(SENT, "sent", SUM, "packets", "probes sent to the client")                              \
-	X(RECEIVED, "received", SUM, "packets", "probes that the client answered")                \
-	X(RTT_MIN, "rtt_min_us", LEAST, "microseconds", "shortest round trip of a probe")         \
-	X(RTT_SUM, "rtt_sum_us", SUM, "microseconds", "all round trips together, for their mean") \
-	X(RTT_MAX, "rtt_max_us", MOST, "microseconds", "longest round trip of a probe")           \
-	X(PACKETS_IN, "packets_in", SUM, "packets",                                               \
-	  "packets from the client, delivered or answered")                                       \
-	X(BYTES_IN, "bytes_in", SUM, "bytes", "bytes of the packets from the client")             \
-	X(PACKETS_OUT, "packets_out", SUM, "packets",                                             \
-	  "packets to the client, answers of the PoP among them")                                 \
-	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")             \
-	X(DROPS, "drops", SUM, "packets", "packets dropped, for whatever reason")
+/* Per tunnel. Packets and bytes are those of inner packets; probes and their answers count as sent
+ * and received only. */
+#define MEASURE_TUNNEL_LIST(X)                                                            \
+	X(SENT, "sent", SUM, "packets", "probes sent to the client")                      \
+	X(RECEIVED, "received", SUM, "packets", "probes that the client answered")        \
+	X(RTT_MIN, "rtt_min_us", MIN, "microseconds", "shortest round trip of a probe")   \
+	X(RTT_SUM, "rtt_sum_us", SUM, "microseconds", "sum of all round trips of probes") \
+	X(RTT_MAX, "rtt_max_us", MAX, "microseconds", "longest round trip of a probe")    \
+	X(PACKETS_IN, "packets_in", SUM, "packets",                                       \
+	  "packets from the client, delivered or answered")                               \
+	X(BYTES_IN, "bytes_in", SUM, "bytes", "bytes of the packets from the client")     \
+	X(PACKETS_OUT, "packets_out", SUM, "packets",                                     \
+	  "packets to the client, including the PoP's own answers")                       \
+	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")     \
+	X(DROPS, "drops", SUM, "packets", "packets dropped, for any reason")
 
-/* Of the PoP alone. */
+/* Per PoP only. */
 #define MEASURE_POP_LIST(X)                                                    \
 	X(BEATS, "beats", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
-	X(MOVES, "moves", SUM, "events", "endpoints of tunnels that moved")    \
+	X(MOVES, "moves", SUM, "events", "moves of tunnel endpoints")          \
 	X(ANSWERS, "answers", SUM, "packets", "ICMPv6 errors sent")            \
 	X(ANSWERS_LIMITED, "answers_limited", SUM, "packets",                  \
 	  "ICMPv6 errors that the rate limit held back")
@@ -35,13 +35,13 @@ enum measure {
 	MEASURE_TUNNEL_LIST(X) MEASURE_POP_LIST(X)
 #undef X
 		MEASURE__COUNT,
-	MEASURE__TUNNEL = MEASURE_DROPS + 1, /* the first so many are each tunnel's */
+	MEASURE__TUNNEL = MEASURE_DROPS + 1, /* the number of measures per tunnel */
 };
 
-/* LEAST: 0 stands for "none yet". */
-enum measure_how { MEASURE_SUM, MEASURE_LEAST, MEASURE_MOST };
+/* MIN: 0 stands for "none yet". */
+enum measure_how { MEASURE_SUM, MEASURE_MIN, MEASURE_MAX };
 
-/* `m` is one of the list. */
+/* `m` is in the list. */
 const char *measure_name(enum measure m);
 const char *measure_unit(enum measure m);
 const char *measure_text(enum measure m);

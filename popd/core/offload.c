@@ -1,13 +1,10 @@
 #include "popd/core/offload.h"
 
-static const struct {
-	const char *name, *text;
-} list[] = {
-#define X(e, n, standard, t) { n, t },
+static const char *const names[] = {
+#define X(e, name, standard, text) name,
 	OFFLOAD_LIST(X)
 #undef X
 };
-_Static_assert(ARRAY_LEN(list) == OFFLOAD__COUNT, "every offload has a row");
 
 static const char *const state_names[] = { [OFFLOAD_OFF] = "off",
 					   [OFFLOAD_ON] = "on",
@@ -17,12 +14,7 @@ _Static_assert(ARRAY_LEN(state_names) == OFFLOAD_STATE__COUNT, "every state has 
 
 const char *offload_name(enum offload o)
 {
-	return o < OFFLOAD__COUNT ? list[o].name : "?";
-}
-
-const char *offload_text(enum offload o)
-{
-	return o < OFFLOAD__COUNT ? list[o].text : "?";
+	return o < OFFLOAD__COUNT ? names[o] : "?";
 }
 
 const char *offload_state_name(enum offload_state s)

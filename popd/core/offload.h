@@ -1,7 +1,7 @@
 /*
- * What the kernel can do for many packets at once, one list: configuration keys, probing at start,
- * falling back at run time, and the status all walk it. Workers share the states: each is set at
- * start, and from then on only ever goes from on to refused.
+ * What the kernel can do for many packets at once, in one list: configuration keys, probing at
+ * start, fallback at run time and the status all walk it. Workers share the states: each is set at
+ * start and may only change from on to refused later.
  */
 #ifndef POPD_CORE_OFFLOAD_H
 #define POPD_CORE_OFFLOAD_H
@@ -11,7 +11,7 @@
 
 #include "lib/cc.h"
 
-/* X(enumerator, name in configuration and status, default, what it does) */
+/* X(enumerator, name in configuration and status, default, help text of the setting) */
 #define OFFLOAD_LIST(X)                                                            \
 	X(TUN_TSO, "tun_tso", "yes",                                               \
 	  "TCP segments cross the TUN merged, both ways (vnet header, TSO)")       \
@@ -24,7 +24,7 @@
 	X(TUN_STEER, "tun_steer", "yes",                                           \
 	  "with several workers, all packets to one /64 go to one of them")        \
 	X(BPF_ENCAP, "bpf_encap", "no",                                            \
-	  "protocol-41 packets to clients leave by a program in the kernel (Linux 5.11)")
+	  "protocol-41 packets to clients are sent by a program in the kernel (Linux 5.11)")
 
 enum offload {
 #define X(e, name, standard, text) OFFLOAD_##e,
@@ -36,8 +36,8 @@ enum offload {
 enum offload_state {
 	OFFLOAD_OFF, /* by configuration */
 	OFFLOAD_ON,
-	OFFLOAD_MISSING, /* the kernel has it not */
-	OFFLOAD_REFUSED, /* the kernel took it at start and refused it later: falls back for good */
+	OFFLOAD_MISSING, /* the kernel does not have it */
+	OFFLOAD_REFUSED, /* the kernel refused it after accepting it at start: off for good */
 	OFFLOAD_STATE__COUNT
 };
 
@@ -46,7 +46,6 @@ struct offloads {
 };
 
 const char *offload_name(enum offload o);
-const char *offload_text(enum offload o);
 const char *offload_state_name(enum offload_state s); /* "off", "on", "missing", "refused" */
 
 static inline bool offload_is_on(const struct offloads *o, enum offload which)
@@ -54,7 +53,7 @@ static inline bool offload_is_on(const struct offloads *o, enum offload which)
 	return atomic_load_explicit(&o->state[which], memory_order_relaxed) == OFFLOAD_ON;
 }
 
-/* The kernel said no; true the first time, for the one log line. */
+/* The kernel refused it: sets `why`. True the first time, for the one log line. */
 bool offload_lost(struct offloads *o, enum offload which, enum offload_state why) NONNULL;
 
 #endif

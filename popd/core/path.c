@@ -1,6 +1,6 @@
 #include "popd/core/path.h"
 
-/* RFC 1191 7.1, with what tunnels and access lines of today leave of 1500 bytes. */
+/* The table of RFC 1191 7.1, and the MTUs that tunnels and access lines have today. */
 static const uint16_t plateaus[] = {
 	32000, 17914, 9000, 8166, 4352, 2002, 1500, 1492, 1480,
 	1460,  1420,  1400, 1380, 1300, 1006, 508,  296,  PATH_MTU_MIN,
@@ -10,20 +10,20 @@ uint32_t path_mtu(uint64_t word, uint32_t now)
 {
 	uint32_t since = path_since(word);
 
-	/* A clock that was set back ends it as well; better to learn it once more than to keep it
-	 * for who knows how long. */
+	/* A clock that was set back ends it as well: learning it again is cheaper than keeping it
+	 * for an unknown time. */
 	uint32_t age = now >= since ? now - since : since - now;
 	return age < PATH_LIFE ? (uint32_t)(word >> 32) : 0;
 }
 
-/* Under the lock, so that what was said of the old endpoint is never held against the new one. */
-void path_lower(struct tunnel *t, uint64_t about, uint32_t mtu, uint32_t now)
+/* The lock keeps an error about the old endpoint from lowering the MTU of a new one. */
+void path_lower(struct tunnel *t, uint64_t endpoint, uint32_t mtu, uint32_t now)
 {
 	if (mtu < PATH_MTU_MIN)
 		mtu = PATH_MTU_MIN;
 	tunnel_lock(t);
 	uint32_t known = path_mtu(atomic_load_explicit(&t->path, memory_order_relaxed), now);
-	if ((atomic_load_explicit(&t->endpoint, memory_order_relaxed) ^ about) >> 16 == 0 &&
+	if ((atomic_load_explicit(&t->endpoint, memory_order_relaxed) ^ endpoint) >> 16 == 0 &&
 	    (known == 0 || mtu < known))
 		atomic_store_explicit(&t->path, path_pack(mtu, now), memory_order_relaxed);
 	tunnel_unlock(t);

@@ -1,91 +1,68 @@
 /*
  * The stages, each over the whole batch before the next begins, so that memory is fetched for many
- * at once and digests come together:
+ * packets at once and digests are computed together:
  *
- *   arrive_open      outer headers, and of what comes from inside the inner one
- *   look up          the tunnel each names (identity, client, inner source)
- *   arrive_check     all that can be refused without a digest
- *   auth_run         the digests of all that is left
- *   arrive_accept    authentic? replayed? then: inner packets
- *   look up          inner destinations (and sources of AYIYA)
- *   depart_*         the decision, and what goes out
- *   auth_run         the signatures of what goes out
+ *   arrive_parse     outer headers, and the inner one of packets from inside
+ *   look up          the tunnel that each names (identity, client, inner source)
+ *   arrive_check     all that needs no digest
+ *   auth_run         the digests of the packets that are left
+ *   arrive_accept    signatures and replays; yields inner packets
+ *   look up          inner destinations (and inner sources of AYIYA)
+ *   depart_*         the decision, and what is sent
+ *   auth_run         the signatures of what is sent
  */
 #include "popd/core/pipeline.h"
 
 #include "lib/wire/icmp6.h"
 #include "lib/wire/ipv4.h"
+#include "popd/core/arrive.h"
+#include "popd/core/auth.h"
 #include "popd/core/batch.h"
+#include "popd/core/depart.h"
 #include "popd/core/path.h"
 
-_Static_assert(PIPELINE_BATCH <= UINT8_MAX, "batch.asker holds a job's index");
 _Static_assert(JOB_HEADROOM >= ICMP6_ERROR_HEADROOM + AYIYA_HEADER_MAX,
-	       "an error about a packet from the uplink, wrapped for a tunnel, fits before it");
+	       "an ICMPv6 error and an AYIYA header fit before the packet that they answer");
 _Static_assert(sizeof(((struct job *)NULL)->echo) >= AYIYA_HEADER_MAX,
-	       "the second answer is a header");
+	       "the second output is an AYIYA header");
 
-void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t,
-		const struct tunnel_conf *c)
-{
-	struct drop_note note;
-
-	b->jobs[i].drop = why;
-	b->jobs[i].charged = t;
-	b->jobs[i].charged_conf = c;
-	note_take(b, i, why, t, c, &note);
-	counters_drop(b->p->counters, t ? t->slot : UINT32_MAX, &note);
-}
-
-static void reset(struct batch *b)
-{
-	for (size_t i = 0; i < b->n; i++) {
-		struct job *job = &b->jobs[i];
-		if (job->source != JOB_PROBE)
-			job->tunnel = NULL;
-		job->conf = NULL;
-		job->drop = DROP_NONE;
-		job->event = EVENT_NONE;
-		job->old_endpoint = 0;
-		job->out[0].kind = job->out[1].kind = OUT_NONE;
-	}
-}
-
-/* Of its tunnel every packet touches the counters, too. */
+/* Every packet touches the counters of its tunnel as well. */
 static void prefetch_counters(const struct batch *b, const struct route *r)
 {
 	if (r->tunnel)
-		__builtin_prefetch(&b->p->counters->tunnels[r->tunnel->slot], 1);
+		__builtin_prefetch(&b->counters->tunnels[r->tunnel->slot], 1);
 }
 
-static void look_up_tunnels(struct batch *b)
+static void look_up_tunnels(struct batch *b, const struct table *table)
 {
-	const struct ip6 *keys[PIPELINE_BATCH];
-	struct route routes[PIPELINE_BATCH];
+	const struct ip6 *keys[JOB_BATCH];
+	struct route routes[JOB_BATCH];
 
 	for (size_t i = 0; i < b->n; i++)
 		keys[i] = b->jobs[i].drop ? NULL : b->work[i].identity;
-	table_lookup_batch(b->p->table, keys, b->n, routes);
+	table_lookup_batch(table, keys, b->n, routes);
 	for (size_t i = 0; i < b->n; i++) {
 		b->work[i].route = routes[i];
 		prefetch_counters(b, &routes[i]);
 	}
 }
 
-/* Sources of AYIYA packets first, then destinations of all. */
-static void look_up_inner(struct batch *b, struct route *destinations)
+/* The keys are the sources of AYIYA packets, then the destinations of all packets. */
+static void look_up_inner(struct batch *b, const struct table *table, struct route *destinations)
 {
-	const struct ip6 *keys[2 * PIPELINE_BATCH];
-	struct route routes[2 * PIPELINE_BATCH];
+	const struct ip6 *keys[2 * JOB_BATCH];
+	struct route routes[2 * JOB_BATCH];
 
 	for (size_t i = 0; i < b->n; i++) {
 		const uint8_t *inner = b->jobs[i].drop ? NULL : b->work[i].inner;
-		bool crosses = inner && b->jobs[i].source != JOB_PROBE;
-		keys[i] = crosses && b->jobs[i].source == JOB_FROM_AYIYA
+		bool forwards = inner && b->jobs[i].source != JOB_PROBE;
+		keys[i] = forwards && b->jobs[i].source == JOB_FROM_AYIYA
 				  ? (const struct ip6 *)(inner + IPV6_AT_SOURCE)
 				  : NULL;
-		keys[b->n + i] = crosses ? (const struct ip6 *)(inner + IPV6_AT_DESTINATION) : NULL;
+		keys[b->n + i] = forwards ? (const struct ip6 *)(inner + IPV6_AT_DESTINATION)
+					  : NULL;
 	}
-	table_lookup_batch(b->p->table, keys, 2 * b->n, routes);
+	table_lookup_batch(table, keys, 2 * b->n, routes);
 	for (size_t i = 0; i < b->n; i++) {
 		if (keys[i])
 			b->work[i].route = routes[i];
@@ -94,14 +71,14 @@ static void look_up_inner(struct batch *b, struct route *destinations)
 	}
 }
 
-static void depart(struct batch *b)
+static void depart(struct batch *b, const struct table *table)
 {
-	struct route destinations[PIPELINE_BATCH];
+	struct route destinations[JOB_BATCH];
 
-	look_up_inner(b, destinations);
+	look_up_inner(b, table, destinations);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct work *w = &b->work[i];
-		if (w->echoes)
+		if (w->echo_requested)
 			depart_echo(b, i);
 		if (b->jobs[i].drop || !w->inner)
 			continue;
@@ -112,47 +89,31 @@ static void depart(struct batch *b)
 	}
 }
 
-/* Without a signature nobody would take it. */
-static void drop_unsigned(struct batch *b)
-{
-	for (size_t k = 0; k < b->item_count; k++) {
-		struct job *job = &b->jobs[b->asker[k]];
-		if (b->items[k].done)
-			continue;
-		for (size_t o = 0; o < ARRAY_LEN(job->out); o++)
-			if (job->out[o].kind == OUT_UDP && job->out[o].data == b->items[k].data)
-				job->out[o].kind = OUT_NONE;
-		struct drop_note note;
-		job->drop = DROP_INTERNAL;
-		job->charged = job->tunnel;
-		job->charged_conf = job->conf;
-		note_take_length(b, b->asker[k], DROP_INTERNAL, job->conf, &note);
-		counters_drop(b->p->counters, job->tunnel ? job->tunnel->slot : UINT32_MAX, &note);
-	}
-}
-
 void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timestamp now)
 {
 	struct batch b;
 
-	b.p = p;
 	b.jobs = jobs;
 	b.n = n;
 	b.now = now;
 	b.pop = table_pop(p->table);
-	b.item_count = 0;
-	reset(&b);
-	arrive_open(&b);
-	look_up_tunnels(&b);
+	b.forward = &p->forward;
+	b.counters = p->counters;
+	b.limiter = p->limiter;
+	b.ayiya_port = p->ayiya_port;
+	b.dscp = p->dscp;
+	batch_reset(&b);
+	arrive_parse(&b);
+	look_up_tunnels(&b, p->table);
 	arrive_check(&b);
 	auth_run(p->digest, &p->sha1, b.items, b.item_count);
 	arrive_accept(&b);
-	depart(&b);
+	depart(&b, p->table);
 	auth_run(p->digest, &p->sha1, b.items, b.item_count);
-	drop_unsigned(&b);
+	batch_drop_unsigned(&b);
 }
 
-/* What is kept of a packet that was to leave. */
+/* Counts a packet that could not be sent. */
 static void drop_out(struct pipeline *p, const struct out *out, enum drop why, uint64_t detail,
 		     uint32_t wall)
 {
@@ -190,24 +151,24 @@ void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
 	drop_out(p, out, DROP_OUTER_TOO_BIG, len, wall);
 }
 
-void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *c,
+void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *e,
 			 const uint8_t *data, uint32_t len, uint32_t wall)
 {
 	const struct tunnel_conf *conf = t ? atomic_load(&t->conf) : NULL;
-	enum drop why = conf ? icmp_error_settle(c, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
-	bool is_its = why != DROP_ICMP4_UNVERIFIED;
+	enum drop why = conf ? icmp_error_apply(e, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
+	bool counts = why != DROP_ICMP4_UNVERIFIED;
 	struct drop_note note = {
 		.why = why,
 		.source = JOB_FROM_ICMP4,
 		.time = wall,
-		.tunnel = is_its ? conf->id : 0,
+		.tunnel = counts ? conf->id : 0,
 		.len = len,
-		.peer = c->from,
-		.detail = { c->about, c->mtu },
+		.peer = e->from,
+		.detail = { e->about, e->mtu },
 	};
 
 	note_head(&note, data, len);
-	counters_drop(p->counters, is_its ? t->slot : UINT32_MAX, &note);
+	counters_drop(p->counters, counts ? t->slot : UINT32_MAX, &note);
 }
 
 void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endpoint4 from,

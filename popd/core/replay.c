@@ -1,14 +1,14 @@
 #include "popd/core/replay.h"
 
-static bool is_same_place(uint64_t a, uint64_t b)
+static bool is_same_endpoint(uint64_t a, uint64_t b)
 {
 	return (a ^ b) >> 16 == 0;
 }
 
 /*
- * Makes `epoch` the newest; false: it is not newer. A newest epoch that no client could have sent
- * by our clock was accepted while that clock was far ahead. It would keep the client from ever
- * moving, so it counts as a few seconds ago.
+ * Makes `epoch` the newest; false: it is not newer. A newest epoch far in the future was accepted
+ * while our clock was wrong. It would keep the client's endpoint from moving until then, so it
+ * counts as REPLAY_REORDER seconds ago.
  */
 static bool advance(struct tunnel *t, uint32_t epoch, uint32_t now)
 {
@@ -31,17 +31,16 @@ static enum drop stay(struct tunnel *t, uint64_t before, uint64_t from, uint32_t
 	if (limit > REPLAY_REORDER && epoch < limit - REPLAY_REORDER)
 		return DROP_REPLAY_STALE;
 	(void)advance(t, epoch, now);
-	/* Only the flags differ. When another worker is quicker, its packet decides; an older
-	 * packet decides nothing.
-	 * */
+	/* Only the flags differ. The newest packet decides about them; when another worker was
+	 * first, its packet does. */
 	if (before != from && epoch >= newest)
 		(void)atomic_compare_exchange_strong_explicit(
 			&t->endpoint, &before, from, memory_order_relaxed, memory_order_relaxed);
 	return DROP_NONE;
 }
 
-/* Holds the lock, so that two packets from two new places move the endpoint one after the other,
- * and a change of the configuration is not undone. */
+/* The lock makes packets from two new endpoints move it one after the other, and keeps a change of
+ * the configuration from being undone. */
 static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t from, uint32_t epoch,
 		      uint32_t now, uint64_t *before)
 {
@@ -52,7 +51,7 @@ static enum drop move(struct tunnel *t, const struct tunnel_conf *c, uint64_t fr
 	*before = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	if (!current || current->type != c->type) {
 		drop = current ? DROP_TUNNEL_TYPE : DROP_TUNNEL_UNKNOWN;
-	} else if (is_same_place(*before, from)) {
+	} else if (is_same_endpoint(*before, from)) {
 		drop = stay(t, *before, from, epoch, now);
 	} else if (!advance(t, epoch, now)) {
 		drop = DROP_REPLAY_MOVE;
@@ -68,8 +67,8 @@ enum drop replay_accept(struct tunnel *t, const struct tunnel_conf *c, uint64_t 
 			uint32_t epoch, uint32_t now, uint64_t *before)
 {
 	*before = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
-	enum drop drop = is_same_place(*before, from) ? stay(t, *before, from, epoch, now)
-						      : move(t, c, from, epoch, now, before);
+	enum drop drop = is_same_endpoint(*before, from) ? stay(t, *before, from, epoch, now)
+							 : move(t, c, from, epoch, now, before);
 
 	if (drop == DROP_NONE)
 		tunnel_heard(t, now);

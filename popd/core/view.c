@@ -12,7 +12,8 @@ static uint32_t get32(const _Atomic uint32_t *v)
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-static uint32_t lesser(uint32_t a, uint32_t b)
+/* The smaller one; 0: none. */
+static uint32_t min_known(uint32_t a, uint32_t b)
 {
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
@@ -58,13 +59,13 @@ struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
 	return v;
 }
 
-/* A worker is at it for some nanoseconds, or for as long as it is not given a core just then. */
+/* A worker writes a record in some nanoseconds, unless it loses its core meanwhile. */
 bool view_note(const struct drop_record *r, struct drop_note *out)
 {
-	enum { PATIENCE = 1000 };
+	enum { TRIES = 1000 };
 	enum drop_record_state state;
 
-	for (int i = 0; (state = drop_record_read(r, out)) == DROP_RECORD_BUSY && i < PATIENCE; i++)
+	for (int i = 0; (state = drop_record_read(r, out)) == DROP_RECORD_BUSY && i < TRIES; i++)
 		sched_yield();
 	return state == DROP_RECORD_READ;
 }
@@ -98,7 +99,7 @@ void view_pop(struct counters *const *workers, size_t n, struct view_pop *out)
 		out->received += get64(&c->echo_received);
 		out->rtt_sum_us += get64(&c->rtt_sum_us);
 		uint32_t max = get32(&c->rtt_max_us);
-		out->rtt_min_us = lesser(out->rtt_min_us, get32(&c->rtt_min_us));
+		out->rtt_min_us = min_known(out->rtt_min_us, get32(&c->rtt_min_us));
 		out->rtt_max_us = max > out->rtt_max_us ? max : out->rtt_max_us;
 		for (size_t d = 0; d < DROP__COUNT; d++)
 			add_drop(&out->drops[d], &c->drops[d]);
@@ -138,7 +139,7 @@ void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struc
 		out->rtt_sum_us += get64(&t->rtt_sum_us);
 		out->sent += get32(&t->echo_sent);
 		out->received += get32(&t->echo_received);
-		out->rtt_min_us = lesser(out->rtt_min_us, get32(&t->rtt_min_us));
+		out->rtt_min_us = min_known(out->rtt_min_us, get32(&t->rtt_min_us));
 		out->rtt_max_us = max > out->rtt_max_us ? max : out->rtt_max_us;
 		counters_add_drops(workers[i], slot, out->drops);
 	}

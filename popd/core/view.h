@@ -1,6 +1,6 @@
 /*
- * What popd looks like from outside at a moment: sums over the workers' counters, as plain values.
- * The control socket shows them, reports and statistics send them. Reads only; control thread.
+ * The state of the PoP at one time, in plain values: sums over the workers' counters. The control
+ * socket shows them, reports and statistics send them. Reads only; control thread.
  */
 #ifndef POPD_CORE_VIEW_H
 #define POPD_CORE_VIEW_H
@@ -15,9 +15,8 @@
 #include "popd/core/measure.h"
 #include "popd/core/table.h"
 
-enum {
-	VIEW_ACTIVE = 300
-}; /* a tunnel is active when it is up and was heard from within so many seconds */
+/* A tunnel is active when it is up and its client sent a valid packet within this many seconds. */
+enum { VIEW_ACTIVE = 300 };
 
 enum view_state { VIEW_UP, VIEW_DOWN, VIEW_DISABLED, VIEW_STATE__COUNT };
 const char *view_state_name(enum view_state s); /* "up", "down", "disabled" */
@@ -30,8 +29,7 @@ struct view_tunnels {
 };
 struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry) NONNULL;
 
-/* A reader that meets a worker at its record waits for it a moment; false: there is nothing in it.
- */
+/* Reads a record, waiting a short time while its worker writes it. false: it holds no note. */
 bool view_note(const struct drop_record *r, struct drop_note *out) NONNULL;
 
 struct view_drop {
@@ -42,7 +40,7 @@ struct view_drop {
 struct view_pop {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, beats, moves, answers,
 		answers_limited;
-	uint64_t sent, received, rtt_sum_us; /* liveness, tunnels that are gone included */
+	uint64_t sent, received, rtt_sum_us; /* liveness, including deleted tunnels */
 	uint32_t rtt_min_us, rtt_max_us;     /* 0: none */
 	struct view_drop drops[DROP__COUNT];
 };
@@ -57,17 +55,17 @@ struct view_tunnel {
 };
 void view_tunnel(struct counters *const *workers, size_t n, uint32_t slot, struct view_tunnel *out)
 	NONNULL;
-/* `m` is of MEASURE_TUNNEL_LIST. */
+/* `m` is in MEASURE_TUNNEL_LIST. */
 uint64_t view_tunnel_measure(const struct view_tunnel *v, enum measure m) NONNULL;
 
-/* What a tunnel did, in short: cheap enough to ask of every one. */
+/* A tunnel's traffic, cheap enough to sum up for every tunnel. */
 struct view_totals {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, drops;
 };
 void view_totals(struct counters *const *workers, size_t n, uint32_t slot, struct view_totals *out)
 	NONNULL;
 
-/* A worker's batches, or those of several. */
+/* The batches of one worker, or of several. */
 struct view_load {
 	struct histogram_view packets, us;
 };

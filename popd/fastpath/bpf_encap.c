@@ -1,8 +1,8 @@
 /*
- * Maps are either memory that both sides have mapped (tunnels, counters, totals, conf: no system
- * call to write or read them) or hashes that only the control thread changes (prefixes, devices).
- * When a hash cannot take what it must hold, the copy is no longer true, and the fast path ends for
- * good: popd does all by itself.
+ * A map is either memory that popd and the program share (tunnels, counters, totals, conf, own,
+ * lengths: read and written without system calls) or a hash that only the control thread changes
+ * (prefixes, devices). When the kernel refuses a change of the prefixes, they no longer agree with
+ * the table: the fast path ends, and popd encapsulates all packets itself.
  */
 #include "popd/fastpath/bpf_encap.h"
 
@@ -33,7 +33,7 @@
 	_Static_assert(offsetof(struct ours, field) == offsetof(struct theirs, member) && \
 			       sizeof(((struct ours *)NULL)->field) ==                    \
 				       sizeof(((struct theirs *)NULL)->member),           \
-		       "the kernel's side sees " #theirs " as it is")
+		       "popd and the program agree about " #theirs)
 SAME(tunnel, endpoint, encap41_tunnel, endpoint);
 SAME(tunnel, heard, encap41_tunnel, heard);
 SAME(tunnel, path, encap41_tunnel, path);
@@ -49,16 +49,16 @@ _Static_assert((int)TUNNEL_PLAIN_STATIC == (int)ENCAP41_PLAIN_STATIC &&
 	       "");
 
 enum {
-	/* that there is room for: its own, its routed one, a subnet, one in hand; */
-	PREFIXES_A_TUNNEL = 4,
-	PREFIXES_MORE = 1 << 16, /* and so many in all, for those with more */
+	/* capacity of the map: for each tunnel its /64, a routed one, a subnet and a spare; */
+	PREFIXES_PER_TUNNEL = 4,
+	PREFIXES_MORE = 1 << 16, /* and more for tunnels with more subnets */
 	BATCH = 1024,
-	DEVICES_PERIOD = 10, /* seconds between looks at the interfaces */
+	DEVICES_PERIOD = 10, /* seconds between updates of the devices */
 	FILTER_HANDLE = 41,
 	FILTER_PRIORITY = 41,
 };
 
-/* The object file, taken in whole. */
+/* The program's object file. */
 __asm__(".pushsection .rodata\n"
 	".balign 8\n"
 	"encap41_object:\n"
@@ -70,7 +70,7 @@ extern const char encap41_object[] __attribute__((visibility("hidden")));
 extern const char encap41_object_end[] __attribute__((visibility("hidden")));
 
 struct mapped {
-	void *memory; /* MAP_FAILED: not (yet) there */
+	void *memory; /* MAP_FAILED: not mapped */
 	size_t size;
 };
 
@@ -81,14 +81,14 @@ struct bpf_encap {
 	int prefixes, devices; /* maps */
 	size_t processors;
 	struct counters *sums;
-	uint64_t refused; /* as summed up to now */
-	struct encap_lengths lengths_used;
+	uint64_t refused; /* packets counted as dropped so far */
+	struct encap_rules_lengths lengths_used;
 	struct pop_conf pop;
 	struct table *table;
 	struct ip4 ipv4;
-	int interface; /* that the program is on; 0: on none */
+	int interface; /* that the program is attached to; 0: none */
 	unsigned seconds;
-	/* prefixes on their way into the map, while it is filled */
+	/* while the map is filled: the next batch of prefixes */
 	bool filling;
 	uint32_t waiting;
 	struct encap41_key keys[BATCH];
@@ -100,9 +100,9 @@ static struct encap41_conf *conf_of(const struct bpf_encap *e)
 	return e->conf.memory;
 }
 
-/* libbpf explains itself at length, the verifier even more so. */
-static int tell_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap) FORMAT(2, 0);
-static int tell_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+/* Messages of libbpf, which may hold the verifier's log, are for debugging. */
+static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap) FORMAT(2, 0);
+static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char line[400];
 
@@ -114,19 +114,19 @@ static int tell_libbpf(enum libbpf_print_level level, const char *fmt, va_list a
 	return 0;
 }
 
-/* ---- giving up ---- */
-
-static void give_up(struct bpf_encap *e, const char *what)
+/* Ends the fast path for good, for the reason `what` and errno. */
+static void disable(struct bpf_encap *e, const char *what)
 {
 	atomic_store((_Atomic uint32_t *)&conf_of(e)->ipv4, 0);
 	if (offload_lost(e->offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_REFUSED))
-		log_warn("%s: %s is off from now on", what, offload_name(OFFLOAD_BPF_ENCAP));
+		log_warn("%s is off until popd restarts: %s", offload_name(OFFLOAD_BPF_ENCAP),
+			 what);
 }
 
 /* ---- the rules ---- */
 
-/* The program may be reading those that are valid; the others were last valid a change ago, and a
- * packet takes less than that. */
+/* Writes the set of rules that is not valid and makes it valid. The program may still read the
+ * other one; it finishes its packet long before the next change writes that set. */
 static void publish_rules(struct bpf_encap *e)
 {
 	uint32_t next = !encap41_set(conf_of(e)->rules);
@@ -156,13 +156,13 @@ static void send_waiting(struct bpf_encap *e)
 
 	e->waiting = 0;
 	if (n > 0 && bpf_map_update_batch(e->prefixes, e->keys, e->places, &n, NULL) != 0)
-		give_up(e, "the kernel does not take all prefixes");
+		disable(e, "the kernel refused to store all prefixes");
 }
 
 static void add_prefix(struct bpf_encap *e, const struct table_prefix *p)
 {
-	struct encap41_key key = encap_key(&p->prefix);
-	struct encap41_place place = encap_place(p);
+	struct encap41_key key = encap_rules_key(&p->prefix);
+	struct encap41_place place = encap_rules_place(p);
 
 	if (e->filling) {
 		e->keys[e->waiting] = key;
@@ -170,16 +170,16 @@ static void add_prefix(struct bpf_encap *e, const struct table_prefix *p)
 		if (++e->waiting == BATCH)
 			send_waiting(e);
 	} else if (bpf_map_update_elem(e->prefixes, &key, &place, BPF_ANY) != 0) {
-		give_up(e, "the kernel does not take another prefix");
+		disable(e, "the kernel refused to store a prefix");
 	}
 }
 
 static void remove_prefix(struct bpf_encap *e, const struct table_prefix *p)
 {
-	struct encap41_key key = encap_key(&p->prefix);
+	struct encap41_key key = encap_rules_key(&p->prefix);
 
 	if (bpf_map_delete_elem(e->prefixes, &key) != 0)
-		give_up(e, "the kernel does not let go of a prefix");
+		disable(e, "the kernel refused to delete a prefix");
 }
 
 static void prefix_changed(void *arg, const struct table_prefix *p, enum table_prefix_change change)
@@ -188,16 +188,16 @@ static void prefix_changed(void *arg, const struct table_prefix *p, enum table_p
 
 	if (!offload_is_on(e->offloads, OFFLOAD_BPF_ENCAP))
 		return;
-	bool other_lengths = encap_lengths_note(&e->lengths_used, p->prefix.len, change);
+	bool lengths_changed = encap_rules_count(&e->lengths_used, p->prefix.len, change);
 	if (change == PREFIX_REMOVED)
 		remove_prefix(e, p);
 	else
 		add_prefix(e, p);
-	if (other_lengths && !e->filling)
+	if (lengths_changed && !e->filling)
 		publish_rules(e);
 }
 
-static void fill(struct bpf_encap *e)
+static void fill_prefixes(struct bpf_encap *e)
 {
 	e->filling = true;
 	table_on_prefix(e->table, prefix_changed, e);
@@ -207,7 +207,7 @@ static void fill(struct bpf_encap *e)
 
 /* ---- devices ---- */
 
-static void forget_devices_before(struct bpf_encap *e, uint8_t round)
+static void delete_devices_before(struct bpf_encap *e, uint8_t round)
 {
 	uint32_t index = 0, next;
 	bool more = bpf_map_get_next_key(e->devices, NULL, &next) == 0;
@@ -221,8 +221,9 @@ static void forget_devices_before(struct bpf_encap *e, uint8_t round)
 	}
 }
 
-/* One that the program does not know of (yet) is popd's to send by, so nothing here is an error. */
-static void note_devices(struct bpf_encap *e)
+/* Tells the program the Ethernet devices. Nothing here is an error: popd itself sends by a device
+ * that the program does not know (yet). */
+static void update_devices(struct bpf_encap *e)
 {
 	uint8_t round = (uint8_t)(e->seconds / DEVICES_PERIOD);
 	struct ifaddrs *all;
@@ -238,7 +239,7 @@ static void note_devices(struct bpf_encap *e)
 		(void)bpf_map_update_elem(e->devices, &index, &round, BPF_ANY);
 	}
 	freeifaddrs(all);
-	forget_devices_before(e, round);
+	delete_devices_before(e, round);
 }
 
 /* ---- the program on the interface ---- */
@@ -269,7 +270,7 @@ static void detach(int interface)
 	(void)bpf_tc_detach(&hook, &filter);
 }
 
-/* In the place of one that an earlier popd has left. 0 or -errno. */
+/* Replaces a program that an earlier popd has left. 0 or -errno. */
 static int attach(struct bpf_encap *e, int interface)
 {
 	const struct bpf_program *program = bpf_object__find_program_by_name(e->object, "encap41");
@@ -284,12 +285,12 @@ void bpf_encap_clear(const char *tun)
 {
 	int interface = (int)if_nametoindex(tun);
 
-	libbpf_set_print(tell_libbpf);
+	libbpf_set_print(log_libbpf);
 	if (interface > 0)
 		detach(interface);
 }
 
-/* ---- making ---- */
+/* ---- creation ---- */
 
 static bool size_map(struct bpf_encap *e, const char *name, size_t entries)
 {
@@ -310,7 +311,7 @@ static bool load(struct bpf_encap *e, size_t slots)
 	e->processors = (size_t)processors;
 	return size_map(e, "tunnels", slots) && size_map(e, "counters", slots) &&
 	       size_map(e, "totals", e->processors) &&
-	       size_map(e, "prefixes", slots * PREFIXES_A_TUNNEL + PREFIXES_MORE) &&
+	       size_map(e, "prefixes", slots * PREFIXES_PER_TUNNEL + PREFIXES_MORE) &&
 	       bpf_object__load(e->object) == 0;
 }
 
@@ -344,7 +345,7 @@ struct bpf_encap *bpf_encap_create(size_t slots, struct offloads *offloads)
 	static const struct mapped none = { MAP_FAILED, 0 };
 	struct bpf_encap *e = calloc(1, sizeof(*e));
 
-	libbpf_set_print(tell_libbpf);
+	libbpf_set_print(log_libbpf);
 	if (e) {
 		e->offloads = offloads;
 		e->conf = e->own = e->lengths = e->tunnels = e->counters = e->totals = none;
@@ -354,7 +355,7 @@ struct bpf_encap *bpf_encap_create(size_t slots, struct offloads *offloads)
 			return e;
 	}
 	if (offload_lost(offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING))
-		log_warn("the kernel does not take the program for %s",
+		log_warn("%s is off: the kernel refused its program",
 			 offload_name(OFFLOAD_BPF_ENCAP));
 	bpf_encap_free(e);
 	return NULL;
@@ -401,9 +402,9 @@ int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, s
 	int interface = (int)if_nametoindex(tun);
 
 	e->table = table;
-	fill(e);
+	fill_prefixes(e);
 	bpf_encap_set_pop(e, table_pop(table));
-	note_devices(e);
+	update_devices(e);
 	conf_of(e)->tos_set = encap_tos(0, dscp);
 	conf_of(e)->tos_kept = encap_tos(0xff, dscp) ^ encap_tos(0, dscp);
 	conf_of(e)->ipv4 = ipv4.v;
@@ -415,7 +416,8 @@ int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, s
 	bpf_encap_stop(e);
 	errno = -err;
 	if (offload_lost(e->offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING))
-		log_warn("%s cannot be put on %s", offload_name(OFFLOAD_BPF_ENCAP), tun);
+		log_warn("%s is off: cannot attach its program to %s",
+			 offload_name(OFFLOAD_BPF_ENCAP), tun);
 	return -ERR_SYS;
 }
 
@@ -435,14 +437,14 @@ void bpf_encap_tick(struct bpf_encap *e, uint32_t now, uint32_t expiry)
 	uint64_t until = (uint64_t)(mono_now().ms + BPF_ENCAP_LEASE * 1000) * 1000000;
 
 	if (++e->seconds % DEVICES_PERIOD == 0)
-		note_devices(e);
+		update_devices(e);
 	atomic_store((_Atomic uint32_t *)&c->now, now);
 	atomic_store((_Atomic uint32_t *)&c->expiry, expiry);
 	atomic_store((_Atomic uint64_t *)&c->lease_ns, until);
 	bpf_encap_sum(e);
 }
 
-/* Of what the program had no memory for nothing is known but the number. */
+/* Counts the packets for which the program had no memory; only their number is known. */
 static void count_refused(struct bpf_encap *e, uint64_t refused)
 {
 	struct drop_note note = { .why = DROP_SEND_REFUSED,

@@ -1,5 +1,4 @@
-/* In place of bpf_encap.c where popd is built without libbpf, or without a compiler that knows BPF.
- */
+/* Replaces bpf_encap.c when popd is built without libbpf or without a compiler for BPF. */
 #include "popd/fastpath/bpf_encap.h"
 
 #include "lib/err.h"
@@ -8,13 +7,12 @@
 struct bpf_encap *bpf_encap_create(size_t slots, struct offloads *offloads)
 {
 	(void)slots;
-	log_warnx("this popd was built without BPF: %s is missing",
-		  offload_name(OFFLOAD_BPF_ENCAP));
+	log_warnx("%s is off: this popd was built without BPF", offload_name(OFFLOAD_BPF_ENCAP));
 	offload_lost(offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING);
 	return NULL;
 }
 
-/* Nobody has one to call these with. */
+/* These are never called, since there is no struct bpf_encap. */
 
 void bpf_encap_free(struct bpf_encap *e)
 {

@@ -1,18 +1,19 @@
 /*
- * popd's fast path in the kernel: protocol-41 encapsulation on the TUN's way out (clsact egress),
- * for the plain case only. What it sends leaves as popd would have sent it. Whatever is not plain
- * passes on into the TUN, and popd decides about it with all its reasons, answers and counters; so
- * this program never needs an opinion about why not.
+ * popd's fast path in the kernel: protocol-41 encapsulation at the TUN's egress (clsact), for plain
+ * packets only, which it sends exactly as popd would. It passes all other packets on to the TUN,
+ * and popd decides about them with its reasons, answers and counters.
  *
- * Plain is a whole IPv6 packet (or a merged one of TCP or UDP, whose segments are what is meant by
- * its size):
- *  - between addresses with nothing special about them, from outside the PoP's prefixes,
- *  - routed to a static or heartbeat tunnel that is enabled, up and not held, not to the PoP's end of it,
- *  - with a hop left, within the tunnel's MTU,
- *  - whose outer packet fits the route to the endpoint, on an Ethernet whose next neighbour the kernel knows.
+ * A plain packet is a whole IPv6 packet, or a GSO packet of TCP or UDP (then lengths are those of
+ * its segments):
+ *  - between global unicast addresses that do not embed the PoP's, from outside its prefixes,
+ *  - routed to a static or heartbeat tunnel that is enabled, up and not held, but not to the PoP's
+ *    end of it,
+ *  - with a hop limit above 1, within the tunnel's MTU,
+ *  - whose outer packet fits the route to the endpoint, by an Ethernet device whose next neighbour
+ *    the kernel knows.
  *
- * The order: all that can be asked is asked before the packet is touched, since it cannot be passed
- * on after that. The lease in the configuration ends all this a moment after popd has died.
+ * All checks come before the first change of the packet, since a changed packet cannot be passed
+ * on. When popd dies, the lease in the configuration soon ends the fast path.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -25,8 +26,7 @@
 
 #include "popd/fastpath/encap41.h"
 
-/* Their sizes popd sets before it loads them; those it writes to without a system call are mapped.
- */
+/* popd sets the sizes of the maps before it loads them, and maps those that it writes often. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -35,8 +35,8 @@ struct {
 	__type(value, struct encap41_conf);
 } conf SEC(".maps");
 
-/* Arrays and not parts of conf: without CAP_PERFMON a program may not walk about in a map's value.
- */
+/* Arrays of their own, since without CAP_PERFMON a program cannot index an array in a map's
+ * value. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, ENCAP41_SETS *ENCAP41_OWN);
@@ -85,7 +85,7 @@ struct {
 	__type(value, struct encap41_place);
 } prefixes SEC(".maps");
 
-/* Interfaces that are Ethernets: of no other would an Ethernet header be of use. */
+/* The Ethernet devices; packets get an Ethernet header. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, ENCAP41_DEVICES);
@@ -104,13 +104,13 @@ enum {
 	TTL = 64,
 };
 
-/* The packet as it came, and what is to become of it. */
-struct transit {
+/* A packet, and how to send it. */
+struct packet {
 	struct encap41_bits source, destination;
-	uint32_t len;     /* of all of it */
-	uint32_t packets; /* it stands for */
-	uint32_t largest; /* of these */
-	uint32_t bytes;   /* of all these */
+	uint32_t len;     /* of the whole packet */
+	uint32_t packets; /* segments of a GSO packet; else 1 */
+	uint32_t largest; /* length of the largest of them */
+	uint32_t bytes;   /* of all of them */
 	uint8_t tos;      /* of the outer header */
 	uint32_t slot;
 	uint32_t endpoint; /* host order */
@@ -135,8 +135,8 @@ static __always_inline struct encap41_bits bits_at(const void *p)
 	return (struct encap41_bits){ bpf_be64_to_cpu(word[0]), bpf_be64_to_cpu(word[1]) };
 }
 
-/* Of a merged packet, how long the headers are that each segment gets; 0: it is none that popd's
- * TUN would cut. */
+/* The length of the headers that each segment of a GSO packet gets; 0: popd cannot cut the
+ * packet. */
 static __always_inline uint32_t segment_headers(const uint8_t *packet, const uint8_t *end)
 {
 	if (packet + IPV6_HEADER + TCP_HEADER > end)
@@ -146,22 +146,21 @@ static __always_inline uint32_t segment_headers(const uint8_t *packet, const uin
 	return packet[6] == IPPROTO_TCP ? IPV6_HEADER + (packet[IPV6_HEADER + 12] >> 4) * 4u : 0;
 }
 
-/* `wanted` is a constant: without CAP_PERFMON the kernel lets nothing else be added to a packet's
- * address. */
-static __always_inline bool has_in_one_piece(struct __sk_buff *skb, const uint32_t wanted)
+/* Makes the first `len` bytes linear. `len` is a constant: without CAP_PERFMON the verifier allows
+ * no other offset from a packet's address. */
+static __always_inline bool pull(struct __sk_buff *skb, const uint32_t len)
 {
-	if (skb->len < wanted)
+	if (skb->len < len)
 		return false;
-	return start_of(skb) + wanted <= end_of(skb) || bpf_skb_pull_data(skb, wanted) == 0;
+	return start_of(skb) + len <= end_of(skb) || bpf_skb_pull_data(skb, len) == 0;
 }
 
-static __always_inline bool read_packet(struct __sk_buff *skb, struct transit *x,
+static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *x,
 					const struct encap41_conf *c)
 {
 	if (skb->protocol != bpf_htons(ETH_P_IPV6))
 		return false;
-	if (skb->gso_size ? !has_in_one_piece(skb, IPV6_HEADER + TCP_HEADER)
-			  : !has_in_one_piece(skb, IPV6_HEADER))
+	if (skb->gso_size ? !pull(skb, IPV6_HEADER + TCP_HEADER) : !pull(skb, IPV6_HEADER))
 		return false;
 	const uint8_t *packet = start_of(skb), *end = end_of(skb);
 	if (packet + IPV6_HEADER > end)
@@ -215,9 +214,9 @@ static __always_inline const struct encap41_place *route(uint32_t rules, struct 
 	return 0;
 }
 
-/* True when the tunnel takes the packet at this moment. */
-static __always_inline bool enter(struct transit *x, const struct encap41_conf *c,
-				  const struct encap41_place *place)
+/* True when the tunnel is up and the packet fits it. */
+static __always_inline bool tunnel_accepts(struct packet *x, const struct encap41_conf *c,
+					   const struct encap41_place *place)
 {
 	uint32_t id = place->id;
 
@@ -237,8 +236,8 @@ static __always_inline bool enter(struct transit *x, const struct encap41_conf *
 	return x->largest <= mtu;
 }
 
-/* Where the kernel would send it, if it knows that without asking anyone. */
-static __always_inline bool find_neighbour(struct __sk_buff *skb, struct transit *x,
+/* Finds the device and the neighbour, if the kernel knows the neighbour already. */
+static __always_inline bool find_neighbour(struct __sk_buff *skb, struct packet *x,
 					   const struct encap41_conf *c)
 {
 	x->next = (struct bpf_fib_lookup){
@@ -256,7 +255,7 @@ static __always_inline bool find_neighbour(struct __sk_buff *skb, struct transit
 	return bpf_map_lookup_elem(&devices, &device) != 0;
 }
 
-static __always_inline void write_headers(uint8_t *frame, const struct transit *x,
+static __always_inline void write_headers(uint8_t *frame, const struct packet *x,
 					  const struct encap41_conf *c)
 {
 	struct ethhdr *ethernet = (struct ethhdr *)frame;
@@ -270,11 +269,10 @@ static __always_inline void write_headers(uint8_t *frame, const struct transit *
 		.version = 4,
 		.ihl = 5,
 		.tos = x->tos,
-		/* Of a merged packet it is nobody's but the kernel's, which writes it anew for each
-		 * segment. One that was as large as may be before is too large for the field now,
-		 * and for any device to cut by itself. */
+		/* The kernel writes it anew for each segment of a GSO packet, which it does not
+		 * leave to the device when the field is too small. */
 		.tot_len = total > 0xffff ? 0 : bpf_htons((uint16_t)total),
-		/* A packet that no router may cut needs no identity (RFC 6864). */
+		/* a packet that no router fragments needs none (RFC 6864) */
 		.id = x->dont_fragment ? 0 : (uint16_t)bpf_get_prandom_u32(),
 		.frag_off = x->dont_fragment ? bpf_htons(0x4000) : 0,
 		.ttl = TTL,
@@ -292,17 +290,16 @@ static __always_inline void write_headers(uint8_t *frame, const struct transit *
 	frame[ADDED + IPV6_AT_HOPS]--;
 }
 
-/* Room for the IPv4 header, before which nothing has been changed and after which nothing can be
- * passed on. */
-static __always_inline bool begin_wrapping(struct __sk_buff *skb)
+/* Makes room for the IPv4 header: the first change of the packet. */
+static __always_inline bool add_headroom(struct __sk_buff *skb)
 {
 	const uint64_t how = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
 
 	return bpf_skb_adjust_room(skb, ENCAP41_IPV4_HEADER, BPF_ADJ_ROOM_MAC, how) == 0;
 }
 
-static __always_inline bool wrap(struct __sk_buff *skb, const struct transit *x,
-				 const struct encap41_conf *c)
+static __always_inline bool encapsulate(struct __sk_buff *skb, const struct packet *x,
+					const struct encap41_conf *c)
 {
 	if (bpf_skb_change_head(skb, ETH_HLEN, 0) != 0)
 		return false;
@@ -313,8 +310,8 @@ static __always_inline bool wrap(struct __sk_buff *skb, const struct transit *x,
 	return true;
 }
 
-/* The tunnel's line may be in use on another processor; a processor's own is not. */
-static __always_inline void count(const struct transit *x, bool sent)
+/* Atomic, since other processors may count for the same tunnel. */
+static __always_inline void count(const struct packet *x, bool sent)
 {
 	uint32_t processor = bpf_get_smp_processor_id();
 	struct encap41_total *all = bpf_map_lookup_elem(&totals, &processor);
@@ -338,7 +335,7 @@ SEC("tc")
 int encap41(struct __sk_buff *skb)
 {
 	uint32_t zero = 0;
-	struct transit x = {};
+	struct packet x = {};
 	const struct encap41_conf *c = bpf_map_lookup_elem(&conf, &zero);
 
 	if (!c || c->ipv4 == 0 || bpf_ktime_get_coarse_ns() > c->lease_ns)
@@ -349,16 +346,17 @@ int encap41(struct __sk_buff *skb)
 	if (!encap41_is_plain_address(x.source, c->ipv4) ||
 	    !encap41_is_plain_address(x.destination, c->ipv4) || is_ours(rules, x.source))
 		return TC_ACT_OK;
-	/* <tunnel prefix>:ffff::1 is popd itself, whatever is routed there. */
+	/* <tunnel prefix>:ffff::1 is popd itself, even if the address is routed to a tunnel */
 	if ((uint16_t)x.destination.high == 0xffff && x.destination.low == 1)
 		return TC_ACT_OK;
 	const struct encap41_place *place = route(rules, x.destination);
-	if (!place || !enter(&x, c, place) || !find_neighbour(skb, &x, c) || !begin_wrapping(skb))
+	if (!place || !tunnel_accepts(&x, c, place) || !find_neighbour(skb, &x, c) ||
+	    !add_headroom(skb))
 		return TC_ACT_OK;
-	bool sent = wrap(skb, &x, c);
+	bool sent = encapsulate(skb, &x, c);
 	count(&x, sent);
 	return sent ? bpf_redirect(x.next.ifindex, 0) : TC_ACT_SHOT;
 }
 
-/* bpf_fib_lookup is for programs under the GPL; this one may be had under either. */
+/* bpf_fib_lookup requires a license compatible with the GPL. */
 char _license[] SEC("license") = "Dual BSD/GPL";

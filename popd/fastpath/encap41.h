@@ -1,11 +1,10 @@
 /*
- * What popd and its kernel program (encap41.bpf.c) both know: the maps' layouts, and the questions
- * whose answers must be the same on both sides. Included by C for BPF and by popd; therefore only
- * fixed-width types, and no atomic ones.
+ * What popd and its kernel program (encap41.bpf.c) share: the layouts of the maps, and the
+ * predicates that must agree on both sides. It is compiled for BPF and for popd, therefore it has
+ * fixed-width types only, and no atomic ones.
  *
- * The tunnels themselves are not here: the program reads popd's own array of them
- * (popd/core/tunnel.h), which then lies in a map. popd checks at compile time that the two
- * descriptions agree.
+ * struct encap41_tunnel describes popd's own array of tunnels (popd/core/tunnel.h), which lies in a
+ * map. bpf_encap.c checks at compile time that the two agree.
  */
 #ifndef POPD_FASTPATH_ENCAP41_H
 #define POPD_FASTPATH_ENCAP41_H
@@ -14,12 +13,12 @@
 #include <stdint.h>
 
 enum {
-	ENCAP41_LENGTHS = 129, /* prefix lengths there can be */
-	ENCAP41_OWN = 64,      /* prefixes a PoP can have */
+	ENCAP41_LENGTHS = 129, /* prefix lengths, 0 to 128 */
+	ENCAP41_OWN = 64,      /* the largest number of prefixes of a PoP */
 	ENCAP41_DEVICES = 4096,
 	ENCAP41_IPV4_HEADER = 20,
 	ENCAP41_MTU_MIN = 1280,
-	ENCAP41_PATH_LIFE = 600, /* seconds that a path MTU is believed */
+	ENCAP41_PATH_LIFE = 600, /* seconds until a path MTU expires */
 };
 
 /* ---- the tunnel, read only ---- */
@@ -27,21 +26,19 @@ enum {
 struct encap41_tunnel {
 	uint64_t conf;
 	uint64_t endpoint; /* IPv4 address in the upper half */
-	/* the path word of popd/core/path.h: MTU in the upper half, the second it is of in the
-	 * lower */
+	/* the path word of popd/core/path.h: MTU << 32 | wall second */
 	uint64_t path;
 	uint32_t newest;
 	uint32_t heard;
-	/* tunnel_plain of tunnel.h: T-id << 32 | MTU << 16 | flags; 0: popd alone knows what to
-	 * do */
+	/* tunnel_plain of tunnel.h: T-id << 32 | MTU << 16 | flags; 0: popd's alone */
 	uint64_t plain;
 	uint32_t probe;
 	uint32_t held;
 	uint8_t unused[16];
 };
-enum { ENCAP41_PLAIN_STATIC = 1 }; /* its endpoint is configured: it never falls silent */
+enum { ENCAP41_PLAIN_STATIC = 1 }; /* a static tunnel, which never expires */
 
-/* A line of the counters: struct tunnel_counters of popd/core/counters.h. */
+/* struct tunnel_counters of popd/core/counters.h. */
 struct encap41_counters {
 	uint64_t in[2];
 	uint64_t packets_out, bytes_out;
@@ -56,12 +53,12 @@ struct encap41_key {
 	uint32_t zero;
 };
 struct encap41_place {
-	uint32_t slot; /* ENCAP41_NET: the tunnel's own /64, of which only ::2 is the client */
-	uint32_t id;   /* T-id: a slot may have another tunnel by now */
+	uint32_t slot; /* ENCAP41_NET set: the tunnel's own /64, of which only ::2 is the client */
+	uint32_t id;   /* T-id; the slot may belong to another tunnel by now */
 };
 #define ENCAP41_NET (UINT32_C(1) << 31)
 
-/* ---- what is true of the PoP as a whole ---- */
+/* ---- the PoP ---- */
 
 struct encap41_bits {
 	uint64_t high, low;
@@ -71,23 +68,23 @@ struct encap41_length {
 	uint32_t len;
 	uint32_t zero;
 };
-/* One of the PoP's prefixes: nothing from outside may claim to be of them. */
+/* A prefix of the PoP; no packet from outside may have a source address in it. */
 struct encap41_own {
 	struct encap41_bits value, mask;
 };
 struct encap41_conf {
-	/* CLOCK_MONOTONIC: after that the program leaves everything to popd, which may be dead */
+	/* CLOCK_MONOTONIC: after it the program passes all packets to popd, which may be dead */
 	uint64_t lease_ns;
 	uint32_t now;      /* wall seconds, as of the last renewal of the lease */
 	uint32_t expiry;   /* seconds */
-	uint32_t ipv4;     /* of the PoP, host order; 0: nothing is known yet */
-	uint32_t rules;    /* the word below */
-	uint32_t tos_kept; /* bits of the traffic class that the outer header takes over, */
-	uint32_t tos_set;  /* and those that are always set in it */
+	uint32_t ipv4;     /* of the PoP, host order; 0: the program passes all packets to popd */
+	uint32_t rules;    /* the rules word below */
+	uint32_t tos_kept; /* bits of the inner traffic class that the outer header copies, */
+	uint32_t tos_set;  /* and bits that are always set in it */
 };
 
-/* There are two sets of own prefixes and of lengths in use (longest first), one valid, the other to
- * be written next. The word: length count << 16 | own count << 8 | set. */
+/* There are two sets of own prefixes and of lengths in use (longest first): one valid, the other
+ * the next to be written. The rules word: length count << 16 | own count << 8 | valid set. */
 enum { ENCAP41_SETS = 2 };
 static inline uint32_t encap41_rules_word(uint32_t set, uint32_t own, uint32_t lengths)
 {
@@ -106,14 +103,14 @@ static inline uint32_t encap41_length_count(uint32_t word)
 	return word >> 16;
 }
 
-/* By processor. */
+/* The sums over the PoP, one per processor. */
 struct encap41_total {
 	uint64_t packets, bytes;
-	uint64_t refused; /* packets lost for want of memory */
+	uint64_t refused; /* packets dropped since there was no memory */
 	uint64_t unused[5];
 };
 
-/* ---- the questions ---- */
+/* ---- predicates ---- */
 
 /* A global unicast address (IPV6_GLOBAL of lib/wire/ipv6.h) that does not embed `v4` (ipv6_embeds).
  */
@@ -125,7 +122,7 @@ static inline bool encap41_is_plain_address(struct encap41_bits a, uint32_t v4)
 	if (first >= 0xfe800000)
 		return false; /* link-local, site-local, multicast */
 	if (a.high == 0 && (third == 0 || third == 0xffff))
-		return false; /* unspecified, loopback, IPv4 in disguise */
+		return false; /* unspecified, loopback, IPv4-mapped and -compatible */
 	if (first >> 16 == 0x2002)
 		return (uint32_t)(a.high >> 16) != v4;
 	if (first == 0x20010000 && ((uint32_t)a.high == v4 || last == ~v4))
@@ -139,13 +136,13 @@ static inline bool encap41_is_in(struct encap41_bits a, struct encap41_bits valu
 	return (((a.high & mask.high) ^ value.high) | ((a.low & mask.low) ^ value.low)) == 0;
 }
 
-/* tunnel_is_up of an enabled tunnel that has an endpoint. */
+/* tunnel_is_up for an enabled tunnel that has an endpoint. */
 static inline bool encap41_is_up(uint64_t plain, uint32_t heard, uint32_t now, uint32_t expiry)
 {
 	return (plain & ENCAP41_PLAIN_STATIC) || heard >= now || now - heard <= expiry;
 }
 
-/* encap_mtu of a protocol-41 tunnel. */
+/* encap_mtu for a protocol-41 tunnel. */
 static inline uint32_t encap41_mtu(uint64_t plain, uint64_t path, uint32_t now)
 {
 	uint32_t mtu = (uint32_t)(plain >> 16) & 0xffff, path_mtu = (uint32_t)(path >> 32),

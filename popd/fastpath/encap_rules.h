@@ -1,6 +1,6 @@
 /*
- * What the fast path in the kernel (popd/fastpath/encap41.h) must know besides the tunnels: which
- * prefix lengths are in use and which prefixes are the PoP's, in the form it reads them in. Pure.
+ * What the fast path in the kernel (encap41.h) must know besides the tunnels: which prefix lengths
+ * are in use and which prefixes are the PoP's, in its own format. Pure.
  */
 #ifndef POPD_FASTPATH_ENCAP_RULES_H
 #define POPD_FASTPATH_ENCAP_RULES_H
@@ -12,13 +12,13 @@
 #include "popd/core/table.h"
 #include "popd/fastpath/encap41.h"
 
-/* How many prefixes of each length there are. */
-struct encap_lengths {
+/* The number of prefixes of each length. */
+struct encap_rules_lengths {
 	uint32_t count[ENCAP41_LENGTHS];
 };
 
-/* A prefix of that length has changed; true: the list of lengths in use is another one now. */
-bool encap_lengths_note(struct encap_lengths *l, uint8_t len, enum table_prefix_change change)
+/* Counts a change of a prefix of length `len`. True: the lengths in use have changed. */
+bool encap_rules_count(struct encap_rules_lengths *l, uint8_t len, enum table_prefix_change change)
 	NONNULL;
 
 struct encap_rules {
@@ -27,12 +27,12 @@ struct encap_rules {
 	struct encap41_length lengths[ENCAP41_LENGTHS];
 };
 
-/* Fills `out` from both; `pop` NULL: the PoP has no prefixes. */
-void encap_rules_build(struct encap_rules *out, const struct encap_lengths *l,
-		       const struct pop_conf *pop) NONNULL_ARGS(1, 2);
+/* Builds the rules of the PoP's prefixes and of the prefix lengths of its tunnels. */
+void encap_rules_build(struct encap_rules *out, const struct encap_rules_lengths *l,
+		       const struct pop_conf *pop) NONNULL;
 
-/* How a prefix is looked up, and what is found. */
-struct encap41_key encap_key(const struct prefix6 *p) NONNULL;
-struct encap41_place encap_place(const struct table_prefix *p) NONNULL;
+/* The key and the value of a tunnel's prefix in the program's map. */
+struct encap41_key encap_rules_key(const struct prefix6 *p) NONNULL;
+struct encap41_place encap_rules_place(const struct table_prefix *p) NONNULL;
 
 #endif

@@ -2,8 +2,8 @@
 
 #include "lib/clock.h"
 #include "lib/digest.h"
-#include "popd/core/drop_say.h"
-#include "popd/core/pipeline.h"
+#include "popd/core/drop_detail.h"
+#include "popd/core/job.h"
 #include "popd/observe/value_json.h"
 
 static const char *const source_names[] = {
@@ -31,7 +31,7 @@ static json_t *peer(const struct drop_note *n)
 
 static void set_last(json_t *o, const struct drop_note *n, uint32_t now)
 {
-	char at[CLOCK_TEXT], sentence[DROP_SAY], hex[2 * DROP_HEAD + 1];
+	char at[CLOCK_TEXT], sentence[DROP_DETAIL_TEXT], hex[2 * DROP_HEAD + 1];
 
 	hex_encode(n->head, n->head_len, hex);
 	value_set(o, "at", json_string(wall_text((wall_t){ n->time }, at)));
@@ -40,7 +40,7 @@ static void set_last(json_t *o, const struct drop_note *n, uint32_t now)
 	value_set(o, "from", n->refused ? json_null() : peer(n));
 	if (n->refused)
 		value_set(o, "to", peer(n));
-	value_set(o, "sentence", json_string(drop_say(n, sentence)));
+	value_set(o, "sentence", json_string(drop_detail_text(n, sentence)));
 	value_set(o, "source", json_string(job_source_name(n->source)));
 	value_set(o, "length", json_integer(n->len));
 	value_set(o, "packet", json_string(hex));

@@ -192,7 +192,7 @@ static void histogram(struct wr *w, const char *name, const char *who,
 static void latencies(struct wr *w, const struct metrics_pop *p)
 {
 	const struct scale time = { true, UINT64_C(1) << (HISTOGRAM_BUCKETS - 2) },
-			   size = { false, PIPELINE_BATCH };
+			   size = { false, JOB_BATCH };
 	char who[32];
 
 	head(w, "batch_packets", HISTOGRAM, "packets that a worker took in one go");

@@ -6,11 +6,11 @@
 #include "lib/wire/csum.h"
 #include "lib/wire/ipv6.h"
 #include "lib/wire/transport.h"
+#include "popd/port/segment.h"
 
 enum {
-	LARGEST = 65535, /* payload length is a 16-bit field */
-	/* cells of the map from tunnel to its newest group; a power of two, twice GRO_MAX */
-	FLOWS = 256,
+	BYTES_MAX = 65535, /* payload length is a 16-bit field */
+	FLOWS = 256,       /* cells of the map from tunnel to its newest group; a power of two */
 };
 _Static_assert(FLOWS >= 2 * GRO_MAX, "the map always has a free cell");
 
@@ -30,10 +30,9 @@ static size_t flow_cell(const struct flows *f, const struct tunnel *tunnel)
 	return i;
 }
 
-/* A packet that may begin a group: fills `group` as one of its own. Anything unusual stays
- * GRO_ALONE. Its checksum is looked at only when there is something to merge it with, for that
- * means reading all of it. */
-static void classify(const struct out *out, struct gro_offer offer, struct gro_group *group)
+/* Fills `group` for a packet that others may be appended to; anything unusual stays GRO_ALONE. Its
+ * checksum, which takes reading all of it, is verified only when there is a packet to append. */
+static void classify(const struct out *out, struct gro_kinds kinds, struct gro_group *group)
 {
 	const uint8_t *p = out->data;
 
@@ -42,15 +41,14 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 		return;
 	size_t upper = out->len - IPV6_HEADER, header = 0;
 	const uint8_t *transport = p + IPV6_HEADER;
-	if (p[IPV6_AT_NEXT] == IPV6_NEXT_TCP && offer.tcp && upper >= TCP_HEADER) {
+	if (p[IPV6_AT_NEXT] == IPV6_NEXT_TCP && kinds.tcp && upper >= TCP_HEADER) {
 		header = (size_t)(transport[TCP_AT_OFFSET] >> 4) * 4;
-		/* A checksum of ffff is as right as one of 0, but nobody's arithmetic would give it
-		 * back. */
+		/* A checksum of ffff is as right as one of 0, but segmentation gives 0. */
 		if (header < TCP_HEADER || header >= upper ||
 		    (transport[TCP_AT_FLAGS] & ~TCP_PSH) != TCP_ACK ||
 		    be16_load(transport + TCP_AT_CHECK) == 0xffff)
 			return;
-	} else if (p[IPV6_AT_NEXT] == IPV6_NEXT_UDP && offer.udp) {
+	} else if (p[IPV6_AT_NEXT] == IPV6_NEXT_UDP && kinds.udp) {
 		header = UDP_HEADER;
 		if (header >= upper || be16_load(transport + UDP_AT_LENGTH) != upper ||
 		    be16_load(transport + UDP_AT_CHECK) == 0)
@@ -66,8 +64,7 @@ static void classify(const struct out *out, struct gro_offer offer, struct gro_g
 	group->closed = is_tcp && (transport[TCP_AT_FLAGS] & TCP_PSH);
 }
 
-/* Equal in everything but what segmentation itself changes. Both are of one kind and header length.
- */
+/* True when the headers, of one kind and length, differ only in what segmentation changes. */
 static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_group *group)
 {
 	const uint8_t *ta = a + IPV6_HEADER, *tb = b + IPV6_HEADER;
@@ -86,31 +83,32 @@ static bool is_same_flow(const uint8_t *a, const uint8_t *b, const struct gro_gr
 		       0;
 }
 
-static bool is_whole(const struct out *out)
+static bool checksum_is_right(const struct out *out)
 {
 	return csum_upper(out->data, out->data[IPV6_AT_NEXT], out->data + IPV6_HEADER,
 			  out->len - IPV6_HEADER) == 0;
 }
 
-/* Neither a wrong packet nor what comes after it may end in one checksum that covers both and is
- * right. */
-static bool are_whole(struct gro_group *group, const struct out *first, struct gro_group *more,
-		      const struct out *out)
+/* Verifies the checksums of both packets. One that is wrong stays alone, so that no right checksum
+ * of a merged packet ever covers it. */
+static bool verify(struct gro_group *group, const struct out *first, struct gro_group *more,
+		   const struct out *out)
 {
-	if (!group->whole && !is_whole(first))
+	if (!group->verified && !checksum_is_right(first))
 		group->kind = GRO_ALONE;
-	else if (!is_whole(out))
+	else if (!checksum_is_right(out))
 		more->kind = GRO_ALONE;
-	group->whole = true;
+	group->verified = true;
 	return group->kind != GRO_ALONE && more->kind != GRO_ALONE;
 }
 
-static bool takes(const struct gro_group *group, const uint8_t *first, const struct gro_group *more,
-		  const struct out *out)
+/* True when `out`, alone in its group `more`, continues `group`. */
+static bool continues(const struct gro_group *group, const uint8_t *first,
+		      const struct gro_group *more, const struct out *out)
 {
 	if (group->closed || group->kind == GRO_ALONE || group->kind != more->kind ||
 	    group->header != more->header || more->segment > group->segment ||
-	    group->bytes + more->segment > LARGEST)
+	    group->bytes + more->segment > BYTES_MAX)
 		return false;
 	if (group->kind == GRO_TCP && more->sequence - more->segment != group->sequence)
 		return false;
@@ -128,7 +126,7 @@ static void append(struct gro *g, struct gro_group *group, uint16_t i, const str
 	group->closed = more->closed || more->segment < group->segment;
 }
 
-void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer offer)
+void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_kinds kinds)
 {
 	struct flows flows;
 
@@ -140,10 +138,10 @@ void gro_plan(struct gro *g, struct out *const *outs, size_t n, struct gro_offer
 		};
 		size_t cell = flow_cell(&flows, outs[i]->tunnel);
 		g->next[i] = GRO_NONE;
-		classify(outs[i], offer, &alone);
+		classify(outs[i], kinds, &alone);
 		struct gro_group *newest = flows.used[cell] ? &g->groups[flows.group[cell]] : NULL;
-		if (newest && takes(newest, outs[newest->first]->data, &alone, outs[i]) &&
-		    are_whole(newest, outs[newest->first], &alone, outs[i])) {
+		if (newest && continues(newest, outs[newest->first]->data, &alone, outs[i]) &&
+		    verify(newest, outs[newest->first], &alone, outs[i])) {
 			append(g, newest, i, &alone);
 			continue;
 		}
@@ -166,12 +164,5 @@ void gro_finish(const struct gro_group *group, struct out *const *outs)
 					   TCP_PSH;
 	else
 		be16_store(transport + UDP_AT_LENGTH, (uint16_t)upper);
-	/* csum_upper over no bytes is the complement of the pseudo-header's sum; the kernel wants
-	 * the sum itself (linux/virtio_net.h) */
-	uint8_t length[4];
-	be32_store(length, (uint32_t)upper);
-	uint64_t sum = csum_add(0, p + IPV6_AT_SOURCE, 32);
-	uint8_t next[4] = { 0, 0, 0, p[IPV6_AT_NEXT] };
-	sum = csum_add(csum_add(sum, length, sizeof(length)), next, sizeof(next));
-	be16_store(check, (uint16_t)~csum_fold(sum));
+	be16_store(check, segment_partial_checksum(p, upper, p[IPV6_AT_NEXT]));
 }

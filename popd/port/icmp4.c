@@ -1,4 +1,4 @@
-/* The kernel has put fragments together and checked the IPv4 header's checksum, but not ICMP's. */
+/* The kernel has reassembled fragments and verified the IPv4 header checksum, but not ICMP's. */
 #include "popd/port/icmp4.h"
 
 #include <errno.h>
@@ -11,20 +11,19 @@
 #include "lib/wire/icmp4.h"
 #include "lib/wire/ipv4.h"
 
-/* Errors are few; a flood of made-up ones shall be lost in the kernel, which is the cheapest place.
- */
+/* Errors are few; a flood of forged ones is dropped in the kernel, at the least cost. */
 enum { RECEIVE_BUFFER = 128 << 10 };
 
 struct icmp4_port {
 	struct port port;
 	struct buffers *buffers;
-	struct mmsghdr messages[PIPELINE_BATCH];
-	struct iovec iov[PIPELINE_BATCH];
+	struct mmsghdr messages[JOB_BATCH];
+	struct iovec iov[JOB_BATCH];
 };
 
-/* A job from a message; what is no IPv4 packet or was cut is as good as empty, and is counted so.
- */
-static void take(const struct mmsghdr *m, uint8_t *packet, struct job *job)
+/* Makes a job of a message. One that is truncated or is not an IPv4 packet becomes an empty job,
+ * which the pipeline counts. */
+static void fill_job(const struct mmsghdr *m, uint8_t *packet, struct job *job)
 {
 	struct ipv4_view outer = { .len = 0 };
 	bool good = ipv4_decode(packet, m->msg_len, &outer) == 0 &&
@@ -41,7 +40,7 @@ static size_t icmp4_receive(struct port *port, struct job *jobs, size_t max)
 	size_t n = got > 0 ? (size_t)got : 0;
 
 	for (size_t i = 0; i < n; i++)
-		take(&p->messages[i], buffers_at(p->buffers, i), &jobs[i]);
+		fill_job(&p->messages[i], buffers_at(p->buffers, i), &jobs[i]);
 	return n;
 }
 
@@ -55,10 +54,7 @@ static void icmp4_free(struct port *port)
 	free(p);
 }
 
-/* Nothing the pipeline puts out goes to this port. */
-static const struct port_ops icmp4_ops = { .name = "icmp4",
-					   .receive = icmp4_receive,
-					   .free = icmp4_free };
+static const struct port_ops icmp4_ops = { .receive = icmp4_receive, .free = icmp4_free };
 
 static int open_socket(struct ip4 at)
 {
@@ -92,9 +88,9 @@ struct port *icmp4_port_create(struct ip4 at, struct pipeline *pipeline)
 				 .receives = true,
 				 .source = JOB_FROM_ICMP4,
 				 .pipeline = pipeline };
-	p->buffers = p->port.fd >= 0 ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
+	p->buffers = p->port.fd >= 0 ? buffers_create(JOB_BATCH, PORT_PACKET) : NULL;
 	if (p->buffers) {
-		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+		for (size_t i = 0; i < JOB_BATCH; i++) {
 			p->iov[i] = (struct iovec){ .iov_base = buffers_at(p->buffers, i),
 						    .iov_len = PORT_PACKET };
 			p->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &p->iov[i],

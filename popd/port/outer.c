@@ -14,8 +14,8 @@ static void set_buffers(int fd)
 {
 	int size = OUTER_BUFFER;
 
-	/* The forced forms pass the system-wide limit; without CAP_NET_ADMIN the limit is what we
-	 * get, which is a matter of speed only. */
+	/* The forced options exceed the system-wide limit. Without CAP_NET_ADMIN we get the limit,
+	 * which costs speed only. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
@@ -50,9 +50,9 @@ void outer_batch_init(struct outer_batch *b)
 	}
 }
 
-/* Adds one ancillary datum after the `used` bytes there are; gives the new number of bytes. */
-static size_t put_ancillary(uint8_t *control, size_t used, int level, int type, const void *value,
-			    size_t len)
+/* Appends a control message after `used` bytes; returns the new number of bytes. */
+static size_t put_cmsg(uint8_t *control, size_t used, int level, int type, const void *value,
+		       size_t len)
 {
 	struct cmsghdr c = { .cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type };
 
@@ -61,9 +61,9 @@ static size_t put_ancillary(uint8_t *control, size_t used, int level, int type, 
 	return used + CMSG_SPACE(len);
 }
 
-/* Message `k` is packets first[k] .. first[k] + count - 1, all of the first one's size but the
- * last, which may be shorter. */
-static void fill(struct outer_batch *b, size_t k, struct out *const *outs, size_t count)
+/* Makes message `k` of packets first[k] .. first[k] + count - 1, all of the first one's size but
+ * the last, which may be shorter. */
+static void fill_message(struct outer_batch *b, size_t k, struct out *const *outs, size_t count)
 {
 	struct msghdr *m = &b->messages[k].msg_hdr;
 	const struct out *out = outs[b->first[k]];
@@ -74,18 +74,17 @@ static void fill(struct outer_batch *b, size_t k, struct out *const *outs, size_
 	b->to[k].sin_addr.s_addr = htonl(out->to.addr.v);
 	b->to[k].sin_port = htons(out->to.port);
 	if (tos)
-		used = put_ancillary(b->control[k].bytes, used, IPPROTO_IP, IP_TOS, &tos,
-				     sizeof(tos));
+		used = put_cmsg(b->control[k].bytes, used, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 	if (count > 1)
-		used = put_ancillary(b->control[k].bytes, used, SOL_UDP, UDP_SEGMENT, &segment,
-				     sizeof(segment));
+		used = put_cmsg(b->control[k].bytes, used, SOL_UDP, UDP_SEGMENT, &segment,
+				sizeof(segment));
 	m->msg_control = used ? &b->control[k] : NULL;
 	m->msg_controllen = used;
 	m->msg_iov = &b->iov[b->first[k]];
 	m->msg_iovlen = count;
 }
 
-/* How many packets from the first of `outs` on may leave as one message. */
+/* The number of packets, from the first of `outs` on, that can be sent as one message. */
 static size_t run_length(struct out *const *outs, size_t n)
 {
 	const struct out *first = outs[0];
@@ -99,7 +98,7 @@ static size_t run_length(struct out *const *outs, size_t n)
 	return count;
 }
 
-/* Fills messages for packets done .. n-1; gives their number. */
+/* Makes messages of packets done .. n-1; returns their number. */
 static size_t plan(struct outer_batch *b, struct out *const *outs, size_t done, size_t n)
 {
 	bool merges = b->offloads && offload_is_on(b->offloads, OFFLOAD_UDP_GSO);
@@ -108,14 +107,14 @@ static size_t plan(struct outer_batch *b, struct out *const *outs, size_t done, 
 	while (done < n) {
 		size_t count = merges ? run_length(outs + done, n - done) : 1;
 		b->first[messages] = (uint16_t)done;
-		fill(b, messages++, outs, count);
+		fill_message(b, messages++, outs, count);
 		done += count;
 	}
 	b->first[messages] = (uint16_t)n;
 	return messages;
 }
 
-static void refused(struct pipeline *pipeline, const struct out *out, int error, uint32_t now)
+static void count_refused(struct pipeline *pipeline, const struct out *out, int error, uint32_t now)
 {
 	if (error == EMSGSIZE && out->dont_fragment)
 		pipeline_too_big(pipeline, out, now);
@@ -123,20 +122,20 @@ static void refused(struct pipeline *pipeline, const struct out *out, int error,
 		pipeline_refused(pipeline, out, error, now);
 }
 
-/* The kernel does not take packets first .. end-1 as one: each goes by itself. EIO: the device
- * under it cannot sum the segments; it will say so every time. Anything else is about this message
- * (larger than that route's MTU, say). */
+/* Sends packets first .. end-1 one by one, since the kernel refused them as one message. EIO: the
+ * device cannot compute the checksums of segments, and will refuse every such message. Any other
+ * error is about this message (larger than the MTU of its route, for example). */
 static void send_singly(struct outer_batch *b, int fd, struct out *const *outs, size_t first,
 			size_t end, struct pipeline *pipeline, uint32_t now)
 {
 	if (errno == EIO && offload_lost(b->offloads, OFFLOAD_UDP_GSO, OFFLOAD_REFUSED))
-		log_warnx("the kernel refuses merged UDP packets (%s): %s is off from now on",
-			  strerrordesc_np(errno), offload_name(OFFLOAD_UDP_GSO));
+		log_warnx("%s is off until popd restarts: the kernel refused merged packets (%s)",
+			  offload_name(OFFLOAD_UDP_GSO), strerrordesc_np(errno));
 	for (size_t i = first; i < end; i++) {
 		b->first[0] = (uint16_t)i;
-		fill(b, 0, outs, 1);
+		fill_message(b, 0, outs, 1);
 		if (sendmsg(fd, &b->messages[0].msg_hdr, 0) < 0)
-			refused(pipeline, outs[i], errno, now);
+			count_refused(pipeline, outs[i], errno, now);
 	}
 }
 
@@ -163,7 +162,7 @@ void outer_send(struct outer_batch *b, int fd, struct out *const *outs, size_t n
 			continue;
 		}
 		do
-			refused(pipeline, outs[done++], error, now);
+			count_refused(pipeline, outs[done++], error, now);
 		while (full && done < n);
 	}
 }

@@ -1,12 +1,11 @@
 /*
- * A port is a place where a worker's packets come in or go out: a TUN queue, a UDP socket, a raw
- * protocol-41 socket. What it does with the kernel (one packet a call, many, coalesced ones) is its
- * own affair, behind one const table of functions: the worker's loop knows jobs and outs only, so
- * back ends may be exchanged. A port belongs to one worker and has its own fixed receive buffers;
- * nothing is allocated after creation.
+ * A port receives and sends a worker's packets: a TUN queue, a UDP socket, a raw protocol-41
+ * socket. How it does so (one packet per system call, many, coalesced ones) is hidden behind one
+ * const table of functions: the worker knows jobs and outs only. A port belongs to one worker and
+ * has receive buffers of its own; nothing is allocated after creation.
  *
- * Every `send` takes outs of the port's own kind, keeps their order, never waits, and counts each
- * packet that the kernel refuses (pipeline_refused).
+ * `send` takes outs of the port's kind, keeps their order, never waits, and counts each packet that
+ * the kernel refuses (pipeline_refused).
  */
 #ifndef POPD_PORT_PORT_H
 #define POPD_PORT_PORT_H
@@ -22,11 +21,11 @@
 struct port;
 
 struct port_ops {
-	const char *name;
-	/* Fills at most `max` jobs; what they point to stays until the next call. Fewer than `max`
-	 * and no backlog: nothing was left. Called between table_worker_enter and _leave. */
+	/* Fills at most `max` jobs, whose data stays valid until the next call. Fewer than `max`
+	 * and no backlog: the kernel has no more. Called between table_worker_enter and _leave. */
 	size_t (*receive)(struct port *port, struct job *jobs, size_t max);
-	/* Writes `n` (<= 2 * PIPELINE_BATCH) outs. `now`: wall seconds, for the counters. */
+	/* Sends `n` (<= 2 * JOB_BATCH) outs. `now`: wall seconds, for the counters. NULL: the port
+	 * only receives. */
 	void (*send)(struct port *port, struct out *const *outs, size_t n, uint32_t now);
 	void (*free)(struct port *port);
 };
@@ -34,33 +33,32 @@ struct port_ops {
 struct port {
 	const struct port_ops *ops;
 	int fd;
-	/* `fd` becomes readable when there is something to receive; else the port only sends */
-	bool receives;
-	enum job_source source;    /* of what it receives */
-	bool backlog;              /* there is more to receive, whether fd is readable or not */
-	bool gone;                 /* the kernel object under it has vanished: no use to go on */
-	struct pipeline *pipeline; /* for counting */
+	bool receives;             /* `fd` is readable when packets wait; false: it only sends */
+	enum job_source source;    /* of received packets */
+	bool backlog;              /* it holds more packets, even if fd is not readable */
+	bool gone;                 /* the kernel has deleted the device: the port is useless */
+	struct pipeline *pipeline; /* that counts its drops */
 };
 
 /* ---- for back ends ---- */
 
-/* Room for one packet as it travels on a wire; larger ones cannot be valid (the largest inner
- * packet is 1480 bytes). */
+/* The size of a buffer for one packet that is not merged; longer ones are invalid (the largest
+ * inner packet has 1480 bytes). */
 enum { PORT_PACKET = 2048 };
 
-/* `count` buffers of `size` bytes with JOB_HEADROOM before and JOB_TAILROOM after each; pages are
- * touched when used. NULL: no memory. */
+/* `count` buffers of `size` bytes, each with JOB_HEADROOM before and JOB_TAILROOM after it; pages
+ * are touched when used. NULL: no memory. */
 struct buffers;
 struct buffers *buffers_create(size_t count, size_t size);
 void buffers_free(struct buffers *b); /* NULL is fine */
 /* The start of the i-th buffer's `size` bytes. */
 uint8_t *buffers_at(const struct buffers *b, size_t i) NONNULL;
 
-/* Packets that the kernel threw away at the port's socket, nearly all since its receive queue was
- * full. Any thread; 0 when the kernel does not tell. */
+/* Packets that the kernel dropped at the port's socket, mostly because its receive queue was full.
+ * Any thread; 0 when the kernel does not say. */
 uint64_t port_queue_drops(const struct port *port) NONNULL;
 
-/* Sets all that a received packet says; the rest of the job is the pipeline's. */
+/* Sets the fields of a received packet; the pipeline sets the rest of the job. */
 static inline void job_fill(struct job *job, enum job_source source, uint8_t *data, size_t len,
 			    struct endpoint4 from, uint8_t tos)
 {

@@ -1,12 +1,12 @@
 /*
- * Two sockets to send by, since DF is a property of the socket: one sets it, one never does (RFC
- * 4213 3.2). The one without DF receives as well, when this worker is a receiver; a socket that
- * only sends is connected to where nothing comes from (receive_nothing), since every raw socket
- * that matches costs a copy of each packet.
+ * There are two sockets for sending, since DF is a property of the socket: one sets it, one never
+ * does (RFC 4213 3.2). The one without DF also receives, if this worker is a receiver. A socket
+ * that only sends is connected so that it receives nothing (receive_nothing), since the kernel
+ * copies each packet for every raw socket that matches.
  *
- * Receiving: one recvmmsg fills up to PIPELINE_BATCH large buffers; then each message becomes one
- * job in place or, when it is a merged one that does not just pass through, as many segments as it
- * has, over as many calls of receive as that takes (`backlog`).
+ * Receiving: one recvmmsg fills up to JOB_BATCH large buffers. Each message becomes one job in
+ * place or, when it is coalesced and not in transit, its segments, over as many calls of receive as
+ * needed (`backlog`).
  */
 #include "popd/port/raw41.h"
 
@@ -18,8 +18,8 @@
 #include "lib/clock.h"
 #include "lib/wire/ipv4.h"
 #include "popd/core/forward.h"
-#include "popd/port/coalesced.h"
 #include "popd/port/outer.h"
+#include "popd/port/segment.h"
 #include "popd/port/steer.h"
 
 enum { RAW_PACKET = 65536 };
@@ -27,32 +27,32 @@ enum { RAW_PACKET = 65536 };
 struct raw41_port {
 	struct port port;
 	const struct offloads *offloads;
-	int fd_df;                /* sends with DF set */
-	struct buffers *large;    /* what the socket delivers */
-	struct buffers *segments; /* what merged packets are cut into */
-	struct mmsghdr messages[PIPELINE_BATCH];
-	struct iovec iov[PIPELINE_BATCH];
-	size_t count, next; /* messages of the last recvmmsg, and the first not yet done with */
+	int fd_df;                /* sends with DF */
+	struct buffers *large;    /* of received messages */
+	struct buffers *segments; /* that coalesced packets are cut into */
+	struct mmsghdr messages[JOB_BATCH];
+	struct iovec iov[JOB_BATCH];
+	size_t count, next; /* messages of the last recvmmsg, and the first unfinished one */
 	bool cutting;       /* messages[next] is being cut */
 	struct segments cut;
 	struct outer_batch out;
 };
 
-/* Where message i lies: its IPv4 header before the place where a job's data begins, as long as that
- * header has no options. */
+/* The buffer of message i, placed so that its inner packet, after an IPv4 header without options,
+ * is where a job's data begins. */
 static uint8_t *message_at(const struct raw41_port *r, size_t i)
 {
 	return buffers_at(r->large, i) - IPV4_HEADER;
 }
 
-/* The outer header of message `next`; false: counted and done with. */
+/* Reads the outer header of message `next`; false: it is invalid, counted and skipped. */
 static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
 {
 	const struct mmsghdr *m = &r->messages[r->next];
-	bool cut = m->msg_hdr.msg_flags & MSG_TRUNC;
+	bool truncated = m->msg_hdr.msg_flags & MSG_TRUNC;
 
 	*outer = (struct ipv4_view){ { 0 }, { 0 }, 0, 0, false, 0, 0 };
-	if (ipv4_decode(message_at(r, r->next), m->msg_len, outer) == 0 && !cut)
+	if (ipv4_decode(message_at(r, r->next), m->msg_len, outer) == 0 && !truncated)
 		return true;
 	size_t skip = m->msg_len < IPV4_HEADER ? m->msg_len : IPV4_HEADER;
 	pipeline_unreadable(r->port.pipeline, JOB_FROM_PROTO41,
@@ -62,19 +62,20 @@ static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
 	return false;
 }
 
-static struct gso may_stay_whole(const struct raw41_port *r, const uint8_t *inner)
+/* How the coalesced packet may be forwarded uncut; size 0: it may not. */
+static struct gso gso_of_transit(const struct raw41_port *r, const uint8_t *inner)
 {
 	static const struct gso none;
 
 	if (!offload_is_on(r->offloads, OFFLOAD_TUN_TSO) ||
 	    !forward_is_transit(table_pop(r->port.pipeline->table), inner))
 		return none;
-	return coalesced_gso(&r->cut);
+	return segments_as_gso(&r->cut);
 }
 
-/* Turns what is left of message `next` into one job, using segment buffer `slot`; false: nothing
- * was left of it. */
-static bool take(struct raw41_port *r, struct job *job, size_t slot)
+/* Makes the next job of message `next`, with segment buffer `slot`; false: the message is finished
+ * without another job. */
+static bool next_job(struct raw41_port *r, struct job *job, size_t slot)
 {
 	struct ipv4_view outer;
 
@@ -82,11 +83,11 @@ static bool take(struct raw41_port *r, struct job *job, size_t slot)
 		return false;
 	struct endpoint4 from = { outer.source, 0 };
 	uint8_t *inner = message_at(r, r->next) + outer.offset;
-	bool merged = r->cutting || coalesced_begin(&r->cut, inner, outer.len);
+	bool coalesced = r->cutting || segments_begin_coalesced(&r->cut, inner, outer.len);
 	struct gso gso = { 0, 0 };
-	if (merged && !r->cutting)
-		gso = may_stay_whole(r, inner);
-	if (!merged || gso.size > 0) {
+	if (coalesced && !r->cutting)
+		gso = gso_of_transit(r, inner);
+	if (!coalesced || gso.size > 0) {
 		r->next++;
 		job_fill(job, JOB_FROM_PROTO41, inner, outer.len, from, outer.tos);
 		job->gso = gso;
@@ -108,12 +109,12 @@ static size_t raw41_receive(struct port *port, struct job *jobs, size_t max)
 	size_t n = 0;
 
 	if (r->next == r->count) {
-		int got = recvmmsg(port->fd, r->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
+		int got = recvmmsg(port->fd, r->messages, JOB_BATCH, MSG_DONTWAIT, NULL);
 		r->count = got > 0 ? (size_t)got : 0;
 		r->next = 0;
 	}
 	while (n < max && r->next < r->count)
-		if (take(r, &jobs[n], n))
+		if (next_job(r, &jobs[n], n))
 			n++;
 	port->backlog = r->next < r->count;
 	return n;
@@ -123,7 +124,7 @@ static void raw41_send(struct port *port, struct out *const *outs, size_t n, uin
 {
 	struct raw41_port *r = container_of(port, struct raw41_port, port);
 
-	/* Runs of the same DF go together: a tunnel's own packets keep their order, since its MTU
+	/* Runs of equal DF are sent together. A tunnel's packets keep their order, since its MTU
 	 * decides about DF. */
 	for (size_t i = 0; i < n;) {
 		size_t run = 1;
@@ -148,20 +149,20 @@ static void raw41_free(struct port *port)
 	free(r);
 }
 
-static const struct port_ops raw41_ops = {
-	.name = "raw41", .receive = raw41_receive, .send = raw41_send, .free = raw41_free
-};
+static const struct port_ops raw41_ops = { .receive = raw41_receive,
+					   .send = raw41_send,
+					   .free = raw41_free };
 
-/* A connected raw socket is given the packets of its peer only, and we are nobody's peer at our own
- * address. A filter that drops all would still cost a copy of every packet. Sending goes by each
- * packet's own address as before. */
+/* A connected raw socket receives packets from its peer only, and our own address sends none. (A
+ * filter that drops everything would still cost a copy of each packet.) Sending still goes to each
+ * packet's address. */
 static int receive_nothing(int fd, const struct sockaddr_in *own)
 {
 	return connect(fd, (const struct sockaddr *)own, sizeof(*own));
 }
 
-/* What comes in between socket() and connect() waits in a socket that nobody reads, and harms
- * nobody. */
+/* Packets that arrive between socket() and connect() stay in the socket unread, which is
+ * harmless. */
 static int open_socket(struct ip4 at, int pmtu, bool receives)
 {
 	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(at.v) };
@@ -195,11 +196,11 @@ struct port *raw41_port_create(struct ip4 at, unsigned number, unsigned workers,
 	r->fd_df = -1;
 	r->offloads = offloads;
 	if (receives) {
-		r->large = buffers_create(PIPELINE_BATCH, RAW_PACKET);
-		r->segments = buffers_create(PIPELINE_BATCH, PORT_PACKET);
+		r->large = buffers_create(JOB_BATCH, RAW_PACKET);
+		r->segments = buffers_create(JOB_BATCH, PORT_PACKET);
 		if (!r->large || !r->segments)
 			goto fail;
-		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+		for (size_t i = 0; i < JOB_BATCH; i++) {
 			r->iov[i] = (struct iovec){ .iov_base = message_at(r, i),
 						    .iov_len = RAW_PACKET };
 			r->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &r->iov[i],

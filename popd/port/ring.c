@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Both indexes only ever grow and wrap around; their difference is what is waiting. Each is written
- * by one side, on a cache line of its own. */
+/* Both indexes only grow and wrap around; their difference is the number of items. Each is written
+ * by one side and has a cache line of its own. */
 struct ring {
 	size_t mask, size;
 	unsigned char *items;

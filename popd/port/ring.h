@@ -1,6 +1,6 @@
 /*
- * A bounded queue of fixed-size items between two threads: one pushes, one pops, nobody waits and
- * nobody locks. Full means the item is not taken.
+ * A bounded queue of fixed-size items between one producer thread and one consumer thread. Neither
+ * waits nor locks; a full ring refuses the item.
  */
 #ifndef POPD_PORT_RING_H
 #define POPD_PORT_RING_H
@@ -12,13 +12,13 @@
 
 struct ring;
 
-/* Room for `count` (a power of two) items of `size` bytes. NULL: no memory. */
+/* For `count` (a power of two) items of `size` bytes. NULL: no memory. */
 struct ring *ring_create(size_t count, size_t size);
 void ring_free(struct ring *r); /* NULL is fine */
 
-/* The one producer's side: false when the ring is full. */
+/* By the producer. false: the ring is full. */
 bool ring_push(struct ring *r, const void *item) NONNULL MUSTCHECK;
-/* The one consumer's side: false when the ring is empty. */
+/* By the consumer. false: the ring is empty. */
 bool ring_pop(struct ring *r, void *item) NONNULL MUSTCHECK;
 
 #endif

@@ -1,29 +1,27 @@
 /*
- * Who gets which packet when there are several workers, decided by the kernel with a few
- * instructions of ours, so that everything of one tunnel that goes one way is one worker's and
- * keeps its order:
+ * How the kernel distributes packets among several workers, by small programs of ours, so that all
+ * packets of one tunnel in one direction go to one worker and keep their order:
  *
- *  - packets to clients: a steering program on the TUN picks the queue by the /64 of the inner destination. (Left to
- *    itself the kernel learns it by flow, and moves a flow in its midst once it has learnt.)
- *  - protocol 41 from clients: each worker has a raw socket, of which the kernel gives every one a copy; a filter keeps
- *    those whose outer source is this worker's.
+ *  - packets to clients: a steering program on the TUN chooses the queue by the /64 of the inner
+ *    destination. (The kernel's own choice is by flow, and moves a flow once it has learnt it.)
+ *  - protocol 41 from clients: every worker's raw socket gets a copy of each packet; a filter keeps
+ *    those whose outer source belongs to this worker.
  *
- * AYIYA needs nothing: the kernel spreads one client's packets to one of the sockets that share a
- * port.
+ * AYIYA needs nothing: of the sockets that share a port, the kernel chooses one by client.
  */
 #ifndef POPD_PORT_STEER_H
 #define POPD_PORT_STEER_H
 
 #include "lib/cc.h"
 
-/* Puts the steering program on the TUN that `tun_fd` is a queue of; the device keeps it. Needs
- * CAP_BPF. 0; -ERR_SYS: errno says why. */
+/* Attaches the steering program to the TUN that `tun_fd` is a queue of; the device keeps it. Needs
+ * CAP_BPF. 0, or -ERR_SYS with errno set. */
 int steer_tun(int tun_fd) MUSTCHECK;
-/* Takes it off again; what it was does not matter. */
+/* Detaches whatever steering program the TUN has. */
 void steer_tun_off(int tun_fd);
 
-/* Of all raw protocol-41 packets this socket gets share `which` of `of`; what it had before is
- * thrown away. 0; -ERR_SYS: errno says why. */
-int steer_raw41(int fd, unsigned which, unsigned of) MUSTCHECK;
+/* Makes a raw protocol-41 socket receive share `share` of `shares`, and discards what it received
+ * before. 0, or -ERR_SYS with errno set. */
+int steer_raw41(int fd, unsigned share, unsigned shares) MUSTCHECK;
 
 #endif

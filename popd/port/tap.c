@@ -13,13 +13,15 @@ enum { TAP_RING = 1024 };
 struct tap {
 	const struct tap_watch *watch;
 	struct ring *ring;
-	_Atomic uint64_t lost; /* the worker's */
-	uint64_t lost_told;    /* the control thread's, */
-	bool has_first;        /* and this */
+	/* by the worker */
+	_Atomic uint64_t lost;
+	uint8_t (*before)[TAP_SNAP]; /* a batch as received */
+	uint32_t lens[JOB_BATCH];
+	struct tap_packet packet; /* the one that is pushed next */
+	/* by the control thread */
+	uint64_t lost_reported;
+	bool has_first;
 	struct tap_packet first;
-	uint8_t (*before)[TAP_SNAP];
-	uint32_t lens[PIPELINE_BATCH];
-	struct tap_packet packet; /* being put together */
 };
 
 struct tap *tap_create(const struct tap_watch *watch)
@@ -29,9 +31,9 @@ struct tap *tap_create(const struct tap_watch *watch)
 	if (!t)
 		return NULL;
 	t->watch = watch;
-	t->ring = ring_create(TAP_RING,
-			      sizeof(struct tap_packet)); /* touched when used, as all of this */
-	t->before = calloc(PIPELINE_BATCH, sizeof(*t->before));
+	/* large, but its pages are touched when used */
+	t->ring = ring_create(TAP_RING, sizeof(struct tap_packet));
+	t->before = calloc(JOB_BATCH, sizeof(*t->before));
 	if (!t->ring || !t->before) {
 		tap_free(t);
 		return NULL;
@@ -55,9 +57,9 @@ bool tap_is_watched(const struct tap *t)
 	return atomic_load_explicit(&t->watch->watchers, memory_order_relaxed) != 0;
 }
 
-static size_t snapped(uint32_t len, size_t room)
+static size_t snapped(uint32_t len, size_t size)
 {
-	return len < room ? len : room;
+	return len < size ? len : size;
 }
 
 void tap_before(struct tap *t, const struct job *jobs, size_t n)
@@ -90,8 +92,8 @@ static uint32_t id_of(const struct tunnel *t)
 	return c ? c->id : 0;
 }
 
-/* What goes back by the way the packet came is popd's own: nothing is forwarded into the tunnel, or
- * to the uplink, that it came from (DROP_SAME_TUNNEL, DROP_INNER_MARTIAN_DEST). */
+/* A packet sent back to where the job came from is popd's own, since none is forwarded to there
+ * (DROP_SAME_TUNNEL, DROP_INNER_MARTIAN_DEST). */
 static bool is_answer(const struct job *job, const struct out *out)
 {
 	if (job->source == JOB_PROBE)
@@ -99,7 +101,7 @@ static bool is_answer(const struct job *job, const struct out *out)
 	return out->kind == OUT_TUN ? job->source == JOB_FROM_TUN : out->tunnel == job->tunnel;
 }
 
-static void fill_out(struct tap_out *to, uint8_t *bytes, size_t room, const struct job *job,
+static void fill_out(struct tap_out *to, uint8_t *bytes, size_t size, const struct job *job,
 		     const struct out *out)
 {
 	*to = (struct tap_out){ .kind = (uint8_t)out->kind };
@@ -113,10 +115,10 @@ static void fill_out(struct tap_out *to, uint8_t *bytes, size_t room, const stru
 		to->to = out->to;
 		to->tunnel = id_of(out->tunnel);
 	}
-	memcpy(bytes, out->data, snapped(out->len, room));
+	memcpy(bytes, out->data, snapped(out->len, size));
 }
 
-/* A client's fault may be to send the key itself. */
+/* A faulty client may send the key itself. */
 static void hide_key(const struct job *job, uint8_t *data, size_t len)
 {
 	struct heartbeat beat;
@@ -151,7 +153,7 @@ static void fill(struct tap *t, size_t i, const struct job *job, int64_t wall_us
 
 bool tap_after(struct tap *t, const struct job *jobs, size_t n)
 {
-	bool told = false;
+	bool pushed = false;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -161,9 +163,9 @@ bool tap_after(struct tap *t, const struct job *jobs, size_t n)
 		fill(t, i, &jobs[i], (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 		if (!ring_push(t->ring, &t->packet))
 			atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
-		told = true;
+		pushed = true;
 	}
-	return told;
+	return pushed;
 }
 
 /* ---- control thread ---- */
@@ -183,8 +185,8 @@ void tap_done(struct tap *t)
 uint64_t tap_lost(struct tap *t)
 {
 	uint64_t lost = atomic_load_explicit(&t->lost, memory_order_relaxed),
-		 more = lost - t->lost_told;
+		 more = lost - t->lost_reported;
 
-	t->lost_told = lost;
+	t->lost_reported = lost;
 	return more;
 }

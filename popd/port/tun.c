@@ -1,13 +1,12 @@
 /*
- * Reading: each packet goes with its vnet header into a buffer large enough for any, in one piece,
- * since taking a read apart costs the kernel more than the room costs us. A GSO packet is cut into
- * the small buffers of as many jobs as it gives, over as many calls of receive as that takes
- * (`backlog`).
+ * Reading: each packet is read with its vnet header into one buffer that is large enough for any,
+ * since a scattered read costs the kernel more than the memory costs us. A GSO packet is cut into
+ * the small buffers of its jobs, over as many calls of receive as needed (`backlog`).
  *
- * Writing: the vnet header goes into the packet's own headroom, so that a packet alone is one
- * piece. A merged one is that piece and the payloads of the others. When the kernel refuses a
- * merged one, its members are put back as they were and written one by one; a kernel that refuses
- * the kind as such (EINVAL, EIO: some releases did) is not asked again.
+ * Writing: the vnet header is written into the packet's headroom, so that a single packet is one
+ * piece of memory. A merged one is that piece and the payloads of the other members. When the
+ * kernel refuses a merged packet, its members are restored and written one by one. A kernel that
+ * refuses all packets of that kind (EINVAL, EIO: some releases do) gets no more of them.
  */
 #include "popd/port/tun.h"
 
@@ -32,7 +31,7 @@
 #include "popd/port/segment.h"
 #include "popd/port/steer.h"
 
-/* linux/if_tun.h has them from Linux 6.2 on; both are needed for either to work. */
+/* In linux/if_tun.h since Linux 6.2; the kernel accepts both or none. */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
@@ -41,25 +40,25 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-enum { VNET = sizeof(struct virtio_net_hdr), LARGE = 65536 + PORT_PACKET };
-_Static_assert((int)VNET <= (int)JOB_HEADROOM, "it goes before the packet");
+enum { VNET = sizeof(struct virtio_net_hdr), GSO_MAX = 65536 + PORT_PACKET };
+_Static_assert((int)VNET <= (int)JOB_HEADROOM, "the vnet header fits before the packet");
 
 struct tun_port {
 	struct port port;
 	struct offloads *offloads;
 	bool vnet;              /* every packet has a vnet header */
-	struct buffers *large;  /* what is read */
-	struct buffers *pieces; /* what GSO packets are cut into; NULL without vnet headers */
-	struct segments cut;    /* what is left of one, in its large buffer */
+	struct buffers *large;  /* of packets read */
+	struct buffers *pieces; /* that GSO packets are cut into; NULL without vnet headers */
+	struct segments cut;    /* the rest of a GSO packet, in its large buffer */
 	bool cutting;
-	uint8_t piece[VNET + PORT_PACKET]; /* of a GSO packet that the kernel does not take whole */
+	uint8_t piece[VNET + PORT_PACKET]; /* of a GSO packet that the kernel refused */
 	struct gro gro;
 };
 
 /* ---- reading ---- */
 
-/* The kernel left the checksum for us: the field holds the pseudo-header's sum
- * (linux/virtio_net.h). false: the header is nonsense. */
+/* Completes a partial checksum, whose field holds the sum of the pseudo-header
+ * (linux/virtio_net.h). false: the vnet header is invalid. */
 static bool complete_checksum(const struct virtio_net_hdr *h, uint8_t *data, size_t len)
 {
 	size_t at = (size_t)h->csum_start + h->csum_offset;
@@ -100,15 +99,15 @@ static size_t cut(struct tun_port *t, struct job *jobs, size_t n, size_t max)
 	return n;
 }
 
-/* One packet or GSO packet: -1 for nothing there, else the number of bytes without vnet header, *h
- * filled. */
+/* Reads one packet or GSO packet and its vnet header, `h`. Returns its length, -1 when none
+ * waits. */
 static ssize_t read_one(struct tun_port *t, uint8_t *data, struct virtio_net_hdr *h)
 {
 	size_t before = t->vnet ? VNET : 0;
 	ssize_t len;
 
 	do
-		len = read(t->port.fd, data - before, before + (t->vnet ? LARGE : PORT_PACKET));
+		len = read(t->port.fd, data - before, before + (t->vnet ? GSO_MAX : PORT_PACKET));
 	while (len < 0 && errno == EINTR);
 	if (len < 0)
 		return -1;
@@ -130,12 +129,12 @@ static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
 			port->gone = errno == EBADFD;
 			break;
 		}
+		/* a packet that is invalid becomes an empty job, which the pipeline counts */
 		if (h.gso_type != VIRTIO_NET_HDR_GSO_NONE || len > PORT_PACKET) {
 			if (begin_cutting(t, &h, data, (size_t)len))
 				n = cut(t, jobs, n, max);
 			else
-				job_fill(&jobs[n++], JOB_FROM_TUN, data, 0, none,
-					 0); /* counted as too short */
+				job_fill(&jobs[n++], JOB_FROM_TUN, data, 0, none, 0);
 			continue;
 		}
 		if ((h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
@@ -149,8 +148,8 @@ static size_t tun_receive(struct port *port, struct job *jobs, size_t max)
 
 /* ---- writing ---- */
 
-/* As it came merged: the kernel needs to know only where to cut and what to sum. */
-static int write_super(struct tun_port *t, const struct out *out)
+/* Writes a GSO packet that was received as one. 0 or errno, as write_merged. */
+static int write_gso(struct tun_port *t, const struct out *out)
 {
 	struct virtio_net_hdr h = {
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
@@ -216,24 +215,24 @@ static void write_members(struct tun_port *t, const struct gro_group *g, struct 
 			pipeline_refused(t->port.pipeline, outs[i], errno, now);
 }
 
-static void refused(struct tun_port *t, int err, enum offload which)
+/* Turns an offload off when the kernel refuses its packets as such. */
+static void note_refusal(struct tun_port *t, int err, enum offload which)
 {
 	if ((err == EINVAL || err == EIO) && offload_lost(t->offloads, which, OFFLOAD_REFUSED))
-		log_warnx(
-			"the kernel refuses merged packets on the TUN (%s): %s is off from now on",
-			strerrordesc_np(err), offload_name(which));
+		log_warnx("%s is off until popd restarts: the kernel refused merged packets (%s)",
+			  offload_name(which), strerrordesc_np(err));
 }
 
-/* Whole if the kernel takes it, else segment by segment. */
-static void write_whole(struct tun_port *t, struct out *out, uint32_t now)
+/* Writes a GSO packet whole or, if the kernel refuses it, segment by segment. */
+static void write_gso_or_segments(struct tun_port *t, struct out *out, uint32_t now)
 {
 	struct out piece = { .kind = OUT_TUN, .data = t->piece + VNET, .tunnel = out->tunnel };
 	struct segments cut;
-	int err = offload_is_on(t->offloads, OFFLOAD_TUN_TSO) ? write_super(t, out) : EOPNOTSUPP;
+	int err = offload_is_on(t->offloads, OFFLOAD_TUN_TSO) ? write_gso(t, out) : EOPNOTSUPP;
 
 	if (err == 0)
 		return;
-	refused(t, err, OFFLOAD_TUN_TSO);
+	note_refusal(t, err, OFFLOAD_TUN_TSO);
 	if (!segments_begin(&cut, out->data, out->len, IPV6_HEADER, true, out->gso.size)) {
 		pipeline_refused(t->port.pipeline, out, err, now);
 		return;
@@ -250,7 +249,7 @@ static void write_group(struct tun_port *t, const struct gro_group *g, struct ou
 	uint8_t header[GRO_HEADER_MAX];
 
 	if (outs[g->first]->gso.size > 0) {
-		write_whole(t, outs[g->first], now);
+		write_gso_or_segments(t, outs[g->first], now);
 		return;
 	}
 	if (g->count == 1) {
@@ -263,17 +262,17 @@ static void write_group(struct tun_port *t, const struct gro_group *g, struct ou
 	if (err == 0)
 		return;
 	memcpy(outs[g->first]->data, header, g->header);
-	refused(t, err, which);
+	note_refusal(t, err, which);
 	write_members(t, g, outs, now);
 }
 
 static void tun_send(struct port *port, struct out *const *outs, size_t n, uint32_t now)
 {
 	struct tun_port *t = container_of(port, struct tun_port, port);
-	struct gro_offer offer = { t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_TSO),
+	struct gro_kinds kinds = { t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_TSO),
 				   t->vnet && offload_is_on(t->offloads, OFFLOAD_TUN_USO) };
 
-	gro_plan(&t->gro, outs, n, offer);
+	gro_plan(&t->gro, outs, n, kinds);
 	for (size_t i = 0; i < t->gro.count; i++)
 		write_group(t, &t->gro.groups[i], outs, now);
 }
@@ -291,11 +290,11 @@ static void tun_free(struct port *port)
 	free(t);
 }
 
-static const struct port_ops tun_ops = {
-	.name = "tun", .receive = tun_receive, .send = tun_send, .free = tun_free
-};
+static const struct port_ops tun_ops = { .receive = tun_receive,
+					 .send = tun_send,
+					 .free = tun_free };
 
-/* 0 or -1, errno set. */
+/* Returns the queue's fd, or -1 with errno set. */
 static int attach_queue(const char *name, bool vnet)
 {
 	struct ifreq req = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE |
@@ -313,29 +312,27 @@ static int attach_queue(const char *name, bool vnet)
 	return -1;
 }
 
-/* Tells the kernel what it may hand to us; tries with less when it does not know all of it. */
-static void offer_to_kernel(struct tun_port *t)
+/* Tells the kernel which offloads we accept, fewer when it does not know all of them. */
+static void set_offloads(struct tun_port *t)
 {
 	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
 		       uso = TUN_F_USO4 | TUN_F_USO6;
-	bool want_tso = offload_is_on(t->offloads, OFFLOAD_TUN_TSO),
-	     want_uso = offload_is_on(t->offloads, OFFLOAD_TUN_USO);
-	unsigned flags = TUN_F_CSUM | (want_tso ? tso : 0) | (want_uso ? uso : 0);
+	bool with_tso = offload_is_on(t->offloads, OFFLOAD_TUN_TSO),
+	     with_uso = offload_is_on(t->offloads, OFFLOAD_TUN_USO);
+	unsigned flags = TUN_F_CSUM | (with_tso ? tso : 0) | (with_uso ? uso : 0);
 	int size = VNET;
 
 	if (!t->vnet) {
-		(void)ioctl(
-			t->port.fd, TUNSETOFFLOAD,
-			/* the device is persistent: it may have had them from an earlier popd */
-			0);
+		/* the device is persistent: an earlier popd may have set them */
+		(void)ioctl(t->port.fd, TUNSETOFFLOAD, 0);
 		return;
 	}
 	if (ioctl(t->port.fd, TUNSETVNETHDRSZ, &size) == 0) {
 		if (ioctl(t->port.fd, TUNSETOFFLOAD, flags) == 0)
 			return;
-		if (want_uso)
+		if (with_uso)
 			offload_lost(t->offloads, OFFLOAD_TUN_USO, OFFLOAD_MISSING);
-		if (want_tso && ioctl(t->port.fd, TUNSETOFFLOAD, tso) == 0)
+		if (with_tso && ioctl(t->port.fd, TUNSETOFFLOAD, tso) == 0)
 			return;
 	}
 	offload_lost(t->offloads, OFFLOAD_TUN_TSO, OFFLOAD_MISSING);
@@ -348,22 +345,26 @@ static void explain(const char *name, char *why)
 	if (errno == EINVAL)
 		snprintf(
 			why, TUN_WHY,
-			"the interface %s exists already and is not a multi-queue TUN: delete it (ip link delete %s) or set another name (tun = ...)",
+			"the interface %s exists and is not a multi-queue TUN: delete it (ip link delete %s) or set another name (tun = ...)",
 			name, name);
 	else if (errno == EBUSY || errno == E2BIG)
-		snprintf(why, TUN_WHY, "the interface %s is in use by another program", name);
+		snprintf(
+			why, TUN_WHY,
+			"another program uses the interface %s: stop it or set another name (tun = ...)",
+			name);
 	else
-		snprintf(why, TUN_WHY, "the TUN interface %s cannot be made: %s", name,
+		snprintf(why, TUN_WHY, "cannot create the TUN interface %s: %s", name,
 			 strerror(errno));
 }
 
-/* The device is persistent: it may have a program from an earlier popd. */
+/* The device is persistent: it may have the program of an earlier popd. */
 static void steer(struct tun_port *t, unsigned queues)
 {
 	if (queues < 2 || !offload_is_on(t->offloads, OFFLOAD_TUN_STEER)) {
 		steer_tun_off(t->port.fd);
 	} else if (steer_tun(t->port.fd) != 0) {
-		log_warn("packets to one tunnel may be forwarded by several workers, out of order");
+		log_warn("%s is off (packets to one tunnel may be sent out of order)",
+			 offload_name(OFFLOAD_TUN_STEER));
 		offload_lost(t->offloads, OFFLOAD_TUN_STEER, OFFLOAD_MISSING);
 	}
 }
@@ -384,8 +385,8 @@ struct port *tun_port_create(const char *name, unsigned queues, struct offloads 
 	t->offloads = offloads;
 	t->vnet = offload_is_on(offloads, OFFLOAD_TUN_TSO) ||
 		  offload_is_on(offloads, OFFLOAD_TUN_USO);
-	t->large = buffers_create(PIPELINE_BATCH, t->vnet ? LARGE : PORT_PACKET);
-	t->pieces = t->vnet ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
+	t->large = buffers_create(JOB_BATCH, t->vnet ? GSO_MAX : PORT_PACKET);
+	t->pieces = t->vnet ? buffers_create(JOB_BATCH, PORT_PACKET) : NULL;
 	if (!t->large || (t->vnet && !t->pieces)) {
 		tun_free(&t->port);
 		return NULL;
@@ -396,7 +397,7 @@ struct port *tun_port_create(const char *name, unsigned queues, struct offloads 
 		tun_free(&t->port);
 		return NULL;
 	}
-	offer_to_kernel(t);
+	set_offloads(t);
 	steer(t, queues);
 	return &t->port;
 }

@@ -1,8 +1,8 @@
 /*
- * The TUN back end. The device is persistent (interface, routes and counters outlive popd) and
- * multi-queue, one queue a worker. With the TUN offloads every packet has a vnet header before it,
- * and a read or write may carry a GSO packet of up to 64 KiB: read ones are cut (segment.h), those
- * to be written are merged (gro.h). Links, addresses and routes are netlink.h's business.
+ * The TUN port. The device is persistent (interface, routes and counters outlive popd) and
+ * multi-queue, one queue per worker. With the TUN offloads every packet has a vnet header before
+ * it, and a read or write may carry a GSO packet of up to 64 KiB: those read are cut (segment.h),
+ * those written are merged (gro.h). netlink.h manages links, addresses and routes.
  */
 #ifndef POPD_PORT_TUN_H
 #define POPD_PORT_TUN_H
@@ -12,9 +12,9 @@
 
 enum { TUN_WHY = 300 };
 
-/* Attaches one more queue, of `queues` there will be, of the device `name` and makes it if need be;
- * offloads that are on and that the kernel lacks go to OFFLOAD_MISSING. NULL: `why` says so in a
- * sentence. */
+/* Attaches one of `queues` queues of the device `name`, which is created if it does not exist. Sets
+ * offloads that are on and that the kernel lacks to OFFLOAD_MISSING. NULL on failure: `why` is a
+ * sentence about it. */
 struct port *tun_port_create(const char *name, unsigned queues, struct offloads *offloads,
 			     struct pipeline *pipeline, char why[static TUN_WHY]) NONNULL;
 

@@ -1,8 +1,8 @@
 /*
- * Receiving: one recvmmsg fills up to PIPELINE_BATCH messages; then each becomes one job in place
- * or, when the kernel merged datagrams of one client in it (all of one size, but for the last), as
- * many jobs as it has datagrams, copied apart since each needs room of its own around it; over as
- * many calls of receive as that takes (`backlog`).
+ * Receiving: one recvmmsg fills up to JOB_BATCH messages. Each becomes one job in place or, when
+ * the kernel merged datagrams of one client in it (all of one size but the last), one job per
+ * datagram, copied to a buffer of its own since a job needs headroom; over as many calls of receive
+ * as needed (`backlog`).
  */
 #include "popd/port/udp.h"
 
@@ -14,30 +14,31 @@
 
 #include "popd/port/outer.h"
 
-enum { MERGED = 65536 }; /* no datagram, merged or not, is longer */
+enum { MERGED_MAX = 65536 }; /* bytes of a message with merged datagrams */
 
 union control {
 	struct cmsghdr align;
 	uint8_t bytes[2 * CMSG_SPACE(sizeof(int))];
 };
 
+/* From the control messages. */
 struct ancillary {
 	uint8_t tos;
-	size_t segment; /* size of the merged datagrams; 0: there is one only */
+	size_t segment; /* size of the merged datagrams; 0: a single one */
 };
 
 struct udp_port {
 	struct port port;
 	bool merges; /* UDP_GRO is on */
-	size_t size; /* of a message's buffer */
-	struct buffers *messages_at;
-	struct buffers *apart; /* what merged messages are taken apart into; NULL without UDP_GRO */
-	struct mmsghdr messages[PIPELINE_BATCH];
-	struct iovec iov[PIPELINE_BATCH];
-	struct sockaddr_in from[PIPELINE_BATCH];
-	union control control[PIPELINE_BATCH];
-	size_t count, next; /* messages of the last recvmmsg, and the first not yet done with: */
-	size_t whole, at;   /* its length, and how far it is done */
+	size_t size; /* of a message buffer */
+	struct buffers *received;
+	struct buffers *datagrams; /* copied from merged messages; NULL without UDP_GRO */
+	struct mmsghdr messages[JOB_BATCH];
+	struct iovec iov[JOB_BATCH];
+	struct sockaddr_in from[JOB_BATCH];
+	union control control[JOB_BATCH];
+	size_t count, next; /* messages of the last recvmmsg, and the first unfinished one: */
+	size_t len, at;     /* its length, and the start of its next datagram */
 	struct ancillary ancillary;
 	struct outer_batch out;
 };
@@ -58,43 +59,43 @@ static struct ancillary read_ancillary(struct msghdr *m)
 	return a;
 }
 
-/* Looks at message `next`. One longer than any valid one was cut, by the kernel or in take; as an
- * empty one it is counted as what it is: no tunnel packet. */
+/* Begins message `next`. A truncated one, longer than any valid packet, becomes an empty job, which
+ * the pipeline counts. */
 static void begin_message(struct udp_port *u)
 {
 	struct msghdr *m = &u->messages[u->next].msg_hdr;
 
-	u->whole = m->msg_flags & MSG_TRUNC ? 0 : u->messages[u->next].msg_len;
+	u->len = m->msg_flags & MSG_TRUNC ? 0 : u->messages[u->next].msg_len;
 	u->at = 0;
 	u->ancillary = read_ancillary(m);
-	if (!u->apart || u->ancillary.segment >= u->whole)
+	if (!u->datagrams || u->ancillary.segment >= u->len)
 		u->ancillary.segment = 0;
 }
 
-static size_t datagrams(const struct udp_port *u)
+static size_t datagram_count(const struct udp_port *u)
 {
 	size_t segment = u->ancillary.segment;
 
-	return segment ? (u->whole + segment - 1) / segment : 1;
+	return segment ? (u->len + segment - 1) / segment : 1;
 }
 
-/* The next datagram of message `next`, as job number `n`. */
-static void take(struct udp_port *u, struct job *job, size_t n)
+/* Makes job number `n` of the next datagram of message `next`. */
+static void next_job(struct udp_port *u, struct job *job, size_t n)
 {
 	struct endpoint4 from = { { ntohl(u->from[u->next].sin_addr.s_addr) },
 				  ntohs(u->from[u->next].sin_port) };
-	uint8_t *data = buffers_at(u->messages_at, u->next) + u->at;
-	size_t len = u->whole - u->at, segment = u->ancillary.segment;
+	uint8_t *data = buffers_at(u->received, u->next) + u->at;
+	size_t len = u->len - u->at, segment = u->ancillary.segment;
 
 	if (segment > 0) {
 		len = len < segment ? len : segment;
-		uint8_t *own = buffers_at(u->apart, n);
+		uint8_t *own = buffers_at(u->datagrams, n);
 		memcpy(own, data, len < PORT_PACKET ? len : 0);
 		data = own;
 	}
 	u->at += len;
 	job_fill(job, u->port.source, data, len < PORT_PACKET ? len : 0, from, u->ancillary.tos);
-	if (u->at >= u->whole) {
+	if (u->at >= u->len) {
 		u->next++;
 		u->at = 0;
 	}
@@ -106,7 +107,7 @@ static void fetch(struct udp_port *u)
 		u->messages[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
 		u->messages[i].msg_hdr.msg_controllen = sizeof(u->control[i].bytes);
 	}
-	int got = recvmmsg(u->port.fd, u->messages, PIPELINE_BATCH, MSG_DONTWAIT, NULL);
+	int got = recvmmsg(u->port.fd, u->messages, JOB_BATCH, MSG_DONTWAIT, NULL);
 	u->count = got > 0 ? (size_t)got : 0;
 	u->next = u->at = 0;
 }
@@ -121,11 +122,10 @@ static size_t udp_receive(struct port *port, struct job *jobs, size_t max)
 	for (; n < max && u->next < u->count; n++) {
 		if (u->at == 0)
 			begin_message(u);
-		/* What came as one run goes on as one: it is not begun in this batch only to be
-		 * ended in the next. */
-		if (u->at == 0 && datagrams(u) > max - n && datagrams(u) <= max)
+		/* A merged message stays in one batch, so that its packets can be merged again. */
+		if (u->at == 0 && datagram_count(u) > max - n && datagram_count(u) <= max)
 			break;
-		take(u, &jobs[n], n);
+		next_job(u, &jobs[n], n);
 	}
 	port->backlog = u->next < u->count;
 	return n;
@@ -144,14 +144,14 @@ static void udp_free(struct port *port)
 
 	if (port->fd >= 0)
 		close(port->fd);
-	buffers_free(u->messages_at);
-	buffers_free(u->apart);
+	buffers_free(u->received);
+	buffers_free(u->datagrams);
 	free(u);
 }
 
-static const struct port_ops udp_ops = {
-	.name = "udp", .receive = udp_receive, .send = udp_send, .free = udp_free
-};
+static const struct port_ops udp_ops = { .receive = udp_receive,
+					 .send = udp_send,
+					 .free = udp_free };
 
 static int open_socket(struct endpoint4 at)
 {
@@ -159,8 +159,8 @@ static int open_socket(struct endpoint4 at)
 				    .sin_port = htons(at.port),
 				    .sin_addr.s_addr = htonl(at.addr.v) };
 	int on = 1;
-	/* OMIT: one client's small or forged path MTU must not refuse packets of any size to
-	 * anyone; too large ones are fragmented. */
+	/* OMIT: the kernel must not refuse packets to a client because of a small or forged path
+	 * MTU; it fragments packets that are too large. */
 	int fd = outer_socket(SOCK_DGRAM, 0, IP_PMTUDISC_OMIT);
 
 	if (fd < 0)
@@ -175,7 +175,7 @@ static int open_socket(struct endpoint4 at)
 	return -1;
 }
 
-/* Asks the kernel for what is wanted; what it lacks is noted. */
+/* Turns the UDP offloads on; those that the kernel lacks become OFFLOAD_MISSING. */
 static void set_offloads(struct udp_port *u, struct offloads *offloads)
 {
 	int on = 1, off = 0;
@@ -187,7 +187,7 @@ static void set_offloads(struct udp_port *u, struct offloads *offloads)
 		if (!u->merges)
 			offload_lost(offloads, OFFLOAD_UDP_GRO, OFFLOAD_MISSING);
 	}
-	/* setting the socket's own segment size to none is a no-op where the option exists */
+	/* a segment size of none changes nothing where the option exists */
 	if (offload_is_on(offloads, OFFLOAD_UDP_GSO) &&
 	    setsockopt(u->port.fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off)) != 0)
 		offload_lost(offloads, OFFLOAD_UDP_GSO, OFFLOAD_MISSING);
@@ -196,13 +196,13 @@ static void set_offloads(struct udp_port *u, struct offloads *offloads)
 
 static bool make_buffers(struct udp_port *u)
 {
-	u->size = u->merges ? MERGED : PORT_PACKET;
-	u->messages_at = buffers_create(PIPELINE_BATCH, u->size);
-	u->apart = u->merges ? buffers_create(PIPELINE_BATCH, PORT_PACKET) : NULL;
-	if (!u->messages_at || (u->merges && !u->apart))
+	u->size = u->merges ? MERGED_MAX : PORT_PACKET;
+	u->received = buffers_create(JOB_BATCH, u->size);
+	u->datagrams = u->merges ? buffers_create(JOB_BATCH, PORT_PACKET) : NULL;
+	if (!u->received || (u->merges && !u->datagrams))
 		return false;
-	for (size_t i = 0; i < PIPELINE_BATCH; i++) {
-		u->iov[i] = (struct iovec){ .iov_base = buffers_at(u->messages_at, i),
+	for (size_t i = 0; i < JOB_BATCH; i++) {
+		u->iov[i] = (struct iovec){ .iov_base = buffers_at(u->received, i),
 					    .iov_len = u->size };
 		u->messages[i].msg_hdr = (struct msghdr){ .msg_name = &u->from[i],
 							  .msg_namelen = sizeof(u->from[i]),

@@ -1,11 +1,10 @@
 /*
- * The loop: a port becomes readable, a batch is received, run through the pipeline, and what comes
- * out is sent by kind in the order of the jobs, so that a tunnel's packets keep theirs. A port gets
- * at most WORKER_BUDGET batches a wake-up; then the others have their turn (the loop tells us again
- * of what is still readable).
+ * The loop: when a port is readable, the worker receives a batch, runs the pipeline, and sends the
+ * outputs by kind in the order of the jobs, so that a tunnel's packets keep their order. A port
+ * gets at most WORKER_BUDGET batches per wake-up; then the loop serves the others first.
  *
- * The control thread touches of a worker only the rings, the async watcher, the atomic words, and
- * its counters (reading).
+ * The control thread uses only a worker's rings, async watcher and atomic words, and reads its
+ * counters.
  */
 #include "popd/port/worker.h"
 
@@ -28,11 +27,11 @@
 #include "popd/port/tun.h"
 #include "popd/port/udp.h"
 
-enum { WORKER_BUDGET = 4, ORDER_RING = 4096, EVENT_RING = 4096 };
+enum { WORKER_BUDGET = 4, COMMAND_RING = 4096, EVENT_RING = 4096 };
 
-enum order_kind { ORDER_PROBE, ORDER_EXPIRY, ORDER_ICMP_ERROR };
-struct order {
-	enum order_kind kind;
+enum command_kind { COMMAND_PROBE, COMMAND_EXPIRY, COMMAND_ICMP_ERROR };
+struct command {
+	enum command_kind kind;
 	struct tunnel *tunnel;
 	uint32_t value; /* sequence, or seconds */
 	struct icmp_error icmp_error;
@@ -40,8 +39,9 @@ struct order {
 
 enum { PORT_TUN, PORT_AYIYA, PORT_HEARTBEAT, PORT_RAW41, PORT_ICMP4, PORT__COUNT };
 static const char *const queue_names[] = { "tun", "ayiya", "heartbeat", "proto41", "icmp4" };
-_Static_assert(ARRAY_LEN(queue_names) == PORT__COUNT, "every port's queue has a name");
-_Static_assert((int)PORT__COUNT <= (int)WORKER_QUEUES, "and a place in what is told of them");
+_Static_assert(ARRAY_LEN(queue_names) == PORT__COUNT, "every port has a name");
+_Static_assert((int)TUN_WHY <= (int)WORKER_WHY, "a sentence of the TUN's fits");
+_Static_assert((int)PORT__COUNT <= (int)WORKER_QUEUES, "worker_queues has a place for each");
 
 struct watched_port {
 	struct port *port;
@@ -49,37 +49,36 @@ struct watched_port {
 	struct worker *worker;
 };
 
-/* An ICMP error's packet, kept until its tunnel has been found, or others have come in its place.
- */
-struct quoted {
+/* The first bytes of an ICMP error, kept until its tunnel is found or later errors replace it. */
+struct pending_error {
 	uint32_t ticket, len;
 	uint8_t head[DROP_HEAD];
 };
 
-/* Outs of one kind, in order. */
+/* Outputs of one port, in order. */
 struct outbox {
 	size_t n;
-	struct out *outs[2 * PIPELINE_BATCH];
+	struct out *outs[2 * JOB_BATCH];
 };
 
 struct worker {
 	unsigned number;
 	struct ev_loop *loop;
-	struct ev_async order;
+	struct ev_async command;
 	struct watched_port ports[PORT__COUNT];
 	struct pipeline pipeline;
-	struct ring *orders, *events, *icmp_errors;
+	struct ring *commands, *events, *icmp_errors;
 	uint16_t probe_id;
 	void (*wake)(void *ctx);
 	void *wake_ctx;
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop, failed, lost;
-	struct job jobs[PIPELINE_BATCH];
+	struct job jobs[JOB_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes;
-	struct quoted *quoted; /* WORKER_ICMP_ERRORS of them, by ticket */
-	uint32_t ticket;       /* the last that was given */
+	struct pending_error *pending; /* WORKER_ICMP_ERRORS of them, by ticket */
+	uint32_t ticket;               /* of the newest */
 	struct tap *tap;
 	struct worker_load load;
 };
@@ -89,7 +88,7 @@ static struct timestamp timestamp_now(void)
 	return (struct timestamp){ .wall = (uint32_t)wall_now().s, .mono_us = mono_us_now().us };
 }
 
-static void post(struct worker *w, struct out *out)
+static void enqueue(struct worker *w, struct out *out)
 {
 	static const uint8_t port_of[] = {
 		[OUT_TUN] = PORT_TUN, [OUT_UDP] = PORT_AYIYA, [OUT_PROTO41] = PORT_RAW41
@@ -101,34 +100,35 @@ static void post(struct worker *w, struct out *out)
 	box->outs[box->n++] = out;
 }
 
-/* Without room for it nobody will look for its tunnel. */
-static void hand_on_icmp_error(struct worker *w, const struct job *job, uint32_t now)
+/* Hands the error to the control thread, which searches for its tunnel. */
+static void push_icmp_error(struct worker *w, const struct job *job, uint32_t now)
 {
-	struct icmp_error c = job->icmp_error;
-	struct quoted *kept = &w->quoted[++w->ticket % WORKER_ICMP_ERRORS];
+	struct icmp_error e = job->icmp_error;
+	struct pending_error *kept = &w->pending[++w->ticket % WORKER_ICMP_ERRORS];
 
-	c.ticket = kept->ticket = w->ticket;
+	e.ticket = kept->ticket = w->ticket;
 	kept->len = job->len;
 	memcpy(kept->head, job->data, job->len < DROP_HEAD ? job->len : DROP_HEAD);
-	if (!ring_push(w->icmp_errors, &c))
-		pipeline_icmp_error(&w->pipeline, NULL, &c, job->data, job->len, now);
+	if (!ring_push(w->icmp_errors, &e))
+		pipeline_icmp_error(&w->pipeline, NULL, &e, job->data, job->len, now);
 }
 
-static void settle_icmp_error(struct worker *w, const struct order *order)
+static void apply_icmp_error(struct worker *w, const struct command *c)
 {
-	const struct quoted *kept = &w->quoted[order->icmp_error.ticket % WORKER_ICMP_ERRORS];
-	bool there = kept->ticket == order->icmp_error.ticket;
+	const struct icmp_error *e = &c->icmp_error;
+	const struct pending_error *kept = &w->pending[e->ticket % WORKER_ICMP_ERRORS];
 
-	pipeline_icmp_error(&w->pipeline, order->tunnel, &order->icmp_error, kept->head,
-			    there ? kept->len : 0, timestamp_now().wall);
+	pipeline_icmp_error(&w->pipeline, c->tunnel, e, kept->head,
+			    kept->ticket == e->ticket ? kept->len : 0, timestamp_now().wall);
 }
 
-static bool tell(struct worker *w, const struct job *job, uint32_t now)
+/* Pushes the job's event, if it has one, for the control thread. True: wake it. */
+static bool push_event(struct worker *w, const struct job *job, uint32_t now)
 {
 	if (job->event == EVENT_NONE)
 		return false;
 	if (job->event == EVENT_ICMP_ERROR) {
-		hand_on_icmp_error(w, job, now);
+		push_icmp_error(w, job, now);
 		return true;
 	}
 	struct worker_event e = {
@@ -142,21 +142,21 @@ static bool tell(struct worker *w, const struct job *job, uint32_t now)
 	return true;
 }
 
-/* Between table_worker_enter and _leave. */
+/* Runs `n` jobs and sends their outputs, between table_worker_enter and _leave. */
 static void run(struct worker *w, size_t n)
 {
 	struct timestamp now = timestamp_now();
-	bool told = false, watched = tap_is_watched(w->tap);
+	bool wake = false, watched = tap_is_watched(w->tap);
 
 	if (UNLIKELY(watched))
 		tap_before(w->tap, w->jobs, n);
 	pipeline_run(&w->pipeline, w->jobs, n, now);
 	if (UNLIKELY(watched))
-		told = tap_after(w->tap, w->jobs, n);
+		wake = tap_after(w->tap, w->jobs, n);
 	for (size_t i = 0; i < n; i++) {
-		post(w, &w->jobs[i].out[0]);
-		post(w, &w->jobs[i].out[1]);
-		told |= tell(w, &w->jobs[i], now.wall);
+		enqueue(w, &w->jobs[i].out[0]);
+		enqueue(w, &w->jobs[i].out[1]);
+		wake |= push_event(w, &w->jobs[i], now.wall);
 	}
 	for (size_t i = 0; i < PORT__COUNT; i++) {
 		struct outbox *box = &w->outboxes[i];
@@ -166,12 +166,12 @@ static void run(struct worker *w, size_t n)
 	}
 	histogram_add(&w->load.packets, n);
 	histogram_add(&w->load.us, (uint64_t)(mono_us_now().us - now.mono_us));
-	if (told)
+	if (wake)
 		w->wake(w->wake_ctx);
 }
 
-/* The device was deleted under us: an operator's doing. The control thread ends popd, and whoever
- * started it starts it anew. */
+/* The TUN device was deleted, by an operator. The control thread ends popd, and its service manager
+ * restarts it. */
 static void fail(struct worker *w)
 {
 	atomic_store_explicit(&w->failed, true, memory_order_release);
@@ -179,18 +179,18 @@ static void fail(struct worker *w)
 	w->wake(w->wake_ctx);
 }
 
-/* One batch; how many there were. */
-static size_t take_batch(struct worker *w, struct port *port)
+/* Receives and runs one batch; returns the number of packets. */
+static size_t receive_batch(struct worker *w, struct port *port)
 {
 	table_worker_enter(w->pipeline.table, w->number);
-	size_t n = port->ops->receive(port, w->jobs, PIPELINE_BATCH);
+	size_t n = port->ops->receive(port, w->jobs, JOB_BATCH);
 	if (n > 0)
 		run(w, n);
 	table_worker_leave(w->pipeline.table, w->number);
 	return n;
 }
 
-static void port_readable(struct ev_loop *loop, struct ev_io *io, int revents)
+static void port_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 {
 	struct watched_port *p = container_of(io, struct watched_port, readable);
 	struct port *port = p->port;
@@ -198,34 +198,33 @@ static void port_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 	(void)loop;
 	(void)revents;
 	for (int budget = WORKER_BUDGET; budget > 0 || port->backlog; budget--) {
-		size_t n = take_batch(p->worker, port);
-		if (n < PIPELINE_BATCH && !port->backlog)
+		size_t n = receive_batch(p->worker, port);
+		if (n < JOB_BATCH && !port->backlog)
 			break;
 	}
 	if (port->gone)
 		fail(p->worker);
 }
 
-static void make_probe(struct worker *w, size_t i, const struct order *order)
+static void make_probe(struct worker *w, size_t i, const struct command *command)
 {
 	uint8_t *data = buffers_at(w->probes, i);
-	const struct tunnel_conf *c = atomic_load_explicit(&order->tunnel->conf,
+	const struct tunnel_conf *c = atomic_load_explicit(&command->tunnel->conf,
 							   memory_order_acquire);
 
 	if (c)
-		probe_build(data, c, w->pipeline.probe_key, w->probe_id, (uint16_t)order->value,
-			    timestamp_now().mono_us);
+		probe_build(data, c, w->pipeline.forward.probe_key, w->probe_id,
+			    (uint16_t)command->value, timestamp_now().mono_us);
 	job_fill(&w->jobs[i], JOB_PROBE, data, c ? PROBE_LEN : 0, (struct endpoint4){ { 0 }, 0 },
 		 0);
-	w->jobs[i].tunnel = order->tunnel;
+	w->jobs[i].tunnel = command->tunnel;
 }
 
-/* What the control thread wants; probes are few (a tunnel's one a minute), so all that wait go at
- * once. */
-static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int revents)
+/* Executes all commands that wait; probes are few, one a minute for each tunnel. */
+static void commands_ready(struct ev_loop *loop, struct ev_async *async, int revents)
 {
-	struct worker *w = container_of(async, struct worker, order);
-	struct order order;
+	struct worker *w = container_of(async, struct worker, command);
+	struct command command;
 	size_t n = 0;
 
 	(void)revents;
@@ -234,17 +233,18 @@ static void orders_waiting(struct ev_loop *loop, struct ev_async *async, int rev
 		return;
 	}
 	table_worker_enter(w->pipeline.table, w->number);
-	while (ring_pop(w->orders, &order)) {
-		if (order.kind == ORDER_EXPIRY) {
-			w->pipeline.expiry = order.value;
+	while (ring_pop(w->commands, &command)) {
+		if (command.kind == COMMAND_EXPIRY) {
+			w->pipeline.forward.expiry = command.value;
 			continue;
 		}
-		if (order.kind == ORDER_ICMP_ERROR) {
-			settle_icmp_error(w, &order);
+		if (command.kind == COMMAND_ICMP_ERROR) {
+			apply_icmp_error(w, &command);
 			continue;
 		}
-		make_probe(w, n, &order); /* its tunnel may have been deleted since */
-		if (w->jobs[n].len > 0 && ++n == PIPELINE_BATCH) {
+		make_probe(w, n, &command);
+		/* without data when its tunnel has been deleted since */
+		if (w->jobs[n].len > 0 && ++n == JOB_BATCH) {
 			run(w, n);
 			n = 0;
 		}
@@ -262,84 +262,69 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* A port's watcher is ready to start once there is a port; one that only sends has nothing to
- * watch. */
-static void watch(struct worker *w, struct watched_port *p)
+/* Adds a port, whose watcher starts if it receives. false: `port` is NULL. */
+static bool add_port(struct worker *w, size_t i, struct port *port)
 {
+	struct watched_port *p = &w->ports[i];
+
+	if (!port)
+		return false;
+	p->port = port;
 	p->worker = w;
-	ev_io_init(&p->readable, port_readable, p->port->fd, EV_READ);
-	if (p->port->receives)
+	ev_io_init(&p->readable, port_ready, port->fd, EV_READ);
+	if (port->receives)
 		ev_io_start(w->loop, &p->readable);
+	return true;
 }
 
-static bool open_ports(struct worker *w, const struct worker_conf *conf, char *why)
+static bool cannot_open(char *why, const char *what, const char *which)
 {
-	char text[ENDPOINT4_TEXT], tun_why[TUN_WHY];
+	snprintf(why, WORKER_WHY, "cannot open %s %s: %s", what, which, strerror(errno));
+	return false;
+}
+
+static bool open_ports(struct worker *w, const struct worker_conf *conf, char why[static TUN_WHY])
+{
+	char text[ENDPOINT4_TEXT];
 	struct endpoint4 ayiya = { conf->ipv4, conf->ayiya_port },
 			 heartbeat = { conf->ipv4, conf->heartbeat_port };
-	struct port *p;
+	struct pipeline *p = &w->pipeline;
 
-	w->ports[PORT_TUN].port = p = tun_port_create(conf->tun, conf->count, conf->offloads,
-						      &w->pipeline, tun_why);
-	if (!p) {
-		snprintf(why, WORKER_WHY, "%s", tun_why);
+	if (!add_port(w, PORT_TUN, tun_port_create(conf->tun, conf->count, conf->offloads, p, why)))
 		return false;
-	}
-	w->ports[PORT_AYIYA].port = p = udp_port_create(ayiya, JOB_FROM_AYIYA, conf->offloads,
-							&w->pipeline);
-	if (!p) {
-		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s",
-			 endpoint4_text(ayiya, text), strerror(errno));
-		return false;
-	}
-	w->ports[PORT_HEARTBEAT].port = p = udp_port_create(heartbeat, JOB_FROM_HEARTBEAT, NULL,
-							    &w->pipeline);
-	if (!p) {
-		snprintf(why, WORKER_WHY, "UDP %s cannot be opened: %s",
-			 endpoint4_text(heartbeat, text), strerror(errno));
-		return false;
-	}
-	w->ports[PORT_RAW41].port = p = raw41_port_create(conf->ipv4, conf->number, conf->count,
-							  conf->offloads, &w->pipeline);
-	if (!p) {
-		snprintf(why, WORKER_WHY, "a socket for protocol 41 cannot be opened: %s",
-			 strerror(errno));
-		return false;
-	}
-	if (conf->number == 0) {
-		w->ports[PORT_ICMP4].port = p = icmp4_port_create(conf->ipv4, &w->pipeline);
-		if (!p) {
-			snprintf(why, WORKER_WHY, "a socket for ICMPv4 errors cannot be opened: %s",
-				 strerror(errno));
-			return false;
-		}
-	}
-	for (size_t i = 0; i < PORT__COUNT; i++)
-		if (w->ports[i].port)
-			watch(w, &w->ports[i]);
+	if (!add_port(w, PORT_AYIYA, udp_port_create(ayiya, JOB_FROM_AYIYA, conf->offloads, p)))
+		return cannot_open(why, "UDP", endpoint4_text(ayiya, text));
+	if (!add_port(w, PORT_HEARTBEAT, udp_port_create(heartbeat, JOB_FROM_HEARTBEAT, NULL, p)))
+		return cannot_open(why, "UDP", endpoint4_text(heartbeat, text));
+	if (!add_port(w, PORT_RAW41,
+		      raw41_port_create(conf->ipv4, conf->number, conf->count, conf->offloads, p)))
+		return cannot_open(why, "a raw socket for", "protocol 41");
+	if (conf->number == 0 && !add_port(w, PORT_ICMP4, icmp4_port_create(conf->ipv4, p)))
+		return cannot_open(why, "a raw socket for", "ICMPv4 errors");
 	return true;
 }
 
 static bool make_parts(struct worker *w, const struct worker_conf *conf)
 {
 	w->loop = ev_loop_new(EVFLAG_AUTO);
-	w->orders = ring_create(ORDER_RING, sizeof(struct order));
+	w->commands = ring_create(COMMAND_RING, sizeof(struct command));
 	w->events = ring_create(EVENT_RING, sizeof(struct worker_event));
 	w->icmp_errors = ring_create(WORKER_ICMP_ERRORS, sizeof(struct icmp_error));
-	w->probes = buffers_create(PIPELINE_BATCH, PROBE_LEN);
-	w->quoted = calloc(WORKER_ICMP_ERRORS, sizeof(*w->quoted));
+	w->probes = buffers_create(JOB_BATCH, PROBE_LEN);
+	w->pending = calloc(WORKER_ICMP_ERRORS, sizeof(*w->pending));
 	w->tap = tap_create(conf->watch);
 	w->pipeline.table = conf->table;
 	w->pipeline.counters = counters_create(table_slots(conf->table));
 	w->pipeline.limiter = conf->limiter;
 	w->pipeline.digest = digest_ctx_create();
 	w->pipeline.sha1 = conf->sha1;
-	w->pipeline.expiry = conf->expiry;
+	w->pipeline.forward.expiry = conf->expiry;
 	w->pipeline.ayiya_port = conf->ayiya_port;
 	w->pipeline.dscp = conf->dscp;
-	memcpy(w->pipeline.probe_key, conf->probe_key, sizeof(w->pipeline.probe_key));
+	memcpy(w->pipeline.forward.probe_key, conf->probe_key,
+	       sizeof(w->pipeline.forward.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
-	return w->loop && w->orders && w->events && w->icmp_errors && w->quoted && w->probes &&
+	return w->loop && w->commands && w->events && w->icmp_errors && w->pending && w->probes &&
 	       w->tap && w->pipeline.counters && w->pipeline.digest;
 }
 
@@ -358,8 +343,8 @@ struct worker *worker_create(const struct worker_conf *conf, char why[static WOR
 		worker_free(w);
 		return NULL;
 	}
-	ev_async_init(&w->order, orders_waiting);
-	ev_async_start(w->loop, &w->order);
+	ev_async_init(&w->command, commands_ready);
+	ev_async_start(w->loop, &w->command);
 	return w;
 }
 
@@ -367,7 +352,7 @@ int worker_start(struct worker *w)
 {
 	sigset_t all, before;
 
-	/* Signals are the control thread's. */
+	/* the control thread handles signals */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	errno = pthread_create(&w->thread, NULL, thread_main, w);
@@ -381,7 +366,7 @@ void worker_stop(struct worker *w)
 	if (!w->started)
 		return;
 	atomic_store_explicit(&w->stop, true, memory_order_release);
-	ev_async_send(w->loop, &w->order);
+	ev_async_send(w->loop, &w->command);
 	pthread_join(w->thread, NULL);
 	w->started = false;
 }
@@ -395,10 +380,10 @@ void worker_free(struct worker *w)
 			w->ports[i].port->ops->free(w->ports[i].port);
 	if (w->loop)
 		ev_loop_destroy(w->loop);
-	ring_free(w->orders);
+	ring_free(w->commands);
 	ring_free(w->events);
 	ring_free(w->icmp_errors);
-	free(w->quoted);
+	free(w->pending);
 	buffers_free(w->probes);
 	tap_free(w->tap);
 	counters_free(w->pipeline.counters);
@@ -406,28 +391,29 @@ void worker_free(struct worker *w)
 	free(w);
 }
 
-static bool give_order(struct worker *w, struct order order)
+static bool push_command(struct worker *w, struct command command)
 {
-	if (!ring_push(w->orders, &order))
+	if (!ring_push(w->commands, &command))
 		return false;
-	ev_async_send(w->loop, &w->order);
+	ev_async_send(w->loop, &w->command);
 	return true;
 }
 
 bool worker_probe(struct worker *w, struct tunnel *t, uint16_t sequence)
 {
-	return give_order(w, (struct order){ .kind = ORDER_PROBE, .tunnel = t, .value = sequence });
+	return push_command(
+		w, (struct command){ .kind = COMMAND_PROBE, .tunnel = t, .value = sequence });
 }
 
 bool worker_set_expiry(struct worker *w, uint32_t expiry)
 {
-	return give_order(w, (struct order){ .kind = ORDER_EXPIRY, .value = expiry });
+	return push_command(w, (struct command){ .kind = COMMAND_EXPIRY, .value = expiry });
 }
 
-bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c)
+bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *e)
 {
-	return give_order(
-		w, (struct order){ .kind = ORDER_ICMP_ERROR, .tunnel = t, .icmp_error = *c });
+	return push_command(
+		w, (struct command){ .kind = COMMAND_ICMP_ERROR, .tunnel = t, .icmp_error = *e });
 }
 
 bool worker_next_icmp_error(struct worker *w, struct icmp_error *out)

@@ -1,8 +1,8 @@
 /*
- * A forwarding thread: its own loop, TUN queue, UDP sockets, counters and buffers; all it shares is
- * the table, which it reads without locks. The kernel deals packets out among the workers
- * (steer.h); ICMPv4 errors are worker 0's. Orders from the control thread and events for it travel
- * in rings that neither side waits on.
+ * A forwarding thread with its own loop, TUN queue, sockets, counters and buffers. Workers share
+ * the table, which they read without locks. The kernel distributes packets among them (steer.h);
+ * worker 0 receives ICMPv4 errors. Commands from the control thread, and events for it, go through
+ * rings on which neither side waits.
  */
 #ifndef POPD_PORT_WORKER_H
 #define POPD_PORT_WORKER_H
@@ -23,78 +23,79 @@ struct ev_loop;
 
 enum { WORKER_WHY = 400, WORKER_ICMP_ERRORS = 256 };
 
-/* Something the log or the endpoint journal wants to know. */
+/* For the log and the endpoint journal. */
 struct worker_event {
 	enum event kind;
 	struct tunnel *tunnel;
 	uint64_t old_endpoint, endpoint;
 };
 
-/* What its batches are like: how many packets, and how long from the look at the clock to the last
- * one's being sent. */
+/* Its batches: packets per batch, and microseconds from reading the clock until the last packet is
+ * sent. */
 struct worker_load {
 	struct histogram packets, us;
 };
 
-/* A socket's receive queue, by what comes in there. */
+/* The receive queue of a socket. */
 enum { WORKER_QUEUES = 8 };
 struct worker_queue {
 	const char *name;
-	uint64_t drops; /* packets that the kernel had no room for in it */
+	uint64_t drops; /* packets that the kernel dropped since the queue was full */
 };
 
 struct worker_conf {
-	unsigned number, count; /* 0.., of how many */
+	unsigned number, count; /* worker `number`, from 0, of `count` */
 	struct table *table;
 	struct ip4 ipv4;
 	uint16_t ayiya_port, heartbeat_port;
 	enum dscp dscp;
 	const char *tun;
-	struct offloads *offloads;     /* all workers' */
+	struct offloads *offloads;     /* shared by all workers */
 	const struct tap_watch *watch; /* the same */
 	struct sha1_set sha1;
-	struct limiter *limiter; /* all workers', of ICMPv6 errors */
+	struct limiter *limiter; /* of ICMPv6 errors, shared by all workers */
 	uint32_t expiry;
 	uint8_t probe_key[16];
-	/* Called in the worker's thread after events, or when the TUN has vanished: must be quick
-	 * and safe there. */
+	/* Called in the worker's thread after it pushed events, or when the TUN was deleted. Must
+	 * be quick and thread-safe. */
 	void (*wake)(void *ctx);
 	void *wake_ctx;
 };
 
-/* Opens all it needs; packets wait until worker_start. NULL: `why` says so in a sentence. */
+/* Opens the ports; packets wait in them until worker_start. NULL on failure: `why` is a sentence
+ * about it. */
 struct worker *worker_create(const struct worker_conf *conf, char why[static WORKER_WHY]) NONNULL;
 /* 0 or -ERR_SYS. */
 int worker_start(struct worker *w) NONNULL MUSTCHECK;
-/* Ends the thread when it has finished its batch; fine when it was never started. */
+/* Ends the thread after its batch, if it was started. */
 void worker_stop(struct worker *w) NONNULL;
-void worker_free(struct worker *w); /* stopped; NULL is fine */
+void worker_free(struct worker *w); /* after worker_stop; NULL is fine */
 
 /* ---- control thread ---- */
 
-/* Has the worker send an echo request into `t`. false: it is behind with the ones before. */
+/* Commands. false: the ring is full of earlier ones; try again. */
+
+/* Sends an echo request into `t`. */
 bool worker_probe(struct worker *w, struct tunnel *t, uint16_t sequence) NONNULL;
-/* false: behind; try again. */
 bool worker_set_expiry(struct worker *w, uint32_t expiry) NONNULL MUSTCHECK;
-/* The next ICMP error that shows only an endpoint, at most WORKER_ICMP_ERRORS since the last that
- * were taken; false: none waiting. */
-bool worker_next_icmp_error(struct worker *w, struct icmp_error *out) NONNULL;
-/* Has the worker settle it with `t`, or (NULL) count that nobody has such an endpoint. false:
- * behind. */
-bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *c)
+/* Applies an ICMP error to `t`, or counts it as unverified (NULL: no tunnel has its endpoint). */
+bool worker_icmp_error(struct worker *w, struct tunnel *t, const struct icmp_error *e)
 	NONNULL_ARGS(1, 3);
-/* The next event; false: none waiting. */
+
+/* The next ICMP error that names its tunnel by the endpoint only; false: there is none. At most
+ * WORKER_ICMP_ERRORS wait. */
+bool worker_next_icmp_error(struct worker *w, struct icmp_error *out) NONNULL;
+/* The next event; false: there is none. */
 bool worker_next_event(struct worker *w, struct worker_event *out) NONNULL;
-/* True once after events had to be thrown away. */
+/* True once after events were lost because too many waited. */
 bool worker_lost_events(struct worker *w) NONNULL;
-/* True when the TUN has vanished under the worker, which has ended then. */
+/* True when the TUN was deleted, which ends the worker. */
 bool worker_has_failed(const struct worker *w) NONNULL;
-/* What is told of watched packets. */
 struct tap *worker_tap(struct worker *w) NONNULL;
 struct counters *worker_counters(struct worker *w) NONNULL;
 const struct worker_load *worker_load(const struct worker *w) NONNULL;
-/* All that it receives from but the TUN, whose queue the interface counts for (link.h). Asks the
- * kernel. Gives how many. */
+/* The queues of its sockets, as the kernel counts them; returns their number. (The TUN's queue
+ * counts in the interface: link.h.) */
 size_t worker_queues(const struct worker *w, struct worker_queue out[static WORKER_QUEUES]) NONNULL;
 
 #endif

@@ -40,9 +40,9 @@ void statbook_free(struct statbook *b)
 static uint64_t join(enum measure_how how, uint64_t a, uint64_t b)
 {
 	switch (how) {
-	case MEASURE_LEAST:
+	case MEASURE_MIN:
 		return a == 0 || (b != 0 && b < a) ? b : a;
-	case MEASURE_MOST:
+	case MEASURE_MAX:
 		return a > b ? a : b;
 	case MEASURE_SUM:
 		break;

@@ -29,7 +29,7 @@ static int format_entry(char *out, size_t size, const struct statbook_entry *e,
 		return e->quarter == QUARTER_NONE ? snprintf(out, size, "NULL")
 						  : snprintf(out, size, "%" PRId32, e->quarter);
 	enum measure m = (enum measure)(column - STATS_MEASURES);
-	if (measure_how(m) == MEASURE_LEAST && e->value[m] == 0)
+	if (measure_how(m) == MEASURE_MIN && e->value[m] == 0)
 		return snprintf(out, size, "NULL");
 	return snprintf(out, size, "%" PRIu64, e->value[m]);
 }

@@ -24,7 +24,7 @@ enum { NOW = 1795423260, ROUNDS = 301, ROOM = 2048, LOOKUPS = 4000 };
 static struct pipeline pipeline;
 static uint32_t tunnels = 10000;
 static uint64_t seed = 88172645463325252;
-static uint8_t pristine[PIPELINE_BATCH][ROOM], buffers[PIPELINE_BATCH][ROOM];
+static uint8_t pristine[JOB_BATCH][ROOM], buffers[JOB_BATCH][ROOM];
 
 static void require(bool holds, const char *what)
 {
@@ -104,7 +104,7 @@ static void start(void)
 				      .counters = counters_create(tunnels),
 				      .limiter = limiter_create(100, 10),
 				      .digest = digest_ctx_create(),
-				      .expiry = 360 };
+				      .forward = { .expiry = 360 } };
 	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.digest,
 		"no memory");
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8 } }, 31 };
@@ -232,22 +232,22 @@ static double median(double *values, size_t n)
 
 static double measure(const struct row *row, size_t size)
 {
-	static struct job jobs[PIPELINE_BATCH];
+	static struct job jobs[JOB_BATCH];
 	static double took[ROUNDS];
 
 	for (size_t round = 0; round < ROUNDS; round++) {
-		for (size_t i = 0; i < PIPELINE_BATCH; i++) {
+		for (size_t i = 0; i < JOB_BATCH; i++) {
 			write_job(&jobs[i], pristine[i] + JOB_HEADROOM, row, size);
 			memcpy(buffers[i], pristine[i], sizeof(buffers[i]));
 			jobs[i].data = buffers[i] + JOB_HEADROOM;
 		}
 		double begin = now_ns();
 		table_worker_enter(pipeline.table, 0);
-		pipeline_run(&pipeline, jobs, PIPELINE_BATCH,
+		pipeline_run(&pipeline, jobs, JOB_BATCH,
 			     (struct timestamp){ NOW, (int64_t)round });
 		table_worker_leave(pipeline.table, 0);
-		took[round] = (now_ns() - begin) / PIPELINE_BATCH;
-		for (size_t i = 0; i < PIPELINE_BATCH; i++)
+		took[round] = (now_ns() - begin) / JOB_BATCH;
+		for (size_t i = 0; i < JOB_BATCH; i++)
 			require(jobs[i].drop == row->want, drop_name(jobs[i].drop));
 	}
 	return median(took, ROUNDS);
@@ -257,27 +257,27 @@ static double measure(const struct row *row, size_t size)
 static void measure_lookups(void)
 {
 	static double alone[LOOKUPS], together[LOOKUPS];
-	struct ip6 keys[PIPELINE_BATCH];
-	const struct ip6 *ptrs[PIPELINE_BATCH];
-	struct route routes[PIPELINE_BATCH];
+	struct ip6 keys[JOB_BATCH];
+	const struct ip6 *ptrs[JOB_BATCH];
+	struct route routes[JOB_BATCH];
 	uint64_t found = 0;
 
 	for (size_t round = 0; round < 2 * LOOKUPS; round++) {
-		for (size_t k = 0; k < PIPELINE_BATCH; k++) {
+		for (size_t k = 0; k < JOB_BATCH; k++) {
 			keys[k] = client_of(any(tunnels));
 			ptrs[k] = &keys[k];
 		}
 		double begin = now_ns();
 		if (round % 2)
-			table_lookup_batch(pipeline.table, ptrs, PIPELINE_BATCH, routes);
+			table_lookup_batch(pipeline.table, ptrs, JOB_BATCH, routes);
 		else
-			for (size_t k = 0; k < PIPELINE_BATCH; k++)
+			for (size_t k = 0; k < JOB_BATCH; k++)
 				routes[k] = table_lookup(pipeline.table, ptrs[k]);
-		for (size_t k = 0; k < PIPELINE_BATCH; k++)
+		for (size_t k = 0; k < JOB_BATCH; k++)
 			found += routes[k].conf->id != 0;
-		(round % 2 ? together : alone)[round / 2] = (now_ns() - begin) / PIPELINE_BATCH;
+		(round % 2 ? together : alone)[round / 2] = (now_ns() - begin) / JOB_BATCH;
 	}
-	require(found == 2 * LOOKUPS * PIPELINE_BATCH, "a lookup failed");
+	require(found == 2 * LOOKUPS * JOB_BATCH, "a lookup failed");
 	printf("%-30s %8.1f ns alone %8.1f ns in a batch\n", "lookup", median(alone, LOOKUPS),
 	       median(together, LOOKUPS));
 }

@@ -1,7 +1,7 @@
 /*
  * Packets on their way to the TUN, merged and cut again: whatever they are, each comes out once,
- * bit for bit as it was, and those of one tunnel in their order. Input: the kinds that are offered,
- * then packets:
+ * bit for bit as it was, and those of one tunnel in their order. Input: the kinds that the kernel
+ * accepts, then packets:
  *
  *   0 tunnel 2 bits | repeat 4 | make checksum right 1 | sequence goes on 1     1 payload     2 header bytes to change (2 each)
  *
@@ -41,7 +41,7 @@ static void seal(uint8_t *p, size_t len)
 	be16_store(check, value == 0 && udp ? 0xffff : value);
 }
 
-/* A TCP segment or UDP datagram of the tunnel's one flow, `sequence` being its own. */
+/* A TCP segment, at `sequence`, or a UDP datagram of the tunnel's one flow. */
 static size_t make(uint8_t *p, bool udp, unsigned tunnel, uint32_t sequence, size_t payload)
 {
 	size_t header = IPV6_HEADER + (udp ? UDP_HEADER : TCP_HEADER), len = header + payload;
@@ -75,8 +75,7 @@ static size_t make_all(const uint8_t *data, size_t size)
 			size_t len = make(bytes[n], tunnel == 3, tunnel, sequence[tunnel], data[1]);
 			for (size_t c = 2; c < RECIPE; c += 2)
 				bytes[n][data[c] % len] ^= data[c + 1];
-			/* What was changed to something else has no place for a checksum any more.
-			 */
+			/* a packet of another protocol has no place for a checksum */
 			bool fits = bytes[n][IPV6_AT_NEXT] == IPV6_NEXT_UDP ||
 				    (bytes[n][IPV6_AT_NEXT] == IPV6_NEXT_TCP &&
 				     len >= IPV6_HEADER + TCP_HEADER);
@@ -94,7 +93,7 @@ static size_t make_all(const uint8_t *data, size_t size)
 	return n;
 }
 
-/* What the kernel does with a merged packet. */
+/* Cuts a merged packet like the kernel. */
 static void cut_again(const struct gro *g, const struct gro_group *group)
 {
 	static uint8_t merged[PACKETS * ROOM], one[ROOM];
@@ -117,7 +116,7 @@ static void cut_again(const struct gro *g, const struct gro_group *group)
 	require(segments_next(&s, one, sizeof(one)) == 0);
 }
 
-static void check(const struct gro *g, size_t n, struct gro_offer offer)
+static void check(const struct gro *g, size_t n, struct gro_kinds kinds)
 {
 	int newest[TUNNELS] = { -1, -1, -1, -1 };
 	size_t seen = 0;
@@ -133,7 +132,7 @@ static void check(const struct gro *g, size_t n, struct gro_offer offer)
 		}
 		require(count == group->count && count > 0);
 		require(count == 1 ||
-			(group->kind == GRO_TCP ? offer.tcp : group->kind == GRO_UDP && offer.udp));
+			(group->kind == GRO_TCP ? kinds.tcp : group->kind == GRO_UDP && kinds.udp));
 		if (count > 1)
 			cut_again(g, group);
 		seen += count;
@@ -147,11 +146,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	struct gro_offer offer = { data[0] & 1, data[0] & 2 };
+	struct gro_kinds kinds = { data[0] & 1, data[0] & 2 };
 	size_t n = make_all(data + 1, size - 1);
 	for (size_t i = 0; i < n; i++)
 		memcpy(before[i], bytes[i], out[i].len);
-	gro_plan(&g, outs, n, offer);
-	check(&g, n, offer);
+	gro_plan(&g, outs, n, kinds);
+	check(&g, n, kinds);
 	return 0;
 }

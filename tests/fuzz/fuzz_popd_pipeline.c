@@ -3,13 +3,13 @@
  *
  *   0 source 3 bits | make it authentic 1 | outer address 4     1 outer TOS     2 length 2     4 that many bytes
  *
- * The last may promise more than there is: with the highest bit of its length set zeros make it up
- * to PACKET_MAX, so that packets which are too big are within reach of small inputs; else it ends
- * where the input does.
+ * The last packet may be longer than the input: with the highest bit of its length set it is filled
+ * with zeros up to PACKET_MAX, so that small inputs reach packets that are too big; else it ends
+ * with the input.
  *
  * Each packet lies in a heap block of exactly the promised size. "Authentic" gives AYIYA a good
- * epoch and signature and a beat good digits, ICMPv4 a right checksum, so that what is inside is
- * reached. Afterwards: every output lies in its own job, and what goes to the TUN is a whole IPv6
+ * epoch and signature and a beat good digits, ICMPv4 a right checksum, so that the inner packet is
+ * reached. Afterwards every output lies in its own job, and each one to the TUN is a whole IPv6
  * packet.
  */
 #include <stdlib.h>
@@ -62,8 +62,7 @@ static void start(void)
 				      .limiter = limiter_create(1000000, 1000000),
 				      .digest = digest_ctx_create(),
 				      .sha1 = sha1_set_choose(SHA1_AUTO),
-				      .expiry = 360,
-				      .probe_key = { 1 },
+				      .forward = { .expiry = 360, .probe_key = { 1 } },
 				      .ayiya_port = 5072 };
 	if (!pipeline.table || !pipeline.counters || !pipeline.limiter || !pipeline.digest)
 		abort();
@@ -78,7 +77,7 @@ static void start(void)
 	add_tunnel(4, TUNNEL_STATIC, 4);
 }
 
-/* Every input begins with the same clients at home, or a crash could not be repeated. */
+/* Every input begins with the same endpoints, so that a crash can be repeated. */
 static void reset(void)
 {
 	for (uint32_t id = 1; id <= TUNNELS; id++) {
@@ -111,7 +110,7 @@ static void sign_ayiya(uint8_t *p, size_t len)
 	memcpy(p + 24, sum, digest_len(alg));
 }
 
-/* The last 32 bytes become the right digits for what is before them. */
+/* Makes the last 32 bytes the right digest of those before them. */
 static void sign_beat(uint8_t *p, size_t len)
 {
 	uint8_t sum[DIGEST_MAX_LEN];
@@ -126,7 +125,7 @@ static void sign_beat(uint8_t *p, size_t len)
 	memcpy(p + len - 32, hex, 32);
 }
 
-/* A right checksum, as for a packet that was not damaged on its way. */
+/* Makes the checksum right. */
 static void seal_icmp4(uint8_t *p, size_t len)
 {
 	if (len < 4)

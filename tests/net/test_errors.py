@@ -118,7 +118,7 @@ def test_protocol_41_from_elsewhere_is_told_with_both_addresses(net):
         packet = echo(tunnel.client, HOST)
         sock.sendto(packet, (POP_IPV4, 0))
         row = dropped(net, tunnel, "endpoint-mismatch")
-        assert row["sentence"] == f"protocol 41 from {CLIENT_IPV4}, the tunnel's endpoint is {CLIENT2_IPV4}"
+        assert row["sentence"] == f"protocol 41 from {CLIENT_IPV4}, but the tunnel's endpoint is {CLIENT2_IPV4}"
         assert row["packet"] == packet[:HEAD].hex() and row["source"] == "proto41" and row["from"] == CLIENT_IPV4
 
 
@@ -126,7 +126,7 @@ def test_too_large_packets_from_the_uplink_are_told_with_size_and_mtu(net):
     tunnel = net.request("static", endpoint=CLIENT2_IPV4).known()
     net.host.run("ping", "-6", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", "1352", tunnel.client, check=False)
     row = dropped(net, tunnel, "too-big")
-    assert row["sentence"] == "larger than the tunnel's MTU of 1280: 1400 bytes"
+    assert row["sentence"] == "the packet of 1400 bytes is larger than the tunnel's MTU of 1280"
     assert (row["from"], row["source"], row["length"]) == ("uplink", "tun", 1400)
 
 
@@ -138,13 +138,13 @@ def test_drops_without_a_tunnel_are_the_pops(net):
         packet[8:24] = bytes.fromhex("20010db802ff7abc0000000000000002")
         sock.sendto(bytes(packet), (POP_IPV4, 5072))
         row = dropped_of_pop(net, "tunnel-unknown", before)
-        assert row["sentence"] == "no tunnel on this PoP has 2001:db8:2ff:7abc::2 as its client"
+        assert row["sentence"] == "no tunnel on this PoP has the client address 2001:db8:2ff:7abc::2"
         assert row["tunnel"] is None and is_of(row, sock, bytes(packet))
         before = net.drops("ayiya-method")
         packet[1] = 0x51
         sock.sendto(bytes(packet), (POP_IPV4, 5072))
         row = dropped_of_pop(net, "ayiya-method", before)
-        assert row["sentence"] == "signed with hash method 1 (MD5), which is not served here" and is_of(row, sock, bytes(packet))
+        assert row["sentence"] == "signed with hash method 1 (MD5), which is not supported" and is_of(row, sock, bytes(packet))
 
 
 def dump(packet):

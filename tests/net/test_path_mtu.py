@@ -264,7 +264,7 @@ def test_eight_bytes_of_a_quote_find_all_tunnels_of_protocol_41_at_that_address(
     assert path_mtu(other) is None
     for tunnel in two:
         [drop] = tunnel.shown()["drops"]
-        assert drop["name"] == "outer-too-big" and drop["sentence"].endswith("takes IPv4 packets of at most 1452 bytes")
+        assert drop["name"] == "outer-too-big" and drop["sentence"].endswith("has an MTU of 1452 bytes")
         assert drop["length"] == 8 + 28 and drop["packet"].startswith("0304") and len(drop["packet"]) == 2 * 36
 
 

@@ -55,7 +55,7 @@ def test_a_quarters_sample_and_the_reasons_reach_the_database(net, popd):
     at, now = net.db.sql(f"select extract(epoch from min(at))::bigint, extract(epoch from now())::bigint from broker.tunnel_sample where tunnel = {tunnel.number}")[0]
     assert int(at) % 900 == 0 and int(now) - int(at) < 900 + 60
     errors = net.db.ticctl("tunnel", "errors", tunnel.name)
-    assert "ayiya-signature" in errors and "the signature is wrong: the client's tunnel password is not ours" in errors
+    assert "ayiya-signature" in errors and "the signature is wrong: the client uses another tunnel password" in errors
     assert "ayiya-form" in net.db.ticctl("pop", "errors", POP) and "ayiya-form" not in errors
     assert " 3\n" in net.db.ticctl("tunnel", "statistics", tunnel.name, "--by", "quarter")
 

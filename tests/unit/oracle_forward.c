@@ -1,58 +1,7 @@
-/*
- * What a PoP should do with an inner packet, written a second time: plainly, slowly, from the rules
- * alone, with nothing of popd but the names of the reasons. Included by the test that compares the
- * two. Prefixes are compared bit by bit, tables searched from end to end, checksums added byte by
- * byte.
- */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/oracle.h"
+
+#include <stdio.h>
 #include <string.h>
-
-#include "popd/core/drop.h"
-
-enum { ORACLE_PACKET = 4096, ORACLE_TUNNELS = 16, ORACLE_ROUTES = 4 };
-enum oracle_type { ORACLE_AYIYA, ORACLE_HEARTBEAT, ORACLE_STATIC };
-
-struct oracle_prefix {
-	uint8_t bits[16];
-	unsigned len;
-};
-
-struct oracle_tunnel {
-	uint32_t id;
-	enum oracle_type type;
-	bool enabled;
-	unsigned mtu;
-	unsigned path_mtu; /* 0: never heard of */
-	long path_since;   /* when it was, in seconds */
-	uint8_t net[16];
-	uint32_t address; /* of the endpoint; 0: none */
-	uint16_t port;
-	bool sha256;
-	bool heard; /* of late */
-	size_t route_count;
-	struct oracle_prefix routes[ORACLE_ROUTES];
-};
-
-struct oracle_world {
-	uint8_t ipv4[4];
-	long now;
-	unsigned ayiya_port;
-	int dscp; /* -1: as the inner packet's */
-	struct oracle_prefix tunnel_prefix, subnet_prefix;
-	size_t count;
-	struct oracle_tunnel tunnels[ORACLE_TUNNELS];
-};
-
-struct oracle_answer {
-	enum drop drop;
-	uint32_t charged; /* T-id; 0: nobody */
-	int where;        /* -2: nothing goes out; -1: to the TUN; else into tunnels[where] */
-	bool seeks;       /* an ICMPv4 error for whatever tunnels have the endpoint it tells of */
-	size_t len;
-	uint8_t packet[ORACLE_PACKET];
-};
 
 static bool o_in(const uint8_t *address, const uint8_t *bits, unsigned len)
 {
@@ -76,8 +25,7 @@ static bool o_begins(const uint8_t *address, const char *hex_words, unsigned len
 	return o_in(address, bits, len);
 }
 
-/* The tunnel with the longest prefix around the address; -1: none. */
-static int o_find(const struct oracle_world *w, const uint8_t *address, bool *own_net)
+int oracle_find(const struct oracle_world *w, const uint8_t *address, bool *own_net)
 {
 	int best = -1, best_len = -1;
 
@@ -100,7 +48,7 @@ static int o_find(const struct oracle_world *w, const uint8_t *address, bool *ow
 	return best;
 }
 
-static bool o_is_host(const uint8_t *address, const uint8_t *net, uint8_t host)
+bool oracle_is_host(const uint8_t *address, const uint8_t *net, uint8_t host)
 {
 	static const uint8_t zeros[7];
 
@@ -141,8 +89,7 @@ static bool o_holds_our_ipv4(const struct oracle_world *w, const uint8_t *a)
 	       memcmp(a + 12, w->ipv4, 4) == 0;
 }
 
-/* Skips extension headers. Sets *piece *piece for a part of a larger packet, *middle for a part
- * that does not begin it. */
+/* Skips extension headers. Sets *piece for a fragment, *middle for one that is not the first. */
 static size_t o_upper(const uint8_t *p, size_t len, uint8_t *protocol, bool *piece, bool *middle)
 {
 	size_t at = 40;
@@ -174,8 +121,8 @@ static size_t o_upper(const uint8_t *p, size_t len, uint8_t *protocol, bool *pie
 	return at;
 }
 
-/* Where the first routing header is that would have the packet go on from here; 0: none, or the
- * packet is a piece. */
+/* The offset of the first routing header with segments left; 0: none, or the packet is a
+ * fragment. */
 static size_t o_detour(const uint8_t *p, size_t len)
 {
 	uint8_t protocol = p[6];
@@ -201,7 +148,7 @@ static size_t o_detour(const uint8_t *p, size_t len)
 	return 0;
 }
 
-static unsigned o_sum(const uint8_t *packet, size_t len)
+unsigned oracle_checksum(const uint8_t *packet, size_t len)
 {
 	uint32_t sum = 58 + (uint32_t)(len - 40);
 
@@ -230,12 +177,12 @@ static void o_head(struct oracle_answer *a, size_t payload, uint8_t hops, const 
 static void o_seal(struct oracle_answer *a)
 {
 	a->packet[42] = a->packet[43] = 0;
-	unsigned sum = o_sum(a->packet, a->len);
+	unsigned sum = oracle_checksum(a->packet, a->len);
 	a->packet[42] = (uint8_t)(sum / 256);
 	a->packet[43] = (uint8_t)sum;
 }
 
-static bool o_may_be_told(const uint8_t *p, size_t len)
+static bool o_may_get_error(const uint8_t *p, size_t len)
 {
 	uint8_t protocol;
 	bool piece, middle;
@@ -254,7 +201,7 @@ static void o_error(struct oracle_answer *a, int back, const uint8_t *p, size_t 
 	static const uint8_t nobody[16];
 	size_t quoted = len < 1232 ? len : 1232;
 
-	if (!o_may_be_told(p, len) || memcmp(source, nobody, 16) == 0)
+	if (!o_may_get_error(p, len) || memcmp(source, nobody, 16) == 0)
 		return;
 	o_head(a, 8 + quoted, 64, source, p + 8);
 	memcpy(a->packet + 40,
@@ -279,22 +226,22 @@ static bool o_solicits(const uint8_t *p, size_t len, const uint8_t *target)
 		if (at + 1 >= len || p[at + 1] == 0 || at + 8u * p[at + 1] > len)
 			return false;
 	return p[6] == 58 && len >= 64 && p[40] == 135 && p[41] == 0 && p[7] == 255 &&
-	       memcmp(p + 48, target, 16) == 0 && o_sum(p, len) == 0;
+	       memcmp(p + 48, target, 16) == 0 && oracle_checksum(p, len) == 0;
 }
 
-/* Ten minutes it is believed; a clock that went back ends it, too. */
-static unsigned o_path(const struct oracle_world *w, const struct oracle_tunnel *t)
+/* It expires after ten minutes, or when the clock goes back. */
+unsigned oracle_path_mtu(const struct oracle_world *w, const struct oracle_tunnel *t)
 {
 	return w->now - t->path_since < 600 && w->now - t->path_since > -600 ? t->path_mtu : 0;
 }
 
-static unsigned o_mtu(const struct oracle_world *w, const struct oracle_tunnel *t)
+unsigned oracle_mtu(const struct oracle_world *w, const struct oracle_tunnel *t)
 {
 	unsigned header = t->type != ORACLE_AYIYA ? 20
 			  : t->sha256             ? 20 + 8 + 56
 						  : 20 + 8 + 44,
 		 mtu = t->mtu;
-	unsigned path = o_path(w, t);
+	unsigned path = oracle_path_mtu(w, t);
 
 	if (path && path < header + 1280)
 		return 1280;
@@ -303,15 +250,14 @@ static unsigned o_mtu(const struct oracle_world *w, const struct oracle_tunnel *
 	return mtu;
 }
 
-/* The outer traffic class for what is in `packet`. */
-static unsigned o_class(const struct oracle_world *w, const uint8_t *packet)
+unsigned oracle_class(const struct oracle_world *w, const uint8_t *packet)
 {
 	unsigned class = (packet[0] & 15) * 16u + packet[1] / 16u;
 
 	return w->dscp < 0 ? class : (unsigned)w->dscp * 4 + class % 4;
 }
 
-/* To the PoP itself, whose address `d` is. */
+/* A packet to the PoP's address `d`. */
 static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p, size_t len,
 		    const uint8_t *d)
 {
@@ -332,20 +278,20 @@ static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p,
 		a->packet[0] = p[0];
 		a->packet[1] = p[1] & 0xc0;
 		memcpy(a->packet + 40, p + at, len - at);
-		/* As wrong as it came: the difference to the right sum is kept. */
+		/* a checksum that was wrong stays wrong by the same difference */
 		bool right;
 		uint8_t request[ORACLE_PACKET];
 		memcpy(request, a->packet, 40);
 		memcpy(request + 8, p + 8, 32);
 		memcpy(request + 40, p + at, len - at);
-		right = o_sum(request, a->len) == 0;
+		right = oracle_checksum(request, a->len) == 0;
 		a->packet[40] = 129;
 		if (right) {
 			o_seal(a);
 		} else {
 			a->packet[42] = a->packet[43] = 0;
-			a->len |= (size_t)1
-				  << 31; /* "compare all but the checksum, which must be wrong" */
+			/* "compare all but the checksum, which must be wrong" */
+			a->len |= (size_t)1 << 31;
 		}
 		a->where = from;
 	} else if (from >= 0 && from == to && o_solicits(p, len, d)) {
@@ -355,10 +301,8 @@ static void o_local(struct oracle_answer *a, int from, int to, const uint8_t *p,
 	}
 }
 
-/* `from`: index of the tunnel it came from, -1: the uplink. `p` is changed by the outer congestion
- * mark, as the inner packet is. */
-static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t have,
-			   unsigned outer_mark, struct oracle_answer *a)
+void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t have,
+		    unsigned outer_mark, struct oracle_answer *a)
 {
 	bool own_net = false, source_net = false;
 	const uint8_t *s = p + 8, *d = p + 24;
@@ -392,7 +336,7 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 			mark = 1;
 		p[1] = (uint8_t)((p[1] & 0xcf) | mark << 4);
 	}
-	int to = o_find(w, d, &own_net);
+	int to = oracle_find(w, d, &own_net);
 	uint32_t to_id = to >= 0 ? w->tunnels[to].id : 0;
 	if (from < 0)
 		a->charged = to_id;
@@ -412,8 +356,8 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 		a->drop = DROP_LINK_LOCAL;
 	else if (o_is_bad_unicast(s) || s[0] == 0xff)
 		a->drop = DROP_INNER_MARTIAN_SOURCE;
-	else if (from >= 0 &&
-		 (o_find(w, s, &source_net) != from || o_is_host(s, w->tunnels[from].net, 1)))
+	else if (from >= 0 && (oracle_find(w, s, &source_net) != from ||
+			       oracle_is_host(s, w->tunnels[from].net, 1)))
 		a->drop = DROP_SPOOFED_FROM_TUNNEL;
 	else if (from < 0 && o_is_ours(w, s))
 		a->drop = DROP_SPOOFED_FROM_UPLINK;
@@ -439,7 +383,7 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 		a->drop = DROP_INNER_MARTIAN_DEST;
 		return;
 	}
-	if (o_is_popd(w, d) || (own_net && o_is_host(d, w->tunnels[to].net, 1))) {
+	if (o_is_popd(w, d) || (own_net && oracle_is_host(d, w->tunnels[to].net, 1))) {
 		o_local(a, from, to, p, len, d);
 		return;
 	}
@@ -454,7 +398,7 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 	}
 	if (to >= 0) {
 		const struct oracle_tunnel *t = &w->tunnels[to];
-		if (own_net && !o_is_host(d, t->net, 2)) {
+		if (own_net && !oracle_is_host(d, t->net, 2)) {
 			a->drop = DROP_TUNNEL_NET_HOST;
 			a->charged = to_id;
 			o_error(a, from, p, len, 1, 0, 0, near);
@@ -482,10 +426,10 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 		o_error(a, from, p, len, 3, 0, 0, near);
 		return;
 	}
-	if (to >= 0 && len > o_mtu(w, &w->tunnels[to])) {
+	if (to >= 0 && len > oracle_mtu(w, &w->tunnels[to])) {
 		a->drop = DROP_TOO_BIG;
 		a->charged = to_id;
-		o_error(a, from, p, len, 2, 0, o_mtu(w, &w->tunnels[to]), near);
+		o_error(a, from, p, len, 2, 0, oracle_mtu(w, &w->tunnels[to]), near);
 		return;
 	}
 	memcpy(a->packet, p, len);
@@ -494,9 +438,8 @@ static void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, s
 	a->where = to;
 }
 
-/* The same for what a raw protocol-41 socket gives, which has to be found its tunnel first. */
-static void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p,
-			      size_t have, unsigned outer_mark, struct oracle_answer *a)
+void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
+		       unsigned outer_mark, struct oracle_answer *a)
 {
 	bool own_net = false;
 
@@ -520,7 +463,7 @@ static void oracle_protocol41(const struct oracle_world *w, uint32_t outer_sourc
 		a->drop = DROP_INNER_MARTIAN_SOURCE;
 		return;
 	}
-	int from = o_find(w, s, &own_net);
+	int from = oracle_find(w, s, &own_net);
 	if (from < 0) {
 		a->drop = DROP_TUNNEL_UNKNOWN;
 		return;

@@ -1,9 +1,10 @@
 /*
- * What a PoP should make of an ICMPv4 error, written a second time like the rest of the oracle,
- * which this belongs to: is it about a packet that the PoP could have sent, whose, and what does it
- * do to the path MTU.
+ * ICMPv4 errors: is the message about a packet that the PoP could have sent, to which tunnel, and
+ * what does it do to the path MTU?
  */
-#include "tests/unit/oracle_forward.c"
+#include "tests/unit/oracle.h"
+
+#include <string.h>
 
 static unsigned o_16(const uint8_t *p)
 {
@@ -37,8 +38,7 @@ static unsigned o_next_lower(unsigned len)
 	return best;
 }
 
-/* What the message `m` says of whatever tunnel it is about. */
-static enum drop o_says(const uint8_t *m)
+enum drop oracle_icmp4_reason(const uint8_t *m)
 {
 	if (m[0] == 11)
 		return DROP_OUTER_TIME_EXCEEDED;
@@ -47,8 +47,7 @@ static enum drop o_says(const uint8_t *m)
 	return m[1] == 4 ? DROP_OUTER_TOO_BIG : DROP_OUTER_UNREACHABLE;
 }
 
-/* True when we would send packets of `t` to where the quoted packet went. */
-static bool o_goes_there(const struct oracle_tunnel *t, const uint8_t *quoted)
+bool oracle_icmp4_is_about(const struct oracle_tunnel *t, const uint8_t *quoted)
 {
 	const uint8_t *payload = quoted + (quoted[0] & 15) * 4;
 
@@ -59,9 +58,9 @@ static bool o_goes_there(const struct oracle_tunnel *t, const uint8_t *quoted)
 	return t->type == ORACLE_AYIYA && t->port == o_16(payload + 2);
 }
 
-static void o_settle(const struct oracle_world *w, struct oracle_tunnel *t, const uint8_t *m)
+void oracle_icmp4_apply(const struct oracle_world *w, struct oracle_tunnel *t, const uint8_t *m)
 {
-	unsigned mtu = o_16(m + 6), known = o_path(w, t);
+	unsigned mtu = o_16(m + 6), known = oracle_path_mtu(w, t);
 
 	if (m[0] != 3 || m[1] != 4)
 		return;
@@ -75,9 +74,8 @@ static void o_settle(const struct oracle_world *w, struct oracle_tunnel *t, cons
 	}
 }
 
-/* An ICMPv4 message from `router`. */
-static void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len,
-			 struct oracle_answer *a)
+void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len,
+		  struct oracle_answer *a)
 {
 	const uint8_t *quoted = m + 8, *payload;
 	bool own_net = false;
@@ -132,22 +130,22 @@ static void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t 
 	if (quoted[9] == 17 && (o_16(payload) != w->ayiya_port || o_16(payload + 2) == 0))
 		return;
 	if (quoted[9] == 41 && !middle && left >= 40) {
-		about = o_find(w, payload + 24, &own_net);
+		about = oracle_find(w, payload + 24, &own_net);
 	} else if (quoted[9] == 17 && left >= 8 + 24) {
 		long age = w->now - (long)o_32(payload + 8 + 4);
 		const uint8_t *identity = payload + 8 + 8;
-		about = o_find(w, identity, &own_net);
+		about = oracle_find(w, identity, &own_net);
 		if (age > 120 || age < -120 ||
-		    (about >= 0 && !o_is_host(identity, w->tunnels[about].net, 1)))
+		    (about >= 0 && !oracle_is_host(identity, w->tunnels[about].net, 1)))
 			about = -1;
 	} else {
 		a->drop = DROP_NONE;
-		a->seeks = true;
+		a->by_endpoint = true;
 		return;
 	}
-	if (about < 0 || !o_goes_there(&w->tunnels[about], quoted))
+	if (about < 0 || !oracle_icmp4_is_about(&w->tunnels[about], quoted))
 		return;
-	a->drop = o_says(m);
+	a->drop = oracle_icmp4_reason(m);
 	a->charged = w->tunnels[about].id;
-	o_settle(w, &w->tunnels[about], m);
+	oracle_icmp4_apply(w, &w->tunnels[about], m);
 }

@@ -1,8 +1,8 @@
-/* Every reason for letting a packet go, reached by a packet that has only this one fault, and
- * charged to the right tunnel. A reason without a row fails. */
+/* Every reason to drop a packet, reached by a packet that has only this one fault, and counted for
+ * the right tunnel. A reason without a row fails. */
 #include <errno.h>
 
-#include "popd/core/drop_say.h"
+#include "popd/core/drop_detail.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define CLIENT1 "2001:db8:2ff:1::2"
@@ -15,7 +15,7 @@
 #define HOME2 "192.0.2.2", 0
 #define HOME3 "203.0.113.3", 0
 
-/* What a row gives back. */
+/* What a row sends. */
 struct sent {
 	enum job_source source;
 	struct packet packet;
@@ -238,7 +238,7 @@ static struct sent no_endpoint(struct pop *pop)
 	return from_tun(echo(OUTSIDE, "2001:db8:2ff:9::2"));
 }
 
-/* A router about our packet to T3's client. */
+/* A router's error about our packet to T3's client. */
 static struct sent from_router(uint8_t type, uint8_t code)
 {
 	struct packet inner = echo(OUTSIDE, CLIENT3),
@@ -270,7 +270,7 @@ static struct sent icmp4_unverified(struct pop *pop)
 {
 	struct sent s = from_router(3, 1);
 	(void)pop;
-	s.packet.b[8 + 15]++; /* we are not that address */
+	s.packet.b[8 + 15]++; /* not our address */
 	seal_icmp4(&s.packet);
 	return s;
 }
@@ -278,90 +278,92 @@ static struct sent icmp4_unverified(struct pop *pop)
 static const struct {
 	enum drop why;
 	struct sent (*send)(struct pop *pop);
-	uint32_t tunnel; /* charged; 0: none */
+	uint32_t tunnel; /* that the drop is counted for; 0: none */
 	const char *sentence;
 } rows[] = {
 	{ DROP_OUTER_SHORT, outer_short, 0,
-	  "the packet ends before its tunnel header does: 43 bytes" },
+	  "the packet is too short to contain its headers: 43 bytes" },
 	{ DROP_OUTER_MARTIAN, outer_martian, 0,
-	  "the outer IPv4 source 127.0.0.1:4001 cannot be an endpoint" },
+	  "the outer IPv4 source address 127.0.0.1:4001 cannot be a tunnel endpoint" },
 	{ DROP_AYIYA_FORM, ayiya_form, 0,
-	  "begins with 31 52 11 29: not the AYIYA header of a 16-byte identity with a shared secret" },
+	  "not a valid AYIYA header (16-byte identity, shared-secret signature): it begins with 31 52 11 29" },
 	{ DROP_AYIYA_UNSIGNED, ayiya_unsigned, 0, "the packet is not signed" },
 	{ DROP_AYIYA_METHOD, ayiya_method, 0,
-	  "signed with hash method 1 (MD5), which is not served here" },
-	{ DROP_AYIYA_OPCODE, ayiya_opcode, 1, "AYIYA opcode 5, which a client has no use for" },
+	  "signed with hash method 1 (MD5), which is not supported" },
+	{ DROP_AYIYA_OPCODE, ayiya_opcode, 1, "AYIYA opcode 5 is not supported" },
 	{ DROP_AYIYA_NEXT_HEADER, ayiya_next_header, 1,
-	  "the payload is of protocol 4, neither IPv6 (41) nor nothing (59)" },
+	  "the AYIYA payload has protocol 4, neither IPv6 (41) nor none (59)" },
 	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1,
-	  "the signature is wrong: the client's tunnel password is not ours" },
-	{ DROP_BEAT_FORM, beat_form, 0, "not a heartbeat line: 85 bytes" },
+	  "the signature is wrong: the client uses another tunnel password" },
+	{ DROP_BEAT_FORM, beat_form, 0, "the packet is not a valid heartbeat: 85 bytes" },
 	{ DROP_BEAT_ADDRESS, beat_address, 2,
 	  "the heartbeat names 192.0.2.99 but came from 192.0.2.2" },
 	{ DROP_BEAT_SIGNATURE, beat_signature, 2,
-	  "the heartbeat's digest is wrong: the client's tunnel password is not ours" },
+	  "the heartbeat's signature is wrong: the client uses another tunnel password" },
 	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0,
-	  "no tunnel on this PoP has 2001:db8:2ff:777::2 as its client" },
+	  "no tunnel on this PoP has the client address 2001:db8:2ff:777::2" },
 	{ DROP_TUNNEL_TYPE, tunnel_type, 3, "an AYIYA packet, but the tunnel's type is static" },
 	{ DROP_TUNNEL_DISABLED, tunnel_disabled, 4, "the tunnel is disabled" },
 	{ DROP_TUNNEL_DOWN, tunnel_down, 5,
-	  "the tunnel is down: nothing valid was ever heard from its client" },
+	  "the tunnel is down: its client has never sent a valid packet" },
 	{ DROP_CLOCK_SKEW, clock_skew, 1, "the client's clock is 121 s ahead of ours" },
-	{ DROP_REPLAY_STALE, replay_stale, 1, "6 s older than what the tunnel has already sent" },
+	{ DROP_REPLAY_STALE, replay_stale, 1,
+	  "the packet is 6 s older than the tunnel's newest packet" },
 	{ DROP_REPLAY_MOVE, replay_move, 1,
-	  "from 192.0.2.1:4002, the tunnel's endpoint is 192.0.2.1:4001; not newer than the newest packet: a replay" },
+	  "a replay: from 192.0.2.1:4002 instead of the tunnel's endpoint 192.0.2.1:4001, but not newer than the tunnel's newest packet" },
 	{ DROP_ENDPOINT_MISMATCH, endpoint_mismatch, 3,
-	  "protocol 41 from 203.0.113.4, the tunnel's endpoint is 203.0.113.3" },
+	  "protocol 41 from 203.0.113.4, but the tunnel's endpoint is 203.0.113.3" },
 	{ DROP_INNER_SHORT, inner_short, 1,
-	  "the inner packet has 103 bytes, its IPv6 header says 104" },
-	{ DROP_INNER_VERSION, inner_version, 1, "the inner packet is of IP version 4, not 6" },
+	  "the inner packet has 103 bytes, but its IPv6 header says 104" },
+	{ DROP_INNER_VERSION, inner_version, 1, "the inner packet has IP version 4, not 6" },
 	{ DROP_INNER_MARTIAN_SOURCE, inner_martian_source, 1,
-	  "an inner source that no packet may have on the way: ::ffff:192.0.2.1" },
+	  "the inner source address is not a routable unicast address: ::ffff:192.0.2.1" },
 	{ DROP_INNER_MARTIAN_DEST, inner_martian_dest, 1,
-	  "an inner destination that is not routed: ::1" },
+	  "the inner destination address cannot be routed: ::1" },
 	{ DROP_INNER_MULTICAST, inner_multicast, 1,
-	  "inner multicast, which a point-to-point tunnel has no use for: ff0e::1" },
+	  "the inner destination is multicast, which tunnels do not carry: ff0e::1" },
 	{ DROP_LINK_LOCAL, link_local, 1,
-	  "the client's own link-local chatter, which is no fault: ff02::2" },
+	  "link-local traffic of the client itself, which is normal: ff02::2" },
 	{ DROP_SPOOFED_FROM_TUNNEL, spoofed_from_tunnel, 1,
-	  "the inner source is not of the tunnel's prefixes: 2001:db8:bad::1" },
+	  "the inner source address is not in the tunnel's prefixes: 2001:db8:bad::1" },
 	{ DROP_SPOOFED_FROM_UPLINK, spoofed_from_uplink, 3,
-	  "came from the uplink with a source of our own prefixes: 2001:db8:30ff::1" },
+	  "came from the uplink with a source address in this PoP's own prefixes: 2001:db8:30ff::1" },
 	{ DROP_SAME_TUNNEL, same_tunnel, 1,
-	  "would leave by the tunnel it came from: 2001:db8:3001:99::1" },
+	  "the packet would go back into the tunnel that it came from: 2001:db8:3001:99::1" },
 	{ DROP_TUNNEL_LOOP, tunnel_loop, 1,
-	  "inner addresses that would loop a tunnel into a tunnel (RFC 6324): 2002:c633:6402::1" },
+	  "an inner address embeds this PoP's IPv4 address, which would cause a loop (RFC 6324): 2002:c633:6402::1" },
 	{ DROP_HOP_LIMIT, hop_limit, 1, "the hop limit ran out: 2001:db8:f00::1" },
-	{ DROP_TOO_BIG, too_big, 3, "larger than the tunnel's MTU of 1280: 1281 bytes" },
+	{ DROP_TOO_BIG, too_big, 3,
+	  "the packet of 1281 bytes is larger than the tunnel's MTU of 1280" },
 	{ DROP_NO_SUCH_TUNNEL, no_such_tunnel, 1,
-	  "the destination is of our prefixes, but no tunnel has it: 2001:db8:2ff:777::2" },
+	  "the destination is in this PoP's prefixes, but no tunnel has it: 2001:db8:2ff:777::2" },
 	{ DROP_TUNNEL_NET_HOST, tunnel_net_host, 3,
-	  "a host of the tunnel's own /64 other than ::1 and ::2: 2001:db8:2ff:3::3" },
+	  "the tunnel's own /64 has no other addresses than ::1 and ::2: 2001:db8:2ff:3::3" },
 	{ DROP_NOT_FOR_POP, not_for_pop, 1,
-	  "to the PoP's own address, which offers no such service: UDP port 33435" },
+	  "the PoP's own address offers no such service: UDP port 33435" },
 	{ DROP_POP_UNUSED, pop_unused, 1,
-	  "to the PoP's own address, heard and needing no answer: ICMPv6 type 129" },
+	  "a packet to the PoP's own address that needs no answer: ICMPv6 type 129" },
 	{ DROP_ECN_INVALID, ecn_invalid, 1,
-	  "outer congestion mark on a packet that does not know congestion marks (RFC 6040)" },
+	  "the outer header has a congestion mark, the inner packet does not use ECN (RFC 6040)" },
 	{ DROP_OUTER_UNREACHABLE, outer_unreachable, 3,
-	  "192.0.2.254 says that our packets do not reach the client at 203.0.113.3" },
+	  "192.0.2.254 reports that it cannot deliver our packets to 203.0.113.3" },
 	{ DROP_OUTER_TIME_EXCEEDED, outer_time_exceeded, 3,
-	  "192.0.2.254 says that our packets run in circles, or that pieces are missing, on the way to 203.0.113.3" },
+	  "192.0.2.254 reports a routing loop or missing fragments of our packets to 203.0.113.3" },
 	{ DROP_OUTER_PARAMETER, outer_parameter, 3,
-	  "192.0.2.254 does not like the IPv4 header of our packets to 203.0.113.3" },
+	  "192.0.2.254 rejects the IPv4 header of our packets to 203.0.113.3" },
 	{ DROP_OUTER_TOO_BIG, outer_too_big, 3,
-	  "192.0.2.254 says that the path to 203.0.113.3 takes IPv4 packets of at most 1400 bytes" },
+	  "192.0.2.254 reports that the IPv4 path to 203.0.113.3 has an MTU of 1400 bytes" },
 	{ DROP_ICMP4_UNVERIFIED, icmp4_unverified, 0,
-	  "an ICMPv4 error about nothing that this PoP sends to a tunnel" },
+	  "an ICMPv4 error that quotes no packet that this PoP sends to a tunnel" },
 	{ DROP_NO_ENDPOINT, no_endpoint, 9, "the tunnel has no endpoint to send to" },
 };
 
-/* Not a matter of packets: what the kernel refuses (pipeline_refused, tested below), and faults of
- * ours. */
+/* No packet reaches these: refusals of the kernel (pipeline_refused, tested below) and internal
+ * errors. */
 static const enum drop elsewhere[] = { DROP_NONE, DROP_TUN_REFUSED, DROP_SEND_REFUSED,
 				       DROP_INTERNAL };
 
-/* The key, in any of its forms, anywhere in these bytes. */
+/* True when these bytes hold the key in any of its forms. */
 static bool has_key(struct pop *pop, const void *bytes, size_t len)
 {
 	struct tunnel_conf *c = conf_new(pop->digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL);
@@ -381,7 +383,7 @@ static bool records_have_key(struct pop *pop)
 	       has_key(pop, c->records, c->records_used * sizeof(c->records[0]));
 }
 
-static void assert_tells(const struct drop_note *n, const struct sent *s, uint32_t tunnel)
+static void assert_note_is(const struct drop_note *n, const struct sent *s, uint32_t tunnel)
 {
 	struct endpoint4 peer = endpoint_of(n->peer);
 	size_t kept = s->packet.len < DROP_HEAD ? s->packet.len : DROP_HEAD;
@@ -412,13 +414,13 @@ static void every_reason_is_reached_by_a_packet(void **state)
 			fail_msg("wanted %s, got %s", drop_name(rows[i].why), drop_name(job.drop));
 		assert_int_equal(drops_of(&pop, rows[i].why), 1);
 		struct drop_note note = last_of(&pop, rows[i].why);
-		assert_tells(&note, &s, rows[i].tunnel);
-		char text[DROP_SAY];
-		assert_string_equal(drop_say(&note, text), rows[i].sentence);
+		assert_note_is(&note, &s, rows[i].tunnel);
+		char text[DROP_DETAIL_TEXT];
+		assert_string_equal(drop_detail_text(&note, text), rows[i].sentence);
 		if (rows[i].tunnel) {
 			assert_int_equal(tunnel_drops_of(&pop, rows[i].tunnel, rows[i].why), 1);
 			note = tunnel_last_of(&pop, rows[i].tunnel, rows[i].why);
-			assert_tells(&note, &s, rows[i].tunnel);
+			assert_note_is(&note, &s, rows[i].tunnel);
 		}
 		assert_false(records_have_key(&pop));
 		job_end(&job);
@@ -426,14 +428,13 @@ static void every_reason_is_reached_by_a_packet(void **state)
 	}
 }
 
-/* The pipeline writes the key over the signature, and the congestion mark over the inner header;
- * neither shows. */
-static void what_the_pipeline_wrote_over_a_packet_does_not_show(void **state)
+/* The pipeline writes the key over the signature, and the congestion mark into the inner header. */
+static void a_note_holds_the_packet_as_it_was_received(void **state)
 {
 	(void)state;
 	struct pop pop = pop_new();
 	struct packet inner = echo(CLIENT1, "::1");
-	inner.b[1] = 0x20; /* ECT(0): takes the outer mark */
+	inner.b[1] = 0x20; /* ECT(0): the outer mark is copied */
 	struct sent sent[] = {
 		from_ayiya(ayiya(pop.digest, CLIENT1, &inner, AYIYA_GOOD)),
 		from_ayiya(ayiya(pop.digest, CLIENT1, &inner, AYIYA_OF(.sha256 = true))),
@@ -445,15 +446,14 @@ static void what_the_pipeline_wrote_over_a_packet_does_not_show(void **state)
 		pop_run(&pop, &job, 1);
 		assert_int_equal(job.drop, DROP_INNER_MARTIAN_DEST);
 		struct drop_note note = last_of(&pop, DROP_INNER_MARTIAN_DEST);
-		assert_tells(&note, &sent[i], 1);
+		assert_note_is(&note, &sent[i], 1);
 		job_end(&job);
 	}
 	assert_false(records_have_key(&pop));
 	pop_end(&pop);
 }
 
-/* A client's fault may be to send the password's digest, or the password, where the signature
- * belongs. */
+/* A faulty client may send the password's digest, or the password, in place of the signature. */
 static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 {
 	(void)state;
@@ -487,15 +487,15 @@ static void a_link_local_source_from_the_uplink_is_not_called_the_clients(void *
 {
 	(void)state;
 	struct pop pop = pop_new();
-	char text[DROP_SAY];
+	char text[DROP_DETAIL_TEXT];
 
 	assert_int_equal(pop_send(&pop, JOB_FROM_TUN, echo("fe80::1", CLIENT1),
 				  (struct endpoint4){ { 0 }, 0 }),
 			 DROP_LINK_LOCAL);
 	struct drop_note note = last_of(&pop, DROP_LINK_LOCAL);
-	assert_string_equal(drop_say(&note, text),
-			    "from the uplink with a link-local source: whoever sends it has no "
-			    "global IPv6 address; to " CLIENT1);
+	assert_string_equal(drop_detail_text(&note, text),
+			    "from the uplink with a link-local source (the sender has no global "
+			    "IPv6 address) to " CLIENT1);
 	pop_end(&pop);
 }
 
@@ -539,7 +539,7 @@ static void the_same_packets_without_their_fault_pass(void **state)
 	pop_end(&pop);
 }
 
-static void what_the_kernel_refuses_is_counted_by_where_it_was_to_go(void **state)
+static void what_the_kernel_refuses_is_counted_by_its_destination(void **state)
 {
 	(void)state;
 	struct pop pop = pop_new();
@@ -560,15 +560,15 @@ static void what_the_kernel_refuses_is_counted_by_where_it_was_to_go(void **stat
 	assert_int_equal(tunnel_drops_of(&pop, 3, DROP_TUN_REFUSED), 1);
 	assert_int_equal(tunnel_drops_of(&pop, 3, DROP_SEND_REFUSED), 2);
 	struct drop_note note = tunnel_last_of(&pop, 3, DROP_SEND_REFUSED);
-	char text[DROP_SAY];
+	char text[DROP_DETAIL_TEXT];
 	assert_string_equal(
-		drop_say(&note, text),
-		"the kernel did not take the outer packet to 203.0.113.3: Message too long");
+		drop_detail_text(&note, text),
+		"the kernel did not send the outer packet to 203.0.113.3: Message too long");
 	assert_true(note.refused && note.source == JOB_FROM_PROTO41 && note.len == packet.len);
 	assert_memory_equal(note.head, packet.b, note.head_len);
 	note = last_of(&pop, DROP_TUN_REFUSED);
-	assert_string_equal(drop_say(&note, text),
-			    "the kernel did not take the packet on the TUN: Input/output error");
+	assert_string_equal(drop_detail_text(&note, text),
+			    "the kernel did not accept the packet on the TUN: Input/output error");
 	pop_end(&pop);
 }
 
@@ -588,12 +588,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_is_reached_by_a_packet),
-		cmocka_unit_test(what_the_pipeline_wrote_over_a_packet_does_not_show),
+		cmocka_unit_test(a_note_holds_the_packet_as_it_was_received),
 		cmocka_unit_test(a_key_that_the_client_itself_sent_is_not_kept),
 		cmocka_unit_test(a_link_local_source_from_the_uplink_is_not_called_the_clients),
 		cmocka_unit_test(no_reason_is_without_a_row),
 		cmocka_unit_test(the_same_packets_without_their_fault_pass),
-		cmocka_unit_test(what_the_kernel_refuses_is_counted_by_where_it_was_to_go),
+		cmocka_unit_test(what_the_kernel_refuses_is_counted_by_its_destination),
 		cmocka_unit_test(names_and_sentences_are_there_for_each_and_names_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* A record under its reader's eyes: what is read is one note, whole, or nothing. `make tsan` builds
- * it with a thread sanitizer. */
+/* A record that is written while it is read: a reader gets one whole note or none. `make tsan`
+ * builds this with a thread sanitizer. */
 #include "popd/core/drop_record.h"
 
 #include <pthread.h>
@@ -7,7 +7,7 @@
 
 #include "tests/unit/test_popd_fixture.h"
 
-/* Every field says `n`. */
+/* A note whose fields all derive from `n`. */
 static struct drop_note note_number(uint32_t n)
 {
 	struct drop_note note = {
@@ -49,7 +49,7 @@ static void a_note_comes_back_as_it_was_whatever_its_length(void **state)
 		assert_int_equal(drop_record_read(&r, &note), DROP_RECORD_READ);
 		assert_true(is_note_number(&note, n));
 		for (size_t i = note.head_len; i < DROP_HEAD; i++)
-			assert_int_equal(note.head[i], 0); /* nothing of a longer one before */
+			assert_int_equal(note.head[i], 0); /* no bytes of a longer one before */
 	}
 	drop_record_clear(&r);
 	assert_int_equal(drop_record_read(&r, &note), DROP_RECORD_EMPTY);

@@ -1,5 +1,4 @@
-/* The fast path in the kernel asks popd's questions in words of its own: it must come to popd's
- * answers. */
+/* The fast path in the kernel has predicates of its own, which must agree with popd's. */
 #include "popd/fastpath/encap_rules.h"
 
 #include "popd/core/encap.h"
@@ -19,7 +18,7 @@ static uint32_t any(uint32_t below)
 
 static struct encap41_bits bits(const struct ip6 *ip)
 {
-	struct encap41_key k = encap_key(&(struct prefix6){ *ip, 128 });
+	struct encap41_key k = encap_rules_key(&(struct prefix6){ *ip, 128 });
 
 	return (struct encap41_bits){ k.high, k.low };
 }
@@ -29,8 +28,8 @@ static bool is_plain(const struct ip6 *ip)
 	return ipv6_kind(ip) == IPV6_GLOBAL && !ipv6_embeds(ip, (struct ip4){ POP_IPV4 });
 }
 
-/* Each of the borders between kinds, on both of its sides, with and without our IPv4 address in
- * each place. */
+/* Both sides of each border between kinds of addresses, with and without our IPv4 address in each
+ * place. */
 static const char *const addresses[] = {
 	"2001:db8::1",
 	"::",
@@ -64,7 +63,7 @@ static const char *const addresses[] = {
 	"2001:db8::5efe:198.51.100.3",
 };
 
-static void special_addresses_are_told_as_popd_tells_them(void **state)
+static void special_addresses_are_classified_as_by_popd(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
@@ -74,8 +73,8 @@ static void special_addresses_are_told_as_popd_tells_them(void **state)
 	}
 }
 
-/* Random ones built of the pieces that matter. */
-static void any_address_is_told_as_popd_tells_it(void **state)
+/* Random addresses, built of the parts that matter. */
+static void any_address_is_classified_as_by_popd(void **state)
 {
 	static const uint16_t pieces[] = { 0,
 					   1,
@@ -151,7 +150,7 @@ static void a_tunnel_is_up_and_has_the_mtu_that_popd_says(void **state)
 static void our_prefixes_are_those_that_popd_owns(void **state)
 {
 	static struct encap_rules rules;
-	struct encap_lengths lengths = { { 0 } };
+	struct encap_rules_lengths lengths = { { 0 } };
 	struct pop_conf pop = { .prefix_count = 3 };
 
 	(void)state;
@@ -175,10 +174,11 @@ static void our_prefixes_are_those_that_popd_owns(void **state)
 static void a_pop_without_prefixes_owns_none(void **state)
 {
 	static struct encap_rules rules;
-	struct encap_lengths lengths = { { 0 } };
+	struct encap_rules_lengths lengths = { { 0 } };
+	struct pop_conf pop = { .prefix_count = 0 };
 
 	(void)state;
-	encap_rules_build(&rules, &lengths, NULL);
+	encap_rules_build(&rules, &lengths, &pop);
 	assert_int_equal(rules.own_count, 0);
 	assert_int_equal(rules.length_count, 0);
 }
@@ -186,16 +186,17 @@ static void a_pop_without_prefixes_owns_none(void **state)
 static void lengths_in_use_come_longest_first(void **state)
 {
 	static struct encap_rules rules;
-	struct encap_lengths lengths = { { 0 } };
+	struct encap_rules_lengths lengths = { { 0 } };
+	struct pop_conf pop = { .prefix_count = 0 };
 
 	(void)state;
-	assert_true(encap_lengths_note(&lengths, 48, PREFIX_ADDED));
-	assert_true(encap_lengths_note(&lengths, 128, PREFIX_ADDED));
-	assert_true(encap_lengths_note(&lengths, 0, PREFIX_ADDED));
-	assert_true(encap_lengths_note(&lengths, 64, PREFIX_ADDED));
-	assert_false(encap_lengths_note(&lengths, 64, PREFIX_ADDED));
-	assert_false(encap_lengths_note(&lengths, 64, PREFIX_TURNED));
-	encap_rules_build(&rules, &lengths, NULL);
+	assert_true(encap_rules_count(&lengths, 48, PREFIX_ADDED));
+	assert_true(encap_rules_count(&lengths, 128, PREFIX_ADDED));
+	assert_true(encap_rules_count(&lengths, 0, PREFIX_ADDED));
+	assert_true(encap_rules_count(&lengths, 64, PREFIX_ADDED));
+	assert_false(encap_rules_count(&lengths, 64, PREFIX_ADDED));
+	assert_false(encap_rules_count(&lengths, 64, PREFIX_TURNED));
+	encap_rules_build(&rules, &lengths, &pop);
 	assert_int_equal(rules.length_count, 4);
 	static const uint32_t order[] = { 128, 64, 48, 0 };
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
@@ -205,9 +206,9 @@ static void lengths_in_use_come_longest_first(void **state)
 	assert_int_equal(rules.lengths[1].mask.low, 0);
 	assert_int_equal(rules.lengths[2].mask.high, UINT64_C(0xffffffffffff0000));
 	assert_int_equal(rules.lengths[3].mask.high, 0);
-	assert_false(encap_lengths_note(&lengths, 64, PREFIX_REMOVED));
-	assert_true(encap_lengths_note(&lengths, 64, PREFIX_REMOVED));
-	encap_rules_build(&rules, &lengths, NULL);
+	assert_false(encap_rules_count(&lengths, 64, PREFIX_REMOVED));
+	assert_true(encap_rules_count(&lengths, 64, PREFIX_REMOVED));
+	encap_rules_build(&rules, &lengths, &pop);
 	assert_int_equal(rules.length_count, 3);
 }
 
@@ -225,15 +226,16 @@ static void the_rules_word_holds_the_most_there_can_be(void **state)
 static void a_prefix_is_found_by_its_own_bits_only(void **state)
 {
 	struct prefix6 p = prefix("2001:db8:3001::/48");
-	struct encap41_key k = encap_key(&p);
+	struct encap41_key k = encap_rules_key(&p);
 
 	(void)state;
 	assert_int_equal(k.high, UINT64_C(0x20010db830010000));
 	assert_int_equal(k.low, 0);
 	assert_int_equal(k.len, 48);
 	assert_int_equal(k.zero, 0);
-	struct encap41_place net = encap_place(&(struct table_prefix){ p, 7, 15039, true });
-	struct encap41_place routed = encap_place(&(struct table_prefix){ p, 7, 15039, false });
+	struct encap41_place net = encap_rules_place(&(struct table_prefix){ p, 7, 15039, true });
+	struct encap41_place routed = encap_rules_place(
+		&(struct table_prefix){ p, 7, 15039, false });
 	assert_int_equal(net.slot, 7 | ENCAP41_NET);
 	assert_int_equal(routed.slot, 7);
 	assert_int_equal(net.id, 15039);
@@ -242,8 +244,8 @@ static void a_prefix_is_found_by_its_own_bits_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(special_addresses_are_told_as_popd_tells_them),
-		cmocka_unit_test(any_address_is_told_as_popd_tells_it),
+		cmocka_unit_test(special_addresses_are_classified_as_by_popd),
+		cmocka_unit_test(any_address_is_classified_as_by_popd),
 		cmocka_unit_test(a_tunnel_is_up_and_has_the_mtu_that_popd_says),
 		cmocka_unit_test(our_prefixes_are_those_that_popd_owns),
 		cmocka_unit_test(a_pop_without_prefixes_owns_none),

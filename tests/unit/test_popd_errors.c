@@ -158,7 +158,7 @@ static void without_a_record_left_counts_go_on(void **state)
 
 	(void)state;
 	two_begin(&t);
-	t.workers[0]->records_used = (uint32_t)t.workers[0]->record_room - 1;
+	t.workers[0]->records_used = (uint32_t)t.workers[0]->record_capacity - 1;
 	drop(&t, 0, OURS, DROP_TOO_BIG, 1, NOW);
 	drop(&t, 0, OURS, DROP_HOP_LIMIT, 2, NOW);
 	drop(&t, 0, OURS, DROP_HOP_LIMIT, 3, NOW);

@@ -96,7 +96,7 @@ static inline const struct tunnel_conf *conf_of_tunnel(const struct tunnel *t)
 	return atomic_load(&t->conf);
 }
 
-/* The engines that sign: up to the one that tests/matrix.sh asks for, else all there are. */
+/* The SHA-1 engines: up to the one that tests/matrix.sh sets, else all. */
 static inline struct sha1_set sha1_of_test(void)
 {
 	const char *asked = getenv("BROKER_TEST_SHA1");
@@ -128,8 +128,7 @@ static inline struct pop pop_new(void)
 					.limiter = p.limiter,
 					.digest = p.digest,
 					.sha1 = sha1_of_test(),
-					.expiry = EXPIRY,
-					.probe_key = { 42 },
+					.forward = { .expiry = EXPIRY, .probe_key = { 42 } },
 					.ayiya_port = 5072 };
 	struct pop_conf conf = { .ipv4 = { POP_IPV4 },
 				 .own = addr("2001:db8:2ff:ffff::1"),
@@ -207,7 +206,7 @@ static inline struct packet ipv6(const char *source, const char *destination, ui
 	return p;
 }
 
-/* The checksum as the RFC writes it down, byte by byte: nothing of popd's. */
+/* The checksum as in the RFC, byte by byte, without popd's code. */
 static inline uint16_t plain_csum(const uint8_t *ipv6_packet, const uint8_t *upper, size_t len,
 				  uint8_t next)
 {
@@ -255,8 +254,7 @@ static inline struct packet with_hops(struct packet p, uint8_t hops)
 	return p;
 }
 
-/* How a datagram differs from a good one. In each field 0 means "as a good one has it", and ZERO
- * zero itself. */
+/* How a datagram differs from a valid one. A field of 0 has the valid value; ZERO stands for 0. */
 enum { ZERO = 16 };
 struct ayiya_form {
 	uint8_t first, opcode, next, auth;
@@ -364,7 +362,7 @@ static inline void job_init(struct job *job, enum job_source source, const struc
 	uint8_t *block = malloc(JOB_HEADROOM + p->len + JOB_TAILROOM);
 
 	assert_non_null(block);
-	memset(job, 0xa5, sizeof(*job)); /* nothing may rely on what the last batch left there */
+	memset(job, 0xa5, sizeof(*job)); /* nothing may rely on what an earlier batch left there */
 	memcpy(block + JOB_HEADROOM, p->b, p->len);
 	job->source = source;
 	job->data = block + JOB_HEADROOM;
@@ -375,7 +373,7 @@ static inline void job_init(struct job *job, enum job_source source, const struc
 	job->tunnel = NULL;
 }
 
-/* Where its block begins; outputs may not lie elsewhere. */
+/* Frees its block. */
 static inline void job_end(struct job *job)
 {
 	free(job->data - JOB_HEADROOM);
@@ -406,7 +404,7 @@ static inline enum drop pop_send(struct pop *p, enum job_source source, struct p
 	return d;
 }
 
-/* Counts a drop of which nothing more is known. */
+/* Counts a drop without a packet. */
 static inline void count_drop(struct counters *c, enum drop why, uint32_t slot, uint32_t tunnel,
 			      uint64_t peer, uint32_t time)
 {
@@ -424,7 +422,7 @@ static inline uint32_t tunnel_drops_of(struct pop *p, uint32_t id, enum drop d)
 	return counters_drops(p->counters, table_by_id(p->table, id)->slot, d);
 }
 
-/* What is kept of the last one; for the PoP as a whole, and for a tunnel. */
+/* The note about the last drop of the PoP, or of a tunnel. */
 static inline struct drop_note last_of(const struct pop *p, enum drop d)
 {
 	struct drop_note n;

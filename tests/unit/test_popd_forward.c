@@ -1,14 +1,14 @@
 /*
  * The pipeline against the oracle: random packets, most of them adversarial, from the uplink, from
- * AYIYA tunnels, over protocol 41, and ICMPv4 errors about packets that we may have sent. Reason,
- * tunnel charged, where it goes, outer traffic class, DF, every byte that goes out, and what is
- * known of the paths afterwards must agree. POPD_ORACLE_PACKETS sets how many (default 1000000),
- * POPD_ORACLE_SEED where to begin.
+ * AYIYA tunnels, over protocol 41, and ICMPv4 errors about packets that we may have sent. The
+ * reason, the tunnel that is charged, the destination, the outer traffic class, DF, every byte sent
+ * and the path MTUs afterwards must agree. POPD_ORACLE_PACKETS sets the number of packets (default
+ * 1000000), POPD_ORACLE_SEED the seed.
  */
 #include <stdio.h>
 
 #include "popd/core/path.h"
-#include "tests/unit/oracle_icmp4.c"
+#include "tests/unit/oracle.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static uint64_t seed;
@@ -126,7 +126,7 @@ static const struct plan plans[] = {
 	  1280 },
 };
 
-static struct oracle_prefix o_prefix(const char *text)
+static struct oracle_prefix oracle_prefix_of(const char *text)
 {
 	struct prefix6 p = prefix(text);
 	struct oracle_prefix o = { .len = p.len };
@@ -152,7 +152,7 @@ static void add_tunnel(struct pop *p, struct oracle_world *w, const struct plan 
 				     .heard = plan->age >= 0 && plan->age <= EXPIRY };
 	memcpy(o->net, c->net.b, 16);
 	for (; plan->routes[o->route_count]; o->route_count++)
-		o->routes[o->route_count] = o_prefix(plan->routes[o->route_count]);
+		o->routes[o->route_count] = oracle_prefix_of(plan->routes[o->route_count]);
 	c->enabled = plan->enabled;
 	c->mtu = plan->mtu;
 	if (plan->type == TUNNEL_STATIC)
@@ -178,8 +178,8 @@ static struct pop world_new(struct oracle_world *w)
 				    .now = NOW,
 				    .ayiya_port = 5072,
 				    .dscp = -1,
-				    .tunnel_prefix = o_prefix("2001:db8:2ff::/48"),
-				    .subnet_prefix = o_prefix("2001:db8:3000::/40") };
+				    .tunnel_prefix = oracle_prefix_of("2001:db8:2ff::/48"),
+				    .subnet_prefix = oracle_prefix_of("2001:db8:3000::/40") };
 	for (size_t i = 0; i < ARRAY_LEN(plans); i++)
 		add_tunnel(&p, w, &plans[i]);
 	return p;
@@ -326,8 +326,7 @@ static void set_source(struct packet *p, const struct ip6 *ip)
 		seal_icmp(p);
 }
 
-/* Most of what comes is honest about its source: from a tunnel one of its own, from the uplink one
- * of nobody here. */
+/* Most packets have an honest source: from a tunnel one of its own, from the uplink one outside. */
 static void honest_source(struct packet *p, const struct plan *plan)
 {
 	if (any(4) == 0)
@@ -350,9 +349,9 @@ static void differ(const char *what, const struct job *job, const struct oracle_
 		 drop_name(want->drop), want->where);
 }
 
-/* Takes the AYIYA header off what goes to an AYIYA tunnel, having checked all of it. */
-static const uint8_t *unwrap(struct pop *p, const struct job *job, const struct oracle_tunnel *t,
-			     size_t *len)
+/* Checks and removes the AYIYA header of a packet to an AYIYA tunnel. */
+static const uint8_t *decapsulate(struct pop *p, const struct job *job,
+				  const struct oracle_tunnel *t, size_t *len)
 {
 	const struct out *out = &job->out[0];
 	size_t header = t->sha256 ? 56 : 44, key_len = header - 24;
@@ -400,17 +399,17 @@ static void compare_out(struct pop *p, const struct oracle_world *w, const struc
 		if (out->kind != (t->type == ORACLE_AYIYA ? OUT_UDP : OUT_PROTO41) ||
 		    out->to.addr.v != t->address || out->to.port != t->port)
 			differ("not to that tunnel", job, want);
-		got = unwrap(p, job, t, &got_len);
-		assert_int_equal(out->tos, o_class(w, got));
+		got = decapsulate(p, job, t, &got_len);
+		assert_int_equal(out->tos, oracle_class(w, got));
 		assert_int_equal(out->dont_fragment, t->type != ORACLE_AYIYA &&
-							     o_mtu(w, t) > 1280 &&
-							     got_len <= o_mtu(w, t));
+							     oracle_mtu(w, t) > 1280 &&
+							     got_len <= oracle_mtu(w, t));
 		assert_ptr_equal(out->tunnel, table_by_id(p->table, t->id));
 	}
 	if (got_len != want->len)
 		differ("another length", job, want);
 	if (any_checksum) {
-		assert_int_not_equal(o_sum(got, got_len), 0);
+		assert_int_not_equal(oracle_checksum(got, got_len), 0);
 		assert_memory_equal(got, want->packet, 42);
 		assert_memory_equal(got + 44, want->packet + 44, got_len - 44);
 	} else if (memcmp(got, want->packet, got_len) != 0) {
@@ -435,7 +434,7 @@ static void compare(struct pop *p, const struct oracle_world *w, const struct jo
 
 /* ---- ICMPv4 errors ---- */
 
-/* A packet of ours to that tunnel's client, or nearly so. */
+/* A packet of ours to that tunnel's client, or one with some fault. */
 static struct packet any_sent(const struct oracle_tunnel *t)
 {
 	static const uint32_t ages[] = { 0,    0, 0, 60, 120, 121, (uint32_t)-120, (uint32_t)-121,
@@ -500,25 +499,24 @@ static struct packet any_icmp4(const struct oracle_world *w)
 	return p;
 }
 
-/* The control thread's part, played by the test: each tunnel whose endpoint it is gets the
- * icmp_error. */
-static void seek(struct pop *p, struct oracle_world *w, const struct job *job,
-		 const struct packet *m)
+/* Does the control thread's part: applies the error to each tunnel that has the endpoint. */
+static void apply_by_endpoint(struct pop *p, struct oracle_world *w, const struct job *job,
+			      const struct packet *m)
 {
-	enum drop why = o_says(m->b);
+	enum drop why = oracle_icmp4_reason(m->b);
 
 	assert_int_equal(job->event, EVENT_ICMP_ERROR);
 	for (size_t i = 0; i < w->count; i++) {
 		struct oracle_tunnel *o = &w->tunnels[i];
 		struct tunnel *t = table_by_id(p->table, o->id);
-		bool its = o_goes_there(o, m->b + 8);
+		bool its = oracle_icmp4_is_about(o, m->b + 8);
 		if (icmp_error_is_about(&job->icmp_error, t, conf_of_tunnel(t)) != its)
 			fail_msg("packet %lu: about T%u or not", at_packet, o->id);
 		uint64_t before = drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED);
 		pipeline_icmp_error(&p->pipeline, t, &job->icmp_error, job->data, job->len, NOW);
 		assert_int_equal(drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED), before + 1);
 		if (its)
-			o_settle(w, o, m->b);
+			oracle_icmp4_apply(w, o, m->b);
 	}
 }
 
@@ -536,13 +534,13 @@ static void round_of_icmp4(struct pop *p, struct oracle_world *w, uint64_t *reac
 	oracle_icmp4(w, router.addr.v, m.b, m.len, &want);
 	pop_run(p, &job, 1);
 	compare(p, w, &job, &want);
-	if (want.seeks)
-		seek(p, w, &job, &m);
+	if (want.by_endpoint)
+		apply_by_endpoint(p, w, &job, &m);
 	else
 		assert_int_equal(job.event, EVENT_NONE);
 	for (size_t i = 0; i < w->count; i++)
 		if (path_mtu(atomic_load(&table_by_id(p->table, w->tunnels[i].id)->path), NOW) !=
-		    o_path(w, &w->tunnels[i]))
+		    oracle_path_mtu(w, &w->tunnels[i]))
 			fail_msg("packet %lu: path MTU of T%u", at_packet, w->tunnels[i].id);
 	reached[want.drop]++;
 	job_end(&job);
@@ -592,7 +590,7 @@ static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reache
 	p->now.mono_us += 10;
 }
 
-/* Every so often a path MTU is learnt or forgotten. */
+/* Sets a path MTU, or none. */
 static void change_a_path(struct pop *p, struct oracle_world *w)
 {
 	static const unsigned paths[] = { 0,    0,    60,   68,   576,  1300, 1301,
@@ -621,7 +619,7 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
-static void random_packets_meet_the_fate_the_oracle_says(void **state)
+static void random_packets_have_the_fate_that_the_oracle_gives(void **state)
 {
 	struct oracle_world w;
 	struct pop p = world_new(&w);
@@ -640,7 +638,7 @@ static void random_packets_meet_the_fate_the_oracle_says(void **state)
 		else
 			round_of_one(&p, &w, reached);
 	}
-	/* The packets were of use: each rule has decided about some. */
+	/* each rule has decided about some packets */
 	for (enum drop d = DROP_OUTER_UNREACHABLE; d <= DROP_NO_ENDPOINT; d++)
 		if (reached[d] == 0 && n >= 100000)
 			fail_msg("no packet reached %s", drop_name(d));
@@ -653,7 +651,7 @@ static void random_packets_meet_the_fate_the_oracle_says(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_packets_meet_the_fate_the_oracle_says),
+		cmocka_unit_test(random_packets_have_the_fate_that_the_oracle_gives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What is merged on its way to the TUN comes apart into the very packets it was made of; what is
- * not alike or not whole is never merged. */
+/* Segmentation of a merged packet gives back its members bit for bit; packets that differ in a
+ * header or have a wrong checksum are never merged. */
 #include "popd/port/gro.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include "popd/port/segment.h"
 
 enum { ROOM = 2048, MERGED = 70000 };
-static const struct gro_offer both = { true, true };
+static const struct gro_kinds both = { true, true };
 
 struct packets {
 	uint8_t data[GRO_MAX][ROOM], before[GRO_MAX][ROOM];
@@ -87,13 +87,13 @@ static uint8_t *add(struct packets *k, unsigned tunnel, unsigned flow, uint8_t f
 	return p;
 }
 
-/* Plans, and proves for every group that cutting the merged packet gives its members back. */
-static void plan_and_prove(struct packets *k, struct gro_offer offer)
+/* Plans, and proves for every group that cutting the merged packet gives back its members. */
+static void plan_and_prove(struct packets *k, struct gro_kinds kinds)
 {
 	size_t seen = 0;
 
 	memcpy(k->before, k->data, sizeof(k->data));
-	gro_plan(&k->gro, k->outs, k->n, offer);
+	gro_plan(&k->gro, k->outs, k->n, kinds);
 	for (size_t g = 0; g < k->gro.count; g++) {
 		const struct gro_group *group = &k->gro.groups[g];
 		seen += group->count;
@@ -172,7 +172,7 @@ static void flows_of_one_tunnel_keep_the_order_of_their_packets(void **state)
 	}
 }
 
-/* Each row changes the second of two segments that else were one. */
+/* Each row changes the second of two segments that would be merged without it. */
 static void ack_moves(uint8_t *p)
 {
 	p[IPV6_HEADER + TCP_AT_ACK + 3] = 1;
@@ -197,7 +197,7 @@ static void urgent(uint8_t *p)
 {
 	p[IPV6_HEADER + TCP_AT_FLAGS] |= 0x20;
 }
-/* Without the flag it means nothing, and is to arrive as it was all the same. */
+/* without the flag it means nothing, yet must arrive unchanged */
 static void urgent_pointer_changes(uint8_t *p)
 {
 	p[IPV6_HEADER + TCP_AT_URGENT] = 1;
@@ -247,7 +247,7 @@ static void segments_that_are_not_alike_stay_apart(void **state)
 	}
 }
 
-static void what_came_merged_stays_alone(void **state)
+static void a_gso_packet_stays_alone(void **state)
 {
 	struct packets *k = *state;
 
@@ -276,7 +276,7 @@ static void a_wrong_checksum_is_never_healed(void **state)
 	}
 }
 
-/* ffff in place of 0: right, but cutting would write 0. */
+/* ffff in place of 0 is right, but segmentation would write 0 */
 static void a_checksum_that_would_not_come_back_stays_as_it_is(void **state)
 {
 	struct packets *k = *state;
@@ -310,16 +310,16 @@ static void pushed_short_and_pure_segments_end_a_group(void **state)
 	assert_int_equal(k->gro.count, 4);
 }
 
-static void nothing_is_merged_that_the_kernel_does_not_take(void **state)
+static void nothing_is_merged_that_the_kernel_refuses(void **state)
 {
 	struct packets *k = *state;
 
 	k->n = 0;
 	for (uint32_t i = 0; i < 8; i++)
 		add(k, 0, 1000, i < 4 ? TCP_ACK : 0, i * 1220, 1220);
-	plan_and_prove(k, (struct gro_offer){ false, false });
+	plan_and_prove(k, (struct gro_kinds){ false, false });
 	assert_int_equal(k->gro.count, 8);
-	plan_and_prove(k, (struct gro_offer){ false, true });
+	plan_and_prove(k, (struct gro_kinds){ false, true });
 	assert_int_equal(k->gro.count, 5);
 }
 
@@ -354,11 +354,11 @@ int main(void)
 		cmocka_unit_test(flows_of_different_tunnels_are_merged_side_by_side),
 		cmocka_unit_test(flows_of_one_tunnel_keep_the_order_of_their_packets),
 		cmocka_unit_test(segments_that_are_not_alike_stay_apart),
-		cmocka_unit_test(what_came_merged_stays_alone),
+		cmocka_unit_test(a_gso_packet_stays_alone),
 		cmocka_unit_test(a_wrong_checksum_is_never_healed),
 		cmocka_unit_test(a_checksum_that_would_not_come_back_stays_as_it_is),
 		cmocka_unit_test(pushed_short_and_pure_segments_end_a_group),
-		cmocka_unit_test(nothing_is_merged_that_the_kernel_does_not_take),
+		cmocka_unit_test(nothing_is_merged_that_the_kernel_refuses),
 		cmocka_unit_test(random_traffic_comes_apart_as_it_was),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

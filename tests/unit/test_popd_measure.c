@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-/* A column of the database, a key of JSON and the name of a metric at once. */
+/* A name is a column of the database, a key of JSON and part of a metric. */
 static void names_are_fit_for_every_use_and_differ(void **state)
 {
 	(void)state;
@@ -38,8 +38,8 @@ static void only_extremes_are_not_summed(void **state)
 {
 	(void)state;
 	for (enum measure m = 0; m < MEASURE__COUNT; m++)
-		assert_int_equal(measure_how(m), m == MEASURE_RTT_MIN   ? MEASURE_LEAST
-						 : m == MEASURE_RTT_MAX ? MEASURE_MOST
+		assert_int_equal(measure_how(m), m == MEASURE_RTT_MIN   ? MEASURE_MIN
+						 : m == MEASURE_RTT_MAX ? MEASURE_MAX
 									: MEASURE_SUM);
 }
 

@@ -1,9 +1,9 @@
-/* What ICMPv4 errors do to a tunnel: which are believed, how the path MTU falls, and when it is
- * forgotten. */
+/* What ICMPv4 errors do to a tunnel: which are believed, how they lower the path MTU, and when it
+ * expires. */
 #include "popd/core/path.h"
 
 #include "popd/core/encap.h"
-#include "popd/core/drop_say.h"
+#include "popd/core/drop_detail.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define OUTSIDE "2001:db8:f00::1"
@@ -15,7 +15,7 @@ static uint32_t known(struct pop *p, uint32_t id)
 	return path_mtu(atomic_load(&table_by_id(p->table, id)->path), p->now.wall);
 }
 
-/* Our packet to the tunnel's client, as the network would see it. */
+/* Our outer packet to the tunnel's client. */
 static struct packet to_six(void)
 {
 	struct packet inner = ipv6(OUTSIDE, "2001:db8:2ff:6::2", 17, 63, NULL, 1400);
@@ -60,7 +60,7 @@ static void fragmentation_needed_lowers_the_mtu_and_never_raises_it(void **state
 	pop_end(&p);
 }
 
-static void from_then_on_senders_are_told_and_df_is_clear_at_1280(void **state)
+static void then_senders_get_an_error_and_df_is_clear_at_1280(void **state)
 {
 	struct pop p = pop_new();
 	struct packet large = ipv6(OUTSIDE, "2001:db8:2ff:6::2", 17, 64, NULL, 1360),
@@ -85,7 +85,7 @@ static void from_then_on_senders_are_told_and_df_is_clear_at_1280(void **state)
 	pop_end(&p);
 }
 
-static void after_ten_minutes_it_is_forgotten(void **state)
+static void after_ten_minutes_the_path_mtu_expires(void **state)
 {
 	struct pop p = pop_new();
 
@@ -93,20 +93,19 @@ static void after_ten_minutes_it_is_forgotten(void **state)
 	assert_int_equal(too_big(&p, 1400, to_six(), LONG), DROP_OUTER_TOO_BIG);
 	p.now.wall = NOW + PATH_LIFE - 1;
 	assert_int_equal(known(&p, 6), 1400);
-	/* said again it lasts no longer, or what is no longer true would be kept up by whoever
-	 * wants it so */
+	/* a repeated error does not prolong it, or a forger could keep an old value for ever */
 	assert_int_equal(too_big(&p, 1400, to_six(), LONG), DROP_OUTER_TOO_BIG);
 	p.now.wall = NOW + PATH_LIFE;
 	assert_int_equal(known(&p, 6), 0);
 	assert_int_equal(too_big(&p, 1450, to_six(), LONG), DROP_OUTER_TOO_BIG);
 	assert_int_equal(known(&p, 6), 1450);
-	/* a clock that is set back by much ends it, too */
+	/* a clock that is set back far ends it as well */
 	p.now.wall = NOW;
 	assert_int_equal(known(&p, 6), 0);
 	pop_end(&p);
 }
 
-static void an_endpoint_that_moves_leaves_it_behind(void **state)
+static void an_endpoint_that_moves_has_no_path_mtu(void **state)
 {
 	struct pop p = pop_new();
 	struct packet inner = echo("2001:db8:2ff:1::2", OUTSIDE);
@@ -119,7 +118,7 @@ static void an_endpoint_that_moves_leaves_it_behind(void **state)
 				  at("192.0.2.1", 4002)),
 			 DROP_NONE);
 	assert_int_equal(known(&p, 1), 0);
-	/* what was sent to where it was is not held against where it is */
+	/* an error about a packet to the old endpoint does not apply to the new one */
 	assert_int_equal(too_big(&p, 1340, to_one(&p, NOW), LONG), DROP_ICMP4_UNVERIFIED);
 	path_lower(table_by_id(p.table, 1), endpoint_pack(at("192.0.2.1", 4001), 0), 1300, NOW);
 	assert_int_equal(known(&p, 1), 0);
@@ -229,7 +228,7 @@ static struct claim inner_of_nobody_here(struct pop *p)
 	return (struct claim){ outer(POP_IPV4_TEXT, "203.0.113.6", 0, &inner), at(ROUTER) };
 }
 
-static void what_we_could_not_have_sent_is_counted_for_nobody_and_changes_nothing(void **state)
+static void errors_about_packets_that_we_could_not_have_sent_change_nothing(void **state)
 {
 	static struct claim (*const claims[])(struct pop *) = { not_from_us,
 								to_another_address,
@@ -265,7 +264,7 @@ static void what_we_could_not_have_sent_is_counted_for_nobody_and_changes_nothin
 	pop_end(&p);
 }
 
-static void each_kind_of_error_is_counted_with_who_said_so(void **state)
+static void each_kind_of_error_is_counted_with_its_sender(void **state)
 {
 	static const struct {
 		uint8_t type, code;
@@ -330,7 +329,7 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 	pop_end(&p);
 }
 
-static void a_tunnel_deleted_meanwhile_is_nobody(void **state)
+static void an_error_about_a_tunnel_deleted_meanwhile_is_unverified(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 6);
@@ -363,16 +362,17 @@ static void a_packet_too_big_for_our_own_link_lowers_the_mtu_by_a_plateau(void *
 	assert_int_equal(known(&p, 6), 1492);
 	assert_int_equal(tunnel_drops_of(&p, 6, DROP_OUTER_TOO_BIG), 1);
 	struct drop_note note = tunnel_last_of(&p, 6, DROP_OUTER_TOO_BIG);
-	char text[DROP_SAY];
-	assert_string_equal(drop_say(&note, text),
-			    "our own link takes no IPv4 packet of 1500 bytes to 203.0.113.6");
+	char text[DROP_DETAIL_TEXT];
+	assert_string_equal(
+		drop_detail_text(&note, text),
+		"the IPv4 packet of 1500 bytes to 203.0.113.6 exceeds the MTU of our own link");
 	out.tunnel = NULL;
 	pipeline_too_big(&p.pipeline, &out, NOW);
 	assert_int_equal(drops_of(&p, DROP_OUTER_TOO_BIG), 2);
 	pop_end(&p);
 }
 
-/* ---- what goes out ---- */
+/* ---- outer headers ---- */
 
 static void only_an_answer_larger_than_the_mtu_may_be_fragmented_above_1280(void **state)
 {
@@ -429,15 +429,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fragmentation_needed_lowers_the_mtu_and_never_raises_it),
-		cmocka_unit_test(from_then_on_senders_are_told_and_df_is_clear_at_1280),
-		cmocka_unit_test(after_ten_minutes_it_is_forgotten),
-		cmocka_unit_test(an_endpoint_that_moves_leaves_it_behind),
+		cmocka_unit_test(then_senders_get_an_error_and_df_is_clear_at_1280),
+		cmocka_unit_test(after_ten_minutes_the_path_mtu_expires),
+		cmocka_unit_test(an_endpoint_that_moves_has_no_path_mtu),
 		cmocka_unit_test(routers_older_than_rfc_1191_mean_the_next_plateau),
-		cmocka_unit_test(
-			what_we_could_not_have_sent_is_counted_for_nobody_and_changes_nothing),
-		cmocka_unit_test(each_kind_of_error_is_counted_with_who_said_so),
+		cmocka_unit_test(errors_about_packets_that_we_could_not_have_sent_change_nothing),
+		cmocka_unit_test(each_kind_of_error_is_counted_with_its_sender),
 		cmocka_unit_test(a_short_quote_waits_for_its_tunnel_to_be_found),
-		cmocka_unit_test(a_tunnel_deleted_meanwhile_is_nobody),
+		cmocka_unit_test(an_error_about_a_tunnel_deleted_meanwhile_is_unverified),
 		cmocka_unit_test(a_packet_too_big_for_our_own_link_lowers_the_mtu_by_a_plateau),
 		cmocka_unit_test(only_an_answer_larger_than_the_mtu_may_be_fragmented_above_1280),
 		cmocka_unit_test(the_outer_class_is_policy_and_ecn_and_the_inner_one_stays),

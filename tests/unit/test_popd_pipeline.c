@@ -1,5 +1,5 @@
-/* What the pipeline does beyond one packet's fate: who is heard, echoes and probes, whole batches,
- * and that junk changes nothing. */
+/* What the pipeline does besides dropping or forwarding a packet: endpoints and events, echoes,
+ * errors, whole batches; and that invalid packets change nothing. */
 #include "popd/core/pipeline.h"
 
 #include "popd/core/forward.h"
@@ -22,7 +22,7 @@ static uint64_t endpoint_of_tunnel(struct pop *p, uint32_t id)
 
 /* ---- endpoints and events ---- */
 
-static void a_move_is_an_event_with_the_place_before_and_a_first_packet_another(void **state)
+static void a_move_is_an_event_with_the_old_endpoint_and_a_first_packet_another(void **state)
 {
 	struct pop p = pop_new();
 	struct packet noop = ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59));
@@ -176,7 +176,7 @@ static void an_echo_request_that_forwards_does_both(void **state)
 	job_end(&job);
 
 	inner = echo("2001:db8:bad::1",
-		     OUTSIDE); /* what is inside is refused; the question is still the client's */
+		     OUTSIDE); /* the inner packet is dropped, but the echo request is authentic */
 	ask = ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.opcode = 3));
 	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, ask, home1()),
 			 DROP_SPOOFED_FROM_TUNNEL);
@@ -207,7 +207,7 @@ static void forged_echo_requests_are_not_answered(void **state)
 
 /* ---- errors and their limit ---- */
 
-static void errors_are_held_back_when_the_budget_is_spent(void **state)
+static void errors_are_held_back_when_no_token_is_left(void **state)
 {
 	struct pop p = pop_new();
 	unsigned sent = 0;
@@ -225,7 +225,7 @@ static void errors_are_held_back_when_the_budget_is_spent(void **state)
 	assert_int_equal(sent, 100);
 	assert_int_equal(atomic_load(&p.counters->answers), 100);
 	assert_int_equal(atomic_load(&p.counters->answers_limited), 400);
-	/* Another tunnel's budget is untouched, and echo replies have none. */
+	/* another tunnel's bucket is full, and echo replies need no token */
 	struct job job;
 	(void)pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:2ff:6::9"),
 			  (struct endpoint4){ { 0 }, 0 });
@@ -255,7 +255,7 @@ static void without_an_address_of_its_own_popd_says_nothing(void **state)
 	pop_end(&p);
 }
 
-/* ---- junk ---- */
+/* ---- invalid packets ---- */
 
 struct words {
 	uint64_t endpoint;
@@ -289,7 +289,7 @@ static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters
 			struct packet junk = good[g];
 			struct job job;
 			junk.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
-			/* A hexadecimal digit in capitals is the same digit. */
+			/* a hexadecimal digit in upper case is the same digit */
 			if (is_beat && bit / 8 >= junk.len - 32 && bit % 8 == 5 &&
 			    good[g].b[bit / 8] > '9')
 				continue;
@@ -343,10 +343,10 @@ static void the_secret_does_not_stay_in_the_buffer_of_a_beat(void **state)
 
 /* ---- batches ---- */
 
-enum { MIX = PIPELINE_BATCH };
+enum { MIX = JOB_BATCH };
 
-/* All sources, good and bad, side by side; but one hash method, since the last one heard in a batch
- * holds for all of it. */
+/* All sources, valid and invalid packets; but one hash method, since the last one in a batch
+ * applies to all of its packets. */
 static void mix(struct pop *p, struct job *jobs)
 {
 	for (size_t i = 0; i < MIX; i++) {
@@ -454,7 +454,7 @@ static void traffic_is_counted_both_ways_and_answers_with_it(void **state)
 	pop_end(&p);
 }
 
-static void a_merged_packet_passes_whole_and_counts_as_the_packets_it_was(void **state)
+static void a_gso_packet_passes_whole_and_counts_as_its_segments(void **state)
 {
 	struct pop p = pop_new();
 	struct packet inner = ipv6("2001:db8:2ff:3::2", "2001:db8:f00::1", 6, 64, NULL, 20 + 1000);
@@ -478,7 +478,7 @@ static void a_merged_packet_passes_whole_and_counts_as_the_packets_it_was(void *
 	pop_end(&p);
 }
 
-static void only_what_is_not_ours_to_judge_is_transit(void **state)
+static void only_packets_to_outside_addresses_are_in_transit(void **state)
 {
 	static const struct {
 		const char *destination;
@@ -508,14 +508,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			a_move_is_an_event_with_the_place_before_and_a_first_packet_another),
+			a_move_is_an_event_with_the_old_endpoint_and_a_first_packet_another),
 		cmocka_unit_test(beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel),
 		cmocka_unit_test(packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it),
 		cmocka_unit_test(the_signature_is_answered_in_kind),
 		cmocka_unit_test(an_echo_request_is_answered_with_its_payload),
 		cmocka_unit_test(an_echo_request_that_forwards_does_both),
 		cmocka_unit_test(forged_echo_requests_are_not_answered),
-		cmocka_unit_test(errors_are_held_back_when_the_budget_is_spent),
+		cmocka_unit_test(errors_are_held_back_when_no_token_is_left),
 		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),
 		cmocka_unit_test(
 			any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),
@@ -524,8 +524,8 @@ int main(void)
 		cmocka_unit_test(a_batch_does_what_its_packets_do_one_by_one),
 		cmocka_unit_test(no_batch_is_too_small),
 		cmocka_unit_test(traffic_is_counted_both_ways_and_answers_with_it),
-		cmocka_unit_test(a_merged_packet_passes_whole_and_counts_as_the_packets_it_was),
-		cmocka_unit_test(only_what_is_not_ours_to_judge_is_transit),
+		cmocka_unit_test(a_gso_packet_passes_whole_and_counts_as_its_segments),
+		cmocka_unit_test(only_packets_to_outside_addresses_are_in_transit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
-/* Liveness probes: what goes out, what counts as an answer, and what does not however it is made.
- */
+/* Liveness probes: what is sent, what counts as an answer, and that nothing else does. */
 #include "popd/core/probe.h"
 
 #include "tests/unit/test_popd_fixture.h"
@@ -8,12 +7,12 @@ static struct packet probe_of(struct pop *p, uint32_t id, uint16_t sequence)
 {
 	struct packet probe = { .len = PROBE_LEN };
 
-	probe_build(probe.b, conf_of_tunnel(table_by_id(p->table, id)), p->pipeline.probe_key, 77,
-		    sequence, p->now.mono_us);
+	probe_build(probe.b, conf_of_tunnel(table_by_id(p->table, id)),
+		    p->pipeline.forward.probe_key, 77, sequence, p->now.mono_us);
 	return probe;
 }
 
-/* Sends a probe to T3 (static) and gives what its client would answer. */
+/* Sends a probe to T3 (static) and returns its client's answer. */
 static struct packet answer_to_probe(struct pop *p, uint16_t sequence)
 {
 	struct packet probe = probe_of(p, 3, sequence), answer = { .len = PROBE_LEN };
@@ -50,7 +49,7 @@ static void the_answer_to_a_probe_is_counted_with_its_time_and_no_drop(void **st
 	(void)state;
 	for (uint16_t i = 0; i < ARRAY_LEN(trips); i++) {
 		struct packet answer = answer_to_probe(
-			&p, (uint16_t)(0xfffe + i)); /* the sequence goes round */
+			&p, (uint16_t)(0xfffe + i)); /* the sequence wraps around */
 		p.now.mono_us += trips[i];
 		assert_int_equal(from_t3(&p, answer), DROP_NONE);
 	}
@@ -104,7 +103,7 @@ static void an_answer_cut_anywhere_or_with_a_byte_more_is_none(void **state)
 		uint8_t *cut = malloc(len ? len : 1);
 		assert_non_null(cut);
 		memcpy(cut, answer.b + 40, len < PROBE_LEN - 40 ? len : PROBE_LEN - 40);
-		assert_int_equal(probe_is_answer(cut, len, c, p.pipeline.probe_key,
+		assert_int_equal(probe_is_answer(cut, len, c, p.pipeline.forward.probe_key,
 						 p.now.mono_us + 1, &rtt, &word),
 				 len == PROBE_LEN - 40);
 		free(cut);
@@ -112,7 +111,7 @@ static void an_answer_cut_anywhere_or_with_a_byte_more_is_none(void **state)
 	pop_end(&p);
 }
 
-static void an_answer_through_another_tunnel_is_worth_nothing(void **state)
+static void an_answer_through_another_tunnel_is_not_counted(void **state)
 {
 	struct pop p = pop_new();
 	struct packet answer = answer_to_probe(&p, 1);
@@ -164,14 +163,34 @@ static void probes_to_tunnels_that_cannot_have_one_end_by_name(void **state)
 	pop_end(&p);
 }
 
+/* Time, T-id, identifier and sequence are the bytes 00 to 0f, which the authors of SipHash give the
+ * value of. */
+static void the_check_value_is_siphash(void **state)
+{
+	struct digest_ctx *d = digest_ctx_create();
+	struct tunnel_conf *c = conf_new(d, 0x08090a0b, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL);
+	static const uint8_t want[8] = { 0x3f, 0x2a, 0xcc, 0x7f, 0x57, 0xc2, 0x9b, 0xdb };
+	uint8_t key[16], probe[PROBE_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)i;
+	probe_build(probe, c, key, 0x0c0d, 0x0e0f, INT64_C(0x0001020304050607));
+	assert_memory_equal(probe + 48, key, sizeof(key));
+	assert_memory_equal(probe + 64, want, sizeof(want));
+	free(c);
+	digest_ctx_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_answer_to_a_probe_is_counted_with_its_time_and_no_drop),
 		cmocka_unit_test(copies_old_ones_and_forgeries_of_an_answer_are_not_counted),
 		cmocka_unit_test(an_answer_cut_anywhere_or_with_a_byte_more_is_none),
-		cmocka_unit_test(an_answer_through_another_tunnel_is_worth_nothing),
+		cmocka_unit_test(an_answer_through_another_tunnel_is_not_counted),
 		cmocka_unit_test(probes_to_tunnels_that_cannot_have_one_end_by_name),
+		cmocka_unit_test(the_check_value_is_siphash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

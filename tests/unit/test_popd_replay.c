@@ -1,4 +1,4 @@
-/* The rules of who may move an endpoint, as one table of short stories. */
+/* Which packets are accepted and which of them move an endpoint, as one table of short stories. */
 #include "popd/core/replay.h"
 
 #include "popd/core/path.h"

@@ -1,4 +1,4 @@
-/* Headers that are cut anywhere begin nothing; segments fit to the byte or do not come. */
+/* Truncated headers begin nothing; a segment is written only where it fits to the byte. */
 #include "popd/port/segment.h"
 
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include "lib/wire/ipv6.h"
 #include "lib/wire/transport.h"
 
-enum { PAYLOAD = 300, STEP = 100, ROOM = 512 };
+enum { PAYLOAD = 300, SIZE = 100, ROOM = 512 };
 
 /* A packet with its TCP (with `options` bytes of them) or UDP header and PAYLOAD bytes. */
 static size_t make(uint8_t out[static ROOM], bool tcp, size_t options)
@@ -54,7 +54,7 @@ static void headers_cut_at_every_byte_begin_nothing(void **state)
 			uint8_t *cut = malloc(len ? len : 1), out[ROOM];
 			struct segments s;
 			memcpy(cut, whole, len);
-			bool begun = segments_begin(&s, cut, len, IPV6_HEADER, kinds[k].tcp, STEP);
+			bool begun = segments_begin(&s, cut, len, IPV6_HEADER, kinds[k].tcp, SIZE);
 			if (begun != (len >= header))
 				fail_msg("%s: %zu bytes", kinds[k].name, len);
 			if (begun)
@@ -71,13 +71,13 @@ static void odd_headers_begin_nothing(void **state)
 	struct segments s;
 
 	(void)state;
-	assert_false(segments_begin(&s, p, len, IPV6_HEADER, true, 0)); /* no step */
-	assert_false(segments_begin(&s, p, len, IPV6_HEADER - 1, true, STEP));
-	assert_false(segments_begin(&s, p, len, len + 1, true, STEP));
-	assert_false(segments_begin(&s, p, len, len, true, STEP));
+	assert_false(segments_begin(&s, p, len, IPV6_HEADER, true, 0)); /* no size */
+	assert_false(segments_begin(&s, p, len, IPV6_HEADER - 1, true, SIZE));
+	assert_false(segments_begin(&s, p, len, len + 1, true, SIZE));
+	assert_false(segments_begin(&s, p, len, len, true, SIZE));
 	for (uint8_t words = 0; words < 5; words++) {
 		p[IPV6_HEADER + TCP_AT_OFFSET] = (uint8_t)(words << 4);
-		assert_false(segments_begin(&s, p, len, IPV6_HEADER, true, STEP));
+		assert_false(segments_begin(&s, p, len, IPV6_HEADER, true, SIZE));
 	}
 }
 
@@ -87,16 +87,16 @@ static void a_segment_fits_to_the_byte_and_not_into_one_less(void **state)
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		uint8_t p[ROOM];
 		size_t len = make(p, kinds[k].tcp, kinds[k].options),
-		       segment = len - PAYLOAD + STEP;
+		       segment = len - PAYLOAD + SIZE;
 		uint8_t *exact = malloc(segment);
 		struct segments s;
-		assert_true(segments_begin(&s, p, len, IPV6_HEADER, kinds[k].tcp, STEP));
+		assert_true(segments_begin(&s, p, len, IPV6_HEADER, kinds[k].tcp, SIZE));
 		assert_int_equal(segments_next(&s, exact, segment - 1), 0);
-		for (size_t n = 0; n < PAYLOAD / STEP; n++) {
+		for (size_t n = 0; n < PAYLOAD / SIZE; n++) {
 			assert_int_equal(segments_next(&s, exact, segment), segment);
 			assert_int_equal(be16_load(exact + IPV6_AT_LENGTH), segment - IPV6_HEADER);
-			assert_memory_equal(exact + segment - STEP, p + len - PAYLOAD + n * STEP,
-					    STEP);
+			assert_memory_equal(exact + segment - SIZE, p + len - PAYLOAD + n * SIZE,
+					    SIZE);
 			assert_int_equal(csum_upper(exact, p[IPV6_AT_NEXT], exact + IPV6_HEADER,
 						    segment - IPV6_HEADER),
 					 0);
@@ -115,20 +115,20 @@ static void flags_and_sequence_go_where_they_belong(void **state)
 	struct segments s;
 
 	(void)state;
-	assert_true(segments_begin(&s, p, len, IPV6_HEADER, true, STEP));
+	assert_true(segments_begin(&s, p, len, IPV6_HEADER, true, SIZE));
 	for (size_t n = 0; n < ARRAY_LEN(flags); n++) {
 		assert_true(segments_next(&s, out, sizeof(out)) > 0);
 		assert_int_equal(out[IPV6_HEADER + TCP_AT_FLAGS], flags[n]);
 		assert_int_equal(be32_load(out + IPV6_HEADER + TCP_AT_SEQUENCE),
-				 (uint32_t)(0xffffff80 + n * STEP));
+				 (uint32_t)(0xffffff80 + n * SIZE));
 	}
 }
 
-/* One byte less than two steps, two steps, one more. */
+/* Sizes that divide the payload, and those that leave a rest. */
 static void the_last_segment_is_what_is_left(void **state)
 {
 	static const struct {
-		size_t step, count, last;
+		size_t size, count, last;
 	} rows[] = { { 150, 2, 150 }, { 151, 2, 149 }, { 149, 3, 2 },
 		     { 300, 1, 300 }, { 301, 1, 300 }, { 1, 300, 1 } };
 
@@ -137,7 +137,7 @@ static void the_last_segment_is_what_is_left(void **state)
 		uint8_t p[ROOM], out[ROOM];
 		size_t len = make(p, false, 0), count = 0, last = 0;
 		struct segments s;
-		assert_true(segments_begin(&s, p, len, IPV6_HEADER, false, rows[i].step));
+		assert_true(segments_begin(&s, p, len, IPV6_HEADER, false, rows[i].size));
 		for (size_t got; (got = segments_next(&s, out, sizeof(out))) > 0; count++)
 			last = got - IPV6_HEADER - UDP_HEADER;
 		assert_int_equal(count, rows[i].count);

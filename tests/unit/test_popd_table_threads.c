@@ -175,8 +175,7 @@ static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
 			.limiter = limiter_create(100, 10),
 			.digest = digest_ctx_create(),
 			.sha1 = sha1_of_test(),
-			.expiry = EXPIRY,
-			.probe_key = { 1 },
+			.forward = { .expiry = EXPIRY, .probe_key = { 1 } },
 		};
 		assert_int_equal(pthread_create(&threads[i], NULL, read_and_run, &readers[i]), 0);
 	}

@@ -229,7 +229,7 @@ static void popds_own_packets_are_told_too(void **state)
 	stage_begin(&s);
 	follow(&s, 0, 3);
 	struct tunnel *t = table_by_id(s.pop.table, 3);
-	probe_build(probe.b, conf_of_tunnel(t), s.pop.pipeline.probe_key, 1, 2, s.pop.now.mono_us);
+	probe_build(probe.b, conf_of_tunnel(t), s.pop.pipeline.forward.probe_key, 1, 2, s.pop.now.mono_us);
 	job_init(&job, JOB_PROBE, &probe, (struct endpoint4){ { 0 }, 0 }, 0);
 	job.tunnel = t;
 	run_job(&s, &job);

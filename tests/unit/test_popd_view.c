@@ -52,7 +52,7 @@ static void tunnels_are_counted_by_type_and_state(void **state)
 	pop_end(&p);
 }
 
-static void what_a_tunnel_did_in_short_is_what_it_did(void **state)
+static void the_totals_of_a_tunnel_are_those_of_its_counters(void **state)
 {
 	struct pop p = pop_new();
 	struct counters *second = counters_create(FIXTURE_TUNNELS),
@@ -87,7 +87,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(liveness_of_the_pop_is_that_of_all_tunnels_and_outlives_them),
 		cmocka_unit_test(tunnels_are_counted_by_type_and_state),
-		cmocka_unit_test(what_a_tunnel_did_in_short_is_what_it_did),
+		cmocka_unit_test(the_totals_of_a_tunnel_are_those_of_its_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

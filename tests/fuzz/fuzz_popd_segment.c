@@ -1,11 +1,11 @@
-/* Any inner packet from the raw socket: segments within bounds that hold just the payload,
- * checksums right. */
+/* Any inner packet of a raw socket: its segments are within bounds, hold exactly the payload, and
+ * have right checksums. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/wire/csum.h"
 #include "lib/wire/ipv6.h"
-#include "popd/port/coalesced.h"
+#include "popd/port/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,17 +17,16 @@ static void require(bool holds)
 
 enum { LARGEST = 65535, USUAL = 6000 };
 
-/* The first two bytes say how often the rest is repeated, so that large packets are within a
- * fuzzer's reach (those of more than a few segments take their time: only 0xffff asks for them);
- * the third, whether lengths and checksum are made to fit. The packet lies at the very end of its
- * buffer. */
+/* The first two bytes say how often the rest is repeated, so that a fuzzer reaches large packets
+ * (the largest take long: only 0xffff makes them); the third, whether lengths and checksum are made
+ * right. The packet lies at the end of its buffer. */
 static uint8_t *unfold(const uint8_t *data, size_t size, size_t *len)
 {
 	static uint8_t buffer[LARGEST];
 	size_t asked = (size_t)data[0] << 8 | data[1], body = size - 3,
-	       most = asked == 0xffff ? LARGEST : USUAL;
+	       max = asked == 0xffff ? LARGEST : USUAL;
 
-	*len = body * (asked % 200 + 1) > most ? most : body * (asked % 200 + 1);
+	*len = body * (asked % 200 + 1) > max ? max : body * (asked % 200 + 1);
 	uint8_t *packet = buffer + LARGEST - *len;
 	for (size_t at = 0; at < *len; at += body)
 		memcpy(packet + at, data + 3, body < *len - at ? body : *len - at);
@@ -61,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *packet = unfold(data, size, &len);
 	if (data[2] & 1 && len >= IPV6_HEADER)
 		make_partial(packet, len);
-	if (coalesced_begin(&c, packet, len)) {
+	if (segments_begin_coalesced(&c, packet, len)) {
 		size_t header = c.header, payload = c.payload, transport = c.transport, got;
 		while ((got = segments_next(&c, out, sizeof(out))) > 0) {
 			require(got >= header && got <= sizeof(out));

@@ -1,4 +1,4 @@
-#include "popd/port/coalesced.h"
+#include "popd/port/segment.h"
 
 #include "tests/unit/test_popd_fixture.h"
 
@@ -7,8 +7,8 @@
 
 enum { FIN = 1, PSH = 8, ACK = 16, CWR = 128, TCP = 20, WHOLE = 65535 + 40 };
 
-/* A TCP packet of `payload` bytes at sequence number 0xfffffe00, so that it wraps; options: bytes
- * of them. */
+/* A TCP packet of `payload` bytes and `options` bytes of options, at a sequence number that
+ * wraps. */
 static size_t tcp(uint8_t *out, size_t payload, size_t options, uint8_t flags)
 {
 	struct packet head = ipv6(CLIENT, HOST, 6, 60, NULL, 0);
@@ -33,8 +33,8 @@ static void seal(uint8_t *p, size_t len, size_t check_at, uint8_t next)
 	put16(p + 40 + check_at, plain_csum(p, p + 40, len - 40, next));
 }
 
-/* What GRO, or a neighbour that counts on checksum hardware, leaves in the field: the
- * pseudo-header's sum, folded. */
+/* Writes the partial checksum that GRO, or a neighbour with checksum hardware, leaves in the
+ * field. */
 static void seal_partly(uint8_t *p, size_t len, size_t check_at, uint8_t next)
 {
 	uint32_t sum = (uint32_t)(len - 40) + next;
@@ -51,7 +51,7 @@ static uint32_t get32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void merged_packet_becomes_the_segments_that_were_sent(void **state)
+static void a_coalesced_packet_becomes_the_segments_that_were_sent(void **state)
 {
 	static const struct {
 		const char *name;
@@ -77,10 +77,10 @@ static void merged_packet_becomes_the_segments_that_were_sent(void **state)
 		struct segments c;
 		seal_partly(whole, len, 16, 6);
 		print_message("%s\n", rows[row].name);
-		assert_true(coalesced_begin(&c, whole, len));
+		assert_true(segments_begin_coalesced(&c, whole, len));
 		for (size_t got; (got = segments_next(&c, segment, sizeof(segment))) > 0; n++) {
 			bool last = done + got - header == rows[row].payload;
-			assert_true(got <= COALESCED_SEGMENT && got >= header);
+			assert_true(got <= SEGMENT_COALESCED && got >= header);
 			assert_int_equal(segment[4] << 8 | segment[5], got - 40);
 			assert_int_equal(plain_csum(segment, segment + 40, got - 40, 6), 0);
 			assert_int_equal(get32(segment + 44),
@@ -106,14 +106,14 @@ static void udp_with_a_partial_checksum_is_completed_and_stays_whole(void **stat
 	(void)state;
 	put16(p.b + 44, 1400);
 	seal_partly(p.b, p.len, 6, 17);
-	assert_true(coalesced_begin(&c, p.b, p.len));
+	assert_true(segments_begin_coalesced(&c, p.b, p.len));
 	assert_int_equal(segments_next(&c, out, sizeof(out)), p.len);
 	assert_int_equal(plain_csum(out, out + 40, p.len - 40, 17), 0);
 	assert_memory_equal(out + 48, p.b + 48, p.len - 48);
 	assert_int_equal(segments_next(&c, out, sizeof(out)), 0);
 }
 
-static void what_was_on_the_wire_so_is_left_alone(void **state)
+static void a_packet_as_on_the_wire_is_not_coalesced(void **state)
 {
 	static uint8_t b[4096];
 	struct segments c;
@@ -121,18 +121,17 @@ static void what_was_on_the_wire_so_is_left_alone(void **state)
 
 	(void)state;
 	seal(b, len, 16, 6);
-	assert_false(coalesced_begin(&c, b, len)); /* right */
+	assert_false(segments_begin_coalesced(&c, b, len)); /* right */
 	b[100] ^= 1;
-	assert_false(coalesced_begin(
-		&c, b, len)); /* wrong: for its receiver to find out, never healed here */
+	assert_false(segments_begin_coalesced(&c, b, len)); /* wrong, which its receiver must see */
 	struct packet ping = echo(CLIENT, HOST);
-	assert_false(coalesced_begin(&c, ping.b, ping.len));
+	assert_false(segments_begin_coalesced(&c, ping.b, ping.len));
 	struct packet none = ipv6(CLIENT, HOST, 59, 64, NULL, 0);
-	assert_false(coalesced_begin(&c, none.b, none.len));
+	assert_false(segments_begin_coalesced(&c, none.b, none.len));
 }
 
 /* Bytes whose sum is zero make the right checksum look like a partial one. */
-static void a_right_checksum_that_looks_partial_is_seen_through(void **state)
+static void a_right_checksum_that_looks_partial_is_recognized(void **state)
 {
 	static uint8_t b[4096];
 	struct segments c;
@@ -140,14 +139,14 @@ static void a_right_checksum_that_looks_partial_is_seen_through(void **state)
 
 	(void)state;
 	seal_partly(b, len, 16, 6);
-	/* choose two payload bytes so that the whole adds up with this very field */
+	/* choose two payload bytes so that the whole packet adds up with this field */
 	put16(b + 40 + TCP, 0);
 	put16(b + 40 + TCP, plain_csum(b, b + 40, len - 40, 6));
 	assert_int_equal(plain_csum(b, b + 40, len - 40, 6), 0);
-	assert_false(coalesced_begin(&c, b, len));
+	assert_false(segments_begin_coalesced(&c, b, len));
 }
 
-static void truncated_at_every_byte_is_left_to_others(void **state)
+static void a_packet_truncated_at_any_byte_is_not_coalesced(void **state)
 {
 	static uint8_t b[4096];
 	size_t len = tcp(b, 200, 12, ACK);
@@ -158,10 +157,11 @@ static void truncated_at_every_byte_is_left_to_others(void **state)
 		uint8_t *exact = malloc(cut ? cut : 1);
 		struct segments c;
 		memcpy(exact, b, cut);
-		assert_false(coalesced_begin(&c, exact, cut)); /* the length field says more */
+		assert_false(
+			segments_begin_coalesced(&c, exact, cut)); /* the length field says more */
 		if (cut >= 6)
 			put16(exact + 4, cut >= 40 ? (unsigned)(cut - 40) : 0);
-		if (coalesced_begin(&c, exact, cut)) {
+		if (segments_begin_coalesced(&c, exact, cut)) {
 			uint8_t out[2048];
 			while (segments_next(&c, out, sizeof(out)) > 0)
 				;
@@ -170,7 +170,7 @@ static void truncated_at_every_byte_is_left_to_others(void **state)
 	}
 }
 
-/* Whoever takes it whole cuts it where coalesced_begin would, and gets the same packets. */
+/* The GSO size is that of the segments, so the kernel would cut the same packets. */
 static void only_several_plain_segments_of_tcp_may_stay_whole(void **state)
 {
 	static const struct {
@@ -196,8 +196,8 @@ static void only_several_plain_segments_of_tcp_may_stay_whole(void **state)
 		uint8_t one[2048];
 		seal_partly(whole, len, 16, 6);
 		print_message("%s\n", rows[row].name);
-		assert_true(coalesced_begin(&c, whole, len));
-		struct gso gso = coalesced_gso(&c);
+		assert_true(segments_begin_coalesced(&c, whole, len));
+		struct gso gso = segments_as_gso(&c);
 		assert_int_equal(gso.size, rows[row].segment);
 		if (gso.size == 0)
 			continue;
@@ -228,16 +228,16 @@ static void datagrams_and_packets_with_extension_headers_never_stay_whole(void *
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	put16(b + 48 + 16, sum);
-	assert_true(coalesced_begin(&c, b, len + 8));
-	assert_int_equal(coalesced_gso(&c).size, 0);
+	assert_true(segments_begin_coalesced(&c, b, len + 8));
+	assert_int_equal(segments_as_gso(&c).size, 0);
 	struct packet p = ipv6(CLIENT, HOST, 17, 64, NULL, 1400);
 	put16(p.b + 44, 1400);
 	seal_partly(p.b, p.len, 6, 17);
-	assert_true(coalesced_begin(&c, p.b, p.len));
-	assert_int_equal(coalesced_gso(&c).size, 0);
+	assert_true(segments_begin_coalesced(&c, p.b, p.len));
+	assert_int_equal(segments_as_gso(&c).size, 0);
 }
 
-static void bad_header_lengths_are_left_to_others(void **state)
+static void a_packet_with_a_bad_header_length_is_not_coalesced(void **state)
 {
 	static uint8_t b[4096];
 	struct segments c;
@@ -247,21 +247,21 @@ static void bad_header_lengths_are_left_to_others(void **state)
 	for (unsigned words = 0; words < 16; words++) {
 		b[52] = (uint8_t)(words << 4);
 		seal_partly(b, len, 16, 6);
-		assert_int_equal(coalesced_begin(&c, b, len), words >= 5 && words <= 10);
+		assert_int_equal(segments_begin_coalesced(&c, b, len), words >= 5 && words <= 10);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(merged_packet_becomes_the_segments_that_were_sent),
+		cmocka_unit_test(a_coalesced_packet_becomes_the_segments_that_were_sent),
 		cmocka_unit_test(udp_with_a_partial_checksum_is_completed_and_stays_whole),
-		cmocka_unit_test(what_was_on_the_wire_so_is_left_alone),
-		cmocka_unit_test(a_right_checksum_that_looks_partial_is_seen_through),
-		cmocka_unit_test(truncated_at_every_byte_is_left_to_others),
+		cmocka_unit_test(a_packet_as_on_the_wire_is_not_coalesced),
+		cmocka_unit_test(a_right_checksum_that_looks_partial_is_recognized),
+		cmocka_unit_test(a_packet_truncated_at_any_byte_is_not_coalesced),
 		cmocka_unit_test(only_several_plain_segments_of_tcp_may_stay_whole),
 		cmocka_unit_test(datagrams_and_packets_with_extension_headers_never_stay_whole),
-		cmocka_unit_test(bad_header_lengths_are_left_to_others),
+		cmocka_unit_test(a_packet_with_a_bad_header_length_is_not_coalesced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
