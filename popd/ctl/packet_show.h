@@ -1,7 +1,7 @@
-/* What popd tells of packets that are followed, one JSON line each: as a line for people, as popd
- * sent it, or into a capture file. */
-#ifndef POPD_CTL_JSON_PACKET_H
-#define POPD_CTL_JSON_PACKET_H
+/* The packets that popd sends for a trace, one JSON line each: as a line of text, as JSON, or into a
+ * capture file. */
+#ifndef POPD_CTL_PACKET_SHOW_H
+#define POPD_CTL_PACKET_SHOW_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,17 +15,16 @@ enum packet_form { FORM_TEXT, FORM_JSON, FORM_OUTER, FORM_INNER };
 struct packet_show {
 	FILE *out;
 	enum packet_form form;
-	/* where the PoP's outer packets come from */
+	/* the source of the PoP's outer packets */
 	struct ip4 ipv4;
 	uint16_t ayiya_port, heartbeat_port;
 	uint64_t shown; /* lines, or packets in the file */
-	uint64_t most;  /* stop after so many; 0: never */
+	uint64_t max;   /* stop after so many; 0: never */
 };
 
-/* `answer` is the first line. 0, and what is followed is said to `err`; 1: popd refuses, which is
- * said there too. */
+/* Takes popd's first line and says on `err` what is followed: 0. 1: popd refused, said there too. */
 int packet_show_begin(struct packet_show *s, const char *answer, FILE *err) NONNULL;
-/* Any other. What was lost is said to `err`. 0; 1: it is no such line. */
+/* Takes any further line; lost packets are reported on `err`. 0; 1: the line is not a packet. */
 int packet_show_line(struct packet_show *s, const char *line, FILE *err) NONNULL;
 bool packet_show_is_done(const struct packet_show *s) NONNULL;
 

@@ -1,16 +1,18 @@
 /*
- * Rates are of the time since popd last looked, for whomever. So the first answer is only asked for
- * to have popd look, and each table is of the time since the one before.
+ * Rates are of the time since popd last took a sample, for any client. So the first answer only
+ * makes popd take one, and each table covers the time since the table before.
  */
-#include "popd/ctl/json_top.h"
+#include "popd/ctl/top.h"
 
+#include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "popd/ctl/json_cell.h"
-#include "popd/ctl/table.h"
+#include "popd/ctl/ask.h"
+#include "popd/ctl/command.h"
+#include "popd/ctl/print.h"
 
-/* As top(1) does: to the upper left corner, and everything from there on blank. */
+/* As top(1) does: to the upper left corner, then erase all that follows. */
 static const char clear_screen[] = "\033[H\033[J";
 
 static const char *const heads[] = {
@@ -51,12 +53,12 @@ static void show_table(const json_t *o, FILE *out)
 	if (json_array_size(list) > 0)
 		columns_print(c, out);
 	else
-		fputs("no tunnel has any\n", out);
+		fprintf(out, "no tunnel had any %s\n", cell_text(o, "by"));
 	columns_free(c);
 }
 
-/* false: nobody reads it any more. */
-static bool show(const json_t *answer, const struct popctl_request *r, bool is_terminal, FILE *out)
+/* false: it cannot be written, since nobody reads it any more. */
+static bool show(const json_t *answer, const struct request *r, bool is_terminal, FILE *out)
 {
 	if (r->json) {
 		(void)json_dumpf(answer, out,
@@ -80,7 +82,7 @@ static void wait_for(unsigned ms)
 	(void)nanosleep(&t, NULL);
 }
 
-int popctl_top(int fd, const struct popctl_request *r, FILE *out, FILE *err)
+int top_run(int fd, const struct request *r, FILE *out, FILE *err)
 {
 	json_t *request = json_pack("{s:s, s:i}", "command", "top", "limit", (int)r->limit),
 	       *answer;
@@ -88,7 +90,7 @@ int popctl_top(int fd, const struct popctl_request *r, FILE *out, FILE *err)
 
 	if (r->by)
 		(void)json_object_set_new(request, "by", json_string(r->by));
-	while (!done && (answer = popctl_ask(fd, request, err))) {
+	while (!done && (answer = ask(fd, request, err))) {
 		if (!first && json_is_integer(json_object_get(answer, "window_ms")))
 			done = !show(answer, r, is_terminal, out) || r->once;
 		json_decref(answer);

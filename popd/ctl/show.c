@@ -1,13 +1,12 @@
-#include "popd/ctl/json_show.h"
+#include "popd/ctl/show.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/digest.h"
-#include "popd/ctl/dump.h"
-#include "popd/ctl/json_cell.h"
-#include "popd/ctl/table.h"
+#include "popd/ctl/command.h"
+#include "popd/ctl/print.h"
 
 /* ---- lines of "name  value" ---- */
 
@@ -31,6 +30,15 @@ static void show_traffic(const json_t *o, FILE *out)
 	     cell_bytes(cell_number(o, "bytes_in"), a));
 	line(out, "to clients", "%llu packets, %s", cell_number(o, "packets_out"),
 	     cell_bytes(cell_number(o, "bytes_out"), b));
+}
+
+static void show_pop_traffic(const json_t *o, FILE *out)
+{
+	show_traffic(o, out);
+	line(out, "keepalives", "%llu heartbeats and AYIYA no-ops", cell_number(o, "keepalives"));
+	line(out, "endpoints", "%llu moves", cell_number(o, "endpoint_moves"));
+	line(out, "ICMPv6", "%llu errors sent, %llu held back by the rate limit",
+	     cell_number(o, "icmp_errors_sent"), cell_number(o, "icmp_errors_limited"));
 }
 
 static void show_list(FILE *out, const char *name, const json_t *list)
@@ -66,14 +74,14 @@ static void show_feed(const json_t *o, FILE *out)
 	char age[CELL];
 
 	if (json_is_true(json_object_get(feed, "loaded")))
-		line(out, "feed", "change %llu, all loaded %s in %llu ms, %llu changes since",
+		line(out, "feed", "change %llu; all loaded %s in %llu ms, %llu changes since",
 		     cell_number(feed, "seq"), cell_ago(feed, "loaded_age", age),
 		     cell_number(feed, "load_ms"), cell_number(feed, "changes"));
 	else
-		line(out, "feed", "not loaded yet; tunnels are those of the snapshot, change %llu",
+		line(out, "feed", "not loaded yet; the tunnels are the snapshot's, change %llu",
 		     cell_number(feed, "seq"));
 	if (cell_number(feed, "bad_rows") > 0)
-		line(out, "", "%llu bad rows passed over: see the log",
+		line(out, "", "%llu rows could not be used: see popd's log",
 		     cell_number(feed, "bad_rows"));
 }
 
@@ -84,13 +92,13 @@ static void show_metrics(const json_t *o, FILE *out)
 	if (!json_is_object(m))
 		line(out, "metrics", "off");
 	else if (json_is_string(json_object_get(m, "problem")))
-		line(out, "metrics", "NONE: %s", cell_text(m, "problem"));
+		line(out, "metrics", "not served: %s", cell_text(m, "problem"));
 	else
 		line(out, "metrics", "http://%s/metrics", cell_text(m, "address"));
 }
 
-/* Of a histogram, whose last bucket has none. */
-static const char *bound(const json_t *o, const char *key, char out[static CELL])
+/* A quantile; null: in the last bucket, which has no upper bound. */
+static const char *quantile(const json_t *o, const char *key, char out[static CELL])
 {
 	const json_t *us = json_object_get(o, key);
 
@@ -115,18 +123,19 @@ static void show_load(const json_t *o, FILE *out)
 					len ? ", " : "", name,
 					(long long)json_integer_value(drops));
 	line(out, "overruns", "%s", text);
-	line(out, "latency", "batches: p50 %s, p99 %s", bound(latency, "batch_us_p50", a),
-	     bound(latency, "batch_us_p99", b));
+	line(out, "latency", "batches: p50 %s, p99 %s", quantile(latency, "batch_us_p50", a),
+	     quantile(latency, "batch_us_p99", b));
 	line(out, "", "control loop lateness: p50 %s, p99 %s",
-	     bound(latency, "control_late_us_p50", a), bound(latency, "control_late_us_p99", b));
+	     quantile(latency, "control_late_us_p50", a),
+	     quantile(latency, "control_late_us_p99", b));
 }
 
-void show_status(const json_t *o, const struct popctl_request *request, FILE *out)
+void show_status(const json_t *o, const struct request *r, FILE *out)
 {
 	const json_t *tunnels = json_object_get(o, "tunnels");
 	char a[CELL], b[CELL];
 
-	(void)request;
+	(void)r;
 	line(out, "PoP", "%s at %s%s", cell_text(o, "pop"), cell_text(o, "ipv4"),
 	     json_is_false(json_object_get(o, "enabled")) ? ", disabled by the broker" : "");
 	line(out, "popd", "%s, process %llu, %llu workers, up %s", cell_text(o, "version"),
@@ -136,8 +145,7 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	     cell_number(tunnels, "configured"), cell_number(tunnels, "up"),
 	     cell_number(tunnels, "active"), cell_number(tunnels, "capacity"));
 	show_list(out, "prefixes", json_object_get(o, "prefixes"));
-	line(out, "interface", "%s, %llu packets lost at its queue", cell_text(o, "tun"),
-	     cell_number(o, "tun_drops"));
+	line(out, "interface", "%s", cell_text(o, "tun"));
 	show_load(o, out);
 	show_metrics(o, out);
 	show_offloads(out, o);
@@ -148,21 +156,17 @@ void show_status(const json_t *o, const struct popctl_request *request, FILE *ou
 	line(out, "snapshot", "%s, %s", cell_ago(o, "snapshot_age", a),
 	     cell_bytes(cell_number(o, "snapshot_bytes"), b));
 	if (cell_number(o, "statistics_waiting") > 0)
-		line(out, "statistics", "%llu entries wait for the database",
+		line(out, "statistics", "%llu entries not yet acknowledged by the database",
 		     cell_number(o, "statistics_waiting"));
-	show_traffic(o, out);
-	line(out, "beats", "%llu", cell_number(o, "beats"));
-	line(out, "moves", "%llu", cell_number(o, "moves"));
-	line(out, "answers", "%llu ICMPv6 errors, %llu held back", cell_number(o, "answers"),
-	     cell_number(o, "answers_limited"));
-	line(out, "dropped", "%llu packets (popctl counters says why)", cell_number(o, "drops"));
+	show_pop_traffic(o, out);
+	line(out, "dropped", "%llu packets (see popctl counters)", cell_number(o, "drops"));
 	line(out, "log level", "%s", cell_text(o, "log_level"));
 }
 
-void show_tunnel_list(const json_t *o, const struct popctl_request *request, FILE *out)
+void show_tunnel_list(const json_t *o, const struct request *r, FILE *out)
 {
-	static const char *const heads[] = { "TUNNEL",   "TYPE",  "STATE", "CLIENT",
-					     "ENDPOINT", "HEARD", "IN",    "OUT" };
+	static const char *const heads[] = { "TUNNEL",   "TYPE",      "STATE", "CLIENT",
+					     "ENDPOINT", "LAST SEEN", "IN",    "OUT" };
 	const json_t *list = json_object_get(o, "tunnels");
 	struct columns *c = columns_create(ARRAY_LEN(heads), "00000111");
 	char cell[CELL];
@@ -178,14 +182,14 @@ void show_tunnel_list(const json_t *o, const struct popctl_request *request, FIL
 		columns_add(c, cell_text(t, "state"));
 		columns_add(c, cell_text(t, "client"));
 		columns_add(c, cell_text(t, "endpoint"));
-		columns_add(c, cell_ago(t, "heard_age", cell));
+		columns_add(c, cell_ago(t, "last_seen_age", cell));
 		columns_add(c, cell_bytes(cell_number(t, "bytes_in"), cell));
 		columns_add(c, cell_bytes(cell_number(t, "bytes_out"), cell));
 	}
 	if (json_array_size(list) > 0)
 		columns_print(c, out);
 	columns_free(c);
-	if (!request->all)
+	if (!r->all)
 		fprintf(out, "%zu of %llu tunnels are up%s\n", json_array_size(list),
 			cell_number(o, "configured"),
 			json_array_size(list) < cell_number(o, "configured")
@@ -214,12 +218,12 @@ static void show_tunnel_drops(const json_t *o, FILE *out)
 		     cell_ago(last, "age", cell), cell_text(last, "from"));
 }
 
-void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *out)
+void show_tunnel(const json_t *o, const struct request *r, FILE *out)
 {
 	const json_t *alive = json_object_get(o, "liveness");
 	char cell[CELL];
 
-	(void)request;
+	(void)r;
 	line(out, "tunnel", "%s, %s, %s", cell_text(o, "id"), cell_text(o, "type"),
 	     cell_text(o, "state"));
 	line(out, "client", "%s", cell_text(o, "client"));
@@ -233,10 +237,9 @@ void show_tunnel(const json_t *o, const struct popctl_request *request, FILE *ou
 	line(out, "endpoint", "%s%s%s", cell_text(o, "endpoint"),
 	     json_is_string(json_object_get(o, "signature")) ? ", signs with " : "",
 	     json_is_string(json_object_get(o, "signature")) ? cell_text(o, "signature") : "");
-	line(out, "heard", "%s", cell_ago(o, "heard_age", cell));
+	line(out, "last seen", "%s", cell_ago(o, "last_seen_age", cell));
 	if (json_is_integer(json_object_get(alive, "rtt_avg_us")))
-		line(out, "pings",
-		     "%llu sent, %llu answered, %.1f / %.1f / %.1f ms (least, mean, most)",
+		line(out, "pings", "%llu sent, %llu answered, rtt min/avg/max %.1f/%.1f/%.1f ms",
 		     cell_number(alive, "sent"), cell_number(alive, "received"),
 		     (double)cell_number(alive, "rtt_min_us") / 1000,
 		     (double)cell_number(alive, "rtt_avg_us") / 1000,
@@ -269,10 +272,10 @@ static void show_packet(const json_t *row, FILE *out)
 		json_is_string(json_object_get(row, "to")) ? "to" : "from", peer_of(row),
 		cell_text(row, "source"), cell_number(row, "length"),
 		len < cell_number(row, "length") ? ", of which the first" : "");
-	dump_bytes(bytes, len, out);
+	print_bytes(bytes, len, out);
 }
 
-/* `tunnels`: which tunnel each was of is worth a column. */
+/* `tunnels`: with a column that names the tunnel. */
 static void show_drops(const json_t *list, bool tunnels, bool packets, FILE *out)
 {
 	struct columns *c = columns_create(tunnels ? 6 : 5, "010000");
@@ -280,7 +283,7 @@ static void show_drops(const json_t *list, bool tunnels, bool packets, FILE *out
 
 	if (!c)
 		return;
-	columns_add(c, "DROPPED FOR");
+	columns_add(c, "REASON");
 	columns_add(c, "PACKETS");
 	columns_add(c, "LAST");
 	if (tunnels)
@@ -313,43 +316,39 @@ static void show_since(const json_t *o, FILE *out)
 		line(out, "drops", "since the reset %s", cell_ago(o, "since_age", age));
 }
 
-void show_errors(const json_t *o, const struct popctl_request *request, FILE *out)
+void show_errors(const json_t *o, const struct request *r, FILE *out)
 {
 	const json_t *list = json_object_get(o, "errors");
 
-	if (request->reset) {
-		show_message(o, request, out);
+	if (r->reset) {
+		show_message(o, r, out);
 		return;
 	}
 	show_since(o, out);
 	if (json_array_size(list) == 0)
 		line(out, cell_text(o, "id"), "nothing was dropped");
 	else
-		show_drops(list, false, request->packet, out);
+		show_drops(list, false, r->packet, out);
 }
 
-void show_counters(const json_t *o, const struct popctl_request *request, FILE *out)
+void show_counters(const json_t *o, const struct request *r, FILE *out)
 {
-	if (request->reset) {
-		show_message(o, request, out);
+	if (r->reset) {
+		show_message(o, r, out);
 		return;
 	}
-	show_traffic(o, out);
-	line(out, "beats", "%llu", cell_number(o, "beats"));
-	line(out, "moves", "%llu", cell_number(o, "moves"));
-	line(out, "answers", "%llu ICMPv6 errors, %llu held back", cell_number(o, "answers"),
-	     cell_number(o, "answers_limited"));
+	show_pop_traffic(o, out);
 	show_since(o, out);
 	fputc('\n', out);
-	show_drops(json_object_get(o, "drops"), true, request->packet, out);
+	show_drops(json_object_get(o, "drops"), true, r->packet, out);
 }
 
-void show_reasons(const json_t *o, const struct popctl_request *request, FILE *out)
+void show_reasons(const json_t *o, const struct request *r, FILE *out)
 {
 	const json_t *list = json_object_get(o, "reasons");
 	struct columns *c = columns_create(2, "00");
 
-	(void)request;
+	(void)r;
 	for (size_t i = 0; c && i < json_array_size(list); i++) {
 		const json_t *row = json_array_get(list, i);
 		columns_add(c, cell_text(row, "name"));
@@ -360,8 +359,8 @@ void show_reasons(const json_t *o, const struct popctl_request *request, FILE *o
 	columns_free(c);
 }
 
-void show_message(const json_t *o, const struct popctl_request *request, FILE *out)
+void show_message(const json_t *o, const struct request *r, FILE *out)
 {
-	(void)request;
+	(void)r;
 	fprintf(out, "%s\n", cell_text(o, "message"));
 }

@@ -1,4 +1,4 @@
-#include "popd/ctl/json_packet.h"
+#include "popd/ctl/packet_show.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -27,7 +27,7 @@ static const char *text_of(const json_t *o, const char *key)
 	return s ? s : "?";
 }
 
-/* Of an object that says in `kind` what its packet's bytes are. false: it does not. */
+/* The object's packet; its key `kind` says what the bytes are. false: there is none. */
 static bool take_bytes(const json_t *o, const char *kind, struct bytes *b)
 {
 	const char *hex = json_string_value(json_object_get(o, "packet"));
@@ -60,15 +60,15 @@ int packet_show_begin(struct packet_show *s, const char *answer, FILE *err)
 	s->ayiya_port = port_of(o, "ayiya_port");
 	s->heartbeat_port = port_of(o, "heartbeat_port");
 	if (!good) {
-		fprintf(err, "popctl: %s\n", refused ? refused : "popd's answer makes no sense");
+		fprintf(err, "popctl: %s\n", refused ? refused : "popd's answer is not understood");
 	} else {
 		fputs("popctl: following", err);
 		for (size_t i = 0; i < json_array_size(list); i++) {
 			const char *name = json_string_value(json_array_get(list, i));
 			fprintf(err, " %s", name ? name : "?");
 		}
-		fputs(json_is_true(json_object_get(o, "all")) ? " all packets; Ctrl-C ends\n"
-							      : "; Ctrl-C ends\n",
+		fputs(json_is_true(json_object_get(o, "all")) ? " all packets; Ctrl-C to stop\n"
+							      : "; Ctrl-C to stop\n",
 		      err);
 	}
 	if (good && (s->form == FORM_OUTER || s->form == FORM_INNER))
@@ -91,7 +91,7 @@ static const char *time_text(int64_t wall_us, char out[static TIME_TEXT])
 	return out;
 }
 
-/* The tunnel that the line is best found by. */
+/* The tunnel to print: the packet's, or that of the drop, or the one it goes to. */
 static const char *tunnel_of(const json_t *o)
 {
 	const json_t *first = json_array_get(json_object_get(o, "out"), 0);
@@ -127,7 +127,7 @@ static void print_verdict(const json_t *o, FILE *f)
 	if (json_is_string(drop))
 		fprintf(f, "dropped: %s", json_string_value(drop));
 	else if (json_array_size(outs) == 0)
-		fputs("heard", f);
+		fputs("accepted", f);
 	for (size_t i = 0; i < json_array_size(outs); i++) {
 		if (i > 0 || json_is_string(drop))
 			fputs(", ", f);
@@ -186,7 +186,7 @@ static void write_outer(struct packet_show *s, int64_t at, const json_t *o, cons
 		.dont_fragment = json_is_true(json_object_get(o, "df")),
 	};
 
-	if (outer.protocol == 0) /* has no outer packet */
+	if (outer.protocol == 0) /* no outer packet */
 		return;
 	pcap_outer(s->out, at, &outer, b->data, b->len, b->whole);
 	s->shown++;
@@ -203,8 +203,8 @@ static void write_inner(struct packet_show *s, int64_t at, const struct bytes *b
 	s->shown++;
 }
 
-/* Outer: all that has an outer header. Inner: what came, and popd's own answers; what was passed on
- * is the same again. */
+/* Outer: all packets with an outer header. Inner: the packet that came in and popd's own answers; a
+ * forwarded packet is the same again. */
 static void write_packets(struct packet_show *s, const json_t *o, const struct bytes *came)
 {
 	const json_t *outs = json_object_get(o, "out");
@@ -226,11 +226,11 @@ static void write_packets(struct packet_show *s, const json_t *o, const struct b
 	}
 }
 
-/* ---- */
+/* ---- lines ---- */
 
 bool packet_show_is_done(const struct packet_show *s)
 {
-	return s->most > 0 && s->shown >= s->most;
+	return s->max > 0 && s->shown >= s->max;
 }
 
 static int show_packet(struct packet_show *s, const json_t *o, const char *line)
@@ -259,7 +259,7 @@ int packet_show_line(struct packet_show *s, const char *line, FILE *err)
 	if (json_is_integer(lost))
 		fprintf(err,
 			"popctl: %" JSON_INTEGER_FORMAT
-			" packets were lost: they came faster than they were read\n",
+			" packets were lost: popctl did not read them fast enough\n",
 			json_integer_value(lost));
 	else
 		status = show_packet(s, o, line);
