@@ -8,26 +8,26 @@
 
 /* Of each tunnel. Traffic is of inner packets; probes and their answers count as sent and received
  * only. */
-#define MEASURE_TUNNEL_LIST(X)                                                                    \
-	X(SENT, "sent", SUM, "packets", "probes sent to the client")                              \
-	X(RECEIVED, "received", SUM, "packets", "probes that the client answered")                \
-	X(RTT_MIN, "rtt_min_us", LEAST, "microseconds", "shortest round trip of a probe")         \
-	X(RTT_SUM, "rtt_sum_us", SUM, "microseconds", "all round trips together, for their mean") \
-	X(RTT_MAX, "rtt_max_us", MOST, "microseconds", "longest round trip of a probe")           \
-	X(PACKETS_IN, "packets_in", SUM, "packets",                                               \
-	  "packets from the client, delivered or answered")                                       \
-	X(BYTES_IN, "bytes_in", SUM, "bytes", "bytes of the packets from the client")             \
-	X(PACKETS_OUT, "packets_out", SUM, "packets",                                             \
-	  "packets to the client, answers of the PoP among them")                                 \
-	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")             \
-	X(DROPS, "drops", SUM, "packets", "packets dropped, for whatever reason")
+#define MEASURE_TUNNEL_LIST(X)                                                                  \
+	X(SENT, "sent", SUM, "packets", "probes sent to the client")                            \
+	X(RECEIVED, "received", SUM, "packets", "probes that the client answered")              \
+	X(RTT_MIN, "rtt_min_us", LEAST, "microseconds", "shortest round trip of a probe")       \
+	X(RTT_SUM, "rtt_sum_us", SUM, "microseconds", "sum of all round trips, for their mean") \
+	X(RTT_MAX, "rtt_max_us", MOST, "microseconds", "longest round trip of a probe")         \
+	X(PACKETS_IN, "packets_in", SUM, "packets",                                             \
+	  "packets from the client, delivered or answered")                                     \
+	X(BYTES_IN, "bytes_in", SUM, "bytes", "bytes of the packets from the client")           \
+	X(PACKETS_OUT, "packets_out", SUM, "packets",                                           \
+	  "packets to the client, answers of the PoP among them")                               \
+	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")           \
+	X(DROPS, "drops", SUM, "packets", "packets dropped")
 
 /* Of the PoP alone. */
-#define MEASURE_POP_LIST(X)                                                    \
-	X(BEATS, "beats", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
-	X(MOVES, "moves", SUM, "events", "endpoints of tunnels that moved")    \
-	X(ANSWERS, "answers", SUM, "packets", "ICMPv6 errors sent")            \
-	X(ANSWERS_LIMITED, "answers_limited", SUM, "packets",                  \
+#define MEASURE_POP_LIST(X)                                                         \
+	X(BEATS, "keepalives", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
+	X(MOVES, "endpoint_moves", SUM, "events", "tunnels' endpoints that moved")  \
+	X(ANSWERS, "icmp_errors_sent", SUM, "packets", "ICMPv6 errors sent")        \
+	X(ANSWERS_LIMITED, "icmp_errors_limited", SUM, "packets",                   \
 	  "ICMPv6 errors that the rate limit held back")
 
 enum measure {

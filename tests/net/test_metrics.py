@@ -130,7 +130,7 @@ def test_they_say_what_happened(net, popd):
     assert grown("popd_packets_in_total") == 5 and grown("popd_packets_out_total") == 6
     assert grown("popd_bytes_in_total") == 5 * len(payload)
     assert grown("popd_drops_total", forged) == 3 and grown("popd_drops_total", ("reason", "hop-limit")) == 1
-    assert grown("popd_answers_total") == 1 and grown("popd_beats_total") == 1
+    assert grown("popd_icmp_errors_sent_total") == 1 and grown("popd_keepalives_total") == 1
     assert grown("popd_tunnels", ("state", "up"), ("type", "ayiya")) == 1
     assert after["popd_tunnels", ("state", "up"), ("type", "static")] == 1
     assert after["popd_tunnels_active",] == 1
@@ -283,8 +283,8 @@ def test_a_taken_port_is_no_reason_not_to_start(net, popd):
         net.loaded()
         metrics = net.popctl("status")["metrics"]
         assert metrics == {"address": "127.0.0.1:9641", "problem": "127.0.0.1:9641 is taken by another program"}
-        assert "NONE: 127.0.0.1:9641 is taken by another program" in net.popctl("status", text=True)
-        assert "there are no metrics: 127.0.0.1:9641 is taken by another program" in popd.log()
+        assert "not served: 127.0.0.1:9641 is taken by another program" in net.popctl("status", text=True)
+        assert "metrics are not served: 127.0.0.1:9641 is taken by another program" in popd.log()
     net.popctl("reload")
     assert net.popctl("status")["metrics"] == {"address": "127.0.0.1:9641", "problem": None}
     assert scrape(net)["popd_workers",] == net.workers

@@ -1,5 +1,5 @@
-/* Watched packets from the pipeline to those who watch, without threads: tap.h at one end, trace.h
- * at the other. */
+/* Watched packets from the pipeline to the watchers, without threads: tap.h at one end, trace.h at
+ * the other. */
 #include "popd/observe/trace.h"
 
 #include <jansson.h>
@@ -13,8 +13,8 @@
 
 enum { LINES = 2000 };
 
-struct told {
-	bool deaf; /* has no room */
+struct received {
+	bool full; /* takes no line */
 	size_t n;
 	char *lines[LINES];
 };
@@ -23,14 +23,14 @@ struct stage {
 	struct pop pop;
 	struct trace *trace;
 	struct tap *tap;
-	struct told told[TRACE_WATCHERS];
+	struct received received[TRACE_WATCHERS];
 };
 
-static bool tell(void *ctx, unsigned watcher, const char *line, size_t len)
+static bool send_line(void *ctx, unsigned watcher, const char *line, size_t len)
 {
-	struct told *t = &((struct stage *)ctx)->told[watcher];
+	struct received *t = &((struct stage *)ctx)->received[watcher];
 
-	if (t->deaf)
+	if (t->full)
 		return false;
 	assert_int_equal(strlen(line), len);
 	assert_null(strchr(line, '\n'));
@@ -43,13 +43,13 @@ static void stage_begin(struct stage *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->pop = pop_new();
-	s->trace = trace_create(s->pop.table, tell, s);
+	s->trace = trace_create(s->pop.table, send_line, s);
 	assert_non_null(s->trace);
 	s->tap = tap_create(trace_tap_watch(s->trace));
 	assert_non_null(s->tap);
 }
 
-static void forget(struct told *t)
+static void forget(struct received *t)
 {
 	for (size_t i = 0; i < t->n; i++)
 		free(t->lines[i]);
@@ -59,7 +59,7 @@ static void forget(struct told *t)
 static void stage_end(struct stage *s)
 {
 	for (size_t i = 0; i < TRACE_WATCHERS; i++)
-		forget(&s->told[i]);
+		forget(&s->received[i]);
 	tap_free(s->tap);
 	trace_free(s->trace);
 	pop_end(&s->pop);
@@ -111,8 +111,8 @@ static void drain(struct stage *s)
 /* The watcher's line number `i`. */
 static json_t *line(const struct stage *s, unsigned watcher, size_t i)
 {
-	assert_true(i < s->told[watcher].n);
-	json_t *o = json_loads(s->told[watcher].lines[i], 0, NULL);
+	assert_true(i < s->received[watcher].n);
+	json_t *o = json_loads(s->received[watcher].lines[i], 0, NULL);
 	assert_true(json_is_object(o));
 	return o;
 }
@@ -149,11 +149,11 @@ static void while_nobody_watches_nothing_is_kept(void **state)
 	assert_false(tap_is_watched(s.tap));
 	assert_false(atomic_load(&table_by_id(s.pop.table, 1)->watched));
 	drain(&s);
-	assert_int_equal(s.told[5].n, 0);
+	assert_int_equal(s.received[5].n, 0);
 	stage_end(&s);
 }
 
-static void a_packet_is_told_as_it_came_and_as_it_left(void **state)
+static void a_packet_is_sent_as_it_came_and_as_it_left(void **state)
 {
 	struct stage s;
 	struct job job;
@@ -165,7 +165,7 @@ static void a_packet_is_told_as_it_came_and_as_it_left(void **state)
 	job_init(&job, JOB_FROM_AYIYA, &sent, at("192.0.2.1", 4001), 0);
 	run_job(&s, &job);
 	drain(&s);
-	assert_int_equal(s.told[0].n, 1);
+	assert_int_equal(s.received[0].n, 1);
 	json_t *o = line(&s, 0, 0), *out = json_array_get(json_object_get(o, "out"), 0);
 	assert_hex(o, sent.b, sent.len);
 	assert_string_equal(text(o, "tunnel"), "T1");
@@ -183,7 +183,7 @@ static void a_packet_is_told_as_it_came_and_as_it_left(void **state)
 	stage_end(&s);
 }
 
-static void each_watcher_is_told_of_its_own_tunnels_and_all_is_all(void **state)
+static void each_watcher_gets_its_own_tunnels_and_all_is_all(void **state)
 {
 	static const struct {
 		uint32_t id;
@@ -207,7 +207,7 @@ static void each_watcher_is_told_of_its_own_tunnels_and_all_is_all(void **state)
 	send(&s, JOB_FROM_HEARTBEAT, (struct packet){ .len = 5, .b = "hello" }, at("192.0.2.9", 9));
 	drain(&s);
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
-		assert_int_equal(s.told[i].n, rows[i].lines);
+		assert_int_equal(s.received[i].n, rows[i].lines);
 	json_t *o = line(&s, 1, 1), *out = json_array_get(json_object_get(o, "out"), 0);
 	assert_string_equal(text(o, "drop"), "too-big");
 	assert_string_equal(text(o, "charged"), "T3");
@@ -219,7 +219,7 @@ static void each_watcher_is_told_of_its_own_tunnels_and_all_is_all(void **state)
 	stage_end(&s);
 }
 
-static void popds_own_packets_are_told_too(void **state)
+static void popds_own_packets_are_sent_too(void **state)
 {
 	struct stage s;
 	struct job job;
@@ -244,7 +244,7 @@ static void popds_own_packets_are_told_too(void **state)
 	stage_end(&s);
 }
 
-static void an_echo_that_also_forwards_is_told_with_both(void **state)
+static void an_echo_that_also_forwards_has_both(void **state)
 {
 	struct stage s;
 	struct packet inner = echo(CLIENT1, OUTSIDE);
@@ -297,19 +297,19 @@ static void no_line_has_a_key(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(beats); i++)
 		send(&s, JOB_FROM_HEARTBEAT, beats[i], at("192.0.2.2", 7));
 	drain(&s);
-	assert_int_equal(s.told[0].n, ARRAY_LEN(packets) + ARRAY_LEN(beats));
+	assert_int_equal(s.received[0].n, ARRAY_LEN(packets) + ARRAY_LEN(beats));
 	char sha1[41], sha256[65], secret[41];
 	hex_encode(c->key_sha1, 20, sha1);
 	hex_encode(c->key_sha256, 32, sha256);
 	hex_encode(c->secret, 20, secret);
-	for (size_t i = 0; i < s.told[0].n; i++)
-		assert_false(strstr(s.told[0].lines[i], sha1) ||
-			     strstr(s.told[0].lines[i], sha256) ||
-			     strstr(s.told[0].lines[i], secret));
+	for (size_t i = 0; i < s.received[0].n; i++)
+		assert_false(strstr(s.received[0].lines[i], sha1) ||
+			     strstr(s.received[0].lines[i], sha256) ||
+			     strstr(s.received[0].lines[i], secret));
 	stage_end(&s);
 }
 
-static void of_a_long_packet_as_much_is_told_as_was_asked_for(void **state)
+static void of_a_long_packet_as_much_is_sent_as_was_asked_for(void **state)
 {
 	struct stage s;
 	struct trace_filter filter = { .ids = { 3 }, .n = 1, .snap = 50 };
@@ -339,7 +339,7 @@ static uint64_t lost_in(const char *text)
 	return n;
 }
 
-static void a_watcher_without_room_is_told_later_how_many_it_has_missed(void **state)
+static void a_watcher_without_room_gets_the_number_of_lost_packets_later(void **state)
 {
 	struct stage s;
 
@@ -347,26 +347,26 @@ static void a_watcher_without_room_is_told_later_how_many_it_has_missed(void **s
 	stage_begin(&s);
 	follow(&s, 0, 3);
 	follow(&s, 1, 3);
-	s.told[0].deaf = true;
+	s.received[0].full = true;
 	for (int i = 0; i < 7; i++)
 		send(&s, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), at("203.0.113.3", 0));
 	drain(&s);
-	assert_int_equal(s.told[0].n, 0);
-	assert_int_equal(s.told[1].n, 7);
+	assert_int_equal(s.received[0].n, 0);
+	assert_int_equal(s.received[1].n, 7);
 	trace_tick(s.trace);
-	s.told[0].deaf = false;
+	s.received[0].full = false;
 	send(&s, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), at("203.0.113.3", 0));
 	drain(&s);
-	assert_int_equal(s.told[0].n, 2);
-	assert_int_equal(lost_in(s.told[0].lines[0]), 7);
-	assert_int_equal(lost_in(s.told[0].lines[1]), 0);
-	assert_int_equal(s.told[1].n, 8);
+	assert_int_equal(s.received[0].n, 2);
+	assert_int_equal(lost_in(s.received[0].lines[0]), 7);
+	assert_int_equal(lost_in(s.received[0].lines[1]), 0);
+	assert_int_equal(s.received[1].n, 8);
 	trace_tick(s.trace); /* once is enough */
-	assert_int_equal(s.told[0].n, 2);
+	assert_int_equal(s.received[0].n, 2);
 	stage_end(&s);
 }
 
-static void what_the_control_thread_does_not_fetch_in_time_is_lost_and_told(void **state)
+static void what_the_control_thread_does_not_fetch_in_time_is_lost_and_counted(void **state)
 {
 	enum { MORE = 1300 };
 	struct stage s;
@@ -379,8 +379,8 @@ static void what_the_control_thread_does_not_fetch_in_time_is_lost_and_told(void
 	drain(&s);
 	trace_tick(s.trace);
 	uint64_t lost = 0, told = 0;
-	for (size_t i = 0; i < s.told[0].n; i++) {
-		uint64_t missed = lost_in(s.told[0].lines[i]);
+	for (size_t i = 0; i < s.received[0].n; i++) {
+		uint64_t missed = lost_in(s.received[0].lines[i]);
 		lost += missed;
 		told += missed == 0;
 	}
@@ -418,7 +418,7 @@ static void a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_co
 }
 
 /* A packet may leave by one worker and be answered by another. */
-static void packets_of_several_workers_are_told_in_the_order_of_time(void **state)
+static void packets_of_several_workers_are_sent_in_the_order_of_time(void **state)
 {
 	enum { PACKETS = 40 };
 	struct stage s;
@@ -434,7 +434,7 @@ static void packets_of_several_workers_are_told_in_the_order_of_time(void **stat
 		send(&s, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), at("203.0.113.3", 0));
 	}
 	assert_false(trace_drain(s.trace, taps, ARRAY_LEN(taps)));
-	assert_int_equal(s.told[0].n, PACKETS);
+	assert_int_equal(s.received[0].n, PACKETS);
 	for (size_t i = 0; i < PACKETS; i++) {
 		json_t *o = line(&s, 0, i);
 		int64_t now = json_integer_value(json_object_get(o, "at"));
@@ -476,15 +476,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(while_nobody_watches_nothing_is_kept),
-		cmocka_unit_test(a_packet_is_told_as_it_came_and_as_it_left),
-		cmocka_unit_test(each_watcher_is_told_of_its_own_tunnels_and_all_is_all),
-		cmocka_unit_test(popds_own_packets_are_told_too),
-		cmocka_unit_test(an_echo_that_also_forwards_is_told_with_both),
+		cmocka_unit_test(a_packet_is_sent_as_it_came_and_as_it_left),
+		cmocka_unit_test(each_watcher_gets_its_own_tunnels_and_all_is_all),
+		cmocka_unit_test(popds_own_packets_are_sent_too),
+		cmocka_unit_test(an_echo_that_also_forwards_has_both),
 		cmocka_unit_test(no_line_has_a_key),
-		cmocka_unit_test(of_a_long_packet_as_much_is_told_as_was_asked_for),
-		cmocka_unit_test(a_watcher_without_room_is_told_later_how_many_it_has_missed),
-		cmocka_unit_test(what_the_control_thread_does_not_fetch_in_time_is_lost_and_told),
-		cmocka_unit_test(packets_of_several_workers_are_told_in_the_order_of_time),
+		cmocka_unit_test(of_a_long_packet_as_much_is_sent_as_was_asked_for),
+		cmocka_unit_test(a_watcher_without_room_gets_the_number_of_lost_packets_later),
+		cmocka_unit_test(
+			what_the_control_thread_does_not_fetch_in_time_is_lost_and_counted),
+		cmocka_unit_test(packets_of_several_workers_are_sent_in_the_order_of_time),
 		cmocka_unit_test(what_is_watched_comes_by_popd),
 		cmocka_unit_test(
 			a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_comes_back),

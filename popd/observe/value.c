@@ -1,4 +1,4 @@
-#include "popd/observe/value_json.h"
+#include "popd/observe/value.h"
 
 #include <inttypes.h>
 
@@ -45,6 +45,38 @@ json_t *value_prefix(const struct prefix6 *p)
 	char text[PREFIX6_TEXT];
 
 	return json_string(prefix6_text(p, text));
+}
+
+json_t *value_source(enum job_source s)
+{
+	static const char *const names[] = {
+		[JOB_FROM_TUN] = "tun",
+		[JOB_FROM_AYIYA] = "ayiya",
+		[JOB_FROM_HEARTBEAT] = "heartbeat",
+		[JOB_FROM_PROTO41] = "proto41",
+		[JOB_PROBE] = "probe",
+		[JOB_FROM_ICMP4] = "icmp4",
+	};
+
+	return json_string((unsigned)s < ARRAY_LEN(names) ? names[s] : "?");
+}
+
+static json_t *sentence_under(const char *key, const char *sentence)
+{
+	json_t *o = json_object();
+
+	value_set(o, key, json_string(sentence));
+	return o;
+}
+
+json_t *value_refusal(const char *sentence)
+{
+	return sentence_under("error", sentence);
+}
+
+json_t *value_message(const char *sentence)
+{
+	return sentence_under("message", sentence);
 }
 
 void value_set(json_t *object, const char *key, json_t *value)
