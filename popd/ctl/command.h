@@ -41,8 +41,8 @@ struct command {
 	size_t min, max;      /* arguments */
 	unsigned options;     /* that go with it */
 	const char *help;
-	/* Checks the options' values and puts them into the request: 0, or 2 after a sentence. NULL:
-	 * no option has a value. */
+	/* Checks the options' values and puts them into the request: 0, or 2 after a sentence.
+	 * NULL: no option has a value. */
 	int (*take)(const struct command_line *line, struct request *r);
 	/* Asks over `fd` and prints to `out`, refusals to `err`: the exit status, 0 or 1. */
 	int (*run)(int fd, const struct request *r, FILE *out, FILE *err);
@@ -52,7 +52,7 @@ struct command {
 /* NULL: there is none of this name. */
 const struct command *command_find(const char *name) NONNULL;
 
-/* 0: `r` is filled. -1: help or version were printed. 2: the call was wrong, and stderr says why. */
+/* 0: `r` is filled. -1: help or version were printed. 2: after a sentence on stderr. */
 int command_parse(int argc, char **argv, struct request *r) NONNULL MUSTCHECK;
 
 #endif

@@ -16,7 +16,7 @@ enum { BYTES = 4096, TIME_TEXT = 40 };
 /* A packet's bytes, out of an object of the line. */
 struct bytes {
 	enum packet_kind kind;
-	size_t len, whole;
+	size_t len, orig_len;
 	uint8_t data[BYTES];
 };
 
@@ -31,13 +31,13 @@ static const char *text_of(const json_t *o, const char *key)
 static bool take_bytes(const json_t *o, const char *kind, struct bytes *b)
 {
 	const char *hex = json_string_value(json_object_get(o, "packet"));
-	json_int_t whole = json_integer_value(json_object_get(o, "length"));
+	json_int_t orig_len = json_integer_value(json_object_get(o, "length"));
 
 	b->kind = packet_kind_of(text_of(o, kind));
 	b->len = hex ? strlen(hex) / 2 : 0;
 	if (!hex || b->len > sizeof(b->data) || hex_decode(hex, strlen(hex), b->data, b->len) != 0)
 		return false;
-	b->whole = whole > 0 && (size_t)whole > b->len ? (size_t)whole : b->len;
+	b->orig_len = orig_len > 0 && (size_t)orig_len > b->len ? (size_t)orig_len : b->len;
 	return true;
 }
 
@@ -144,7 +144,7 @@ static void show_text(struct packet_show *s, const json_t *o, const struct bytes
 	fprintf(s->out, "%s %s %s%s%s: %s, %zu bytes: ",
 		time_text(json_integer_value(json_object_get(o, "at")), at), tunnel_of(o),
 		outer ? source : "", outer ? " " : "", from,
-		packet_text(b->kind, b->data, b->len, text), b->whole);
+		packet_text(b->kind, b->data, b->len, text), b->orig_len);
 	print_verdict(o, s->out);
 	fputc('\n', s->out);
 	s->shown++;
@@ -188,7 +188,7 @@ static void write_outer(struct packet_show *s, int64_t at, const json_t *o, cons
 
 	if (outer.protocol == 0) /* no outer packet */
 		return;
-	pcap_outer(s->out, at, &outer, b->data, b->len, b->whole);
+	pcap_outer(s->out, at, &outer, b->data, b->len, b->orig_len);
 	s->shown++;
 }
 
@@ -199,7 +199,7 @@ static void write_inner(struct packet_show *s, int64_t at, const struct bytes *b
 
 	if (!inner)
 		return;
-	pcap_inner(s->out, at, inner, len, b->whole - (b->len - len));
+	pcap_inner(s->out, at, inner, len, b->orig_len - (b->len - len));
 	s->shown++;
 }
 

@@ -1,5 +1,5 @@
-/* The packets that popd sends for a trace, one JSON line each: as a line of text, as JSON, or into a
- * capture file. */
+/* The packets that popd sends for a trace, one JSON line each: printed as text or JSON, or written
+ * to a capture file. */
 #ifndef POPD_CTL_PACKET_SHOW_H
 #define POPD_CTL_PACKET_SHOW_H
 
@@ -22,7 +22,8 @@ struct packet_show {
 	uint64_t max;   /* stop after so many; 0: never */
 };
 
-/* Takes popd's first line and says on `err` what is followed: 0. 1: popd refused, said there too. */
+/* Takes popd's first line: 0, and `err` says what is followed; 1: popd refused, and `err` says why.
+ */
 int packet_show_begin(struct packet_show *s, const char *answer, FILE *err) NONNULL;
 /* Takes any further line; lost packets are reported on `err`. 0; 1: the line is not a packet. */
 int packet_show_line(struct packet_show *s, const char *line, FILE *err) NONNULL;

@@ -27,7 +27,7 @@ const char *cell_count(unsigned long long n, char out[static CELL]) NONNULL;
 const char *cell_bits(unsigned long long n, char out[static CELL]) NONNULL;
 const char *cell_rate(const json_t *o, const char *key, char out[static CELL]) NONNULL_ARGS(2, 3);
 
-/* ---- columns: rows are collected, then printed with each column as wide as its widest cell ---- */
+/* ---- columns: collected row by row, then printed as wide as their widest cells ---- */
 
 struct columns;
 
@@ -38,7 +38,7 @@ void columns_free(struct columns *c); /* NULL is fine */
 void columns_add(struct columns *c, const char *text) NONNULL;
 void columns_print(const struct columns *c, FILE *f) NONNULL;
 
-/* ---- bytes, as tcpdump -X prints them: sixteen a line with their offset, then as characters ---- */
+/* ---- bytes, as tcpdump -X prints them: 16 a line, with offset and as characters ---- */
 
 void print_bytes(const uint8_t *data, size_t len, FILE *out) NONNULL;
 

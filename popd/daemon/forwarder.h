@@ -1,8 +1,8 @@
 /*
  * All that forwards: the tunnel table, the workers that read it, the kernel's program where there
  * is one, and the counters that these write. Other parts read the members; only this module changes
- * them. What the workers report of endpoints goes to the endpoint journal (all of it) and to the log
- * (bounded). Control thread.
+ * them. What the workers report of endpoints goes to the endpoint journal, and in part to the log.
+ * Control thread.
  */
 #ifndef POPD_DAEMON_FORWARDER_H
 #define POPD_DAEMON_FORWARDER_H

@@ -101,6 +101,7 @@ static struct commands *commands(void)
 			       .counters = &counters,
 			       .counter_sets = 1,
 			       .errors = errors,
+			       .trace = (struct trace *)&c, /* trace_begin is ours */
 			       .facts = facts,
 			       .reload = reload };
 	c.top = busy_top(c.table, &counters);

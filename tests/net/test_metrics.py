@@ -141,6 +141,20 @@ def test_they_say_what_happened(net, popd):
     assert after["popd_feed_sequence",] == net.popctl("status")["feed"]["seq"]
 
 
+def test_popctl_status_shows_the_same(net, popd):
+    page, status = scrape(net), net.popctl("status")
+    assert page["popd_tunnels_capacity",] == status["tunnels"]["capacity"] and page["popd_table_bytes",] == status["table_bytes"]
+    assert page["popd_snapshot_bytes",] == status["snapshot_bytes"] and page["popd_feed_changes_total",] == status["feed"]["changes"]
+    assert page["popd_info", ("pop", status["pop"]), ("version", status["version"])] == 1
+    assert sum(v for key, v in page.items() if key[0] == "popd_tunnels") == status["tunnels"]["configured"]
+    assert sum(v for key, v in page.items() if key[0] == "popd_tunnels" and ("state", "up") in key) == status["tunnels"]["up"]
+    assert {dict(key[1:])["queue"]: v for key, v in page.items() if key[0] == "popd_queue_overruns_total"} == status["queue_overruns"]
+    assert {dict(key[1:])["offload"]: dict(key[1:])["state"] for key, v in page.items() if key[0] == "popd_offload" and v == 1} \
+        == {name: state for name, state in status["offloads"].items() if name != "sha1"}
+    assert page["popd_sha1_engine_info", ("engine", status["offloads"]["sha1"])] == 1
+    assert sum(v for key, v in page.items() if key[0] == "popd_drops_total") == status["drops"]
+
+
 def test_every_batch_and_second_is_in_a_histogram(net, popd):
     first = scrape(net)
     workers = [str(w) for w in range(net.workers) if first["popd_batch_packets_count", ("worker", str(w))]]

@@ -259,7 +259,10 @@ static void the_largest_page_fits_its_room(void **state)
 	/* every number as long as it can be */
 	memset(&f->traffic, 0xff, sizeof(f->traffic));
 	memset(&f->tunnels, 0xff, sizeof(f->tunnels));
-	memset(&f->feed, 0xff, sizeof(f->feed));
+	f->feed = (struct pgfeed_status){ .seq = UINT64_MAX,
+					  .loaded_at = UINT32_MAX,
+					  .changes = UINT64_MAX,
+					  .bad_rows = UINT64_MAX };
 	f->started = f->report_at = f->snapshot_at = UINT32_MAX;
 	f->capacity = f->table_bytes = f->snapshot_bytes = UINT64_MAX;
 	f->statistics_waiting = SIZE_MAX;
@@ -371,7 +374,7 @@ static void the_longest_lines_fit(void **state)
 	}
 }
 
-/* Long stretches without a tunnel: each call visits so many slots only, and writes an empty line. */
+/* Long stretches without a tunnel: each call visits so many slots, and writes an empty line. */
 static void a_gap_is_no_end_and_takes_no_long_call(void **state)
 {
 	enum { SLOTS = 3 * METRICS_WALK_SLOTS };
