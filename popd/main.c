@@ -1,4 +1,4 @@
-/* popd's command line. What it does is popd/daemon/daemon.c's. */
+/* popd's command line; popd/daemon/daemon.c runs the rest. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,15 +13,16 @@ static const char usage[] =
 	"usage: popd -c FILE [--check-config | --dump-config]\n"
 	"       popd --version | --help\n"
 	"\n"
-	"Terminates the tunnels of one PoP: AYIYA, heartbeat and static protocol 41 on one TUN.\n"
+	"Terminates the tunnels of one PoP (AYIYA, heartbeat and static 6in4) on one TUN interface.\n"
 	"\n"
 	"  -c, --config FILE   configuration file (popd.conf)\n"
-	"  --check-config      read the configuration, say what is wrong with it, and exit\n"
-	"  --dump-config       show every key with its value and meaning, and exit\n"
-	"  --version           show the version and exit\n"
-	"  --help              show this and exit\n"
+	"  --check-config      check the configuration, print its errors, and exit\n"
+	"  --dump-config       print every key with its value and meaning, and exit\n"
+	"  --version           print the version and exit\n"
+	"  --help              print this help and exit\n"
 	"\n"
-	"Signals: SIGTERM ends popd (the TUN and its routes stay), SIGHUP reads the configuration again.\n";
+	"Signals: SIGTERM ends popd (the TUN interface and its routes stay), SIGHUP reloads the\n"
+	"configuration.\n";
 
 enum action { RUN, CHECK, DUMP, SHOW_VERSION, SHOW_HELP, MISUSED };
 
@@ -58,9 +59,9 @@ static enum action parse(int argc, char **argv, const char **path)
 		}
 	}
 	if (optind < argc)
-		fprintf(stderr, "popd: %s: what is that?\n", argv[optind]);
+		fprintf(stderr, "popd: unexpected argument: %s\n", argv[optind]);
 	else if (!*path)
-		fprintf(stderr, "popd: which configuration file? (-c FILE)\n");
+		fprintf(stderr, "popd: no configuration file given: use -c FILE\n");
 	else
 		return action;
 	return MISUSED;

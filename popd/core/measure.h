@@ -20,14 +20,14 @@
 	X(PACKETS_OUT, "packets_out", SUM, "packets",                                     \
 	  "packets to the client, including the PoP's own answers")                       \
 	X(BYTES_OUT, "bytes_out", SUM, "bytes", "bytes of the packets to the client")     \
-	X(DROPS, "drops", SUM, "packets", "packets dropped, for any reason")
+	X(DROPS, "drops", SUM, "packets", "packets dropped")
 
 /* Per PoP only. */
-#define MEASURE_POP_LIST(X)                                                    \
-	X(BEATS, "beats", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
-	X(MOVES, "moves", SUM, "events", "moves of tunnel endpoints")          \
-	X(ANSWERS, "answers", SUM, "packets", "ICMPv6 errors sent")            \
-	X(ANSWERS_LIMITED, "answers_limited", SUM, "packets",                  \
+#define MEASURE_POP_LIST(X)                                                          \
+	X(BEATS, "keepalives", SUM, "packets", "valid heartbeats and AYIYA no-ops")  \
+	X(MOVES, "endpoint_moves", SUM, "events", "endpoints of tunnels that moved") \
+	X(ANSWERS, "icmp_errors_sent", SUM, "packets", "ICMPv6 errors sent")         \
+	X(ANSWERS_LIMITED, "icmp_errors_limited", SUM, "packets",                    \
 	  "ICMPv6 errors that the rate limit held back")
 
 enum measure {

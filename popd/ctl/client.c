@@ -9,12 +9,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PATIENCE = 60, CHUNK = 65536, ANSWER_LARGEST = 64 << 20 };
+enum { ANSWER_TIMEOUT = 60 /* seconds */, CHUNK = 65536, ANSWER_MAX = 64 << 20 };
 
 int client_connect(const char *path, char why[static CLIENT_WHY])
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = PATIENCE };
+	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT };
 
 	if (strlen(path) >= sizeof(at.sun_path)) {
 		snprintf(why, CLIENT_WHY, "the path of the control socket is too long: %.150s",
@@ -24,13 +24,13 @@ int client_connect(const char *path, char why[static CLIENT_WHY])
 	memcpy(at.sun_path, path, strlen(path));
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0) {
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 		return fd;
 	}
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		snprintf(
 			why, CLIENT_WHY,
-			"popd does not run here: nobody answers on %s (another one: --socket PATH)",
+			"popd does not answer on %s: is it running? (--socket PATH names another socket)",
 			path);
 	else
 		snprintf(why, CLIENT_WHY, "popd cannot be reached on %s: %s", path,
@@ -65,21 +65,21 @@ int client_send(int fd, const char *request, char why[static CLIENT_WHY])
 char *client_ask(int fd, const char *request, char why[static CLIENT_WHY])
 {
 	char *answer = NULL;
-	size_t len = 0, room = 0;
+	size_t len = 0, size = 0;
 
 	if (client_send(fd, request, why) != 0)
 		return NULL;
 	for (;;) {
-		if (room - len < CHUNK) {
-			char *grown = room < ANSWER_LARGEST ? realloc(answer, room + CHUNK) : NULL;
+		if (size - len < CHUNK) {
+			char *grown = size < ANSWER_MAX ? realloc(answer, size + CHUNK) : NULL;
 			if (!grown) {
 				snprintf(why, CLIENT_WHY, "popd's answer is too long");
 				break;
 			}
 			answer = grown;
-			room += CHUNK;
+			size += CHUNK;
 		}
-		ssize_t n = recv(fd, answer + len, room - len, 0);
+		ssize_t n = recv(fd, answer + len, size - len, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -87,10 +87,10 @@ char *client_ask(int fd, const char *request, char why[static CLIENT_WHY])
 				snprintf(why, CLIENT_WHY,
 					 "popd has closed the connection without an answer");
 			else if (errno == EAGAIN || errno == EWOULDBLOCK)
-				snprintf(why, CLIENT_WHY, "popd gave no answer within %d s",
-					 PATIENCE);
+				snprintf(why, CLIENT_WHY, "popd did not answer within %d s",
+					 ANSWER_TIMEOUT);
 			else
-				snprintf(why, CLIENT_WHY, "no answer from popd: %s",
+				snprintf(why, CLIENT_WHY, "popd's answer cannot be read: %s",
 					 strerror(errno));
 			break;
 		}

@@ -1,5 +1,5 @@
-/* What is in a packet, for people: "2001:db8::2 > 2001:db8:f00::1 TCP 49152 > 443". Of a packet cut
- * short, what is there. Pure. */
+/* A packet as one line of text: "2001:db8::2 > 2001:db8:f00::1 TCP 49152 > 443". Of a truncated
+ * packet, what is left of it. */
 #ifndef POPD_CTL_PACKET_H
 #define POPD_CTL_PACKET_H
 
@@ -10,7 +10,7 @@
 
 enum { PACKET_TEXT = 200 };
 
-/* How popd spells what the bytes of a packet are. */
+/* What the bytes of a packet are. */
 enum packet_kind {
 	PACKET_INNER,
 	PACKET_AYIYA,
@@ -19,10 +19,11 @@ enum packet_kind {
 	PACKET_ICMP4,
 	PACKET_OTHER
 };
-/* Of "tun", "probe", "ayiya", "udp" (what leaves as AYIYA), "heartbeat", "proto41" and "icmp4". */
+/* By popd's name for it: "tun", "probe", "ayiya", "udp" (AYIYA that leaves), "heartbeat", "proto41"
+ * or "icmp4". */
 enum packet_kind packet_kind_of(const char *name) NONNULL;
 
-/* The inner IPv6 packet within; NULL: there is none. */
+/* The inner IPv6 packet; NULL: there is none. */
 const uint8_t *packet_inner(enum packet_kind kind, const uint8_t *data, size_t len,
 			    size_t *inner_len) NONNULL;
 

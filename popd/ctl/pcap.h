@@ -1,8 +1,7 @@
 /*
- * A capture file, as tcpdump and Wireshark read it (pcap, microseconds, host byte order). popd
- * knows of outer packets what its sockets gave and took; the IPv4 and UDP headers around that are
- * made here, with right checksums. TTL and identification, which nobody knows any more, are 64 and
- * 0.
+ * A capture file, as tcpdump and Wireshark read it (pcap, microseconds, host byte order). popd sees
+ * only the payload of outer packets, so their IPv4 and UDP headers are made here, with valid
+ * checksums. The TTL and the identification are unknown: 64 and 0.
  */
 #ifndef POPD_CTL_PCAP_H
 #define POPD_CTL_PCAP_H
@@ -17,7 +16,7 @@
 
 enum { PCAP_IPV4 = 228, PCAP_IPV6 = 229 }; /* LINKTYPE_ */
 
-/* An outer packet but for its payload. */
+/* The headers of an outer packet. */
 struct pcap_outer {
 	struct endpoint4 from, to;
 	uint8_t protocol; /* 17: with a UDP header */
@@ -26,10 +25,10 @@ struct pcap_outer {
 };
 
 void pcap_begin(FILE *f, uint32_t linktype) NONNULL;
-/* A packet of `whole` bytes, of which there are `len`. */
-void pcap_inner(FILE *f, int64_t wall_us, const uint8_t *data, size_t len, size_t whole) NONNULL;
-/* The same, of an outer one's payload. */
+/* A packet of `orig_len` bytes, of which `len` were captured. */
+void pcap_inner(FILE *f, int64_t wall_us, const uint8_t *data, size_t len, size_t orig_len) NONNULL;
+/* The same for the payload of an outer packet. */
 void pcap_outer(FILE *f, int64_t wall_us, const struct pcap_outer *o, const uint8_t *data,
-		size_t len, size_t whole) NONNULL;
+		size_t len, size_t orig_len) NONNULL;
 
 #endif

@@ -1,228 +1,240 @@
 /*
- * The control thread. One loop runs the database pool, the control socket, signals and timers;
- * workers wake it by an async watcher. Its parts are made in build.c and know each other by
- * wiring.c.
+ * The control thread. One loop runs the database pool, the control socket, the metrics, signals and
+ * timers; workers wake it by an async watcher. Its parts are made in build.c.
  *
- * Timers: each second `housekeeping` (memory that workers have let go of, the keeper, a look at the
- * counters now and then); the prober, reports and statistics have their own.
+ * Timers: each second `second_due` (memory that workers no longer use, checkpoints, the kernel
+ * program's lease, statistics now and then); the prober and the reports have their own.
  */
 #include "popd/daemon/daemon.h"
 
 #include <ev.h>
 #include <signal.h>
-#include <stdlib.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/version.h"
-#include "popd/daemon/daemon_inside.h"
+#include "popd/daemon/build.h"
+#include "popd/daemon/database.h"
+#include "popd/daemon/endpoint_scan.h"
+#include "popd/daemon/forwarder.h"
+#include "popd/feed/checkpoint.h"
+#include "popd/observe/metrics.h"
+#include "popd/observe/top.h"
+#include "popd/observe/trace.h"
+#include "popd/report/stats.h"
 
-enum { TICK_US = 1000000 }; /* of housekeeping */
-/* Seconds from one look at all counters to the next, so that growth is of the right quarter and of
- * one probe. */
+enum { SECOND_US = 1000000 };
+/* Seconds between two collections of all counters: growth is then counted in the right quarter of
+ * an hour and with the right probe. */
 enum { COLLECT_PERIOD = 20 };
-static const double farewell_limit = 2.; /* seconds that the last statistics may take */
+static const double exit_timeout = 2.; /* seconds that the last statistics may take */
+
+struct popd {
+	struct parts parts;
+	struct ev_signal sigterm, sigint, sighup;
+	struct ev_async wake;
+	struct ev_timer second, exit;
+	mono_us_t due; /* when `second` is due next */
+	unsigned seconds;
+	bool stopping, failed;
+};
 
 /* ---- reloading ---- */
 
-static void reload_settings(struct popd *d)
+static void reload_settings(struct parts *p)
 {
 	char error[CONFIG_ERROR_TEXT];
 	struct settings fresh;
 
-	if (settings_load(d->path, &fresh, error) != 0) {
-		log_warnx("the configuration stays as it was: %s", error);
+	if (settings_load(p->path, &fresh, error) != 0) {
+		log_warnx("the configuration in force is unchanged: %s", error);
 		return;
 	}
-	settings_take_live(d->settings, &fresh);
+	settings_take_live(p->settings, &fresh);
 	settings_free(&fresh);
-	log_set_level((enum log_level)d->settings->log_level);
-	for (unsigned i = 0; i < d->worker_count; i++)
-		if (!worker_set_expiry(d->workers[i], (uint32_t)d->settings->expiry))
-			log_warnx("worker %u was too busy to hear of the new expiry; reload again",
-				  i);
-	pgreport_set_intervals(d->report, (double)d->settings->report_interval,
-			       (double)d->settings->statistics_interval);
-	metrics_listen(d->metrics);
-	log_info("the configuration is read again");
+	log_set_level((enum log_level)p->settings->log_level);
+	forwarder_set_expiry(p->forwarder);
+	database_set_intervals(p->database);
+	metrics_listen(p->metrics);
+	log_info("the configuration was reloaded");
 }
 
-void daemon_reload(void *ctx)
+static void reload(void *parts)
 {
-	struct popd *d = ctx;
+	struct parts *p = parts;
 
-	reload_settings(d);
-	pgfeed_reload(d->feed);
+	reload_settings(p);
+	database_reload(p->database);
 }
 
-/* ---- the loop's callbacks ---- */
+/* ---- each second ---- */
 
-/* libev counts from when the timer was due, unless it is more than one turn behind. */
+/* libev counts from when the timer was due, unless it is more than one period late. */
 static void note_lateness(struct popd *d)
 {
 	mono_us_t now = mono_us_now();
 
 	if (d->due.us == 0 || now.us < d->due.us)
-		d->due = now; /* the first time, or we have expected it too late */
-	histogram_add(&d->late_us, (uint64_t)(now.us - d->due.us));
-	d->due.us += TICK_US;
+		d->due = now; /* the first time, or it was expected too late */
+	histogram_add(&d->parts.late_us, (uint64_t)(now.us - d->due.us));
+	d->due.us += SECOND_US;
 	if (d->due.us < now.us)
 		d->due = now;
 }
 
-static void housekeeping(struct ev_loop *loop, struct ev_timer *timer, int revents)
+static void second_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
 	struct popd *d = container_of(timer, struct popd, second);
+	struct parts *p = &d->parts;
+	uint32_t now = wall_seconds();
 
 	(void)loop;
 	(void)revents;
 	note_lateness(d);
-	table_reclaim(d->table);
-	if (d->encap)
-		bpf_encap_tick(d->encap, wiring_now(), (uint32_t)d->settings->expiry);
-	checkpoint_tick(d->checkpoint);
-	trace_tick(d->trace);
-	if (d->top && top_is_idle(d->top, mono_now())) {
-		top_free(d->top);
-		d->top = NULL;
-	}
-	bool quarter_ends = wiring_now() % QUARTER_SECONDS == QUARTER_SECONDS - 1;
+	table_reclaim(p->forwarder->table);
+	forwarder_tick(p->forwarder, now);
+	checkpoint_tick(p->checkpoint);
+	trace_tick(p->trace);
+	top_tick(p->top, mono_now());
+	bool quarter_ends = now % QUARTER_SECONDS == QUARTER_SECONDS - 1;
 	if (++d->seconds % COLLECT_PERIOD == 0 || quarter_ends)
-		wiring_collect_statistics(d);
-	if (d->encap && d->seconds % COLLECT_PERIOD == 0 && link_look_up_ipv4(d->link) != 0)
-		log_warn("%s cannot ask for IPv4 routes from %s", offload_name(OFFLOAD_BPF_ENCAP),
-			 d->settings->tun);
+		database_collect_statistics(p->database);
 }
 
-/* What the workers tell of watched packets; the loop comes round again when there is more of it
- * than a turn may take. */
-static void hand_on_packets(struct popd *d)
+/* ---- what workers report ---- */
+
+static void wake(void *ctx)
+{
+	struct popd *d = ctx;
+
+	ev_async_send(d->parts.loop, &d->wake);
+}
+
+/* Sends what is followed; wakes the loop again when there is more than one turn may take. */
+static void send_traces(struct popd *d)
 {
 	struct tap *taps[TABLE_WORKERS];
-	unsigned n = 0;
+	unsigned n = forwarder_taps(d->parts.forwarder, taps);
 
-	for (unsigned i = 0; i < d->worker_count; i++)
-		if (d->workers[i])
-			taps[n++] = worker_tap(d->workers[i]);
-	if (n > 0 && trace_drain(d->trace, taps, n))
-		ev_async_send(d->loop, &d->wake);
+	if (trace_drain(d->parts.trace, taps, n))
+		wake(d);
 }
 
-static void woken(struct ev_loop *loop, struct ev_async *async, int revents)
+static void wake_ready(struct ev_loop *loop, struct ev_async *async, int revents)
 {
 	struct popd *d = container_of(async, struct popd, wake);
 
 	(void)revents;
-	events_drain(d->events, d->workers, d->worker_count);
-	if (d->endpoint_scan)
-		endpoint_scan_wake(d->endpoint_scan);
-	hand_on_packets(d);
-	for (unsigned i = 0; i < d->worker_count; i++) {
-		if (!worker_has_failed(d->workers[i]) || d->failed)
-			continue;
+	forwarder_drain_events(d->parts.forwarder, d->parts.store);
+	endpoint_scan_wake(d->parts.endpoint_scan);
+	send_traces(d);
+	if (forwarder_has_failed(d->parts.forwarder) && !d->failed) {
 		log_error(
-			"the interface %s has vanished under popd, which ends so that it can be started anew",
-			d->settings->tun);
+			"the interface %s has vanished: popd exits, and must be started again to make it anew",
+			d->parts.settings->tun);
 		d->failed = true;
 		ev_break(loop, EVBREAK_ALL);
 	}
 }
 
-static void farewell_done(void *ctx)
+/* ---- signals ---- */
+
+static void reports_finished(void *ctx)
 {
 	struct popd *d = ctx;
 
-	ev_break(d->loop, EVBREAK_ALL);
+	ev_break(d->parts.loop, EVBREAK_ALL);
 }
 
-static void farewell_over(struct ev_loop *loop, struct ev_timer *timer, int revents)
+static void exit_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
 	(void)timer;
 	(void)revents;
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* Workers end first, so that the last statistics and the last snapshot are the last word. */
-static void terminated(struct ev_loop *loop, struct ev_signal *signal, int revents)
+/* Workers end first, so that the last statistics and the last snapshot contain all they did. */
+static void terminate_ready(struct ev_loop *loop, struct ev_signal *signal, int revents)
 {
 	struct popd *d = signal->data;
+	struct parts *p = &d->parts;
 
 	(void)revents;
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	if (d->encap)
-		bpf_encap_stop(d->encap);
-	log_info("popd ends; %s and its routes stay", d->settings->tun);
-	for (unsigned i = 0; i < d->worker_count; i++)
-		worker_stop(d->workers[i]);
-	events_drain(d->events, d->workers, d->worker_count);
-	ev_timer_start(loop, &d->farewell);
-	pgreport_finish(d->report, farewell_done);
+	log_info("popd exits; %s and its routes stay", p->settings->tun);
+	forwarder_stop(p->forwarder);
+	forwarder_drain_events(p->forwarder, p->store);
+	ev_timer_start(loop, &d->exit);
+	database_finish(p->database, reports_finished, d);
 }
 
-static void hung_up(struct ev_loop *loop, struct ev_signal *signal, int revents)
+static void hangup_ready(struct ev_loop *loop, struct ev_signal *signal, int revents)
 {
+	struct popd *d = signal->data;
+
 	(void)loop;
 	(void)revents;
-	reload_settings(signal->data);
+	reload_settings(&d->parts);
 }
 
 /* ---- start and end ---- */
 
 static void watch(struct popd *d)
 {
-	ev_async_init(&d->wake, woken);
-	ev_async_start(d->loop, &d->wake);
-	ev_timer_init(&d->second, housekeeping, 1., 1.);
-	ev_timer_start(d->loop, &d->second);
-	ev_timer_init(&d->farewell, farewell_over, farewell_limit, 0.);
-	ev_signal_init(&d->sigterm, terminated, SIGTERM);
-	ev_signal_init(&d->sigint, terminated, SIGINT);
-	ev_signal_init(&d->sighup, hung_up, SIGHUP);
+	struct ev_loop *loop = d->parts.loop;
+
+	ev_async_init(&d->wake, wake_ready);
+	ev_async_start(loop, &d->wake);
+	ev_timer_init(&d->second, second_due, 1., 1.);
+	ev_timer_start(loop, &d->second);
+	ev_timer_init(&d->exit, exit_due, exit_timeout, 0.);
+	ev_signal_init(&d->sigterm, terminate_ready, SIGTERM);
+	ev_signal_init(&d->sigint, terminate_ready, SIGINT);
+	ev_signal_init(&d->sighup, hangup_ready, SIGHUP);
 	d->sigterm.data = d->sigint.data = d->sighup.data = d;
-	ev_signal_start(d->loop, &d->sigterm);
-	ev_signal_start(d->loop, &d->sigint);
-	ev_signal_start(d->loop, &d->sighup);
+	ev_signal_start(loop, &d->sigterm);
+	ev_signal_start(loop, &d->sigint);
+	ev_signal_start(loop, &d->sighup);
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The watchers are ready before the workers are, which wake the loop; the database is last, since
- * it may be away. */
+/* The watchers are ready before the workers, which wake the loop; the database comes last, since it
+ * may be away. */
 static bool start(struct popd *d)
 {
+	struct parts *p = &d->parts;
 	uint64_t seq;
 
-	if (!build_may_start(d) || !build_table(d, &seq))
+	if (!build_control(p) || !build_table(p, &seq))
 		return false;
 	watch(d);
-	if (!build_workers(d) || !build_link(d))
-		return false;
-	build_encap(d);
-	return build_database(d, seq) && build_metrics(d);
+	return build_workers(p, wake, d) && build_link(p) && build_database(p, seq) &&
+	       build_views(p, reload);
 }
 
 int daemon_run(struct settings *settings, const char *path)
 {
-	struct popd *d = calloc(1, sizeof(*d));
+	struct popd d = { .parts = { .settings = settings,
+				     .path = path,
+				     .loop = ev_default_loop(EVFLAG_AUTO),
+				     .started = wall_seconds() } };
 	int status = 1;
 
-	if (!d || !(d->loop = ev_default_loop(EVFLAG_AUTO))) {
-		log_error("no memory, or no event loop");
-		free(d);
+	if (!d.parts.loop) {
+		log_error("no event loop can be made");
 		return 1;
 	}
-	d->settings = settings;
-	d->path = path;
-	d->started = wiring_now();
-	d->enabled = true;
-	d->worker_count = settings_worker_count(settings, TABLE_WORKERS);
-	if (start(d)) {
+	if (start(&d)) {
 		log_info("popd " BROKER_VERSION " of %s: %u workers on %s, %zu tunnels",
-			 settings->name, d->worker_count, settings->tun, table_count(d->table));
-		ev_run(d->loop, 0);
-		checkpoint_save(d->checkpoint);
-		status = d->failed;
+			 settings->name, d.parts.forwarder->worker_count, settings->tun,
+			 table_count(d.parts.forwarder->table));
+		ev_run(d.parts.loop, 0);
+		checkpoint_save(d.parts.checkpoint);
+		status = d.failed;
 	}
-	build_free(d);
+	build_free(&d.parts);
+	ev_loop_destroy(d.parts.loop);
 	return status;
 }

@@ -1,7 +1,7 @@
 /*
- * popd as a whole: builds every part from the settings, wires them together on the control thread's
- * loop, and takes them down again. The order of the start is the promise of DESIGN.md: the snapshot
- * first, then the workers forward, then everything that may have to wait for somebody.
+ * popd as a whole: builds every part from the settings, runs them on the control thread's loop, and
+ * frees them again. The order of the start matters: the snapshot first, then the workers forward,
+ * then everything that may have to wait for others.
  */
 #ifndef POPD_DAEMON_DAEMON_H
 #define POPD_DAEMON_DAEMON_H
@@ -9,10 +9,8 @@
 #include "lib/cc.h"
 #include "popd/settings.h"
 
-struct popd;
-
-/* Runs until a signal ends it. Takes `settings`; `path` is the configuration file, for SIGHUP.
- * Returns the exit status: 0, or 1 after a sentence in the log. */
+/* Runs until a signal ends it. `settings` are changed by reloads and stay the caller's; `path` is
+ * the configuration file. Returns the exit status: 0, or 1 after a line in the log. */
 int daemon_run(struct settings *settings, const char *path) NONNULL;
 
 #endif

@@ -7,40 +7,40 @@
 #include "popd/core/table.h"
 #include "popd/port/worker.h"
 
-/* Tunnels behind one address are as a rule one, and few at most. */
-enum { QUESTIONS = WORKER_ICMP_ERRORS, ANSWERS = 64 };
-static const double distance = 0.2; /* seconds between walks */
+/* Most addresses have one tunnel behind them, some have a few. */
+enum { ERRORS_MAX = WORKER_ICMP_ERRORS, TUNNELS_MAX = 64 /* found for one error */ };
+static const double interval = 0.2; /* seconds between scans */
 
-struct question {
+struct pending {
 	struct icmp_error icmp_error;
-	unsigned answers; /* tunnels found */
+	unsigned tunnels; /* found */
 };
 
 struct endpoint_scan {
 	struct ev_loop *loop;
-	struct ev_timer turn;
+	struct ev_timer timer;
 	struct table *table;
 	struct worker *worker;
 	size_t n;
-	struct question questions[QUESTIONS]; /* by endpoint word */
+	struct pending pending[ERRORS_MAX]; /* sorted by endpoint word */
 };
 
 static int by_endpoint(const void *a, const void *b)
 {
-	const struct question *x = a, *y = b;
+	const struct pending *x = a, *y = b;
 
 	return (x->icmp_error.about > y->icmp_error.about) -
 	       (x->icmp_error.about < y->icmp_error.about);
 }
 
-/* The first question about an endpoint word that is not less. */
+/* The first pending error whose endpoint word is `about` or greater. */
 static size_t first_from(const struct endpoint_scan *s, uint64_t about)
 {
 	size_t low = 0, high = s->n;
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		if (s->questions[middle].icmp_error.about < about)
+		if (s->pending[middle].icmp_error.about < about)
 			low = middle + 1;
 		else
 			high = middle;
@@ -48,7 +48,7 @@ static size_t first_from(const struct endpoint_scan *s, uint64_t about)
 	return low;
 }
 
-static void ask(struct endpoint_scan *s, struct tunnel *t)
+static void match(struct endpoint_scan *s, struct tunnel *t)
 {
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
@@ -56,33 +56,31 @@ static void ask(struct endpoint_scan *s, struct tunnel *t)
 	if (!c || endpoint == 0)
 		return;
 	uint64_t about = endpoint_pack(endpoint_of(endpoint), 0);
-	for (size_t i = first_from(s, about); i < s->n && s->questions[i].icmp_error.about == about;
+	for (size_t i = first_from(s, about); i < s->n && s->pending[i].icmp_error.about == about;
 	     i++) {
-		struct question *q = &s->questions[i];
-		/* A worker that is behind has better things to do; whoever quoted will do so again.
-		 */
-		if (q->answers < ANSWERS && icmp_error_is_about(&q->icmp_error, t, c) &&
-		    worker_icmp_error(s->worker, t, &q->icmp_error))
-			q->answers++;
+		struct pending *p = &s->pending[i];
+		/* A worker that is behind skips it: the router will send it again. */
+		if (p->tunnels < TUNNELS_MAX && icmp_error_is_about(&p->icmp_error, t, c) &&
+		    worker_icmp_error(s->worker, t, &p->icmp_error))
+			p->tunnels++;
 	}
 }
 
-static void take_turn(struct ev_loop *loop, struct ev_timer *timer, int revents)
+static void scan_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
-	struct endpoint_scan *s = container_of(timer, struct endpoint_scan, turn);
+	struct endpoint_scan *s = container_of(timer, struct endpoint_scan, timer);
 	size_t slots = table_slots_used(s->table);
 
 	(void)revents;
 	s->n = 0;
-	while (s->n < QUESTIONS &&
-	       worker_next_icmp_error(s->worker, &s->questions[s->n].icmp_error))
-		s->questions[s->n++].answers = 0;
-	qsort(s->questions, s->n, sizeof(s->questions[0]), by_endpoint);
+	while (s->n < ERRORS_MAX && worker_next_icmp_error(s->worker, &s->pending[s->n].icmp_error))
+		s->pending[s->n++].tunnels = 0;
+	qsort(s->pending, s->n, sizeof(s->pending[0]), by_endpoint);
 	for (size_t i = 0; i < slots && s->n > 0; i++)
-		ask(s, table_slot(s->table, i));
+		match(s, table_slot(s->table, i));
 	for (size_t i = 0; i < s->n; i++)
-		if (s->questions[i].answers == 0)
-			(void)worker_icmp_error(s->worker, NULL, &s->questions[i].icmp_error);
+		if (s->pending[i].tunnels == 0)
+			(void)worker_icmp_error(s->worker, NULL, &s->pending[i].icmp_error);
 	if (s->n == 0)
 		ev_timer_stop(loop, timer);
 }
@@ -97,7 +95,7 @@ struct endpoint_scan *endpoint_scan_create(struct ev_loop *loop, struct table *t
 	s->loop = loop;
 	s->table = t;
 	s->worker = worker;
-	ev_timer_init(&s->turn, take_turn, 0., distance);
+	ev_timer_init(&s->timer, scan_due, 0., interval);
 	return s;
 }
 
@@ -105,16 +103,16 @@ void endpoint_scan_free(struct endpoint_scan *s)
 {
 	if (!s)
 		return;
-	ev_timer_stop(s->loop, &s->turn);
+	ev_timer_stop(s->loop, &s->timer);
 	free(s);
 }
 
-/* The timer runs as long as each turn brings something, so the first ICMP error after a pause need
+/* The timer runs as long as scans have something to do, so the first ICMP error after a pause does
  * not wait. */
 void endpoint_scan_wake(struct endpoint_scan *s)
 {
-	if (ev_is_active(&s->turn))
+	if (ev_is_active(&s->timer))
 		return;
-	ev_timer_set(&s->turn, 0., distance);
-	ev_timer_start(s->loop, &s->turn);
+	ev_timer_set(&s->timer, 0., interval);
+	ev_timer_start(s->loop, &s->timer);
 }

@@ -8,8 +8,7 @@
 #include "lib/log.h"
 #include "popd/daemon/netlink.h"
 
-/* A burst waits here while a worker is at something else; the default of 500 packets is a few
- * milliseconds' worth. */
+/* Packets that wait while a worker is busy; the default of 500 packets lasts a few milliseconds. */
 enum { QUEUE_LENGTH = 8192 };
 
 struct link {
@@ -51,12 +50,12 @@ void link_route(struct link *l, const struct pop_conf *pop)
 	if (!l->settings->routes)
 		return;
 	if (netlink_set_routes(l->netlink, tun, pop->prefixes, pop->prefix_count, &change) != 0)
-		log_warn("not all routes to %s could be set", tun);
+		log_warn("some routes to %s could not be set", tun);
 	if (change.added || change.removed)
 		log_info("routes to %s: %u added, %u removed", tun, change.added, change.removed);
 }
 
-/* As far as can be seen. */
+/* false: no, or unknown. */
 static bool forwards_ipv4(const char *tun)
 {
 	char path[80], value = '0';
@@ -71,7 +70,7 @@ static bool forwards_ipv4(const char *tun)
 	return value != '0';
 }
 
-int link_look_up_ipv4(struct link *l)
+int link_forward_ipv4(struct link *l)
 {
 	return forwards_ipv4(l->settings->tun) ? 0
 					       : netlink_forward_ipv4(l->netlink, l->settings->tun);

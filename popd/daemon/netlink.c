@@ -34,8 +34,8 @@ struct netlink *netlink_create(void)
 		netlink_free(nl);
 		return NULL;
 	}
-	/* Lets the kernel pick the routes of a dump: a PoP may well have the whole Internet's. An
-	 * old kernel gives all; note_route picks as well. */
+	/* Lets the kernel filter a dump of routes: a PoP may have the whole Internet's. An old
+	 * kernel sends all of them; note_route filters too. */
 	int on = 1;
 	(void)mnl_socket_setsockopt(nl->socket, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 	nl->portid = mnl_socket_get_portid(nl->socket);
@@ -61,8 +61,8 @@ static struct nlmsghdr *begin(struct netlink *nl, uint16_t type, uint16_t flags)
 	return m;
 }
 
-/* Sends the request and reads answers until the last; `each` sees those that carry data. 0 or
- * -ERR_SYS with errno. */
+/* Sends the request and reads replies until the last; `each` is called for those that carry data. 0
+ * or -ERR_SYS with errno. */
 static int talk(struct netlink *nl, const struct nlmsghdr *m, mnl_cb_t each, void *ctx)
 {
 	int more = MNL_CB_OK;
@@ -80,8 +80,8 @@ static int talk(struct netlink *nl, const struct nlmsghdr *m, mnl_cb_t each, voi
 	return more < 0 ? -ERR_SYS : 0;
 }
 
-/* Sets things in an order that leaves nothing half done: without a generated address first, since
- * one is made at the moment the link comes up. */
+/* Two steps: address generation is switched off before the link comes up, since the kernel makes
+ * the address at that moment. */
 int netlink_link_up(struct netlink *nl, const char *interface, uint32_t mtu, uint32_t queue_length)
 {
 	struct ifinfomsg *info;
@@ -220,8 +220,8 @@ int netlink_set_routes(struct netlink *nl, const char *interface, const struct p
 	for (size_t i = 0; i < n; i++) {
 		if (is_among(&prefixes[i], present.routes, present.n))
 			continue;
-		/* CREATE without EXCL or REPLACE: a route of the operator's to the same prefix is
-		 * left alone, whatever its metric. */
+		/* CREATE without EXCL or REPLACE: an operator's route to the same prefix stays,
+		 * whatever its metric. */
 		if (talk(nl,
 			 route_message(nl, RTM_NEWROUTE, NLM_F_CREATE, present.index, &prefixes[i]),
 			 NULL, NULL) == 0)
@@ -242,14 +242,14 @@ int netlink_set_routes(struct netlink *nl, const char *interface, const struct p
 	return saved ? -ERR_SYS : 0;
 }
 
-/* Older kernels have a shorter struct; what we want is at its beginning. */
+/* Older kernels have a shorter struct; tx_dropped is in its first part. */
 static int note_statistics(const struct nlattr *attr, void *ctx)
 {
 	struct rtnl_link_stats64 stats;
-	const size_t enough = offsetof(struct rtnl_link_stats64, multicast);
+	const size_t len = offsetof(struct rtnl_link_stats64, multicast);
 
-	if (mnl_attr_get_type(attr) == IFLA_STATS64 && mnl_attr_get_payload_len(attr) >= enough) {
-		memcpy(&stats, mnl_attr_get_payload(attr), enough);
+	if (mnl_attr_get_type(attr) == IFLA_STATS64 && mnl_attr_get_payload_len(attr) >= len) {
+		memcpy(&stats, mnl_attr_get_payload(attr), len);
 		*(uint64_t *)ctx = stats.tx_dropped;
 	}
 	return MNL_CB_OK;

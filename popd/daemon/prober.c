@@ -6,7 +6,7 @@
 #include "lib/clock.h"
 #include "popd/port/worker.h"
 
-enum { TICKS = 60 }; /* of a second each */
+enum { ROUND = 60 }; /* seconds until each tunnel has had its turn */
 
 struct prober {
 	struct ev_loop *loop;
@@ -15,9 +15,9 @@ struct prober {
 	struct worker *const *workers;
 	unsigned n;
 	const int64_t *expiry;
-	unsigned now;      /* tick of the round */
+	unsigned second;   /* of the round, 0 to ROUND - 1 */
 	uint16_t sequence; /* of the round */
-	size_t slots;      /* in use, no higher */
+	size_t slots;      /* all slots in use are below it */
 };
 
 /* One more than the highest slot in use. */
@@ -30,10 +30,10 @@ static size_t used_slots(struct table *t)
 	return i;
 }
 
-/* Counted anew once a round; in between it grows with the tunnels that come. */
+/* Counts the slots once a round; in between the number only grows, with new tunnels. */
 static void follow_slots(struct prober *p)
 {
-	if (p->now == 0)
+	if (p->second == 0)
 		p->slots = used_slots(p->table);
 	while (p->slots < table_slots(p->table) &&
 	       atomic_load_explicit(&table_slot(p->table, p->slots)->conf, memory_order_relaxed))
@@ -45,24 +45,23 @@ static void probe_slot(struct prober *p, size_t slot, uint32_t now)
 	struct tunnel *t = table_slot(p->table, slot);
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
 
-	/* A worker that is behind with its probes has better things to do; this tunnel's turn comes
-	 * again in a minute. */
+	/* A worker that is behind with its probes skips this one; the next comes in a minute. */
 	if (c && tunnel_is_up(t, c, now, (uint32_t)*p->expiry))
 		(void)worker_probe(p->workers[slot % p->n], t, p->sequence);
 }
 
-static void ticked(struct ev_loop *loop, struct ev_timer *timer, int revents)
+static void tick_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
 	struct prober *p = container_of(timer, struct prober, tick);
-	uint32_t now = (uint32_t)wall_now().s;
+	uint32_t now = wall_seconds();
 
 	(void)loop;
 	(void)revents;
 	follow_slots(p);
-	p->sequence += p->now == 0;
-	for (size_t i = p->now; i < p->slots; i += TICKS)
+	p->sequence += p->second == 0;
+	for (size_t i = p->second; i < p->slots; i += ROUND)
 		probe_slot(p, i, now);
-	p->now = (p->now + 1) % TICKS;
+	p->second = (p->second + 1) % ROUND;
 }
 
 struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worker *const *workers,
@@ -75,7 +74,7 @@ struct prober *prober_create(struct ev_loop *loop, struct table *t, struct worke
 	*p = (struct prober){
 		.loop = loop, .table = t, .workers = workers, .n = n, .expiry = expiry
 	};
-	ev_timer_init(&p->tick, ticked, 1., 1.);
+	ev_timer_init(&p->tick, tick_due, 1., 1.);
 	ev_timer_start(loop, &p->tick);
 	return p;
 }

@@ -1,6 +1,6 @@
 /*
- * Liveness: once a minute, spread evenly over it, an ICMPv6 echo request into each tunnel that is
- * up. The workers make and send them and count the replies; this only says whose turn it is.
+ * Liveness: one ICMPv6 echo request a minute into each tunnel that is up, spread evenly over the
+ * minute. The workers make and send the requests and count the replies; this module decides when.
  */
 #ifndef POPD_DAEMON_PROBER_H
 #define POPD_DAEMON_PROBER_H

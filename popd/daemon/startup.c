@@ -44,19 +44,18 @@ static int check_tun(char *why)
 	if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
 		return refuse(
 			why,
-			"this machine has no /dev/net/tun: the kernel's tun module must be loaded (modprobe tun)");
+			"there is no /dev/net/tun: load the kernel's tun module (modprobe tun)");
 	if (fd < 0)
 		return refuse(why, "/dev/net/tun cannot be opened: %s", strerror(errno));
 	close(fd);
 	return 0;
 }
 
-/* A missing list means a kernel without loadable modules; whether sit is built in shows by its
- * fallback device. */
+/* Without the list the kernel has no loadable modules; a built-in sit is seen by its sit0. */
 static int check_proto41(const char *path, char *why)
 {
 	static const char advice[] =
-		"it would answer protocol 41 in popd's place; unload it (modprobe -r sit tunnel4) and keep it from loading";
+		"it would take protocol 41 from popd; unload it (modprobe -r sit tunnel4) and keep it from loading";
 	char *text = NULL;
 	size_t size = 0;
 
@@ -82,9 +81,9 @@ const char *startup_find_proto41_owner(const char *modules)
 	static const char *const owners[] = { "sit", "tunnel4" };
 
 	for (const char *line = modules; *line;) {
-		size_t word = strcspn(line, " \n");
+		size_t len = strcspn(line, " \n");
 		for (size_t i = 0; i < ARRAY_LEN(owners); i++)
-			if (word == strlen(owners[i]) && strncmp(line, owners[i], word) == 0)
+			if (len == strlen(owners[i]) && strncmp(line, owners[i], len) == 0)
 				return owners[i];
 		line += strcspn(line, "\n");
 		line += *line == '\n';
@@ -92,8 +91,8 @@ const char *startup_find_proto41_owner(const char *modules)
 	return NULL;
 }
 
-/* Our own sockets share their port (SO_REUSEPORT); this one does not, so it sees another popd as
- * well as any other program. */
+/* Our own sockets share their port (SO_REUSEPORT). This one does not, so it notices another popd
+ * too. */
 static int check_port(struct ip4 ip, int64_t port, const char *what, char *why)
 {
 	char text[IP4_TEXT];
@@ -103,7 +102,7 @@ static int check_port(struct ip4 ip, int64_t port, const char *what, char *why)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		return refuse(why, "no UDP socket can be made: %s", strerror(errno));
+		return refuse(why, "a UDP socket cannot be created: %s", strerror(errno));
 	int err = bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 ? 0 : errno;
 	close(fd);
 	if (err == EADDRNOTAVAIL)
@@ -143,6 +142,6 @@ void startup_warn_forwarding(void)
 		return;
 	if (read(fd, &value, 1) == 1 && value == '0')
 		log_warnx(
-			"this host does not forward IPv6 (sysctl net.ipv6.conf.all.forwarding = 0): tunnels reach the PoP and no further");
+			"this host does not forward IPv6, so tunnels reach the PoP only: set the sysctl net.ipv6.conf.all.forwarding to 1");
 	close(fd);
 }

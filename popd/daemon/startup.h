@@ -1,6 +1,6 @@
 /*
- * What must be true of the machine before popd starts, each refusal as one plain sentence for the
- * operator. Opens nothing that stays open.
+ * What must be true of the machine before popd starts; each refusal is one sentence for the
+ * operator. Leaves nothing open.
  */
 #ifndef POPD_DAEMON_STARTUP_H
 #define POPD_DAEMON_STARTUP_H
@@ -13,14 +13,13 @@
 
 enum { STARTUP_WHY = 400 };
 
-/* May this process make a TUN, routes and raw sockets, is there a /dev/net/tun, does nobody else
- * own protocol 41? 0, or -ERR_REFUSED with the sentence. */
+/* Checks that this process may make a TUN interface, routes and raw sockets, that there is a
+ * /dev/net/tun, and that nothing else owns protocol 41. 0, or -ERR_REFUSED with a sentence. */
 int startup_check_machine(const struct settings *s, char why[static STARTUP_WHY]) NONNULL MUSTCHECK;
-/* Is the IPv4 address ours, are the ports free? The same. */
+/* Checks that the IPv4 address is this host's and that the ports are free. The same. */
 int startup_check_ports(const struct settings *s, char why[static STARTUP_WHY]) NONNULL MUSTCHECK;
 
-/* The name of a module in a /proc/modules text that answers protocol 41 in our place, or NULL.
- * Pure. */
+/* The name of a module in a /proc/modules text that takes protocol 41 from popd, or NULL. */
 const char *startup_find_proto41_owner(const char *modules) NONNULL;
 
 /* Logs a warning when the kernel does not forward IPv6. */

@@ -449,7 +449,7 @@ static void count_refused(struct bpf_encap *e, uint64_t refused)
 {
 	struct drop_note note = { .why = DROP_SEND_REFUSED,
 				  .refused = true,
-				  .time = (uint32_t)wall_now().s };
+				  .time = wall_seconds() };
 
 	for (; e->refused < refused; e->refused++)
 		counters_drop(e->sums, UINT32_MAX, &note);

@@ -46,7 +46,7 @@ static void begin_if_wanted(struct checkpoint *k)
 	if (store_is_writing(k->store) || (!k->due && !stale) || mono_since(now, k->earliest) < 0)
 		return;
 	k->last = now;
-	if (store_begin_snapshot(k->store, k->seq(k->ctx), (uint32_t)wall_now().s))
+	if (store_begin_snapshot(k->store, k->seq(k->ctx), wall_seconds()))
 		k->due = false;
 	mono_t end = mono_now();
 	k->earliest.ms = end.ms + SHARE * mono_since(end, now);
@@ -71,6 +71,6 @@ void checkpoint_save(struct checkpoint *k)
 {
 	store_note_changed(k->store);
 	store_finish_snapshot(k->store);
-	if (store_begin_snapshot(k->store, k->seq(k->ctx), (uint32_t)wall_now().s))
+	if (store_begin_snapshot(k->store, k->seq(k->ctx), wall_seconds()))
 		store_finish_snapshot(k->store);
 }

@@ -1,7 +1,7 @@
 /*
  * When what popd knows goes to the disk: a snapshot as soon as the configuration changed, or a
  * minute after something else did; what is new about clients to the journal every ten seconds
- * (moves go there at once, see events.h).
+ * (moves go there at once, see daemon/forwarder.h).
  */
 #ifndef POPD_FEED_CHECKPOINT_H
 #define POPD_FEED_CHECKPOINT_H

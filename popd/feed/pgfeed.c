@@ -200,7 +200,7 @@ static void full_load_done(struct pgfeed *f)
 	f->full = false;
 	f->loaded = true;
 	f->seq = f->hello_seq;
-	f->loaded_at = (uint32_t)wall_now().s;
+	f->loaded_at = wall_seconds();
 	f->load_ms = (uint32_t)mono_since(mono_now(), f->load_began);
 	int used = snprintf(outcome, sizeof(outcome),
 			    "%zu tunnels loaded in %" PRIu32 " ms, %zu that are gone removed",

@@ -10,9 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 
-static const double idle_limit = 60.; /* seconds without a request or a read answer */
+/* Seconds without a request, or without reading the answer. */
+static const double idle_timeout = 60.;
 
 struct client {
 	struct control *control;
@@ -24,9 +26,9 @@ struct client {
 	size_t line_len;
 	char *answer; /* being written, malloc'ed */
 	size_t answer_len, written;
-	/* of one that follows: CONTROL_BEHIND bytes, what it has yet to be told; else NULL */
-	char *behind;
-	size_t behind_len;
+	/* of a client that follows: CONTROL_BACKLOG bytes, lines not yet written; else NULL */
+	char *backlog;
+	size_t backlog_len;
 };
 
 struct control {
@@ -39,8 +41,6 @@ struct control {
 	void *ctx;
 	struct client clients[CONTROL_CLIENTS];
 };
-
-static void take_lines(struct client *c);
 
 static unsigned number_of(const struct client *c)
 {
@@ -56,12 +56,12 @@ static void client_close(struct client *c)
 	c->answer = NULL;
 	c->fd = -1;
 	c->waiting = false;
-	free(c->behind);
-	c->behind = NULL;
+	free(c->backlog);
+	c->backlog = NULL;
 	c->control->left(c->control->ctx, number_of(c));
 }
 
-/* A client that asks is either read from or written to, never both. */
+/* Waits to read from or to write to a client that does not follow, never both. */
 static void client_watch(struct client *c, int events)
 {
 	ev_io_stop(c->control->loop, &c->io);
@@ -70,7 +70,7 @@ static void client_watch(struct client *c, int events)
 	ev_timer_again(c->control->loop, &c->idle);
 }
 
-/* true: all is written. */
+/* Writes what the socket takes; true: that was all. */
 static bool client_flush(struct client *c)
 {
 	while (c->written < c->answer_len) {
@@ -93,7 +93,7 @@ static bool client_flush(struct client *c)
 	return true;
 }
 
-/* Takes `answer` and puts the newline where its NUL was. true: all is written. */
+/* Takes `answer`, whose NUL becomes a newline; true: all is written. */
 static bool client_answer(struct client *c, char *answer)
 {
 	c->answer = answer;
@@ -103,12 +103,12 @@ static bool client_answer(struct client *c, char *answer)
 	return client_flush(c);
 }
 
-/* ---- one that follows ---- */
+/* ---- clients that follow ---- */
 
-/* Its time is its own: no idle limit. We read to see it leave. */
+/* A client that follows has no idle timeout; it is read from only to notice that it leaves. */
 static void follower_watch(struct client *c)
 {
-	int events = EV_READ | (c->behind_len > 0 ? EV_WRITE : 0);
+	int events = EV_READ | (c->backlog_len > 0 ? EV_WRITE : 0);
 
 	if (ev_is_active(&c->io) && (c->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
@@ -122,8 +122,8 @@ static void follower_flush(struct client *c)
 {
 	size_t done = 0;
 
-	while (done < c->behind_len) {
-		ssize_t n = send(c->fd, c->behind + done, c->behind_len - done,
+	while (done < c->backlog_len) {
+		ssize_t n = send(c->fd, c->backlog + done, c->backlog_len - done,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -135,8 +135,8 @@ static void follower_flush(struct client *c)
 		}
 		done += (size_t)n;
 	}
-	c->behind_len -= done;
-	memmove(c->behind, c->behind + done, c->behind_len);
+	c->backlog_len -= done;
+	memmove(c->backlog, c->backlog + done, c->backlog_len);
 	follower_watch(c);
 }
 
@@ -156,13 +156,13 @@ static void follower_ready(struct client *c, int revents)
 		follower_flush(c);
 }
 
-static bool follower_tell(struct client *c, const char *line, size_t len)
+static bool follower_send(struct client *c, const char *line, size_t len)
 {
-	if (CONTROL_BEHIND - c->behind_len < len + 1)
+	if (CONTROL_BACKLOG - c->backlog_len < len + 1)
 		return false;
-	memcpy(c->behind + c->behind_len, line, len);
-	c->behind[c->behind_len + len] = '\n';
-	c->behind_len += len + 1;
+	memcpy(c->backlog + c->backlog_len, line, len);
+	c->backlog[c->backlog_len + len] = '\n';
+	c->backlog_len += len + 1;
 	follower_watch(c);
 	return true;
 }
@@ -170,26 +170,26 @@ static bool follower_tell(struct client *c, const char *line, size_t len)
 /* Takes `answer`. */
 static void follower_begin(struct client *c, char *answer)
 {
-	c->behind = malloc(CONTROL_BEHIND);
-	c->behind_len = 0;
+	c->backlog = malloc(CONTROL_BACKLOG);
+	c->backlog_len = 0;
 	c->line_len = 0;
 	ev_timer_stop(c->control->loop, &c->idle);
-	if (!c->behind || !follower_tell(c, answer, strlen(answer)))
+	if (!c->backlog || !follower_send(c, answer, strlen(answer)))
 		client_close(c);
 	free(answer);
 }
 
-/* ---- lines ---- */
+/* ---- requests ---- */
 
-/* Hands over the first line; true: its answer is written and the next may be looked at. */
+/* Handles the first line; true: its answer is written and the next may be handled. */
 static bool take_line(struct client *c, size_t len)
 {
 	char *answer = NULL;
 	size_t used = len + 1;
 
 	c->line[len] = '\0';
-	enum control_verdict verdict = c->control->handler(c->control->ctx, number_of(c), c->line,
-							   len, &answer);
+	enum control_verdict verdict = c->control->handler(
+		c->control->ctx, number_of(c), wall_seconds(), c->line, len, &answer);
 	memmove(c->line, c->line + used, c->line_len - used);
 	c->line_len -= used;
 	if (verdict == CONTROL_ANSWERED)
@@ -226,7 +226,7 @@ static void client_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 	struct client *c = container_of(io, struct client, io);
 
 	(void)loop;
-	if (c->behind) {
+	if (c->backlog) {
 		follower_ready(c, revents);
 		return;
 	}
@@ -246,7 +246,7 @@ static void client_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 	take_lines(c);
 }
 
-static void client_idle(struct ev_loop *loop, struct ev_timer *timer, int revents)
+static void idle_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
 	(void)loop;
 	(void)revents;
@@ -271,12 +271,13 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 		client_watch(c, EV_READ);
 		return;
 	}
-	static const char full[] = "{\"error\":\"too many control connections are open\"}\n";
+	static const char full[] =
+		"{\"error\":\"all control connections are in use: try again later\"}\n";
 	(void)send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 }
 
-/* True when somebody accepts connections at `at`. */
+/* True when a process accepts connections at `at`. */
 static bool is_alive(const struct sockaddr_un *at)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -302,7 +303,8 @@ static int open_socket(const char *path, char *why)
 	memcpy(at.sun_path, path, strlen(path));
 	if (lstat(path, &st) == 0) {
 		if (!S_ISSOCK(st.st_mode)) {
-			snprintf(why, CONTROL_WHY, "%s exists and is not a socket", path);
+			snprintf(why, CONTROL_WHY, "%s exists and is not a socket: remove it",
+				 path);
 			return -1;
 		}
 		if (is_alive(&at)) {
@@ -319,7 +321,7 @@ static int open_socket(const char *path, char *why)
 	umask(mask);
 	if (good)
 		return fd;
-	snprintf(why, CONTROL_WHY, "the control socket %s cannot be made: %s", path,
+	snprintf(why, CONTROL_WHY, "the control socket %s cannot be created: %s", path,
 		 strerror(errno));
 	if (fd >= 0)
 		close(fd);
@@ -350,7 +352,7 @@ struct control *control_create(struct ev_loop *loop, const char *path, control_h
 		c->control = control;
 		c->fd = -1;
 		ev_init(&c->io, client_ready);
-		ev_timer_init(&c->idle, client_idle, idle_limit, idle_limit);
+		ev_timer_init(&c->idle, idle_due, idle_timeout, idle_timeout);
 	}
 	ev_io_init(&control->accept, accept_ready, control->fd, EV_READ);
 	ev_io_start(loop, &control->accept);
@@ -370,11 +372,11 @@ void control_free(struct control *control)
 	free(control);
 }
 
-bool control_tell(struct control *control, unsigned client, const char *line, size_t len)
+bool control_send(struct control *control, unsigned client, const char *line, size_t len)
 {
 	struct client *c = &control->clients[client];
 
-	return c->fd >= 0 && c->behind && follower_tell(c, line, len);
+	return c->fd >= 0 && c->backlog && follower_send(c, line, len);
 }
 
 void control_answer_waiting(struct control *control, const char *answer)

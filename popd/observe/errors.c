@@ -7,9 +7,13 @@
 
 #include <stdlib.h>
 
+#include "lib/clock.h"
+#include "lib/digest.h"
 #include "lib/err.h"
+#include "popd/core/drop_detail.h"
 #include "popd/core/pages.h"
 #include "popd/core/view.h"
+#include "popd/observe/value.h"
 
 struct mark {
 	uint32_t since;
@@ -108,7 +112,7 @@ static void set_mark(const struct errors *e, uint32_t slot, struct mark *mark, u
 			mark->counts[w * DROP__COUNT + d] = count_of(e->workers[w], slot, d);
 }
 
-/* ---- */
+/* ---- the views and their marks ---- */
 
 void errors_of_tunnel(const struct errors *e, uint32_t slot, struct errors_view *out)
 {
@@ -139,4 +143,62 @@ void errors_slot_freed(struct errors *e, uint32_t slot)
 {
 	free(e->tunnels[slot]);
 	e->tunnels[slot] = NULL;
+}
+
+/* ---- as JSON ---- */
+
+static json_t *peer(const struct drop_note *n)
+{
+	char text[ENDPOINT4_TEXT];
+
+	if (n->peer)
+		return json_string(endpoint4_text(endpoint_of(n->peer), text));
+	return json_string(n->source == JOB_PROBE ? "popd" : "uplink");
+}
+
+static void set_last(json_t *o, const struct drop_note *n, uint32_t now)
+{
+	char at[CLOCK_TEXT], sentence[DROP_DETAIL_TEXT], hex[2 * DROP_HEAD + 1];
+
+	hex_encode(n->head, n->head_len, hex);
+	value_set(o, "at", json_string(wall_text((wall_t){ n->time }, at)));
+	value_set(o, "age", json_integer(now > n->time ? now - n->time : 0));
+	value_set(o, "tunnel", value_tunnel(n->tunnel));
+	value_set(o, "from", n->refused ? json_null() : peer(n));
+	if (n->refused)
+		value_set(o, "to", peer(n));
+	value_set(o, "sentence", json_string(drop_detail_text(n, sentence)));
+	value_set(o, "source", value_source(n->source));
+	value_set(o, "length", json_integer(n->len));
+	value_set(o, "packet", json_string(hex));
+}
+
+static void set_nothing(json_t *o, enum drop why)
+{
+	static const char *const keys[] = { "at", "age", "tunnel", "from" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		value_set(o, keys[i], json_null());
+	value_set(o, "sentence", json_string(drop_text(why)));
+}
+
+json_t *errors_json(const struct errors_view *v, uint32_t now, bool all)
+{
+	json_t *list = json_array();
+
+	for (enum drop d = 1; d < DROP__COUNT; d++) {
+		const struct errors_row *row = &v->rows[d];
+		if (row->count == 0 && !all)
+			continue;
+		json_t *o = json_object();
+		value_set(o, "name", json_string(drop_name(d)));
+		value_set(o, "count", json_integer((json_int_t)row->count));
+		if (row->has_last)
+			set_last(o, &row->last, now);
+		else
+			set_nothing(o, d);
+		value_set(o, "text", json_string(drop_text(d)));
+		(void)json_array_append_new(list, o);
+	}
+	return list;
 }

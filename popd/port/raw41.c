@@ -57,7 +57,7 @@ static bool read_outer(struct raw41_port *r, struct ipv4_view *outer)
 	size_t skip = m->msg_len < IPV4_HEADER ? m->msg_len : IPV4_HEADER;
 	pipeline_unreadable(r->port.pipeline, JOB_FROM_PROTO41,
 			    (struct endpoint4){ outer->source, 0 }, message_at(r, r->next) + skip,
-			    (uint32_t)(m->msg_len - skip), (uint32_t)wall_now().s);
+			    (uint32_t)(m->msg_len - skip), wall_seconds());
 	r->next++;
 	return false;
 }

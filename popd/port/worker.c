@@ -85,7 +85,7 @@ struct worker {
 
 static struct timestamp timestamp_now(void)
 {
-	return (struct timestamp){ .wall = (uint32_t)wall_now().s, .mono_us = mono_us_now().us };
+	return (struct timestamp){ .wall = wall_seconds(), .mono_us = mono_us_now().us };
 }
 
 static void enqueue(struct worker *w, struct out *out)

@@ -49,7 +49,7 @@ static void report_answered(void *ctx, const struct pg_answer *answer)
 	}
 	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 1, &seq) != 0 || seq < 0)
 		return;
-	r->last = (uint32_t)wall_now().s;
+	r->last = wall_seconds();
 	r->conf.answered(r->conf.ctx, pgres_bool(answer->res, 0, 0), (uint64_t)seq);
 }
 

@@ -120,7 +120,8 @@ class Bench:
         missed, verdict = self.against_goal(row, answer)
         if problem:
             after = popd.status()
-            dropped, queue = (after[key] - before[key] for key in ("drops", "tun_drops"))
+            dropped = after["drops"] - before["drops"]
+            queue = after["queue_overruns"]["tun"] - before["queue_overruns"]["tun"]
             problem += f" (popd dropped {dropped} with a reason, its TUN's queue {queue})"
             self.failed.append(row.name)
         elif missed:

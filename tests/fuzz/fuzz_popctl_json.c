@@ -1,26 +1,25 @@
 /*
  * Any answers from the control socket, a line each (the first byte picks the command, --json and
- * the like): popctl shows something and ends well, or says what is wrong and does not. With --json
- * what it prints is the answer again.
+ * the like): popctl prints something and exits with 0, or says what is wrong and exits with 1. With
+ * --json what it prints is the answer again.
  */
 #include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include "popd/ctl/client.h"
-#include "popd/ctl/json.h"
+#include "popd/ctl/command.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { OUTPUT = 1 << 22 }; /* columns are as wide as the widest cell */
 
-static const char *const asked[] = { "status",   "tunnel list", "tunnel show",
+static const char *const names[] = { "status",   "tunnel list", "tunnel show",
 				     "counters", "reload",      "log",
 				     "reasons",  "top",         "tunnel errors" };
-static const uint8_t *answers;
-static size_t answers_left;
 
 static void require(bool holds)
 {
@@ -28,56 +27,59 @@ static void require(bool holds)
 		abort();
 }
 
-/* In the place of popd/popctl_client.c: the next line of the input. */
-char *client_ask(int fd, const char *request, char why[static CLIENT_WHY])
+/* The answers as popd would have sent them: a line is one message, so that each is read alone. */
+static void send_answers(int fd, const uint8_t *data, size_t size)
 {
-	const uint8_t *end = answers_left > 0 ? memchr(answers, '\n', answers_left) : NULL;
-	size_t len = end ? (size_t)(end - answers) : answers_left;
+	char line[4096];
 
-	(void)fd;
-	require(*request == '{');
-	if (answers_left == 0) {
-		snprintf(why, CLIENT_WHY, "popd has closed the connection");
-		return NULL;
+	while (size > 0) {
+		const uint8_t *end = memchr(data, '\n', size);
+		size_t len = end ? (size_t)(end - data) : size;
+		size_t kept = len < sizeof(line) ? len : sizeof(line) - 1;
+		memcpy(line, data, kept);
+		line[kept] = '\n';
+		require(send(fd, line, kept + 1, MSG_DONTWAIT) == (ssize_t)kept + 1);
+		data += end ? len + 1 : len;
+		size -= end ? len + 1 : len;
 	}
-	char *line = malloc(len + 1);
-	require(line != NULL);
-	memcpy(line, answers, len);
-	line[len] = '\0';
-	answers += end ? len + 1 : len;
-	answers_left -= end ? len + 1 : len;
-	return line;
+	require(shutdown(fd, SHUT_WR) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char said[OUTPUT], quoted[4096];
+	static char printed[OUTPUT], refused[4096];
 	static FILE *out, *err;
+	int fds[2];
 
 	if (size == 0)
 		return 0;
 	if (!out) {
-		out = fmemopen(said, sizeof(said), "w");
-		err = fmemopen(quoted, sizeof(quoted), "w");
+		out = fmemopen(printed, sizeof(printed), "w");
+		err = fmemopen(refused, sizeof(refused), "w");
 		require(out && err);
 	}
-	struct popctl_request request = { .command = asked[(data[0] & 15) % ARRAY_LEN(asked)],
-					  .argument = data[0] & 16 ? "T7" : NULL,
-					  .all = data[0] & 32,
-					  .json = data[0] & 64,
-					  .packet = data[0] & 128,
-					  .once = true, /* and no time between two answers */
-					  .limit = 10 };
+	struct request r = { .command = command_find(names[(data[0] & 15) % ARRAY_LEN(names)]),
+			     .n = data[0] & 16 ? 1 : 0,
+			     .arguments = { "T7" },
+			     .all = data[0] & 32,
+			     .json = data[0] & 64,
+			     .packet = data[0] & 128,
+			     .once = true, /* and no time between two answers */
+			     .limit = 10 };
+	require(r.command != NULL);
+	r.n = r.n < r.command->max ? r.n : r.command->max;
+	require(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == 0);
+	send_answers(fds[1], data + 1, size - 1);
 	rewind(out);
 	rewind(err);
-	answers = data + 1;
-	answers_left = size - 1;
-	int status = popctl_run(-1, &request, out, err);
+	int status = r.command->run(fds[0], &r, out, err);
+	close(fds[0]);
+	close(fds[1]);
 	long shown = ftell(out), wrong = ftell(err);
 	require(fflush(out) == 0 && fflush(err) == 0);
 	require(status == 0 ? wrong == 0 : status == 1 && wrong > 0 && shown == 0);
-	if (status == 0 && request.json) {
-		json_t *again = json_loadb(said, (size_t)shown, JSON_DISABLE_EOF_CHECK, NULL);
+	if (status == 0 && r.json) {
+		json_t *again = json_loadb(printed, (size_t)shown, JSON_DISABLE_EOF_CHECK, NULL);
 		require(json_is_object(again));
 		json_decref(again);
 	}

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/ctl/json_packet.h"
+#include "popd/ctl/packet_show.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

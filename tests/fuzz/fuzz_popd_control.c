@@ -1,38 +1,22 @@
-/* Any line on the control socket: an answer that is one line of JSON, and never a secret. */
+/* Any line on the control socket: the answer is one line of JSON, and never contains a secret. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
-#include "popd/observe/control_json.h"
+#include "popd/observe/commands.h"
+#include "popd/observe/errors.h"
+#include "popd/observe/facts.h"
+#include "popd/observe/top.h"
+#include "popd/observe/trace.h"
+#include "popd/settings.h"
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void facts(void *ctx, struct control_facts *out)
-{
-	(void)ctx;
-	*out = (struct control_facts){ .database_up = true };
-}
-
-static void reload(void *ctx)
-{
-	(void)ctx;
-}
-
-static struct top *top_of(void *ctx)
-{
-	return ctx;
-}
-
-static void follow(void *ctx, unsigned client, const struct trace_filter *filter)
-{
-	(void)ctx;
-	if (client != 3 || filter->snap > TAP_SNAP || filter->n > TRACE_TUNNELS ||
-	    (filter->n == 0 && !filter->all))
-		abort();
-}
+enum { CLIENT = 3 };
 
 static void require(bool holds)
 {
@@ -40,8 +24,32 @@ static void require(bool holds)
 		abort();
 }
 
-static char name[] = "demo01", tun[] = "sixxs";
-static struct settings settings = { .name = name, .tun = tun, .expiry = 360 };
+static void facts(void *ctx, struct facts *out)
+{
+	(void)ctx;
+	*out = (struct facts){ .pop = "demo01", .version = "1", .tun = "sixxs", .sha1 = "auto" };
+}
+
+static void reload(void *ctx)
+{
+	(void)ctx;
+}
+
+/* In place of trace.c. */
+void trace_begin(struct trace *t, unsigned watcher, const struct trace_filter *filter)
+{
+	(void)t;
+	require(watcher == CLIENT && filter->snap <= TAP_SNAP && filter->n <= TRACE_TUNNELS &&
+		(filter->n > 0 || filter->all));
+}
+
+void trace_end(struct trace *t, unsigned watcher)
+{
+	(void)t;
+	require(watcher == CLIENT);
+}
+
+static struct settings settings = { .expiry = 360 };
 
 static struct table *table_with_a_tunnel(void)
 {
@@ -60,15 +68,13 @@ static struct table *table_with_a_tunnel(void)
 	return t;
 }
 
-/* Of a second in which the tunnel had a packet. */
+/* With a packet of the tunnel in the last second. */
 static struct top *busy_top(struct table *t, struct counters *const *counters)
 {
-	struct top *top = top_create(table_slots(t));
+	struct top *top = top_create(t, counters, 1);
 
-	require(top != NULL);
-	top_look(top, t, counters, 1, (mono_t){ 1000 });
+	require(top && top_sample(top, (mono_t){ mono_now().ms - 1000 }) == 0);
 	counters_in(*counters, 0, 1, 1280);
-	top_look(top, t, counters, 1, (mono_t){ 2000 });
 	return top;
 }
 
@@ -77,41 +83,36 @@ static struct top *busy_top(struct table *t, struct counters *const *counters)
 void __lsan_disable(void) __attribute__((weak));
 void __lsan_enable(void) __attribute__((weak));
 
-static const struct control_view *view(void)
+static struct commands *commands(void)
 {
 	static struct counters *counters;
-	static struct offloads offloads;
-	static struct control_view v;
+	static struct commands c;
 
-	if (v.table)
-		return &v;
+	if (c.table)
+		return &c;
 	if (__lsan_disable)
 		__lsan_disable();
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	require(digest_init() == 0 && (counters = counters_create(4)) != NULL);
 	struct errors *errors = errors_create((struct counters *const *)&counters, 1);
 	require(errors != NULL);
-	v = (struct control_view){ .settings = &settings,
-				   .table = table_with_a_tunnel(),
-				   .counters = &counters,
-				   .workers = 1,
-				   .errors = errors,
-				   .offloads = &offloads,
-				   .sha1 = "auto",
-				   .facts = facts,
-				   .top = top_of,
-				   .follow = follow,
-				   .client = 3,
-				   .reload = reload };
-	v.ctx = busy_top(v.table, &counters);
+	c = (struct commands){ .settings = &settings,
+			       .table = table_with_a_tunnel(),
+			       .counters = &counters,
+			       .counter_sets = 1,
+			       .errors = errors,
+			       .trace = (struct trace *)&c, /* trace_begin is ours */
+			       .facts = facts,
+			       .reload = reload };
+	c.top = busy_top(c.table, &counters);
 	if (__lsan_enable)
 		__lsan_enable();
-	return &v;
+	return &c;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct control_view *v = view();
+	struct commands *c = commands();
 	char *line = malloc(size + 1), *answer = NULL;
 
 	require(line != NULL);
@@ -119,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(line, data, size);
 	line[size] = '\0';
 	log_set_level(LOG_LEVEL_ERROR);
-	enum control_verdict verdict = control_json_handle(v, 1795423260, line, size, &answer);
+	enum control_verdict verdict = commands_handle(c, CLIENT, 1795423260, line, size, &answer);
 	bool answered = verdict == CONTROL_ANSWERED || verdict == CONTROL_FOLLOWS;
 	require(verdict == CONTROL_LATER || (answered && answer[0] == '{'));
 	require(!answer || (!strchr(answer, '\n') && !strstr(answer, SECRET)));

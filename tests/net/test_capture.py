@@ -148,7 +148,7 @@ def test_captured_datagrams_are_accepted_with_the_clock_of_the_capture(world, ca
             count[row["name"]] -= row["count"]
         # what the stock client's kernel says on its own link is chatter, and all that may go no further
         assert {name for name, n in count.items() if n} <= {"link-local"}, count
-        assert after["beats"] - before["beats"] == 3  # one no-op and two beats
+        assert after["keepalives"] - before["keepalives"] == 3  # one no-op and two heartbeats
         for sock in sockets.values():
             sock.close()
         assert popd.stop() == 0

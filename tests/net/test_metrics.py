@@ -130,7 +130,7 @@ def test_they_say_what_happened(net, popd):
     assert grown("popd_packets_in_total") == 5 and grown("popd_packets_out_total") == 6
     assert grown("popd_bytes_in_total") == 5 * len(payload)
     assert grown("popd_drops_total", forged) == 3 and grown("popd_drops_total", ("reason", "hop-limit")) == 1
-    assert grown("popd_answers_total") == 1 and grown("popd_beats_total") == 1
+    assert grown("popd_icmp_errors_sent_total") == 1 and grown("popd_keepalives_total") == 1
     assert grown("popd_tunnels", ("state", "up"), ("type", "ayiya")) == 1
     assert after["popd_tunnels", ("state", "up"), ("type", "static")] == 1
     assert after["popd_tunnels_active",] == 1
@@ -139,6 +139,20 @@ def test_they_say_what_happened(net, popd):
     assert 0 <= time.time() - after["popd_report_timestamp_seconds",] < slow(5)
     assert 0 <= time.time() - after["popd_start_time_seconds",] < 600
     assert after["popd_feed_sequence",] == net.popctl("status")["feed"]["seq"]
+
+
+def test_popctl_status_shows_the_same(net, popd):
+    page, status = scrape(net), net.popctl("status")
+    assert page["popd_tunnels_capacity",] == status["tunnels"]["capacity"] and page["popd_table_bytes",] == status["table_bytes"]
+    assert page["popd_snapshot_bytes",] == status["snapshot_bytes"] and page["popd_feed_changes_total",] == status["feed"]["changes"]
+    assert page["popd_info", ("pop", status["pop"]), ("version", status["version"])] == 1
+    assert sum(v for key, v in page.items() if key[0] == "popd_tunnels") == status["tunnels"]["configured"]
+    assert sum(v for key, v in page.items() if key[0] == "popd_tunnels" and ("state", "up") in key) == status["tunnels"]["up"]
+    assert {dict(key[1:])["queue"]: v for key, v in page.items() if key[0] == "popd_queue_overruns_total"} == status["queue_overruns"]
+    assert {dict(key[1:])["offload"]: dict(key[1:])["state"] for key, v in page.items() if key[0] == "popd_offload" and v == 1} \
+        == {name: state for name, state in status["offloads"].items() if name != "sha1"}
+    assert page["popd_sha1_engine_info", ("engine", status["offloads"]["sha1"])] == 1
+    assert sum(v for key, v in page.items() if key[0] == "popd_drops_total") == status["drops"]
 
 
 def test_every_batch_and_second_is_in_a_histogram(net, popd):
@@ -283,8 +297,8 @@ def test_a_taken_port_is_no_reason_not_to_start(net, popd):
         net.loaded()
         metrics = net.popctl("status")["metrics"]
         assert metrics == {"address": "127.0.0.1:9641", "problem": "127.0.0.1:9641 is taken by another program"}
-        assert "NONE: 127.0.0.1:9641 is taken by another program" in net.popctl("status", text=True)
-        assert "there are no metrics: 127.0.0.1:9641 is taken by another program" in popd.log()
+        assert "not served: 127.0.0.1:9641 is taken by another program" in net.popctl("status", text=True)
+        assert "metrics are not served: 127.0.0.1:9641 is taken by another program" in popd.log()
     net.popctl("reload")
     assert net.popctl("status")["metrics"] == {"address": "127.0.0.1:9641", "problem": None}
     assert scrape(net)["popd_workers",] == net.workers

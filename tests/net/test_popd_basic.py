@@ -269,13 +269,13 @@ def test_popctl_finds_a_tunnel_by_number_and_by_any_address(net, popd):
 @pytest.mark.parametrize("words, code, said", [
     (["tunnel", "show", "T999999"], 1, "no tunnel T999999"),
     (["tunnel", "show", "2001:db8:ffff::1"], 1, "belongs to no tunnel"),
-    (["tunnel", "show", "seven"], 1, "named by its number"),
-    (["log", "loud"], 1, "one of error, warn, info and debug"),
+    (["tunnel", "show", "seven"], 1, "name a tunnel by its number"),
+    (["log", "loud"], 1, "must be error, warn, info or debug"),
     (["tunnel", "show"], 2, "needs a tunnel"),
-    (["tunnel", "list", "now"], 2, "too many words"),
+    (["tunnel", "list", "now"], 2, "too many arguments: now"),
     (["status", "--all"], 2, "--all"),
     (["dance"], 2, "unknown command: dance"),
-    ([], 2, "which command"),
+    ([], 2, "no command given"),
     (["--loud"], 2, "unknown option"),
 ])
 def test_popctl_refuses_with_a_sentence(net, popd, words, code, said):
@@ -288,7 +288,7 @@ def test_popctl_speaks_to_people(net, popd):
     assert "demo01 at 192.0.2.1" in status and "database     up" in status
     assert "tunnels are up" in net.popctl("tunnel", "list", text=True)
     listed = net.popctl("tunnel", "list", "--all", text=True).splitlines()
-    assert listed[0].split() == ["TUNNEL", "TYPE", "STATE", "CLIENT", "ENDPOINT", "HEARD", "IN", "OUT"]
+    assert listed[0].split() == ["TUNNEL", "TYPE", "STATE", "CLIENT", "ENDPOINT", "LAST", "SEEN", "IN", "OUT"]
     assert len(listed) - 1 == net.popctl("status")["tunnels"]["configured"]
     assert net.popctl("log", "debug", text=True).startswith("the log level is debug")
     net.popctl("log", "info")
@@ -307,7 +307,7 @@ def test_the_control_socket_bears_bad_input_and_many_clients(net, popd):
             sock.sendall(line)
         return sock
     for line, said in ((b"\n", "JSON object"), (b"[]\n", "JSON object"), (b"\xff\xfe\n", "JSON object"), (b'{"command":7}\n', "JSON object"),
-                       (b'{"command":"x"}\n', "no such command"), (b'{"command":"log"}\n', "log level"), (b'{"command":"tunnel show"}\n', "which tunnel")):
+                       (b'{"command":"x"}\n', "does not know this command"), (b'{"command":"log"}\n', "log level"), (b'{"command":"tunnel show"}\n', "name a tunnel")):
         sock = talk(line)
         assert said in json.loads(sock.makefile().readline())["error"]
         sock.close()
@@ -319,7 +319,7 @@ def test_the_control_socket_bears_bad_input_and_many_clients(net, popd):
     with pytest.raises(ConnectionResetError):  # closed with what it had not read
         sock.recv(1)
     crowd = [talk() for _ in range(80)]
-    assert "too many" in crowd[-1].makefile().readline()
+    assert "all control connections are in use" in crowd[-1].makefile().readline()
     for sock in crowd:
         sock.close()
     until(net.answers, 5, "popd to answer again")

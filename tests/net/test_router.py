@@ -217,13 +217,13 @@ def unanswerable(source):
 
 @pytest.mark.parametrize("name", unanswerable("::"))
 def test_never_an_error(net, tunnels, client, name):
-    before = net.popctl("status")["answers"]
+    before = net.popctl("status")["icmp_errors_sent"]
     dropped = net.popctl("status")["drops"]
     client.send(bytes(unanswerable(client.address)[name]))
     assert client.silence_until_echo(tunnels["mine"].pop) == []
     # another worker may have had it, and other clients' kernels chat as well
     until(lambda: net.popctl("status")["drops"] > dropped, slow(2), "the drop to be counted")
-    assert net.popctl("status")["answers"] == before
+    assert net.popctl("status")["icmp_errors_sent"] == before
 
 
 # ---- limits
@@ -232,7 +232,7 @@ def flood(net, sock, *tunnels):
     """100 packets that deserve an error from each; gives the seconds until popd has decided about all of them."""
     def decided():
         status = net.popctl("status")
-        return status["answers"] + status["answers_limited"]
+        return status["icmp_errors_sent"] + status["icmp_errors_limited"]
     before, began = decided(), time.monotonic()
     for tunnel in tunnels:
         packet = bytes(IPv6(src=tunnel.client, dst=NOBODY) / UDP(sport=4660, dport=33434))

@@ -94,7 +94,7 @@ def test_each_decision_is_one_line_with_its_verdict(net):
     with udp_socket(net.client) as sock, watching(net, tunnel.name) as watcher:
         here = f"{CLIENT_IPV4}:{sock.getsockname()[1]}"
         sock.sendto(tunnel.ayiya(b"", opcode=0, proto=59), (POP_IPV4, 5072))
-        watcher.until(f" {tunnel.name} ayiya {here}: AYIYA no-op, 44 bytes: heard")
+        watcher.until(f" {tunnel.name} ayiya {here}: AYIYA no-op, 44 bytes: accepted")
         exchange(tunnel, sock)
         watcher.until(f" {tunnel.name} ayiya {here}: {tunnel.client} > {HOST} ICMPv6 echo request, 124 bytes: to the uplink")
         watcher.until(f" {tunnel.name} uplink: {HOST} > {tunnel.client} ICMPv6 echo reply, 80 bytes: to {tunnel.name} at {here}")
@@ -138,7 +138,7 @@ def test_heartbeats_and_protocol_41_show(net):
     tunnel = net.request("heartbeat").known()
     with udp_socket(net.client) as beats, raw41_socket(net.client) as sock, watching(net, tunnel.name) as watcher:
         beats.sendto(tunnel.beat(), (POP_IPV4, 3740))
-        watcher.until(f"heartbeat {CLIENT_IPV4}:{beats.getsockname()[1]}: heartbeat", ": heard")
+        watcher.until(f"heartbeat {CLIENT_IPV4}:{beats.getsockname()[1]}: heartbeat", ": accepted")
         sock.sendto(echo(tunnel.client, HOST), (POP_IPV4, 0))
         watcher.until(f"proto41 {CLIENT_IPV4}: {tunnel.client} > {HOST}", "to the uplink")
         watcher.until(f"{HOST} > {tunnel.client}", f"to {tunnel.name} at {CLIENT_IPV4}")
@@ -272,7 +272,7 @@ def test_a_stalled_watcher_loses_packets_is_told_how_many_and_delays_nobody(net)
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as stalled, raw41_socket(net.client, CLIENT2_IPV4) as sock, \
             watching(net, tunnel.name, "--pcap", os.devnull) as reader:
         stalled.connect(net.socket)
-        stalled.sendall(json.dumps({"command": "tunnel trace", "what": tunnel.name, "snap": 2048}).encode() + b"\n")
+        stalled.sendall(json.dumps({"command": "tunnel trace", "tunnel": tunnel.name, "snap": 2048}).encode() + b"\n")
         stalled.settimeout(10)
         assert b"following" in stalled.recv(4096)
         before, pings = tunnel.shown()["packets_in"], tunnel.shown()["liveness"]["sent"]

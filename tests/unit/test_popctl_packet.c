@@ -1,17 +1,17 @@
-/* What popctl makes of packets: words for people, and capture files. */
+/* What popctl makes of packets: text, and capture files. */
 #include "popd/ctl/packet.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/ctl/json_packet.h"
+#include "popd/ctl/packet_show.h"
 #include "popd/ctl/pcap.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define CLIENT1 "2001:db8:2ff:1::2"
 #define OUTSIDE "2001:db8:f00::1"
 
-static void packets_are_told_in_words(void **state)
+static void packets_are_described_in_words(void **state)
 {
 	struct digest_ctx *d = (assert_int_equal(digest_init(), 0), digest_ctx_create());
 	struct packet inner = echo(CLIENT1, OUTSIDE), big = icmp(OUTSIDE, CLIENT1, 2, 0, 8),
@@ -60,7 +60,7 @@ static void packets_are_told_in_words(void **state)
 	digest_ctx_free(d);
 }
 
-static void every_truncation_is_told_of_something(void **state)
+static void every_truncation_is_described(void **state)
 {
 	struct digest_ctx *d = (assert_int_equal(digest_init(), 0), digest_ctx_create());
 	struct packet inner = echo(CLIENT1, OUTSIDE), whole = ayiya(d, CLIENT1, &inner, AYIYA_GOOD);
@@ -226,7 +226,7 @@ static void a_line_shows_in_each_form(void **state)
 		     { FORM_OUTER, 24 + 16 + 28 + 3, 1 },
 		     { FORM_INNER, 24, 0 } };
 	struct file *err = file_new(), *out = file_new();
-	struct packet_show s = { .out = out->f, .form = FORM_TEXT, .most = 1 };
+	struct packet_show s = { .out = out->f, .form = FORM_TEXT, .max = 1 };
 
 	(void)state;
 	assert_int_equal(packet_show_begin(&s, answer, err->f), 0);
@@ -257,8 +257,8 @@ static void a_line_shows_in_each_form(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packets_are_told_in_words),
-		cmocka_unit_test(every_truncation_is_told_of_something),
+		cmocka_unit_test(packets_are_described_in_words),
+		cmocka_unit_test(every_truncation_is_described),
 		cmocka_unit_test(outer_headers_are_made_with_right_checksums),
 		cmocka_unit_test(of_a_packet_cut_short_the_file_says_how_long_it_was),
 		cmocka_unit_test(what_is_no_line_is_refused),

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-#include "popd/observe/metrics_walk.h"
+#include "popd/observe/facts.h"
 #include "tests/unit/test_popd_fixture.h"
 
 /* ---- a strict reader of the text format 0.0.4, written from its description ---- */
@@ -128,21 +128,19 @@ static const struct family *family_of(const struct page *page, const char *name)
 
 static char text[METRICS_TEXT + 64 * METRICS_TEXT_WORKER + 1];
 
-static struct metrics_pop *pop_of(unsigned workers)
+static struct facts *facts_of(unsigned workers)
 {
-	static struct metrics_pop p;
+	static struct facts f;
 
-	p = (struct metrics_pop){
-		.name = "demo01", .version = "1.2", .sha1 = "avx2", .workers = workers
-	};
-	return &p;
+	f = (struct facts){ .pop = "demo01", .version = "1.2", .sha1 = "avx2", .workers = workers };
+	return &f;
 }
 
-static const char *render(const struct metrics_pop *p, size_t room)
+static const char *render(const struct facts *f, size_t size)
 {
-	struct wr w = wr_init(text, room);
+	struct wr w = wr_init(text, size);
 
-	metrics_text_pop(&w, p);
+	metrics_text_pop(&w, f);
 	assert_true(wr_ok(&w));
 	text[wr_len(&w)] = '\0';
 	return text;
@@ -150,21 +148,22 @@ static const char *render(const struct metrics_pop *p, size_t room)
 
 static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state)
 {
-	struct metrics_pop *p = pop_of(2);
+	struct facts *f = facts_of(2);
 	char line[200];
 
 	(void)state;
-	p->offloads[OFFLOAD_TUN_TSO] = OFFLOAD_ON;
-	p->queues[0] = (struct worker_queue){ "tun", 5 };
-	p->queues[1] = (struct worker_queue){ "ayiya", 6 };
-	p->queue_count = 2;
-	p->sums.bytes_in = 77;
-	p->sums.rtt_sum_us = 1234567;
-	p->sums.rtt_max_us = 900;
-	p->sums.drops[DROP_HOP_LIMIT].count = 3;
-	p->tunnels.by[TUNNEL_HEARTBEAT][VIEW_DOWN] = 8;
-	p->scalars[METRICS_FEED_SEQUENCE] = 991;
-	render(p, METRICS_TEXT + 2 * METRICS_TEXT_WORKER);
+	f->offloads[OFFLOAD_TUN_TSO] = OFFLOAD_ON;
+	f->queues[0] = (struct worker_queue){ "tun", 5 };
+	f->queues[1] = (struct worker_queue){ "ayiya", 6 };
+	f->queue_count = 2;
+	f->traffic.bytes_in = 77;
+	f->traffic.sent = 5;
+	f->traffic.rtt_sum_us = 1234567;
+	f->traffic.rtt_max_us = 900;
+	f->traffic.drops[DROP_HOP_LIMIT].count = 3;
+	f->tunnels.by[TUNNEL_HEARTBEAT][VIEW_DOWN] = 8;
+	f->feed.seq = 991;
+	render(f, METRICS_TEXT + 2 * METRICS_TEXT_WORKER);
 	struct page page = check_page(text);
 	assert_int_equal(family_of(&page, "popd_drops_total")->samples, DROP__COUNT - 1);
 	assert_int_equal(family_of(&page, "popd_rtt_min_seconds")->samples,
@@ -179,16 +178,18 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 	}
 	for (enum measure m = 0; m < MEASURE__COUNT; m++) {
 		bool is_us = strcmp(measure_unit(m), "microseconds") == 0;
+		bool is_probe = m == MEASURE_SENT || m == MEASURE_RECEIVED;
 		int len = (int)strlen(measure_name(m)) - (is_us ? 3 : 0);
-		snprintf(line, sizeof(line), "\n# HELP popd_%.*s%s%s %s\n", len, measure_name(m),
-			 is_us ? "_seconds" : "", measure_how(m) == MEASURE_SUM ? "_total" : "",
-			 measure_text(m));
+		snprintf(line, sizeof(line), "\n# HELP popd_%s%.*s%s%s %s\n",
+			 is_probe ? "probes_" : "", len, measure_name(m), is_us ? "_seconds" : "",
+			 measure_how(m) == MEASURE_SUM ? "_total" : "", measure_text(m));
 		if (!strstr(text, line))
 			fail_msg("missing: %s", line);
 	}
 	static const char *const lines[] = {
 		"popd_info{version=\"1.2\",pop=\"demo01\"} 1\n",
 		"popd_bytes_in_total 77\n",
+		"popd_probes_sent_total 5\n",
 		"popd_rtt_sum_seconds_total 1.234567\n",
 		"popd_rtt_max_seconds 0.000900\n",
 		"popd_drops_total{reason=\"hop-limit\"} 3\n",
@@ -207,29 +208,29 @@ static void the_page_is_well_formed_and_has_every_name_of_the_lists(void **state
 
 static void label_values_are_escaped(void **state)
 {
-	struct metrics_pop *p = pop_of(0);
+	struct facts *f = facts_of(0);
 
 	(void)state;
-	p->name = "a\\b\"c\nd";
-	render(p, METRICS_TEXT);
+	f->pop = "a\\b\"c\nd";
+	render(f, METRICS_TEXT);
 	assert_non_null(strstr(text, "popd_info{version=\"1.2\",pop=\"a\\\\b\\\"c\\nd\"} 1\n"));
 	check_page(text);
 }
 
 static void histograms_are_cumulative_and_end_with_all(void **state)
 {
-	struct metrics_pop *p = pop_of(2);
+	struct facts *f = facts_of(2);
 
 	(void)state;
-	p->loads[1].packets.counts[0] = 4;
-	p->loads[1].packets.counts[6] = 5;
-	p->loads[1].packets.sum = 324;
-	p->loads[1].us.counts[3] = 8;
-	p->loads[1].us.counts[HISTOGRAM_BUCKETS - 1] = 1;
-	p->loads[1].us.sum = 5000064;
-	p->late_us.counts[0] = 2;
-	p->late_us.sum = 1;
-	render(p, METRICS_TEXT + 2 * METRICS_TEXT_WORKER);
+	f->loads[1].packets.counts[0] = 4;
+	f->loads[1].packets.counts[6] = 5;
+	f->loads[1].packets.sum = 324;
+	f->loads[1].us.counts[3] = 8;
+	f->loads[1].us.counts[HISTOGRAM_BUCKETS - 1] = 1;
+	f->loads[1].us.sum = 5000064;
+	f->late_us.counts[0] = 2;
+	f->late_us.sum = 1;
+	render(f, METRICS_TEXT + 2 * METRICS_TEXT_WORKER);
 	check_page(text);
 	static const char *const lines[] = {
 		"popd_batch_packets_bucket{worker=\"0\",le=\"+Inf\"} 0\n",
@@ -252,29 +253,35 @@ static void histograms_are_cumulative_and_end_with_all(void **state)
 
 static void the_largest_page_fits_its_room(void **state)
 {
-	struct metrics_pop *p = pop_of(TABLE_WORKERS);
+	struct facts *f = facts_of(TABLE_WORKERS);
 
 	(void)state;
 	/* every number as long as it can be */
-	memset(&p->sums, 0xff, sizeof(p->sums));
-	memset(&p->tunnels, 0xff, sizeof(p->tunnels));
-	memset(p->scalars, 0xff, sizeof(p->scalars));
-	memset(p->loads, 0xff, sizeof(p->loads));
-	memset(&p->late_us, 0xff, sizeof(p->late_us));
+	memset(&f->traffic, 0xff, sizeof(f->traffic));
+	memset(&f->tunnels, 0xff, sizeof(f->tunnels));
+	f->feed = (struct pgfeed_status){ .seq = UINT64_MAX,
+					  .loaded_at = UINT32_MAX,
+					  .changes = UINT64_MAX,
+					  .bad_rows = UINT64_MAX };
+	f->started = f->report_at = f->snapshot_at = UINT32_MAX;
+	f->capacity = f->table_bytes = f->snapshot_bytes = UINT64_MAX;
+	f->statistics_waiting = SIZE_MAX;
+	memset(f->loads, 0xff, sizeof(f->loads));
+	memset(&f->late_us, 0xff, sizeof(f->late_us));
 	for (size_t i = 0; i < WORKER_QUEUES; i++)
-		p->queues[i] = (struct worker_queue){ "heartbeat", UINT64_MAX };
-	p->queue_count = WORKER_QUEUES;
-	render(p, METRICS_TEXT + TABLE_WORKERS * METRICS_TEXT_WORKER);
+		f->queues[i] = (struct worker_queue){ "heartbeat", UINT64_MAX };
+	f->queue_count = WORKER_QUEUES;
+	render(f, METRICS_TEXT + TABLE_WORKERS * METRICS_TEXT_WORKER);
 	check_page(text);
-	p->workers = 1;
-	render(p, METRICS_TEXT + METRICS_TEXT_WORKER);
+	f->workers = 1;
+	render(f, METRICS_TEXT + METRICS_TEXT_WORKER);
 }
 
 /* ---- tunnels ---- */
 
 static const int64_t expiry = EXPIRY;
 
-/* All that the walk tells, read with buffers of `size`. */
+/* All that the walk writes, read with buffers of `size`. */
 static char *walk(struct pop *p, size_t size)
 {
 	struct metrics_tunnels of = { p->table, (struct counters *const *)&p->counters, 1,
@@ -321,6 +328,7 @@ static void each_tunnel_has_its_series(void **state)
 		"popd_tunnel_bytes_in_total{tunnel=\"T1\"} 1280\n",
 		"popd_tunnel_bytes_in_total{tunnel=\"T2\"} 0\n",
 		"popd_tunnel_rtt_max_seconds{tunnel=\"T1\"} 0.001500\n",
+		"popd_tunnel_probes_received_total{tunnel=\"T1\"} 1\n",
 		"popd_tunnel_drops_total{tunnel=\"T1\",reason=\"ayiya-signature\"} 1\n",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
@@ -366,8 +374,7 @@ static void the_longest_lines_fit(void **state)
 	}
 }
 
-/* Long stretches without a tunnel: each call looks at so many slots only, and says something
- * harmless. */
+/* Long stretches without a tunnel: each call visits so many slots, and writes an empty line. */
 static void a_gap_is_no_end_and_takes_no_long_call(void **state)
 {
 	enum { SLOTS = 3 * METRICS_WALK_SLOTS };

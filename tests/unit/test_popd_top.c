@@ -21,19 +21,19 @@ static void many_add(struct many *m, uint32_t id)
 			 0);
 }
 
-static struct many many_new(void)
+static void many_begin(struct many *m)
 {
 	static const uint8_t seed[16] = { 9 };
-	struct many m = { .p = pop_new() };
 
-	m.table = table_create(MANY, 2, seed);
-	m.counters[0] = counters_create(MANY);
-	m.counters[1] = counters_create(MANY);
-	m.top = top_create(MANY);
-	assert_true(m.table && m.counters[0] && m.counters[1] && m.top);
+	m->p = pop_new();
+	m->table = table_create(MANY, 2, seed);
+	m->counters[0] = counters_create(MANY);
+	m->counters[1] = counters_create(MANY);
+	assert_true(m->table && m->counters[0] && m->counters[1]);
+	m->top = top_create(m->table, m->counters, 2);
+	assert_non_null(m->top);
 	for (uint32_t id = 1; id <= MANY; id++)
-		many_add(&m, id);
-	return m;
+		many_add(m, id);
 }
 
 static void many_end(struct many *m)
@@ -45,9 +45,9 @@ static void many_end(struct many *m)
 	pop_end(&m->p);
 }
 
-static void look(struct many *m, int64_t ms)
+static void sample(struct many *m, int64_t ms)
 {
-	top_look(m->top, m->table, m->counters, 2, (mono_t){ ms });
+	assert_int_equal(top_sample(m->top, (mono_t){ ms }), 0);
 }
 
 static uint32_t slot_of(struct many *m, uint32_t id)
@@ -55,15 +55,16 @@ static uint32_t slot_of(struct many *m, uint32_t id)
 	return table_by_id(m->table, id)->slot;
 }
 
-static void rates_are_growth_over_the_time_between_two_looks(void **state)
+static void rates_are_growth_over_the_time_between_two_samples(void **state)
 {
-	struct many m = many_new();
+	struct many m;
 	const struct top_row *rows;
-	uint32_t slot = slot_of(&m, 7);
 
 	(void)state;
+	many_begin(&m);
+	uint32_t slot = slot_of(&m, 7);
 	counters_in(m.counters[0], slot, 1, 1000);
-	look(&m, 10000);
+	sample(&m, 10000);
 	assert_int_equal(top_window(m.top), 0);
 	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows),
 			 0); /* nothing is known of how long that took */
@@ -73,14 +74,14 @@ static void rates_are_growth_over_the_time_between_two_looks(void **state)
 		count_drop(m.counters[0], DROP_HOP_LIMIT, slot, 7, 0, NOW);
 		count_drop(m.counters[1], DROP_TOO_BIG, slot, 7, 0, NOW);
 	}
-	look(&m, 12000);
+	sample(&m, 12000);
 	assert_int_equal(top_window(m.top), 2000);
 	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows), 1);
 	assert_int_equal(rows[0].id, 7);
 	assert_true(rows[0].packets_in == 2 && rows[0].bytes_in == 200);
 	assert_true(rows[0].packets_out == 2 && rows[0].bytes_out == 100);
 	assert_true(rows[0].drops == 4);
-	look(&m, 13000);
+	sample(&m, 13000);
 	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows), 0);
 	assert_int_equal(top_rows(m.top, TOP_DROPS, &rows), 0);
 	many_end(&m);
@@ -106,12 +107,13 @@ static int naive_order(const void *a, const void *b)
 static void the_busiest_are_those_that_sorting_all_finds(void **state)
 {
 	static struct top_row all[MANY];
-	struct many m = many_new();
+	struct many m;
 	const struct top_row *rows;
 
 	(void)state;
+	many_begin(&m);
 	srandom(11);
-	look(&m, 0);
+	sample(&m, 0);
 	for (int round = 1; round <= 30; round++) {
 		unsigned busy = (unsigned)random() %
 				1000; /* of a thousand; from few to nearly all */
@@ -135,7 +137,7 @@ static void the_busiest_are_those_that_sorting_all_finds(void **state)
 				r->drops++;
 			}
 		}
-		look(&m, round * 1000);
+		sample(&m, round * 1000);
 		for (sorted_by = 0; sorted_by < TOP_BY__COUNT; sorted_by++) {
 			qsort(all, MANY, sizeof(all[0]), naive_order);
 			size_t n = top_rows(m.top, sorted_by, &rows), wanted = 0;
@@ -155,51 +157,67 @@ static void the_busiest_are_those_that_sorting_all_finds(void **state)
 	many_end(&m);
 }
 
-static void many_who_ask_share_a_look(void **state)
+static void many_who_ask_share_a_sample(void **state)
 {
-	struct many m = many_new();
+	struct many m;
 	const struct top_row *rows;
 
 	(void)state;
-	look(&m, 1000);
+	many_begin(&m);
+	sample(&m, 1000);
 	counters_in(m.counters[0], slot_of(&m, 1), 1, 100);
-	look(&m, 1000 + TOP_PERIOD_MS - 1);
+	sample(&m, 1000 + TOP_PERIOD_MS - 1);
 	assert_int_equal(top_window(m.top), 0);
-	look(&m, 1000 + TOP_PERIOD_MS);
+	sample(&m, 1000 + TOP_PERIOD_MS);
 	assert_int_equal(top_window(m.top), TOP_PERIOD_MS);
 	assert_int_equal(top_rows(m.top, TOP_PACKETS, &rows), 1);
-	look(&m, 1000 + TOP_PERIOD_MS + 1); /* the same again */
+	sample(&m, 1000 + TOP_PERIOD_MS + 1); /* the same again */
 	assert_int_equal(top_rows(m.top, TOP_PACKETS, &rows), 1);
 	assert_true(rows[0].packets_in == 2);
-	assert_false(top_is_idle(m.top, (mono_t){ 1000 + TOP_PERIOD_MS + TOP_KEEP_MS }));
-	assert_true(top_is_idle(m.top, (mono_t){ 1001 + TOP_PERIOD_MS + TOP_KEEP_MS }));
 	many_end(&m);
 }
 
-/* A tunnel is not told the traffic of the one that had its place before. */
-static void a_place_with_a_new_tunnel_begins_anew(void **state)
+static void samples_are_kept_until_nobody_has_asked_for_a_while(void **state)
 {
-	struct many m = many_new();
-	const struct top_row *rows;
-	uint32_t slot = slot_of(&m, 5);
+	struct many m;
 
 	(void)state;
-	look(&m, 0);
+	many_begin(&m);
+	sample(&m, 1000);
+	top_tick(m.top, (mono_t){ 999 + TOP_KEEP_MS });
+	sample(&m, 1000 + TOP_KEEP_MS);
+	assert_int_equal(top_window(m.top), TOP_KEEP_MS);
+	top_tick(m.top, (mono_t){ 1000 + 2 * TOP_KEEP_MS });
+	sample(&m, 2000 + 2 * TOP_KEEP_MS);
+	assert_int_equal(top_window(m.top), 0); /* the first again */
+	many_end(&m);
+}
+
+/* A tunnel does not inherit the traffic of the one that had its slot before. */
+static void a_slot_with_a_new_tunnel_begins_anew(void **state)
+{
+	struct many m;
+	const struct top_row *rows;
+
+	(void)state;
+	many_begin(&m);
+	uint32_t slot = slot_of(&m, 5);
+	sample(&m, 0);
 	counters_in(m.counters[0], slot, 1, 100);
 	assert_int_equal(table_delete(m.table, 5), 0);
-	look(&m, 1000);
+	sample(&m, 1000);
 	assert_int_equal(top_rows(m.top, TOP_PACKETS, &rows), 0);
 	table_reclaim(m.table);
 	many_add(&m, MANY + 1);
 	assert_int_equal(slot_of(&m, MANY + 1), slot);
 	counters_in(m.counters[0], slot, 1, 100);
-	look(&m, 2000);
+	sample(&m, 2000);
 	assert_int_equal(top_rows(m.top, TOP_PACKETS, &rows), 0);
 	counters_clear_slot(m.counters[0], slot); /* and counters that go back are no traffic */
-	look(&m, 3000);
+	sample(&m, 3000);
 	assert_int_equal(top_rows(m.top, TOP_PACKETS, &rows), 0);
 	counters_in(m.counters[0], slot, 1, 100);
-	look(&m, 4000);
+	sample(&m, 4000);
 	assert_int_equal(top_rows(m.top, TOP_PACKETS, &rows), 1);
 	assert_int_equal(rows[0].id, MANY + 1);
 	many_end(&m);
@@ -221,10 +239,11 @@ static void orders_have_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rates_are_growth_over_the_time_between_two_looks),
+		cmocka_unit_test(rates_are_growth_over_the_time_between_two_samples),
 		cmocka_unit_test(the_busiest_are_those_that_sorting_all_finds),
-		cmocka_unit_test(many_who_ask_share_a_look),
-		cmocka_unit_test(a_place_with_a_new_tunnel_begins_anew),
+		cmocka_unit_test(many_who_ask_share_a_sample),
+		cmocka_unit_test(samples_are_kept_until_nobody_has_asked_for_a_while),
+		cmocka_unit_test(a_slot_with_a_new_tunnel_begins_anew),
 		cmocka_unit_test(orders_have_names),
 	};
 
