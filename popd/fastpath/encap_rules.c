@@ -13,7 +13,7 @@ bool encap_lengths_note(struct encap_lengths *l, uint8_t len, enum table_prefix_
 		return l->count[len]++ == 0;
 	case PREFIX_REMOVED:
 		return --l->count[len] == 0;
-	case PREFIX_TURNED:
+	case PREFIX_CHANGED:
 		break;
 	}
 	return false;

@@ -1,50 +1,117 @@
-#include "popd/feed/crc32c.h"
+#include "popd/feed/file.h"
 
-#include <string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* For each value of four bits: that value times x^32 modulo the polynomial, bits mirrored. */
-static const uint32_t by_nibble[16] = {
-	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
-	0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
-	0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-};
+#include "lib/digest.h"
+#include "lib/err.h"
 
-uint32_t crc32c_portable(const void *data, size_t len)
+void file_free(uint8_t *data, size_t len)
 {
-	const uint8_t *p = data;
-	uint32_t crc = UINT32_MAX;
+	if (data)
+		secure_zero(data, len);
+	free(data);
+}
 
-	for (size_t i = 0; i < len; i++) {
-		crc ^= p[i];
-		crc = by_nibble[crc & 15] ^ crc >> 4;
-		crc = by_nibble[crc & 15] ^ crc >> 4;
+/* Reads up to `size` bytes. 0 or -ERR_SYS. */
+static int read_all(int fd, uint8_t *data, size_t size, size_t *len)
+{
+	ssize_t got;
+
+	*len = 0;
+	while ((got = read(fd, data + *len, size - *len)) > 0)
+		*len += (size_t)got;
+	return got < 0 ? -ERR_SYS : 0;
+}
+
+static int read_open_file(int fd, uint8_t **out, size_t *len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return -ERR_SYS;
+	if (st.st_size < 0 || st.st_size > FILE_SIZE_MAX)
+		return -ERR_RANGE;
+	uint8_t *data = malloc((size_t)st.st_size + 1);
+	if (!data)
+		return -ERR_NOMEM;
+	int err = read_all(fd, data, (size_t)st.st_size, len);
+	if (err)
+		file_free(data, *len);
+	else
+		*out = data;
+	return err;
+}
+
+int file_read(const char *path, uint8_t **data, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? -ERR_NOT_FOUND : -ERR_SYS;
+	int err = read_open_file(fd, data, len), saved = errno;
+	close(fd);
+	errno = saved;
+	return err;
+}
+
+bool file_write(int fd, const uint8_t *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		data += n;
+		len -= (size_t)n;
 	}
-	return ~crc;
+	return true;
 }
 
-#if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(const void *data, size_t len)
+/* False with errno. */
+static bool sync_directory(const char *directory)
 {
-	const uint8_t *p = data;
-	uint64_t crc = UINT32_MAX, word;
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (; len >= 8; p += 8, len -= 8) {
-		memcpy(&word, p, sizeof(word));
-		crc = __builtin_ia32_crc32di(crc, word);
-	}
-	for (; len > 0; len--)
-		crc = __builtin_ia32_crc32qi((uint32_t)crc, *p++);
-	return ~(uint32_t)crc;
+	if (fd < 0)
+		return false;
+	bool good = fsync(fd) == 0;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return good;
 }
 
-uint32_t crc32c(const void *data, size_t len)
+static const char *write_temporary(const struct file_replacement *r)
 {
-	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(data, len)
-						: crc32c_portable(data, len);
+	int fd = open(r->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	const char *failed = NULL;
+
+	if (fd < 0)
+		return "open";
+	if (!file_write(fd, r->data, r->len))
+		failed = "write";
+	else if (fsync(fd) != 0)
+		failed = "fsync";
+	int saved = errno;
+	if (close(fd) != 0 && !failed)
+		return "close";
+	errno = saved;
+	return failed;
 }
-#else
-uint32_t crc32c(const void *data, size_t len)
+
+const char *file_replace(const struct file_replacement *r)
 {
-	return crc32c_portable(data, len);
+	const char *failed = write_temporary(r);
+
+	if (failed)
+		return failed;
+	if (rename(r->temporary, r->path) != 0)
+		return "rename";
+	return sync_directory(r->directory) ? NULL : "fsync of the directory";
 }
-#endif

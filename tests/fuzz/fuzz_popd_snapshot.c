@@ -10,7 +10,6 @@
 
 #include "lib/wire/be.h"
 #include "popd/core/pages.h"
-#include "popd/feed/crc32c.h"
 #include "popd/feed/snapshot.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -59,8 +58,8 @@ static void write_and_read_again(struct table *t, const struct snapshot_head *he
 	    snapshot_encode(again, &got, &two, &two_len) != 0 || one_len != two_len ||
 	    memcmp(one, two, one_len) != 0)
 		abort();
-	free(one);
-	free(two);
+	snapshot_free(one, one_len);
+	snapshot_free(two, two_len);
 	table_free(again);
 }
 
@@ -101,7 +100,7 @@ static void journal(uint8_t *bytes, size_t size, bool repair)
 	for (uint32_t id = 1; id <= 3; id++) {
 		uint64_t endpoint = atomic_load(&table_by_id(t, id)->endpoint);
 		if (endpoint != 0 &&
-		    !tunnel_can_have(atomic_load(&table_by_id(t, id)->conf), endpoint))
+		    !tunnel_accepts_endpoint(atomic_load(&table_by_id(t, id)->conf), endpoint))
 			abort();
 	}
 	table_free(t);

@@ -56,7 +56,7 @@ static void a_good_row_is_taken_field_by_field(void **state)
 	assert_string_equal(c->secret, SECRET);
 	assert_true(digest(digests, DIGEST_SHA1, SECRET, 32, key));
 	assert_memory_equal(c->key_sha1, key, 20);
-	free(c);
+	tunnel_conf_free(c);
 }
 
 #define WITH(field, value)                      \
@@ -116,7 +116,7 @@ static void every_column_is_taken_strictly(void **state)
 		assert_int_equal(id, rows[i].id);
 		if (!c)
 			assert_true(why[0] != '\0' && !strstr(why, "0123456789abcdef"));
-		free(c);
+		tunnel_conf_free(c);
 	}
 }
 
@@ -145,7 +145,7 @@ static void a_static_tunnel_needs_an_endpoint_that_packets_can_go_to(void **stat
 		assert_int_equal(c != NULL, rows[i].good);
 		if (c)
 			assert_int_equal(c->static_endpoint.v, UINT32_C(0xcb007103));
-		free(c);
+		tunnel_conf_free(c);
 	}
 }
 

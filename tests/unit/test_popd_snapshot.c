@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "lib/err.h"
-#include "popd/feed/crc32c.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static const struct snapshot_head head = { "demo01", UINT64_C(0x123456789a), NOW };
