@@ -1,4 +1,4 @@
-#include "popd/report/dropbook.h"
+#include "popd/report/books.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,7 @@ static void what_has_the_same_key_becomes_one_when_the_book_is_full(void **state
 	assert_true(n <= 10);
 	uint64_t sums[3][2][2] = { 0 };
 	for (size_t i = 0; i < n; i++)
-		sums[e[i].tunnel][e[i].day - DAY][e[i].why == DROP_TOO_BIG] += e[i].packets;
+		sums[e[i].tunnel][e[i].day - DAY][e[i].reason == DROP_TOO_BIG] += e[i].packets;
 	for (int tunnel = 1; tunnel <= 2; tunnel++)
 		for (int day = 0; day < 2; day++)
 			assert_true(sums[tunnel][day][0] + sums[tunnel][day][1] == 25 &&

@@ -1,4 +1,4 @@
-#include "popd/report/statbook.h"
+#include "popd/report/books.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 #include "popd/report/stats.h"
 
-#include "popd/report/stats_text.h"
 #include "tests/unit/test_popd_fixture.h"
 
 enum { DAY = 20780, QUARTER = 41 };
@@ -73,7 +72,7 @@ static void growth_is_told_once_by_tunnel_and_quarter(void **state)
 		    value(b, 2, MEASURE_PACKETS_IN) == 1);
 	assert_int_equal(b->n_drops, 1);
 	assert_true(b->drops[0].tunnel == 2 && b->drops[0].day == DAY &&
-		    b->drops[0].why == DROP_HOP_LIMIT && b->drops[0].packets == 1);
+		    b->drops[0].reason == DROP_HOP_LIMIT && b->drops[0].packets == 1);
 	stats_acknowledge(s);
 	assert_null(stats_batch(s));
 	stats_free(s);
@@ -219,7 +218,7 @@ static void drops_no_tunnel_is_charged_with_are_the_pops(void **state)
 	assert_true(b->entries[0].tunnel == 1 && value(b, 0, MEASURE_DROPS) == 1 &&
 		    b->drops[0].tunnel == 1);
 	assert_true(b->entries[1].tunnel == 0 && value(b, 1, MEASURE_DROPS) == 5);
-	assert_true(b->drops[1].tunnel == 0 && b->drops[1].why == DROP_TUNNEL_UNKNOWN &&
+	assert_true(b->drops[1].tunnel == 0 && b->drops[1].reason == DROP_TUNNEL_UNKNOWN &&
 		    b->drops[1].packets == 5);
 	stats_acknowledge(s);
 
@@ -230,7 +229,7 @@ static void drops_no_tunnel_is_charged_with_are_the_pops(void **state)
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
 	b = stats_batch(s);
 	assert_true(b->n == 1 && b->n_drops == 1 && b->drops[0].tunnel == 0 &&
-		    b->drops[0].why == DROP_HOP_LIMIT && b->drops[0].packets == 1);
+		    b->drops[0].reason == DROP_HOP_LIMIT && b->drops[0].packets == 1);
 	stats_free(s);
 	pop_end(&p);
 }
@@ -327,7 +326,7 @@ static void a_full_batch_of_largest_values_fits_its_text(void **state)
 	for (size_t i = 0; i < STATS_BATCH; i++) {
 		b.entries[i].day = b.drops[i].day = 2000000;
 		b.entries[i].quarter = INT32_MIN;
-		b.drops[i].why = (enum drop)(1 + i % (DROP__COUNT - 1));
+		b.drops[i].reason = (enum drop)(1 + i % (DROP__COUNT - 1));
 	}
 	for (int i = 0; i < STATS_COLUMNS; i++) {
 		char *text = stats_column_text(&b, (enum stats_column)i);
