@@ -1,5 +1,5 @@
-/* A row of the feed, its columns separated by newlines, as a tunnel and as a PoP: what is taken is
- * what it may be. */
+/* A row of the feed, its columns separated by newlines, parsed as a tunnel and as a PoP: what is
+ * accepted is valid. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /*
- * Snapshots and journals that an enemy has written. The first byte says which, and whether length
- * and checksum are to be put right first, so that what is behind them is reached. What is refused
- * leaves the table empty; what is accepted is written and read again to the same bytes. The tables'
- * memory comes from the heap here: a sanitizer then knows its ends, and a table costs a tenth of
- * what fresh pages cost.
+ * Snapshots and journals written by an attacker. The first byte chooses which of the two, and
+ * whether length and checksum are corrected first, so that the code behind them is reached. A
+ * refused snapshot leaves the table empty; an accepted one is encoded and decoded again to the same
+ * bytes. The tables' memory comes from the heap here, whose bounds a sanitizer knows, and which is
+ * ten times faster than new pages.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ enum { CAPACITY = 32, JOURNAL = 1, REPAIR = 2 };
 
 static struct digest_ctx *digest_ctx;
 
-/* In the place of popd/core/pages.c. */
+/* Instead of popd/core/pages.c. */
 void *pages_alloc(size_t count, size_t size)
 {
 	size_t bytes = (count * size + 63) & ~(size_t)63;
@@ -46,7 +46,7 @@ static struct table *new_table(void)
 	return t;
 }
 
-static void write_and_read_again(struct table *t, const struct snapshot_head *head)
+static void encode_and_decode_again(struct table *t, const struct snapshot_head *head)
 {
 	struct table *again = new_table();
 	struct snapshot_head got;
@@ -73,7 +73,7 @@ static void snapshot(uint8_t *bytes, size_t size, bool repair)
 		be32_store(bytes + size - 4, crc32c(bytes, size - 4));
 	}
 	if (snapshot_decode(t, digest_ctx, bytes, size, &head) == 0)
-		write_and_read_again(t, &head);
+		encode_and_decode_again(t, &head);
 	else if (table_count(t) != 0)
 		abort();
 	table_free(t);

@@ -120,7 +120,7 @@ static void every_column_is_taken_strictly(void **state)
 	}
 }
 
-static void a_static_tunnel_needs_an_endpoint_that_packets_can_go_to(void **state)
+static void a_static_tunnel_needs_a_unicast_endpoint(void **state)
 {
 	static const struct {
 		const char *endpoint;
@@ -182,7 +182,7 @@ static void the_pop_row_gives_prefixes_and_popds_own_address(void **state)
 	}
 }
 
-static void as_many_prefixes_as_there_is_room_for_and_not_one_more(void **state)
+static void as_many_prefixes_as_the_limit_and_not_one_more(void **state)
 {
 	char list[TABLE_POP_PREFIXES * 24] = "", why[FEEDROW_WHY];
 	struct feedrow_pop row = { "198.51.100.2", "2001:db8:2ff::/48", list };
@@ -203,9 +203,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_row_is_taken_field_by_field),
 		cmocka_unit_test(every_column_is_taken_strictly),
-		cmocka_unit_test(a_static_tunnel_needs_an_endpoint_that_packets_can_go_to),
+		cmocka_unit_test(a_static_tunnel_needs_a_unicast_endpoint),
 		cmocka_unit_test(the_pop_row_gives_prefixes_and_popds_own_address),
-		cmocka_unit_test(as_many_prefixes_as_there_is_room_for_and_not_one_more),
+		cmocka_unit_test(as_many_prefixes_as_the_limit_and_not_one_more),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

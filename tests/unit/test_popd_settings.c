@@ -34,7 +34,7 @@ static void two_addresses_and_a_database_are_enough(void **state)
 		    s.log_level == LOG_LEVEL_INFO);
 	assert_string_equal(s.tun, "sixxs");
 	assert_string_equal(s.metrics.host,
-			    "127.0.0.1"); /* nobody else may look unless the operator says so */
+			    "127.0.0.1"); /* others may connect only if the operator says so */
 	assert_int_equal(s.metrics.port, 9641);
 	assert_true(settings_worker_count(&s, 64) >= 1);
 	s.workers = 5;
@@ -43,7 +43,7 @@ static void two_addresses_and_a_database_are_enough(void **state)
 	settings_free(&s);
 }
 
-static void what_cannot_be_is_refused_with_a_reason(void **state)
+static void invalid_settings_are_refused_with_a_reason(void **state)
 {
 	static const struct {
 		const char *text, *said;
@@ -157,7 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_addresses_and_a_database_are_enough),
-		cmocka_unit_test(what_cannot_be_is_refused_with_a_reason),
+		cmocka_unit_test(invalid_settings_are_refused_with_a_reason),
 		cmocka_unit_test(dscp_is_copied_zero_or_a_number),
 		cmocka_unit_test(the_dump_shows_every_key_and_no_password),
 		cmocka_unit_test(a_reload_takes_the_live_keys_only),

@@ -1,5 +1,5 @@
-/* The table against a naive list under random changes, what a change may and may not do, when slots
- * come back, and what a tunnel costs. */
+/* The table against a naive list under random changes, the effects of a change, when slots become
+ * free, and the memory that a tunnel takes. */
 #include "popd/core/table.h"
 
 #include <time.h>
@@ -69,8 +69,8 @@ static uint32_t naive_lookup(const struct entry *list, const struct ip6 *ip, enu
 	return id;
 }
 
-/* Few distinct prefixes, nested and neighbouring, so that they clash, shadow one another and share
- * hash places. */
+/* Few distinct prefixes, nested and adjacent, so that they conflict, cover one another and collide in
+ * the hash. */
 static struct prefix6 any_prefix(bool net)
 {
 	static const uint8_t lens[] = { 0,  16, 32, 40, 47, 48, 48, 52,  56,
@@ -92,7 +92,7 @@ static bool has(const struct entry *e, const struct prefix6 *p)
 	return false;
 }
 
-/* What table_set must answer for `new` as tunnel `self`. */
+/* What table_set must return for `new` as tunnel `self`. */
 static int naive_verdict(const struct entry *list, uint32_t self, const struct entry *new)
 {
 	for (size_t i = 0; i < new->count; i++) {
@@ -310,7 +310,7 @@ static void note_freed(void *arg, uint32_t slot)
 	freed[freed_count++] = slot;
 }
 
-static void a_slot_comes_back_when_no_worker_can_know_it(void **state)
+static void a_slot_becomes_free_when_no_worker_can_use_it(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 1);
@@ -328,7 +328,7 @@ static void a_slot_comes_back_when_no_worker_can_know_it(void **state)
 	assert_int_equal(freed_count, 0);
 	assert_int_equal(c->id, 1); /* a sanitizer would see it freed */
 	table_worker_leave(p.table, 0);
-	table_worker_enter(p.table, 0); /* came later: does not hold it */
+	table_worker_enter(p.table, 0); /* it entered later and does not use the slot */
 	table_reclaim(p.table);
 	assert_int_equal(freed_count, 1);
 	assert_int_equal(freed[0], slot);
@@ -359,7 +359,7 @@ static void a_refused_configuration_stays_the_callers(void **state)
 	pop_end(&p);
 }
 
-static void a_full_table_says_so_and_takes_one_more_when_one_is_gone(void **state)
+static void a_full_table_refuses_until_a_tunnel_is_deleted(void **state)
 {
 	struct table *t = table_create(3, 1, zero_seed);
 	char net[IP6_TEXT];
@@ -379,7 +379,7 @@ static void a_full_table_says_so_and_takes_one_more_when_one_is_gone(void **stat
 	table_free(t);
 }
 
-static void ids_are_found_after_any_order_of_coming_and_going(void **state)
+static void ids_are_found_after_any_order_of_additions_and_deletions(void **state)
 {
 	enum { N = 500 };
 	static bool there[N];
@@ -388,7 +388,7 @@ static void ids_are_found_after_any_order_of_coming_and_going(void **state)
 
 	(void)state;
 	for (int round = 0; round < 5000; round++) {
-		uint32_t i = any(N), id = i * 65536 + 1; /* alike in their low bits */
+		uint32_t i = any(N), id = i * 65536 + 1; /* with equal low bits */
 		if (there[i]) {
 			assert_true(table_delete(t, id));
 		} else {
@@ -472,13 +472,14 @@ static void touch_counters(struct counters *c, struct table *t, bool drops)
 	}
 }
 
-static void ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_each(void **state)
+static void ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each(void **state)
 {
 	enum { N = 10000 };
 	size_t before = resident();
 	double start = seconds();
-	struct table *t = table_create(1 << 20, 2,
-				       zero_seed); /* room for a million costs nothing until used */
+	struct table *t = table_create(
+		1 << 20, 2,
+		zero_seed); /* a capacity of a million takes no memory until it is used */
 	struct counters *workers[2] = { counters_create(1 << 20), counters_create(1 << 20) };
 
 	(void)state;
@@ -514,17 +515,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_each),
+			ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each),
 		cmocka_unit_test(lookups_find_what_a_naive_list_finds),
 		cmocka_unit_test(no_address_has_no_route),
 		cmocka_unit_test(a_refused_change_leaves_everything_as_it_was),
 		cmocka_unit_test(endpoint_and_epoch_survive_a_change_unless_the_type_changes),
 		cmocka_unit_test(a_static_endpoint_is_what_the_configuration_says),
 		cmocka_unit_test(only_what_is_possible_and_newer_is_restored),
-		cmocka_unit_test(a_slot_comes_back_when_no_worker_can_know_it),
+		cmocka_unit_test(a_slot_becomes_free_when_no_worker_can_use_it),
 		cmocka_unit_test(a_refused_configuration_stays_the_callers),
-		cmocka_unit_test(a_full_table_says_so_and_takes_one_more_when_one_is_gone),
-		cmocka_unit_test(ids_are_found_after_any_order_of_coming_and_going),
+		cmocka_unit_test(a_full_table_refuses_until_a_tunnel_is_deleted),
+		cmocka_unit_test(ids_are_found_after_any_order_of_additions_and_deletions),
 		cmocka_unit_test(the_pops_own_prefixes_and_addresses_are_known),
 	};
 	return cmocka_run_group_tests(tests, group_start, group_end);

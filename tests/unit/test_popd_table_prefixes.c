@@ -1,5 +1,5 @@
-/* Whoever keeps a copy of the way from prefix to tunnel has it right after every change, and a
- * table may live in borrowed memory. */
+/* A copy of the prefixes that table_on_prefix keeps is right after every change, and a table may use
+ * borrowed memory. */
 #include "popd/core/table.h"
 
 #include "lib/err.h"
@@ -85,7 +85,7 @@ static void check_copy(struct table *t, struct copy *copy)
 	assert_int_equal(copy->n, n);
 }
 
-/* So few that tunnels take over from each other, and a /64 is now the tunnel's own and now routed.
+/* Few prefixes, so that they move between tunnels, and a /64 is once a tunnel's own and once routed.
  */
 static struct prefix6 any_prefix(bool net)
 {
@@ -134,7 +134,7 @@ static void a_copy_follows_every_change(void **state)
 	table_free(t);
 }
 
-static void nobody_is_told_any_more(void **state)
+static void null_ends_the_calls(void **state)
 {
 	struct table *t = table_create(IDS, 1, zero_seed);
 	static struct copy copy;
@@ -212,7 +212,7 @@ static void the_plain_word_says_what_the_configuration_allows(void **state)
 	pop_end(&p);
 }
 
-static void a_slot_that_is_free_again_is_not_held(void **state)
+static void a_free_slot_is_not_held(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 3);
@@ -229,11 +229,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_follows_every_change),
-		cmocka_unit_test(nobody_is_told_any_more),
+		cmocka_unit_test(null_ends_the_calls),
 		cmocka_unit_test(a_table_in_borrowed_memory_leaves_it),
 		cmocka_unit_test(counters_in_borrowed_memory_leave_it),
 		cmocka_unit_test(the_plain_word_says_what_the_configuration_allows),
-		cmocka_unit_test(a_slot_that_is_free_again_is_not_held),
+		cmocka_unit_test(a_free_slot_is_not_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
