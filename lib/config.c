@@ -57,6 +57,14 @@ static const void *const_field(const struct config_key *key, const void *conf)
 	return (const char *)conf + key->offset;
 }
 
+/* Secrets are wiped. */
+static void free_text(const struct config_key *key, char *text)
+{
+	if (text && key->type == CONFIG_SECRET)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 static int set_text(const struct config_key *key, const char *value, void *out)
 {
 	size_t len = strlen(value);
@@ -67,7 +75,7 @@ static int set_text(const struct config_key *key, const char *value, void *out)
 	if (!copy)
 		return -ERR_NOMEM;
 	char **text = out;
-	free(*text);
+	free_text(key, *text);
 	*text = copy;
 	return 0;
 }
@@ -330,6 +338,8 @@ int config_read(FILE *file, const char *path, const struct config_key *keys, siz
 	else
 		fail(&l, -ERR_NOMEM, "out of memory");
 	free(l.given);
+	if (l.line_text)
+		explicit_bzero(l.line_text, l.line_size);
 	free(l.line_text);
 	if (l.err)
 		config_free(keys, n, out);
@@ -437,7 +447,7 @@ void config_free(const struct config_key *keys, size_t n, void *conf)
 		if (keys[i].type != CONFIG_TEXT && keys[i].type != CONFIG_SECRET)
 			continue;
 		char **text = field(&keys[i], conf);
-		free(*text);
+		free_text(&keys[i], *text);
 		*text = NULL;
 	}
 }

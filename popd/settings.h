@@ -1,7 +1,7 @@
 /*
- * popd's configuration file as a struct. The table in settings.c is the one list of keys: loading,
- * --dump-config and the manual walk it. Const after load; a reload (SIGHUP) builds a new one and
- * takes the live keys out of it.
+ * popd's configuration file as a struct. The table in settings.c is the only list of keys: loading
+ * and --dump-config walk it, and a check compares the manual with it. A reload (SIGHUP) loads a new
+ * struct and copies the live keys from it; all else is const after load.
  */
 #ifndef POPD_SETTINGS_H
 #define POPD_SETTINGS_H
@@ -18,47 +18,46 @@
 
 struct settings {
 	char *name;      /* of the PoP, as in the database */
-	struct ip4 ipv4; /* where the tunnels end; an address of this host */
+	struct ip4 ipv4; /* where popd listens; an address of this host */
 	int64_t ayiya_port;
 	int64_t heartbeat_port;
 	char *tun; /* interface name */
 	int64_t tun_mtu;
 	bool routes;     /* route the PoP's prefixes to the TUN */
-	char *dscp;      /* as written; settings_dscp knows what it means */
+	char *dscp;      /* as written; settings_dscp parses it */
 	int64_t workers; /* 0: one per core */
 	int64_t max_tunnels;
-	int64_t expiry;        /* seconds until a silent dynamic tunnel is down */
-	int64_t errors;        /* ICMPv6 errors a second, all tunnels together */
-	int64_t tunnel_errors; /* the same, one tunnel */
-	int64_t report_interval;
-	int64_t statistics_interval;
-	bool offloads[OFFLOAD__COUNT]; /* wanted, by enum offload */
+	int64_t expiry;                /* seconds after which a silent dynamic tunnel is down */
+	int64_t errors;                /* ICMPv6 errors per second, for all tunnels together */
+	int64_t tunnel_errors;         /* the same, for each tunnel */
+	int64_t report_interval;       /* seconds */
+	int64_t statistics_interval;   /* seconds */
+	bool offloads[OFFLOAD__COUNT]; /* by enum offload: switched on */
 	int64_t sha1;                  /* enum sha1_engine */
-	char *snapshot;                /* path; the endpoint journal lies beside it */
+	char *snapshot;                /* path; the endpoint journal is beside it */
 	char *control;                 /* path of the control socket */
-	struct config_listen metrics;  /* where Prometheus may ask; an empty host: nowhere */
-	char *modules;                 /* list of loaded kernel modules */
+	struct config_listen metrics;  /* for Prometheus; an empty host: off */
+	char *modules;                 /* path of the list of loaded kernel modules */
 	int64_t log_level;             /* enum log_level */
-	char *conninfo;
-	int64_t connect_timeout;
-	int64_t query_timeout;
+	char *conninfo;                /* may hold a password */
+	int64_t connect_timeout;       /* seconds */
+	int64_t query_timeout;         /* seconds */
 };
 
-/* 0, or a negative enum err with "<path>:<line>: <reason>" in `error`. `out` need not be
- * initialised; free it with settings_free only after success. */
+/* Initialises `out`, to be freed by settings_free. 0, or a negative enum err with
+ * "<path>:<line>: <reason>" in `error`: then there is nothing to free. */
 int settings_load(const char *path, struct settings *out, char error[static CONFIG_ERROR_TEXT])
 	NONNULL MUSTCHECK;
 void settings_dump(FILE *f, const struct settings *s) NONNULL;
-void settings_free(struct settings *s) NONNULL;
+void settings_free(struct settings *s) NONNULL; /* wipes conninfo */
 
-/* Moves what a running popd can change (the keys marked live) from `fresh` to `s`, and names in a
- * log line each the others that differ. */
+/* Copies the live keys from `fresh` to `s`, and logs the name of every other key that differs. */
 void settings_take_live(struct settings *s, const struct settings *fresh) NONNULL;
 
-/* `dscp` as the data path has it. */
+/* `dscp` for the data path. */
 enum dscp settings_dscp(const struct settings *s) NONNULL;
 
-/* `workers`, with 0 resolved to the number of cores this process may use, at most `max`. */
+/* `workers`, at most `max`; for 0 the number of cores that this process may use. */
 unsigned settings_worker_count(const struct settings *s, unsigned max) NONNULL;
 
 #endif

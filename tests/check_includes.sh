@@ -52,7 +52,7 @@ immintrin.h     lib/sha1_* tests/*
 '
 
 # The C library, the kernel: free for all. Whatever is neither here nor above needs a row above first.
-SYSTEM=$(echo assert.h ctype.h dirent.h errno.h fcntl.h float.h getopt.h glob.h grp.h ifaddrs.h inttypes.h limits.h locale.h math.h \
+SYSTEM=$(echo assert.h ctype.h dirent.h errno.h fcntl.h float.h getopt.h glob.h grp.h ifaddrs.h inttypes.h limits.h locale.h malloc.h math.h \
 	netdb.h poll.h pthread.h pwd.h sched.h setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h \
 	stdlib.h string.h strings.h syslog.h termios.h threads.h time.h unistd.h wchar.h)
 

@@ -43,6 +43,7 @@ struct slot {
 	struct pgconn conn;
 	struct pgpool *pool;
 	struct pgjob *job; /* running, or NULL */
+	bool renew;        /* close it once it is idle */
 };
 
 struct pgpool {
@@ -152,8 +153,10 @@ static void statement_answered(struct pgconn *c, struct pg_result *res)
 	struct pgpool *pool = slot->pool;
 	struct pgjob *job = slot->job;
 	int err = pgres_error(res);
+	bool renew = slot->renew;
 
 	slot->job = NULL;
+	slot->renew = false;
 	pgserver_answered(&pool->server);
 	if (err && pgres_is_stale(res) && !job->retried) {
 		/* The schema's functions were replaced; a new session prepares everything again. */
@@ -167,6 +170,8 @@ static void statement_answered(struct pgconn *c, struct pg_result *res)
 			log_failure(pool, job, res);
 		if (err == -ERR_AWAY)
 			drop_connection(pool, c, res);
+		else if (renew)
+			pgconn_close(c);
 		answer(pool, job, err, res);
 	}
 	pump(pool);
@@ -180,6 +185,7 @@ static void conn_lost(struct pgconn *c, enum pgconn_state was, int err, const ch
 	if (slot->job)
 		answer(pool, slot->job, err, NULL);
 	slot->job = NULL;
+	slot->renew = false;
 	if (was == PGCONN_CONNECTING || was == PGCONN_SETUP)
 		pgserver_failed(&pool->server, count_live(pool), mono_now().ms, why);
 	else
@@ -519,6 +525,16 @@ void pgpool_forget(struct pgpool *pool, struct pgquery *query)
 		forget_job(query->job);
 	else if (query->refusal)
 		pgrefusals_remove(&pool->refusals, query);
+}
+
+void pgpool_renew(struct pgpool *pool)
+{
+	for (size_t i = 0; i < pool->n_slots; i++) {
+		struct slot *slot = &pool->slots[i];
+		if (slot->conn.state == PGCONN_IDLE)
+			pgconn_close(&slot->conn);
+		slot->renew = slot->job != NULL;
+	}
 }
 
 bool pgpool_is_up(const struct pgpool *pool)

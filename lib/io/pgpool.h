@@ -86,6 +86,10 @@ void pgpool_query(struct pgpool *pool, struct pgquery *query, const char *sql, s
  * dropped, and `query` is idle. An idle one is fine, also when its pool was freed. */
 void pgpool_forget(struct pgpool *pool, struct pgquery *query) NONNULL;
 
+/* Closes every connection as soon as it is idle; the next statements open new ones. Frees what libpq
+ * keeps of the rows that it has read, which would else stay in the connections' buffers. */
+void pgpool_renew(struct pgpool *pool) NONNULL;
+
 /* True when the last thing heard from the server was good. */
 bool pgpool_is_up(const struct pgpool *pool) NONNULL;
 

@@ -29,6 +29,7 @@ void grace_free(struct grace *g)
 	*g = (struct grace){ .epoch = 1 };
 }
 
+/* True when every worker has left, or has entered after `epoch`. */
 static bool has_passed(const struct grace *g, uint64_t epoch)
 {
 	for (unsigned i = 0; i < g->worker_count; i++) {
@@ -39,7 +40,8 @@ static bool has_passed(const struct grace *g, uint64_t epoch)
 	return true;
 }
 
-static bool has_room(struct grace *g)
+/* Grows the list, if need be, for one more. False: no memory. */
+static bool reserve(struct grace *g)
 {
 	if (g->count < g->size)
 		return true;
@@ -59,7 +61,7 @@ static bool has_room(struct grace *g)
 void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner,
 		  void *what)
 {
-	if (has_room(g)) {
+	if (reserve(g)) {
 		uint64_t epoch = atomic_fetch_add(&g->epoch, 1);
 		g->list[(g->first + g->count++) % g->size] = (struct retired){ epoch, release,
 									       owner, what };

@@ -1,13 +1,13 @@
 /*
- * Grace periods (quiescent-state based reclamation): what has been unpublished may be released once
- * every worker that could have seen it has left the batch it was in. A worker announces the epoch
- * it enters in; what is retired carries the epoch it was retired in.
+ * Grace periods (quiescent-state based reclamation): an unpublished object is released once every
+ * worker that may have seen it has left its batch. A worker announces the epoch in which it enters;
+ * a retired object carries the epoch in which it was retired.
  *
  * Why nothing is released too early: entering stores the epoch and then loads published pointers;
- * retiring stores the pointers anew and then loads what workers announced. All four are
- * sequentially consistent, so either the worker sees the new pointers or the control thread sees
- * the worker. Therefore everything published is stored and loaded with memory_order_seq_cst (on x86
- * such a load costs nothing).
+ * retiring follows the store of the new pointer and then loads the announced epochs. All four are
+ * sequentially consistent, so either the worker sees the new pointer or the control thread sees the
+ * worker. Therefore published pointers are stored and loaded with memory_order_seq_cst (on x86 such
+ * a load costs nothing).
  */
 #ifndef POPD_CORE_GRACE_H
 #define POPD_CORE_GRACE_H
@@ -19,7 +19,7 @@
 #include "lib/cc.h"
 
 struct grace_worker {
-	_Atomic uint64_t seen; /* the epoch it entered in; 0: outside */
+	_Atomic uint64_t seen; /* the epoch in which it entered; 0: outside */
 } CACHE_ALIGNED;
 
 struct retired;
@@ -28,12 +28,13 @@ struct grace {
 	_Atomic uint64_t epoch;
 	struct grace_worker *workers;
 	unsigned worker_count;
-	struct retired *list; /* in order of retirement, a ring that grows */
+	struct retired *list; /* a ring that grows, in order of retirement */
 	size_t size, first, count;
 };
 
-/* 0 or -ERR_NOMEM. grace_free releases all that is still retired; no worker may be inside. */
+/* 0 or -ERR_NOMEM. */
 int grace_init(struct grace *g, unsigned workers) NONNULL MUSTCHECK;
+/* Releases everything retired. No worker may be inside. */
 void grace_free(struct grace *g) NONNULL;
 
 static inline void grace_enter(struct grace *g, unsigned worker)
@@ -48,14 +49,14 @@ static inline void grace_leave(struct grace *g, unsigned worker)
 
 /* ---- control thread ---- */
 
-/* Calls release(owner, what) once no worker can use it any more. When there is no memory to
- * remember it by, waits for that moment. */
+/* Has release(owner, what) called by a later grace_reclaim, once no worker can use `what`. Without
+ * memory for that it waits and calls at once, so it cannot fail. */
 void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner,
 		  void *what) NONNULL_ARGS(1, 2);
-/* Releases what can be. */
+/* Releases every retired object that no worker can use any more. */
 void grace_reclaim(struct grace *g) NONNULL;
-/* Waits until no worker sees what was unpublished before; batches are short, so this is a moment.
- * Releases nothing. */
+/* Waits until every worker has left the batch that it is in, which takes microseconds. Releases
+ * nothing. */
 void grace_wait(struct grace *g) NONNULL;
 
 #endif

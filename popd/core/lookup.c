@@ -1,4 +1,4 @@
-/* The workers' side of the table: from address to tunnel, one at a time or many. */
+/* The workers' functions of the table: from address to tunnel, for one or for many at once. */
 #include "popd/core/table.h"
 
 #include "popd/core/table_inside.h"
@@ -33,8 +33,8 @@ int conf_place(const struct tunnel_conf *c, struct prefix_bits bits, unsigned le
 	return -1;
 }
 
-/* The word usually says where the prefix stands. When it does not, either only the tag agrees, or a
- * change is being published this moment. */
+/* The word usually names the right place. If not, either only the tag agrees, or a change is being
+ * published. */
 static int place_of(const struct tunnel_conf *c, uint32_t place, struct prefix_bits bits,
 		    unsigned len)
 {
@@ -45,7 +45,7 @@ static int place_of(const struct tunnel_conf *c, uint32_t place, struct prefix_b
 	return conf_place(c, bits, len);
 }
 
-/* What a word leads to, if it leads to that prefix. */
+/* Follows a word to its tunnel. False: the tunnel does not have this prefix. */
 static bool follow(const struct table *t, uint64_t word, struct prefix_bits cut, unsigned len,
 		   struct route *out)
 {
@@ -59,7 +59,7 @@ static bool follow(const struct table *t, uint64_t word, struct prefix_bits cut,
 	return true;
 }
 
-/* The first word from `*at` on whose tag agrees; 0: none. Moves `*at` past it. */
+/* The first word at or after `*at` whose tag agrees; 0: none. Moves `*at` past it. */
 static inline uint64_t next_word(const struct prefix_array *a, uint64_t hash, uint64_t *at)
 {
 	uint64_t word;
@@ -105,8 +105,8 @@ struct route table_lookup(const struct table *t, const struct ip6 *ip)
 
 enum { LOOKUP_BATCH = 64 };
 
-/* The first word that may lead to `ip`, by the longest length that has one; 0: none, so there is no
- * route. */
+/* The first word, longest prefix first, whose tag agrees with `ip`; 0: none, so there is no route.
+ */
 static uint64_t first_word(const struct table *t, const struct prefix_array *a,
 			   const struct prefix_lengths *lengths, const struct ip6 *ip,
 			   unsigned *len)
@@ -126,8 +126,7 @@ static uint64_t first_word(const struct table *t, const struct prefix_array *a,
 	return 0;
 }
 
-/* Four passes, each of which only asks memory for what the next will read: hash words, tunnels,
- * configurations. */
+/* Four passes. Each prefetches what the next one reads: words, tunnels, configurations. */
 static void lookup_some(const struct table *t, const struct ip6 *const *ip, size_t n,
 			struct route *out)
 {
@@ -177,7 +176,7 @@ void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size
 		lookup_some(t, ip + i, n - i < LOOKUP_BATCH ? n - i : LOOKUP_BATCH, out + i);
 }
 
-/* ---- the PoP, and coming and going ---- */
+/* ---- the PoP; entering and leaving ---- */
 
 void table_worker_enter(struct table *t, unsigned worker)
 {

@@ -1,5 +1,5 @@
-/* Large arrays straight from the kernel: zeroed, on page boundaries, and costing memory only where
- * they are touched. */
+/* Large arrays straight from the kernel (mmap): zeroed, page-aligned, and backed by memory only
+ * where they are used. */
 #ifndef POPD_CORE_PAGES_H
 #define POPD_CORE_PAGES_H
 
@@ -7,9 +7,9 @@
 
 #include "lib/cc.h"
 
-/* `count` items of `size` bytes. NULL: no memory, or the product overflows. */
+/* `count` items of `size` bytes. NULL: no memory, or the product is 0 or overflows. */
 void *pages_alloc(size_t count, size_t size) MUSTCHECK;
-void pages_free(void *p, size_t count,
-		size_t size); /* with what they were asked for; NULL is fine */
+/* With the count and size of pages_alloc. NULL is fine. */
+void pages_free(void *p, size_t count, size_t size);
 
 #endif

@@ -42,7 +42,8 @@ int prefixes_init(struct prefixes *p, struct grace *grace, const uint8_t seed[st
 
 	*p = (struct prefixes){ .grace = grace, .prefix_of = prefix_of, .arg = arg };
 	memcpy(half, seed, sizeof(half));
-	/* No seed may make a factor of the multiplications zero, or share one between the two. */
+	/* Whatever the seed: no key is zero, which would make a product zero, and no two are equal.
+	 */
 	for (size_t i = 0; i < ARRAY_LEN(p->key); i++)
 		p->key[i] = prefixes_mix(half[i % 2] ^ odd[i], half[1 - i % 2] ^ odd[3 - i]) |
 			    UINT64_C(1) << (8 + i);
@@ -84,7 +85,7 @@ static void array_put(struct prefix_array *a, uint64_t hash, uint64_t word)
 	atomic_store_explicit(&a->words[i], word, memory_order_relaxed);
 }
 
-/* A fresh array for `n` more words, at most half full, without the deleted ones. */
+/* Publishes a new array with space for `n` more words, at most half full, without deleted ones. */
 static int rebuild(struct prefixes *p, size_t n)
 {
 	struct prefix_array *old = atomic_load(&p->array);
@@ -111,13 +112,12 @@ static int rebuild(struct prefixes *p, size_t n)
 
 int prefixes_reserve(struct prefixes *p, size_t n)
 {
-	/* 7/10 full, deleted words included: a search for what is not there then looks at one cache
-	 * line, seldom two.
-	 * */
+	/* At most 7/10 full, deleted words included: a search for a missing prefix then reads one
+	 * cache line, seldom two. */
 	return (p->used + n) * 10 > (atomic_load(&p->array)->mask + 1) * 7 ? rebuild(p, n) : 0;
 }
 
-/* Makes the list of lengths agree with by_length. */
+/* Publishes the list of the lengths that by_length counts. */
 static int publish_lengths(struct prefixes *p)
 {
 	struct prefix_lengths *old = atomic_load(&p->lengths), *new = calloc(1, sizeof(*new));
@@ -154,7 +154,7 @@ int prefixes_add(struct prefixes *p, const struct prefix_place *new)
 	return 0;
 }
 
-/* The word of exactly this, or NULL. */
+/* The word of this prefix at this place. NULL: there is none. */
 static _Atomic uint64_t *find(const struct prefixes *p, const struct prefix_place *which)
 {
 	struct prefix_array *a = atomic_load(&p->array);
@@ -175,8 +175,7 @@ void prefixes_remove(struct prefixes *p, const struct prefix_place *old)
 		return;
 	atomic_store_explicit(word, PREFIX_GONE, memory_order_relaxed);
 	p->count--;
-	/* Without memory for a shorter list the longer one serves, and costs each lookup a little.
-	 */
+	/* Without memory the longer list stays; it is correct and costs each lookup a little. */
 	if (--p->by_length[old->prefix.len] == 0)
 		(void)publish_lengths(p);
 }

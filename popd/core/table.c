@@ -1,16 +1,15 @@
 /*
- * The control thread's side of the table. A tunnel has a slot for life. To change it: words for
- * prefixes it gains go into the hash first (readers pass over them, since the configuration they
- * see does not have them yet), then the new configuration is published, then words of prefixes it
- * lost go. So at every moment a reader finds the tunnel by each prefix that both configurations
- * have, and by the others with the one that has them.
+ * The control thread's functions of the table. A tunnel has one slot for life. It changes in three
+ * steps: the words of prefixes that it gains are added to the hash (readers skip them, since the
+ * configuration that they see does not have them yet), the new configuration is published, and the
+ * words of prefixes that it loses are removed. So a reader always finds the tunnel by a prefix that
+ * both configurations have, and by any other prefix together with the configuration that has it.
  */
 #include "popd/core/table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/digest.h"
 #include "lib/err.h"
 #include "popd/core/pages.h"
 #include "popd/core/table_inside.h"
@@ -18,18 +17,16 @@
 static const uint8_t net_len = 64;
 enum { IDS_MIN = 1024 };
 
-static size_t conf_bytes(const struct tunnel_conf *c)
-{
-	return sizeof(*c) + c->route_count * sizeof(c->routes[0]);
-}
-
 static void conf_release(void *owner, void *what)
 {
-	struct tunnel_conf *c = what;
-
 	(void)owner;
-	secure_zero(c, conf_bytes(c));
-	free(c);
+	tunnel_conf_free(what);
+}
+
+/* Only the table frees a published configuration, so only it may take the const away. */
+static void *conf_published(const struct tunnel_conf *c)
+{
+	return (void *)(uintptr_t)c;
 }
 
 static struct prefix6 prefix_at(const struct tunnel_conf *c, uint32_t place)
@@ -92,11 +89,8 @@ void table_free(struct table *t)
 		return;
 	t->on_free = NULL;
 	grace_free(&t->grace);
-	for (size_t i = 0; i < t->high; i++) {
-		const struct tunnel_conf *c = tunnel_conf_now(&t->tunnels[i]);
-		if (c)
-			conf_release(t, (void *)(uintptr_t)c);
-	}
+	for (size_t i = 0; i < t->high; i++)
+		tunnel_conf_free(conf_published(tunnel_conf_now(&t->tunnels[i])));
 	prefixes_free(&t->prefixes);
 	free_tunnels(t);
 	pages_free(t->free_slots, t->capacity, sizeof(*t->free_slots));
@@ -111,8 +105,8 @@ static size_t id_start(const struct table *t, uint32_t id)
 	return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->ids_size - 1);
 }
 
-/* The place of `id` in the hash, or the empty one where it would stand. At most half of them are
- * taken. */
+/* The place of `id` in the hash, or the empty one where it belongs. At least half of them are
+ * empty. */
 static size_t id_place(const struct table *t, uint32_t id)
 {
 	size_t i = id_start(t, id);
@@ -122,7 +116,7 @@ static size_t id_place(const struct table *t, uint32_t id)
 	return i;
 }
 
-/* Makes room for one more. */
+/* Grows the hash, if need be, for one more id. */
 static int ids_reserve(struct table *t)
 {
 	size_t old_size = t->ids_size;
@@ -142,7 +136,7 @@ static int ids_reserve(struct table *t)
 	return 0;
 }
 
-/* Empties a place and closes the gap, so that no marks of deleted ones are needed. */
+/* Empties a place and moves later ids into the gap, so that the hash needs no tombstones. */
 static void id_remove(struct table *t, size_t hole)
 {
 	size_t mask = t->ids_size - 1;
@@ -177,9 +171,8 @@ static void slot_release(void *owner, void *what)
 		t->on_free(t->on_free_arg, tunnel->slot);
 }
 
-/* A slot for a new tunnel; it is not taken before its configuration is published. NULL: none is
- * free. */
-static struct tunnel *slot_offer(struct table *t)
+/* The slot that slot_take will take for a new tunnel. NULL: all are in use. */
+static struct tunnel *slot_next(struct table *t)
 {
 	if (t->free_count == 0 && t->high == t->capacity)
 		grace_reclaim(&t->grace);
@@ -224,7 +217,7 @@ static void canonicalise(struct tunnel_conf *c)
 		qsort(c->routes, c->route_count, sizeof(c->routes[0]), compare_routes);
 }
 
-/* True when no prefix of `c` stands in it twice or is that of a tunnel other than `self`. */
+/* True when `c` has no prefix twice, and none that belongs to a tunnel other than `self`. */
 static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c,
 			     const struct tunnel *self)
 {
@@ -239,13 +232,13 @@ static bool has_own_prefixes(const struct table *t, const struct tunnel_conf *c,
 	return true;
 }
 
-static void tell_prefix(struct table *t, const struct prefix_place *p, uint32_t id,
-			enum table_prefix_change change)
+static void notify_prefix(struct table *t, const struct prefix_place *p, uint32_t id,
+			  enum table_prefix_change change)
 {
-	struct table_prefix told = { p->prefix, p->slot, id, p->place == 0 };
+	struct table_prefix changed = { p->prefix, p->slot, id, p->place == 0 };
 
 	if (t->on_prefix)
-		t->on_prefix(t->on_prefix_arg, &told, change);
+		t->on_prefix(t->on_prefix_arg, &changed, change);
 }
 
 void table_on_prefix(struct table *t,
@@ -259,13 +252,13 @@ void table_on_prefix(struct table *t,
 		const struct tunnel_conf *c = tunnel_conf_now(&t->tunnels[slot]);
 		for (uint32_t i = 0; c && i <= c->route_count; i++) {
 			struct prefix_place p = { prefix_at(c, i), slot, i };
-			tell_prefix(t, &p, c->id, PREFIX_ADDED);
+			notify_prefix(t, &p, c->id, PREFIX_ADDED);
 		}
 	}
 }
 
-/* Takes the words of all prefixes that `c` has and `other` has not out of the hash; at most the
- * first `n` places. */
+/* Removes the words of prefixes that `c` has and `other` does not have from the hash, among the
+ * first `n` places of `c`. */
 static void words_remove(struct table *t, uint32_t slot, const struct tunnel_conf *c,
 			 const struct tunnel_conf *other, uint32_t n)
 {
@@ -274,7 +267,7 @@ static void words_remove(struct table *t, uint32_t slot, const struct tunnel_con
 		if (other && conf_place(other, prefix_bits_of(&p.prefix.addr), p.prefix.len) >= 0)
 			continue;
 		prefixes_remove(&t->prefixes, &p);
-		tell_prefix(t, &p, c->id, PREFIX_REMOVED);
+		notify_prefix(t, &p, c->id, PREFIX_REMOVED);
 	}
 }
 
@@ -291,13 +284,13 @@ static int words_add(struct table *t, uint32_t slot, const struct tunnel_conf *c
 			words_remove(t, slot, c, old, i);
 			return -ERR_NOMEM;
 		}
-		tell_prefix(t, &p, c->id, PREFIX_ADDED);
+		notify_prefix(t, &p, c->id, PREFIX_ADDED);
 	}
 	return 0;
 }
 
-/* Words of prefixes that both have but that stand elsewhere now; until then readers find them by a
- * search of the routes. */
+/* Corrects the words of prefixes that both have, at different places. Readers search the routes for
+ * a prefix whose word is not corrected yet. */
 static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf *c,
 		       const struct tunnel_conf *old)
 {
@@ -310,7 +303,7 @@ static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf 
 		if ((place == 0) == (i == 0))
 			continue;
 		p.place = (uint32_t)place;
-		tell_prefix(t, &p, c->id, PREFIX_TURNED);
+		notify_prefix(t, &p, c->id, PREFIX_CHANGED);
 	}
 }
 
@@ -321,35 +314,33 @@ int table_set(struct table *t, struct tunnel_conf *c)
 
 	canonicalise(c);
 	int err = has_own_prefixes(t, c, tunnel) ? 0 : -ERR_EXISTS;
-	if (!err && !tunnel && (ids_reserve(t) != 0 || !(tunnel = slot_offer(t))))
+	if (!err && !tunnel && (ids_reserve(t) != 0 || !(tunnel = slot_next(t))))
 		err = -ERR_NOMEM;
 	if (!err)
 		err = words_add(t, tunnel->slot, c, old);
-	if (err) {
-		conf_release(t, c);
+	if (err)
 		return err;
-	}
 	if (!old)
 		slot_take(t, tunnel);
 	size_t id_at = id_place(t, c->id);
 	tunnel_publish(tunnel, c, old);
 	t->ids[id_at] = tunnel->slot + 1;
-	t->conf_size += conf_bytes(c);
+	t->conf_size += tunnel_conf_size(c);
 	if (old) {
 		words_move(t, tunnel->slot, c, old);
 		words_remove(t, tunnel->slot, old, c, old->route_count + 1u);
-		t->conf_size -= conf_bytes(old);
-		grace_retire(&t->grace, conf_release, t, (void *)(uintptr_t)old);
+		t->conf_size -= tunnel_conf_size(old);
+		grace_retire(&t->grace, conf_release, NULL, conf_published(old));
 	}
 	return 0;
 }
 
-int table_delete(struct table *t, uint32_t id)
+bool table_delete(struct table *t, uint32_t id)
 {
 	size_t id_at = id_place(t, id);
 
 	if (t->ids[id_at] == 0)
-		return -ERR_NOT_FOUND;
+		return false;
 	struct tunnel *tunnel = &t->tunnels[t->ids[id_at] - 1];
 	const struct tunnel_conf *old = tunnel_conf_now(tunnel);
 	id_remove(t, id_at);
@@ -357,27 +348,27 @@ int table_delete(struct table *t, uint32_t id)
 	atomic_store(&tunnel->plain, 0);
 	atomic_store(&tunnel->conf, NULL);
 	t->count--;
-	t->conf_size -= conf_bytes(old);
-	grace_retire(&t->grace, conf_release, t, (void *)(uintptr_t)old);
+	t->conf_size -= tunnel_conf_size(old);
+	grace_retire(&t->grace, conf_release, NULL, conf_published(old));
 	grace_retire(&t->grace, slot_release, t, tunnel);
-	return 0;
+	return true;
 }
 
-int table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard)
+bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard)
 {
 	struct tunnel *tunnel = table_by_id(t, id);
 
 	if (!tunnel)
-		return -ERR_NOT_FOUND;
+		return false;
 	tunnel_restore(tunnel, tunnel_conf_now(tunnel), endpoint, newest, heard);
-	return 0;
+	return true;
 }
 
 void table_set_pop(struct table *t, const struct pop_conf *pop)
 {
 	struct pop_conf *spare = atomic_load(&t->pop) == &t->pops[0] ? &t->pops[1] : &t->pops[0];
 
-	/* The spare was unpublished by the last call, perhaps just now. */
+	/* A worker may still use the spare, which was published until the last call. */
 	grace_wait(&t->grace);
 	*spare = *pop;
 	atomic_store(&t->pop, spare);

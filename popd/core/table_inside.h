@@ -1,5 +1,4 @@
-/* The inside of struct table, shared by table.c (the control thread's side) and lookup.c (the
- * workers'). Nobody else includes it. */
+/* struct table, for table.c (the control thread's functions) and lookup.c (the workers') only. */
 #ifndef POPD_CORE_TABLE_INSIDE_H
 #define POPD_CORE_TABLE_INSIDE_H
 
@@ -10,14 +9,14 @@
 struct table {
 	struct prefixes prefixes;
 	struct tunnel *tunnels; /* by slot */
-	bool borrows_tunnels;   /* they are the caller's memory */
+	bool borrows_tunnels;   /* `tunnels` is the caller's memory */
 	_Atomic(const struct pop_conf *) pop;
 	struct grace grace;
 	/* control thread */
-	struct pop_conf pops[2]; /* one published, one to write */
+	struct pop_conf pops[2]; /* one is published, the other is spare */
 	size_t capacity;
-	size_t high;      /* slots ever used */
-	size_t count;     /* tunnels */
+	size_t high;      /* number of slots that were ever used */
+	size_t count;     /* of tunnels */
 	size_t conf_size; /* bytes of all configurations */
 	uint32_t *free_slots;
 	size_t free_count;
@@ -34,13 +33,13 @@ static inline const struct tunnel_conf *tunnel_conf_now(const struct tunnel *t)
 	return atomic_load(&t->conf);
 }
 
-/* Where prefix `bits`/`len` stands in `c`: 0 for the tunnel's own /64, n for route n - 1; -1: it is
- * none of them. Routes are sorted (table_set). */
+/* The place of prefix `bits`/`len` in `c`: 0 for the tunnel's own /64, n for route n - 1; -1: `c`
+ * does not have it. The routes must be sorted. */
 int conf_place(const struct tunnel_conf *c, struct prefix_bits bits, unsigned len) NONNULL;
-/* The order routes are sorted by. */
+/* The order in which routes are sorted. */
 int conf_compare(const struct prefix6 *a, struct prefix_bits bits, unsigned len) NONNULL;
 
-/* The tunnel that has exactly this prefix; NULL: none. */
+/* The tunnel that has exactly this prefix; NULL: none has. */
 const struct tunnel *lookup_exact(const struct table *t, const struct prefix6 *p) NONNULL;
 
 #endif

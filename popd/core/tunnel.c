@@ -25,6 +25,18 @@ struct tunnel_conf *tunnel_conf_create(size_t routes)
 	return c;
 }
 
+void tunnel_conf_free(struct tunnel_conf *c)
+{
+	if (c)
+		secure_zero(c, tunnel_conf_size(c));
+	free(c);
+}
+
+size_t tunnel_conf_size(const struct tunnel_conf *c)
+{
+	return sizeof(*c) + c->route_count * sizeof(c->routes[0]);
+}
+
 int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest_ctx, const char *secret,
 			   size_t len)
 {
@@ -40,7 +52,7 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest_ctx,
 
 void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len)
 {
-	enum { TELLING = 8 }; /* so many bytes in common are no chance */
+	enum { KEY_PART_MIN = 8 }; /* fewer bytes in common may be chance */
 	const struct {
 		const void *key;
 		size_t len;
@@ -52,15 +64,15 @@ void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len)
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const uint8_t *key = keys[i].key;
-		size_t most = keys[i].len < len ? keys[i].len : len, n = 0;
-		while (n < most && bytes[n] == key[n])
+		size_t max = keys[i].len < len ? keys[i].len : len, n = 0;
+		while (n < max && bytes[n] == key[n])
 			n++;
-		if (n > 0 && (n == most || n >= TELLING))
+		if (n > 0 && (n == max || n >= KEY_PART_MIN))
 			memset(bytes, 0, n);
 	}
 }
 
-static struct ip6 host(const struct tunnel_conf *c, uint8_t number)
+static struct ip6 host_of(const struct tunnel_conf *c, uint8_t number)
 {
 	struct ip6 ip = c->net;
 
@@ -70,15 +82,15 @@ static struct ip6 host(const struct tunnel_conf *c, uint8_t number)
 
 struct ip6 tunnel_client(const struct tunnel_conf *c)
 {
-	return host(c, 2);
+	return host_of(c, 2);
 }
 
 struct ip6 tunnel_pop(const struct tunnel_conf *c)
 {
-	return host(c, 1);
+	return host_of(c, 1);
 }
 
-static void set_client(struct tunnel *t, uint64_t endpoint, uint32_t newest, uint32_t heard)
+static void set_state(struct tunnel *t, uint64_t endpoint, uint32_t newest, uint32_t heard)
 {
 	atomic_store_explicit(&t->endpoint, endpoint, memory_order_relaxed);
 	atomic_store_explicit(&t->newest, newest, memory_order_relaxed);
@@ -95,8 +107,8 @@ uint64_t tunnel_plain(const struct tunnel_conf *c)
 	       (c->type == TUNNEL_STATIC ? TUNNEL_PLAIN_STATIC : 0);
 }
 
-/* What the plain word allows must be true of the endpoint as well, so it is gone while both change.
- */
+/* The plain word is 0 while the endpoint changes: the fast path must not use the new one with the
+ * old configuration. */
 void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
 {
 	uint64_t fixed = endpoint_pack((struct endpoint4){ c->static_endpoint, 0 }, 0);
@@ -107,12 +119,12 @@ void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct 
 	atomic_store(&t->conf, c);
 	if (!old || old->type != c->type ||
 	    (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
-		set_client(t, is_static ? fixed : 0, 0, 0);
+		set_state(t, is_static ? fixed : 0, 0, 0);
 	atomic_store(&t->plain, tunnel_plain(c));
 	tunnel_unlock(t);
 }
 
-bool tunnel_can_have(const struct tunnel_conf *c, uint64_t endpoint)
+bool tunnel_accepts_endpoint(const struct tunnel_conf *c, uint64_t endpoint)
 {
 	struct endpoint4 e = endpoint_of(endpoint);
 
@@ -129,16 +141,16 @@ void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endp
 	if (c->type == TUNNEL_STATIC) {
 		if (heard > atomic_load_explicit(&t->heard, memory_order_relaxed))
 			atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
-	} else if (tunnel_can_have(c, endpoint) &&
+	} else if (tunnel_accepts_endpoint(c, endpoint) &&
 		   newest >= atomic_load_explicit(&t->newest, memory_order_relaxed)) {
-		set_client(t, endpoint, newest, heard);
+		set_state(t, endpoint, newest, heard);
 	}
 	tunnel_unlock(t);
 }
 
 void tunnel_forget(struct tunnel *t)
 {
-	set_client(t, 0, 0, 0);
+	set_state(t, 0, 0, 0);
 	atomic_store_explicit(&t->held, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->watched, false, memory_order_relaxed);
 }
@@ -148,8 +160,7 @@ bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t 
 {
 	if (!c->enabled || atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
 		return false;
-	/* A wall clock that was set back makes the past look like the future: that is not an age.
-	 */
+	/* `heard` is later than `now` when the wall clock was set back. */
 	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
 	return c->type == TUNNEL_STATIC || heard >= now || now - heard <= expiry;
 }

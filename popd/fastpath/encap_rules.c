@@ -12,7 +12,7 @@ bool encap_rules_count(struct encap_rules_lengths *l, uint8_t len, enum table_pr
 		return l->count[len]++ == 0;
 	case PREFIX_REMOVED:
 		return --l->count[len] == 0;
-	case PREFIX_TURNED:
+	case PREFIX_CHANGED:
 		break;
 	}
 	return false;

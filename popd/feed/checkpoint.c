@@ -8,7 +8,7 @@
 
 enum {
 	PERIOD_MS = 60000,
-	/* the control thread gives one twentieth of its time to making snapshots, no more */
+	/* encoding snapshots takes at most one twentieth of the control thread's time */
 	SHARE = 20,
 	JOURNAL_PERIOD = 10, /* seconds */
 };
@@ -17,9 +17,9 @@ struct checkpoint {
 	struct store *store;
 	uint64_t (*seq)(void *ctx);
 	void *ctx;
-	bool due;
-	mono_t last;     /* when the last snapshot was begun */
-	mono_t earliest; /* when the next may be */
+	bool due;        /* the configuration has changed */
+	mono_t last;     /* begin of the last snapshot */
+	mono_t earliest; /* begin of the next one, at the earliest */
 	unsigned seconds;
 };
 
@@ -37,8 +37,7 @@ void checkpoint_free(struct checkpoint *k)
 	free(k);
 }
 
-/* The next may be begun when this one's making has been paid for. */
-static void begin_if_wanted(struct checkpoint *k)
+static void begin_if_due(struct checkpoint *k)
 {
 	mono_t now = mono_now();
 	bool stale = store_is_behind(k->store) && mono_since(now, k->last) >= PERIOD_MS;
@@ -55,7 +54,7 @@ static void begin_if_wanted(struct checkpoint *k)
 void checkpoint_note_change(struct checkpoint *k)
 {
 	k->due = true;
-	begin_if_wanted(k);
+	begin_if_due(k);
 }
 
 void checkpoint_tick(struct checkpoint *k)
@@ -64,7 +63,7 @@ void checkpoint_tick(struct checkpoint *k)
 		store_note_changed(k->store);
 		store_append(k->store);
 	}
-	begin_if_wanted(k);
+	begin_if_due(k);
 }
 
 void checkpoint_save(struct checkpoint *k)

@@ -2,12 +2,12 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/err.h"
 #include "lib/num.h"
 
+/* Writes the reason; returns -ERR_FORMAT. */
 static int wrong(char *why, const char *fmt, ...) FORMAT(2, 3);
 static int wrong(char *why, const char *fmt, ...)
 {
@@ -28,7 +28,7 @@ static size_t count_items(const char *list)
 	return n;
 }
 
-/* Exactly `n` (= count_items) prefixes of a comma list. */
+/* Parses a comma list of `n` (= count_items) prefixes. */
 static int parse_prefixes(const char *list, struct prefix6 *out, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -43,16 +43,16 @@ static int parse_prefixes(const char *list, struct prefix6 *out, size_t n)
 static int parse_endpoint(const struct feedrow_tunnel *row, struct tunnel_conf *c, char *why)
 {
 	if (c->type != TUNNEL_STATIC)
-		return 0; /* learnt from the client, whatever the row says */
+		return 0; /* the client's packets tell it; the row's is not used */
 	if (!row->endpoint)
-		return wrong(why, "a static tunnel without an endpoint");
+		return wrong(why, "a static tunnel needs an endpoint");
 	if (ip4_parse(row->endpoint, strlen(row->endpoint), &c->static_endpoint) != 0 ||
 	    ip4_is_martian(c->static_endpoint))
-		return wrong(why, "the endpoint is not an IPv4 address that packets can go to");
+		return wrong(why, "the endpoint is not a unicast IPv4 address");
 	return 0;
 }
 
-/* Static tunnels have a secret too (it logs in by TIC) but never use it here. */
+/* A static tunnel may have a secret, too; its clients use it only to log in by TIC. */
 static int parse_secret(const struct feedrow_tunnel *row, struct tunnel_conf *c,
 			struct digest_ctx *digest, char *why)
 {
@@ -64,7 +64,7 @@ static int parse_secret(const struct feedrow_tunnel *row, struct tunnel_conf *c,
 		return wrong(why, "the secret is not 32 lower-case hex digits");
 	return tunnel_conf_set_secret(c, digest, row->secret, len) == 0
 		       ? 0
-		       : wrong(why, "no keys can be made of the secret");
+		       : wrong(why, "OpenSSL cannot derive the keys");
 }
 
 static int parse_fields(const struct feedrow_tunnel *row, struct tunnel_conf *c,
@@ -75,7 +75,7 @@ static int parse_fields(const struct feedrow_tunnel *row, struct tunnel_conf *c,
 	uint64_t mtu;
 
 	if (!row->type || tunnel_type_parse(row->type, &type) != 0)
-		return wrong(why, "unknown type");
+		return wrong(why, "its type is unknown to this popd");
 	c->type = (uint8_t)type;
 	if (!row->prefix || prefix6_parse(row->prefix, strlen(row->prefix), &net) != 0 ||
 	    net.len != 64)
@@ -83,16 +83,17 @@ static int parse_fields(const struct feedrow_tunnel *row, struct tunnel_conf *c,
 	c->net = net.addr;
 	if (!row->mtu ||
 	    num_parse_u64(row->mtu, strlen(row->mtu), TUNNEL_MTU_MIN, TUNNEL_MTU_MAX, &mtu) != 0)
-		return wrong(why, "the MTU is not one of %d to %d", TUNNEL_MTU_MIN, TUNNEL_MTU_MAX);
+		return wrong(why, "the MTU is not a number from %d to %d", TUNNEL_MTU_MIN,
+			     TUNNEL_MTU_MAX);
 	c->mtu = (uint16_t)mtu;
 	if (!row->enabled || (strcmp(row->enabled, "t") != 0 && strcmp(row->enabled, "f") != 0))
-		return wrong(why, "enabled is neither t nor f");
+		return wrong(why, "`enabled` is neither t nor f");
 	c->enabled = row->enabled[0] == 't';
 	int err = parse_endpoint(row, c, why);
 	if (!err)
 		err = parse_secret(row, c, digest, why);
 	if (!err && parse_prefixes(row->routes ? row->routes : "", c->routes, c->route_count) != 0)
-		err = wrong(why, "the routes are not a comma list of prefixes");
+		err = wrong(why, "`routes` is not a comma list of prefixes");
 	return err;
 }
 
@@ -104,23 +105,22 @@ struct tunnel_conf *feedrow_parse_tunnel(const struct feedrow_tunnel *row,
 
 	*id = 0;
 	if (!row->id || num_parse_tunnel_id(row->id, strlen(row->id), id) != 0) {
-		(void)wrong(why, "no tunnel id");
+		(void)wrong(why, "the row has no valid tunnel id");
 		return NULL;
 	}
 	if (routes > TUNNEL_ROUTES_MAX) {
-		(void)wrong(why, "more than %d routes", TUNNEL_ROUTES_MAX);
+		(void)wrong(why, "it has more than %d routes", TUNNEL_ROUTES_MAX);
 		return NULL;
 	}
 	struct tunnel_conf *c = tunnel_conf_create(routes);
 	if (!c) {
-		(void)wrong(why, "no memory");
+		(void)wrong(why, "no memory for it");
 		return NULL;
 	}
 	c->id = *id;
 	if (parse_fields(row, c, digest, why) == 0)
 		return c;
-	secure_zero(c->secret, sizeof(c->secret));
-	free(c);
+	tunnel_conf_free(c);
 	return NULL;
 }
 
@@ -143,14 +143,14 @@ int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out,
 
 	*out = (struct pop_conf){ .tunnel_prefix_count = n, .prefix_count = n + m };
 	if (!row->ipv4 || ip4_parse(row->ipv4, strlen(row->ipv4), &out->ipv4) != 0)
-		return wrong(why, "no IPv4 address");
+		return wrong(why, "the PoP has no valid IPv4 address");
 	if (n == 0)
-		return wrong(why, "no tunnel prefix");
+		return wrong(why, "the PoP has no tunnel prefix");
 	if (n > TABLE_POP_PREFIXES || m > TABLE_POP_PREFIXES - n)
-		return wrong(why, "more than %d prefixes", TABLE_POP_PREFIXES);
+		return wrong(why, "the PoP has more than %d prefixes", TABLE_POP_PREFIXES);
 	if (parse_prefixes(tunnels, out->prefixes, n) != 0 ||
 	    parse_prefixes(subnets, out->prefixes + n, m) != 0)
-		return wrong(why, "a prefix list is not a comma list of prefixes");
+		return wrong(why, "the PoP's prefixes are not comma lists of prefixes");
 	for (size_t i = 0; i < n; i++)
 		if (out->prefixes[i].len > 48)
 			return wrong(why, "a tunnel prefix is longer than a /48");

@@ -1,7 +1,7 @@
 /*
- * Rows of the database's feed, all text, turned into what the table takes. Strict: a row that is
- * not exactly what the contract says is refused with a reason that names the column and never the
- * secret. Pure.
+ * Parses rows of the database's feed, whose columns are all text, into configurations. Strict: a
+ * row that breaks the contract is refused with a reason that names the column and never holds the
+ * secret. No table, clock or log.
  */
 #ifndef POPD_FEED_FEEDROW_H
 #define POPD_FEED_FEEDROW_H
@@ -14,19 +14,19 @@
 
 enum { FEEDROW_WHY = 120 };
 
-/* A row of popd_tunnels (the columns behind seq and op of popd_changes are the same). NULL: SQL
+/* A row of api.popd_tunnels, and what follows seq and op in a row of api.popd_changes. NULL: SQL
  * NULL. */
 struct feedrow_tunnel {
 	const char *id, *type, *prefix, *secret, *endpoint, *mtu, *enabled, *routes;
 };
 
-/* A malloc'ed configuration, or NULL with `why`; *id is the tunnel's id as far as it could be read,
- * else 0. */
+/* A configuration, the caller's to free or to give to table_set. NULL: refused, with `why`. Sets
+ * *id to the tunnel's id, or to 0 if it is invalid. */
 struct tunnel_conf *feedrow_parse_tunnel(const struct feedrow_tunnel *row,
 					 struct digest_ctx *digest, uint32_t *id,
 					 char why[static FEEDROW_WHY]) NONNULL;
 
-/* A row of popd_hello. */
+/* The PoP's columns of api.popd_hello. */
 struct feedrow_pop {
 	const char *ipv4, *tunnel_prefixes, *subnet_prefixes;
 };

@@ -1,17 +1,14 @@
 /*
- * One statement is under way at a time. The `want_` flags are what remains to be done, `next_step`
- * picks: hello, then pages until a short one, then changes until a short answer, then idle until
- * someone wakes us. Hello comes before the pages and its seq is where changes go on from, so
- * nothing committed in between is missed.
- *
- * A prefix that moves from one tunnel to another may be told of its new owner first. The table
- * refuses that (a prefix has one owner); such rows are kept aside and tried again when what was
- * asked for has been answered completely.
+ * One statement is under way at a time. The `want_` flags say what remains to be done, and
+ * `next_step` chooses: hello, then pages of tunnels until a short one, then changes until a short
+ * answer, then nothing until pgfeed_wake. Changes go on from the sequence number in the answer to
+ * hello, which is older than the pages, so no commit in between is missed.
  */
 #include "popd/feed/pgfeed.h"
 
 #include <ev.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,39 +17,33 @@
 #include "lib/err.h"
 #include "lib/io/pgpool.h"
 #include "lib/log.h"
+#include "popd/feed/apply.h"
 #include "popd/feed/feedrow.h"
 
-enum { PAGE = 2000, ASIDE = 4096, OUTCOME = 240 };
+enum { PAGE = 2000, OUTCOME = 240 };
 static const double retry_delays[] = { 0.2, 1, 2, 5, 10 };
+static const double secrets_delay = 5.; /* how long rows may stay in libpq's buffers */
 
 struct pgfeed {
 	struct pgfeed_conf conf;
-	struct pgquery query;
-	struct ev_timer retry;
-	unsigned failures;
-	/* full: the hello or page under way is part of a full load */
-	bool busy, want_full, want_pop, want_changes, loaded, full;
-	bool ipv4_told;
+	struct apply *apply;
+	struct pgquery query; /* one at a time */
+	struct ev_timer retry, renew;
+	unsigned failures; /* in a row */
+	bool want_full, want_pop, want_changes, loaded;
+	bool full; /* the hello or page under way is part of a full load */
+	bool ipv4_differs;
 	uint64_t seq, hello_seq;
-	uint32_t last_id;
-	uint8_t *seen; /* by slot, during a full load: named by it */
+	uint32_t last_id; /* of the pages so far */
 	mono_t load_began;
 	uint32_t loaded_at, load_ms;
-	size_t load_rows, load_bad;
-	uint64_t changes, bad_rows;
-	struct tunnel_conf *aside[ASIDE];
-	size_t aside_count;
-	struct log_limit bad_limit, fail_limit;
+	size_t load_rows;
+	uint64_t load_refused_before; /* apply_refused when the load began */
+	uint64_t changes;
+	struct log_limit fail_limit;
 };
 
 static void next_step(struct pgfeed *f);
-
-static void drop_aside(struct pgfeed *f)
-{
-	for (size_t i = 0; i < f->aside_count; i++)
-		free(f->aside[i]);
-	f->aside_count = 0;
-}
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
@@ -61,58 +52,71 @@ static void retry_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	next_step(container_of(timer, struct pgfeed, retry));
 }
 
-static void fail(struct pgfeed *f, const struct pg_answer *answer, const char *what)
+static void renew_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
-	char outcome[OUTCOME];
+	const struct pgfeed *f = container_of(timer, struct pgfeed, renew);
+
+	(void)loop;
+	(void)revents;
+	pgpool_renew(f->conf.pool);
+}
+
+/* Rows with secrets were read. The timer is not put off by later ones. */
+static void note_secrets(struct pgfeed *f)
+{
+	if (ev_is_active(&f->renew))
+		return;
+	ev_now_update(f->conf.loop);
+	ev_timer_set(&f->renew, secrets_delay, 0.);
+	ev_timer_start(f->conf.loop, &f->renew);
+}
+
+static void retry_later(struct pgfeed *f)
+{
 	size_t step = f->failures < ARRAY_LEN(retry_delays) ? f->failures
 							    : ARRAY_LEN(retry_delays) - 1;
-	const char *why = answer->message[0] ? answer->message : err_text(answer->err);
 
 	f->failures++;
-	log_limited(&f->fail_limit, 1, 60,
-		    answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT ? LOG_LEVEL_INFO
-									    : LOG_LEVEL_WARN,
-		    "the feed waits for the database (%s: %s)", what, why);
-	if (f->full) {
-		f->full = false;
-		f->want_full = true;
-		if (answer->err == -ERR_REFUSED)
-			snprintf(outcome, sizeof(outcome), "not reloaded: %s", why);
-		else
-			snprintf(
-				outcome, sizeof(outcome),
-				"not reloaded: the database gives no answer (%s); tunnels stay as they are and the load is tried again",
-				err_text(answer->err));
-		f->conf.reloaded(f->conf.ctx, false, outcome);
-	} else {
-		f->want_changes = true;
-	}
-	drop_aside(f);
 	ev_timer_stop(f->conf.loop, &f->retry);
 	ev_timer_set(&f->retry, retry_delays[step], 0.);
 	ev_timer_start(f->conf.loop, &f->retry);
 }
 
-/* ---- rows ---- */
-
-static void mark_seen(struct pgfeed *f, uint32_t id)
+/* `from`: the function of the database that was asked. */
+static void fail(struct pgfeed *f, int err, const char *from, const char *why)
 {
-	const struct tunnel *t = table_by_id(f->conf.table, id);
+	bool away = err == -ERR_AWAY || err == -ERR_TIMEOUT;
+	char outcome[OUTCOME];
 
-	if (t)
-		f->seen[t->slot] = 1;
+	log_limited(&f->fail_limit, 1, 60, away ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+		    "tunnels stay as they are, since %s gives no answer that popd can use: %s",
+		    from, why);
+	apply_drop_waiting(f->apply);
+	retry_later(f);
+	if (!f->full) {
+		f->want_changes = true;
+		return;
+	}
+	f->full = false;
+	f->want_full = true;
+	snprintf(outcome, sizeof(outcome),
+		 "not reloaded, tunnels stay as they are and the load is tried again: %s", why);
+	f->conf.reloaded(f->conf.ctx, false, outcome);
 }
 
-static void bad_row(struct pgfeed *f, uint32_t id, const char *why)
+/* True when the statement failed, which is dealt with. */
+static bool has_failed(struct pgfeed *f, const struct pg_answer *answer, const char *from)
 {
-	f->bad_rows++;
-	f->load_bad += f->full;
-	log_limited(&f->bad_limit, 20, 60, LOG_LEVEL_WARN,
-		    "tunnel T%" PRIu32 " of the feed is passed over: %s", id, why);
+	if (answer->err)
+		fail(f, answer->err, from,
+		     answer->message[0] ? answer->message : err_text(answer->err));
+	return answer->err != 0;
 }
 
-/* Takes a row whose tunnel columns begin at `col`. */
-static void take_row(struct pgfeed *f, const struct pgres *res, size_t row, size_t col)
+/* ---- tunnels ---- */
+
+/* Applies a row whose tunnel columns begin at `col`. */
+static void set_tunnel(struct pgfeed *f, const struct pgres *res, size_t row, size_t col)
 {
 	const struct feedrow_tunnel text = {
 		.id = pgres_text(res, row, col),
@@ -124,104 +128,67 @@ static void take_row(struct pgfeed *f, const struct pgres *res, size_t row, size
 		.enabled = pgres_text(res, row, col + 6),
 		.routes = pgres_text(res, row, col + 7),
 	};
-	char why[FEEDROW_WHY];
-	uint32_t id;
-	struct tunnel_conf *c = feedrow_parse_tunnel(&text, f->conf.digest, &id, why);
 
-	if (!c) {
-		bad_row(f, id, why);
-		mark_seen(f, id);
-		return;
-	}
-	int err = table_set(f->conf.table, c);
-	if (err == -ERR_EXISTS && f->aside_count < ASIDE) {
-		f->aside[f->aside_count] = feedrow_parse_tunnel(&text, f->conf.digest, &id, why);
-		f->aside_count += f->aside[f->aside_count] != NULL;
-	} else if (err) {
-		bad_row(f, id,
-			err == -ERR_NOMEM ? "there is no room for it (max_tunnels)"
-					  : "one of its prefixes is another tunnel's");
-	}
-	mark_seen(f, id);
-}
-
-/* Tries what was kept aside until a round brings nothing more. */
-static void settle_aside(struct pgfeed *f)
-{
-	for (size_t before = SIZE_MAX; f->aside_count > 0 && f->aside_count < before;) {
-		before = f->aside_count;
-		size_t kept = 0;
-		for (size_t i = 0; i < before; i++) {
-			struct tunnel_conf *c = f->aside[i];
-			size_t size = sizeof(*c) + c->route_count * sizeof(c->routes[0]);
-			struct tunnel_conf *copy = malloc(size);
-			if (copy)
-				memcpy(copy, c, size);
-			if (copy && table_set(f->conf.table, copy) == 0) {
-				mark_seen(f, c->id);
-				free(c);
-			} else {
-				f->aside[kept++] = c;
-			}
-		}
-		f->aside_count = kept;
-	}
-	for (size_t i = 0; i < f->aside_count; i++)
-		bad_row(f, f->aside[i]->id, "one of its prefixes is another tunnel's");
-	drop_aside(f);
-}
-
-/* ---- a full load ---- */
-
-static size_t delete_unseen(struct pgfeed *f)
-{
-	struct table *t = f->conf.table;
-	size_t slots = table_slots(t), left = table_count(t), gone = 0;
-
-	for (size_t i = 0; i < slots && left > 0; i++) {
-		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(t, i)->conf,
-								   memory_order_relaxed);
-		if (!c)
-			continue;
-		left--;
-		if (!f->seen[i] && table_delete(t, c->id) == 0)
-			gone++;
-	}
-	return gone;
+	apply_set(f->apply, &text);
+	note_secrets(f);
 }
 
 static void full_load_done(struct pgfeed *f)
 {
 	char outcome[OUTCOME];
-	size_t gone = delete_unseen(
-		f); /* first: it may hold a prefix that something kept aside has now */
+	size_t deleted = apply_end_load(f->apply);
+	size_t refused = (size_t)(apply_refused(f->apply) - f->load_refused_before);
 
-	settle_aside(f);
 	f->full = false;
 	f->loaded = true;
 	f->seq = f->hello_seq;
 	f->loaded_at = wall_seconds();
 	f->load_ms = (uint32_t)mono_since(mono_now(), f->load_began);
 	int used = snprintf(outcome, sizeof(outcome),
-			    "%zu tunnels loaded in %" PRIu32 " ms, %zu that are gone removed",
-			    f->load_rows - f->load_bad, f->load_ms, gone);
-	if (f->load_bad > 0)
+			    "%zu tunnels loaded in %" PRIu32 " ms, %zu deleted",
+			    f->load_rows - refused, f->load_ms, deleted);
+	if (refused > 0)
 		snprintf(outcome + used, sizeof(outcome) - (size_t)used,
-			 ", %zu bad rows passed over", f->load_bad);
+			 ", %zu rows refused (see the log)", refused);
 	log_info("feed: %s", outcome);
-	f->want_changes = true; /* what was committed meanwhile */
+	f->want_changes = true; /* committed during the load */
 	f->conf.table_changed(f->conf.ctx);
-	f->conf.reloaded(f->conf.ctx, true, outcome);
+	if (!f->want_full) /* else the end of the next load answers who asked for one */
+		f->conf.reloaded(f->conf.ctx, true, outcome);
 }
 
-static void query(struct pgfeed *f, const char *sql, size_t n, const char *const *params,
-		  pgpool_done *done)
+/* The id of the page's last row, or of the page before. False: the ids do not ascend. */
+static bool last_id(const struct pgfeed *f, const struct pgres *res, uint32_t *out)
 {
-	f->busy = true;
-	pgpool_query(f->conf.pool, &f->query, sql, n, params, done, f);
+	size_t rows = pgres_rows(res);
+	int64_t id = 0;
+
+	if (rows > 0 &&
+	    (pgres_i64(res, rows - 1, 0, &id) != 0 || id <= (int64_t)f->last_id || id > INT32_MAX))
+		return false;
+	*out = rows > 0 ? (uint32_t)id : f->last_id;
+	return true;
 }
 
-static void page_answered(void *ctx, const struct pg_answer *answer);
+static void page_answered(void *ctx, const struct pg_answer *answer)
+{
+	static const char from[] = "api.popd_tunnels";
+	struct pgfeed *f = ctx;
+
+	if (has_failed(f, answer, from))
+		return;
+	size_t rows = pgres_rows(answer->res);
+	for (size_t i = 0; i < rows; i++)
+		set_tunnel(f, answer->res, i, 0);
+	f->load_rows += rows;
+	if (!last_id(f, answer->res, &f->last_id)) {
+		fail(f, -ERR_FORMAT, from, "the ids of its rows do not ascend");
+		return;
+	}
+	if (rows < PAGE)
+		full_load_done(f);
+	next_step(f);
+}
 
 static void ask_page(struct pgfeed *f)
 {
@@ -230,91 +197,72 @@ static void ask_page(struct pgfeed *f)
 
 	snprintf(after, sizeof(after), "%" PRIu32, f->last_id);
 	snprintf(limit, sizeof(limit), "%d", PAGE);
-	query(f,
-	      "SELECT id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_tunnels($1, $2::int, $3::int)",
-	      3, params, page_answered);
+	pgpool_query(
+		f->conf.pool, &f->query,
+		"SELECT id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_tunnels($1, $2::int, $3::int)",
+		ARRAY_LEN(params), params, page_answered, f);
 }
 
-static void page_answered(void *ctx, const struct pg_answer *answer)
+/* ---- hello: the PoP itself ---- */
+
+static void warn_of_other_ipv4(struct pgfeed *f, struct ip4 listed)
 {
-	struct pgfeed *f = ctx;
-	int64_t id = 0;
+	char a[IP4_TEXT], b[IP4_TEXT];
+	bool differs = listed.v != f->conf.ipv4.v;
 
-	f->busy = false;
-	if (answer->err) {
-		fail(f, answer, "tunnels");
-		return;
-	}
-	size_t rows = pgres_rows(answer->res);
-	for (size_t i = 0; i < rows; i++)
-		take_row(f, answer->res, i, 0);
-	f->load_rows += rows;
-	if (rows > 0 && (pgres_i64(answer->res, rows - 1, 0, &id) != 0 ||
-			 id <= (int64_t)f->last_id || id > INT32_MAX)) {
-		struct pg_answer odd = { .err = -ERR_FORMAT,
-					 .sqlstate = "",
-					 .message = "ids that do not ascend" };
-		fail(f, &odd, "tunnels");
-		return;
-	}
-	f->last_id = (uint32_t)id;
-	if (rows < PAGE)
-		full_load_done(f);
-	next_step(f);
+	if (differs && !f->ipv4_differs)
+		log_warnx(
+			"clients are told to use %s as this PoP's address, but popd listens at %s; correct `ipv4` in popd.conf or the PoP in the database",
+			ip4_text(listed, a), ip4_text(f->conf.ipv4, b));
+	f->ipv4_differs = differs;
 }
 
-static bool take_pop(struct pgfeed *f, const struct pgres *res)
+/* False, with the reason: the row is not valid. */
+static bool take_pop(struct pgfeed *f, const struct pgres *res, char why[static FEEDROW_WHY])
 {
 	const struct feedrow_pop text = { pgres_text(res, 0, 0), pgres_text(res, 0, 1),
 					  pgres_text(res, 0, 2) };
-	char why[FEEDROW_WHY], a[IP4_TEXT], b[IP4_TEXT];
 	struct pop_conf pop;
 
-	if (feedrow_parse_pop(&text, &pop, why) != 0) {
-		log_limited(&f->fail_limit, 1, 60, LOG_LEVEL_WARN,
-			    "the database says of this PoP what cannot be: %s", why);
+	if (feedrow_parse_pop(&text, &pop, why) != 0)
 		return false;
-	}
-	if (pop.ipv4.v != f->conf.ipv4.v && !f->ipv4_told)
-		log_warnx(
-			"the database tells clients that this PoP is at %s, but popd listens at %s",
-			ip4_text(pop.ipv4, a), ip4_text(f->conf.ipv4, b));
-	f->ipv4_told = pop.ipv4.v != f->conf.ipv4.v;
+	warn_of_other_ipv4(f, pop.ipv4);
 	pop.ipv4 = f->conf.ipv4;
 	table_set_pop(f->conf.table, &pop);
 	f->conf.pop_changed(f->conf.ctx, &pop, pgres_bool(res, 0, 3));
 	return true;
 }
 
+static void begin_load(struct pgfeed *f, uint64_t seq)
+{
+	f->hello_seq = seq;
+	f->last_id = 0;
+	f->load_rows = 0;
+	f->load_refused_before = apply_refused(f->apply);
+	apply_begin_load(f->apply);
+	ask_page(f);
+}
+
 static void hello_answered(void *ctx, const struct pg_answer *answer)
 {
+	static const char from[] = "api.popd_hello";
+	char why[FEEDROW_WHY] = "it has not one row with a sequence number";
 	struct pgfeed *f = ctx;
 	int64_t seq;
 
-	f->busy = false;
-	if (answer->err) {
-		fail(f, answer, "hello");
+	if (has_failed(f, answer, from))
 		return;
-	}
 	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 4, &seq) != 0 || seq < 0 ||
-	    !take_pop(f, answer->res)) {
-		struct pg_answer odd = { .err = -ERR_FORMAT,
-					 .sqlstate = "",
-					 .message = "an answer that cannot be" };
-		fail(f, &odd, "hello");
+	    !take_pop(f, answer->res, why)) {
+		fail(f, -ERR_FORMAT, from, why);
 		return;
 	}
 	f->failures = 0;
 	f->want_pop = false;
-	if (!f->full) { /* a change of the PoP alone */
+	if (f->full)
+		begin_load(f, (uint64_t)seq);
+	else
 		next_step(f);
-		return;
-	}
-	f->hello_seq = (uint64_t)seq;
-	f->last_id = 0;
-	f->load_rows = f->load_bad = 0;
-	memset(f->seen, 0, table_slots(f->conf.table));
-	ask_page(f);
 }
 
 static void ask_hello(struct pgfeed *f, bool full)
@@ -326,14 +274,15 @@ static void ask_hello(struct pgfeed *f, bool full)
 		f->want_full = false;
 		f->load_began = mono_now();
 	}
-	query(f,
-	      "SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq FROM api.popd_hello($1)",
-	      1, params, hello_answered);
+	pgpool_query(
+		f->conf.pool, &f->query,
+		"SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq FROM api.popd_hello($1)",
+		ARRAY_LEN(params), params, hello_answered, f);
 }
 
 /* ---- changes ---- */
 
-enum change { CHANGE_DONE, CHANGE_POP, CHANGE_RELOAD };
+enum change { CHANGE_TUNNEL, CHANGE_POP, CHANGE_RELOAD };
 
 static enum change take_change(struct pgfeed *f, const struct pgres *res, size_t row)
 {
@@ -346,43 +295,48 @@ static enum change take_change(struct pgfeed *f, const struct pgres *res, size_t
 	if (strcmp(op, "pop") == 0)
 		return CHANGE_POP;
 	if (strcmp(op, "set") == 0)
-		take_row(f, res, row, 2);
+		set_tunnel(f, res, row, 2);
 	else if (strcmp(op, "delete") == 0 && pgres_i64(res, row, 2, &id) == 0 && id > 0 &&
 		 id <= INT32_MAX)
-		(void)table_delete(f->conf.table,
-				   (uint32_t)id); /* -ERR_NOT_FOUND: it never got here */
+		apply_delete(f->apply, (uint32_t)id);
 	else
-		bad_row(f, 0, "a change of a kind that is not known");
-	return CHANGE_DONE;
+		apply_refuse(f->apply, "a change is neither set, delete, pop nor reload");
+	return CHANGE_TUNNEL;
+}
+
+/* False: the database does not have all changes since f->seq any more. */
+static bool take_changes(struct pgfeed *f, const struct pgres *res)
+{
+	size_t rows = pgres_rows(res);
+
+	for (size_t i = 0; i < rows; i++) {
+		int64_t seq = 0;
+		enum change what = take_change(f, res, i);
+		if (what == CHANGE_RELOAD)
+			return false;
+		f->want_pop |= what == CHANGE_POP;
+		if (pgres_i64(res, i, 0, &seq) == 0 && seq > 0 && (uint64_t)seq > f->seq)
+			f->seq = (uint64_t)seq;
+	}
+	return true;
 }
 
 static void changes_answered(void *ctx, const struct pg_answer *answer)
 {
 	struct pgfeed *f = ctx;
 
-	f->busy = false;
-	if (answer->err) {
-		fail(f, answer, "changes");
+	if (has_failed(f, answer, "api.popd_changes"))
 		return;
-	}
 	f->failures = 0;
 	size_t rows = pgres_rows(answer->res);
-	for (size_t i = 0; i < rows; i++) {
-		int64_t seq = 0;
-		enum change what = take_change(f, answer->res, i);
-		if (what == CHANGE_RELOAD) {
-			log_info("feed: the database keeps no changes since number %" PRIu64
-				 "; everything is loaded again",
-				 f->seq);
-			f->want_full = true;
-			break;
-		}
-		f->want_pop |= what == CHANGE_POP;
-		if (pgres_i64(answer->res, i, 0, &seq) == 0 && seq > 0 && (uint64_t)seq > f->seq)
-			f->seq = (uint64_t)seq;
+	if (!take_changes(f, answer->res)) {
+		log_info("feed: the database no longer has every change since number %" PRIu64
+			 "; all tunnels are loaded again",
+			 f->seq);
+		f->want_full = true;
 	}
 	if (rows < PAGE)
-		settle_aside(f);
+		apply_settle(f->apply);
 	else
 		f->want_changes = true;
 	if (rows > 0)
@@ -398,20 +352,21 @@ static void ask_changes(struct pgfeed *f)
 	f->want_changes = false;
 	snprintf(after, sizeof(after), "%" PRIu64, f->seq);
 	snprintf(limit, sizeof(limit), "%d", PAGE);
-	query(f,
-	      "SELECT seq, op, id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_changes($1, $2::bigint, $3::int)",
-	      3, params, changes_answered);
+	pgpool_query(
+		f->conf.pool, &f->query,
+		"SELECT seq, op, id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_changes($1, $2::bigint, $3::int)",
+		ARRAY_LEN(params), params, changes_answered, f);
 }
 
 static void next_step(struct pgfeed *f)
 {
-	if (f->busy)
+	if (pgquery_is_active(&f->query))
 		return;
 	ev_timer_stop(f->conf.loop, &f->retry);
 	if (f->full) {
 		ask_page(f);
 	} else if (f->want_full) {
-		drop_aside(f);
+		apply_drop_waiting(f->apply);
 		ask_hello(f, true);
 	} else if (f->want_pop) {
 		ask_hello(f, false);
@@ -422,6 +377,20 @@ static void next_step(struct pgfeed *f)
 
 /* ---- from outside ---- */
 
+/*
+ * Has glibc overwrite memory when it is freed, in the whole process. libpq and OpenSSL free rows and
+ * buffers with secrets as they are; wiping them here would need an allocator of our own, and a later
+ * answer overwrites a freed block only by chance. glibc leaves the blocks in its threads' caches (up
+ * to 1032 bytes) as they were, but those with rows are larger, and popd wipes its own
+ * (tunnel_conf_free). Workers do not allocate while they forward, so it costs them nothing.
+ */
+static void wipe_freed_memory(void)
+{
+	enum { ANY_BYTE = 0x5a };
+
+	(void)mallopt(M_PERTURB, ANY_BYTE);
+}
+
 struct pgfeed *pgfeed_create(const struct pgfeed_conf *conf)
 {
 	struct pgfeed *f = calloc(1, sizeof(*f));
@@ -431,12 +400,14 @@ struct pgfeed *pgfeed_create(const struct pgfeed_conf *conf)
 	f->conf = *conf;
 	f->seq = conf->seq;
 	f->want_full = true;
-	f->seen = calloc(table_slots(conf->table), 1);
-	if (!f->seen) {
+	f->apply = apply_create(conf->table, conf->digest);
+	if (!f->apply) {
 		free(f);
 		return NULL;
 	}
+	wipe_freed_memory();
 	ev_timer_init(&f->retry, retry_due, 0., 0.);
+	ev_timer_init(&f->renew, renew_due, 0., 0.);
 	next_step(f);
 	return f;
 }
@@ -446,9 +417,9 @@ void pgfeed_free(struct pgfeed *f)
 	if (!f)
 		return;
 	ev_timer_stop(f->conf.loop, &f->retry);
+	ev_timer_stop(f->conf.loop, &f->renew);
 	pgpool_forget(f->conf.pool, &f->query);
-	drop_aside(f);
-	free(f->seen);
+	apply_free(f->apply);
 	free(f);
 }
 
@@ -458,11 +429,11 @@ void pgfeed_wake(struct pgfeed *f)
 	next_step(f);
 }
 
-/* An answer may be older than the changes that came after it was made; a database that really went
- * back is found out when it is asked for changes. */
+/* An answer may be older than changes that are applied already. A database that was set back shows
+ * when it is asked for changes. */
 void pgfeed_heard_seq(struct pgfeed *f, uint64_t seq)
 {
-	if (!f->busy && f->loaded && seq != f->seq)
+	if (!pgquery_is_active(&f->query) && f->loaded && seq != f->seq)
 		pgfeed_wake(f);
 }
 
@@ -477,10 +448,10 @@ struct pgfeed_status pgfeed_status(const struct pgfeed *f)
 	return (struct pgfeed_status){
 		.seq = f->seq,
 		.loaded = f->loaded,
-		.busy = f->busy,
+		.busy = pgquery_is_active(&f->query),
 		.loaded_at = f->loaded_at,
 		.load_ms = f->load_ms,
 		.changes = f->changes,
-		.bad_rows = f->bad_rows,
+		.bad_rows = apply_refused(f->apply),
 	};
 }

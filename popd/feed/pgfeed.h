@@ -1,8 +1,13 @@
 /*
- * The tunnel table follows the database: everything once (hello, then pages of tunnels), afterwards
- * each change as it is committed. Changes tell the present state, so hearing one twice does no
- * harm; whatever goes wrong ends in trying again, and in the worst case in loading everything
- * again. A row that cannot be is logged and passed over: the tunnel stays as it was.
+ * The tunnel table follows the database: first a full load (hello, then pages of tunnels), then
+ * every change as it is committed. A change holds the present state of its tunnel, so a change that
+ * arrives twice does no harm. After any failure the feed tries again, and where changes are missing
+ * it loads everything again. A row that breaks the contract is logged and skipped: its tunnel stays
+ * as it was.
+ *
+ * Rows hold the tunnels' secrets. libpq keeps what it has read in the connection's buffer until
+ * other answers happen to overwrite it, so some seconds after such rows the feed has the pool's
+ * connections closed and opened again (pgpool_renew).
  */
 #ifndef POPD_FEED_PGFEED_H
 #define POPD_FEED_PGFEED_H
@@ -26,12 +31,13 @@ struct pgfeed_conf {
 	struct digest_ctx *digest; /* the control thread's */
 	const char *pop;           /* name; outlives the feed */
 	struct ip4 ipv4;           /* where this popd listens */
-	uint64_t seq;              /* what a snapshot knew, 0: nothing */
-	void (*pop_changed)(void *ctx, const struct pop_conf *pop,
-			    bool enabled); /* the PoP or its prefixes (may be the same as before) */
-	void (*table_changed)(void *ctx);  /* tunnels were set or deleted */
-	void (*reloaded)(void *ctx, bool good,
-			 const char *outcome); /* a full load has ended, with a sentence */
+	uint64_t seq;              /* of the snapshot; 0: there was none */
+	/* the PoP's row was read; it may be as before */
+	void (*pop_changed)(void *ctx, const struct pop_conf *pop, bool enabled);
+	/* tunnels were set or deleted; called once for those that arrived together */
+	void (*table_changed)(void *ctx);
+	/* a full load has ended; `outcome` is a sentence for the operator */
+	void (*reloaded)(void *ctx, bool good, const char *outcome);
 	void *ctx;
 };
 
@@ -39,21 +45,21 @@ struct pgfeed_conf {
 struct pgfeed *pgfeed_create(const struct pgfeed_conf *conf) NONNULL;
 void pgfeed_free(struct pgfeed *f); /* NULL is fine */
 
-/* Notified: something may have changed. */
+/* After a notification: asks for changes. */
 void pgfeed_wake(struct pgfeed *f) NONNULL;
-/* The database has reached `seq`, says the answer to a report. */
+/* Asks for changes if `seq`, which the answer to a report gave, is not the table's. */
 void pgfeed_heard_seq(struct pgfeed *f, uint64_t seq) NONNULL;
-/* Loads everything (again). */
+/* Begins a full load, after the one under way if there is one; `reloaded` is called at its end. */
 void pgfeed_reload(struct pgfeed *f) NONNULL;
 
 struct pgfeed_status {
-	uint64_t seq;       /* what the table reflects */
-	bool loaded;        /* completely, since this start */
-	bool busy;          /* a load or changes are under way */
+	uint64_t seq;       /* number of the last change in the table */
+	bool loaded;        /* a full load has succeeded since popd started */
+	bool busy;          /* a statement is under way */
 	uint32_t loaded_at; /* wall second of the last full load, 0: none */
 	uint32_t load_ms;   /* how long it took */
-	uint64_t changes;   /* rows applied after it */
-	uint64_t bad_rows;
+	uint64_t changes;   /* number of changes applied */
+	uint64_t bad_rows;  /* number of rows refused */
 };
 struct pgfeed_status pgfeed_status(const struct pgfeed *f) NONNULL;
 

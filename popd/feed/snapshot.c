@@ -1,12 +1,14 @@
 /*
- * All numbers big endian.
+ * The formats. All numbers are big endian; behind each field its length in bytes.
  *
- *  head    "popdsnap" 8 | version 4 | bytes in all 8 | written 4 | feed sequence 8 | PoP's name 32, padded with NULs
- *          PoP's IPv4 4 | popd's own address 16 | tunnel prefixes 2 | prefixes in all 2
- *          as many (length 1 | address 16) | tunnels 4
- *  tunnel  bytes that follow 4 | id 4 | type 1 | enabled 1 | MTU 2 | net 8 | static endpoint 4
- *          endpoint word 8 | newest 4 | heard 4 | secret length 1 | secret | routes 2 | as many (length 1 | address 16)
- *  end     CRC-32C of all that is before it 4
+ *  head    "popdsnap" 8 | version 4 | length of the snapshot 8 | written 4 | feed sequence 8
+ *          PoP's name, padded with NULs 32 | PoP's IPv4 4 | popd's own address 16
+ *          number of tunnel prefixes 2 | number of all prefixes 2 | prefixes (length 1 | address 16)
+ *          number of tunnels 4
+ *  tunnel  length of the rest 4 | id 4 | type 1 | enabled 1 | MTU 2 | net 8 | static endpoint 4
+ *          endpoint word 8 | newest 4 | heard 4 | length of the secret 1 | secret
+ *          number of routes 2 | routes (length 1 | address 16)
+ *  end     CRC-32C of everything before it 4
  *
  * Journal record, 32 bytes:
  *  "jrn1" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | zeros 4 | CRC-32C of bytes 0 to 27 4
@@ -19,7 +21,6 @@
 #include "lib/err.h"
 #include "lib/rd.h"
 #include "lib/wr.h"
-#include "popd/feed/crc32c.h"
 
 static const char magic[8] = { 'p', 'o', 'p', 'd', 's', 'n', 'a', 'p' };
 static const char journal_magic[4] = { 'j', 'r', 'n', '1' };
@@ -76,8 +77,8 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 	wr_u16(w, c->mtu);
 	wr_bytes(w, c->net.b, 8);
 	wr_u32(w, c->static_endpoint.v);
-	/* Newest first: should a client move between the two reads, the epoch is the older one,
-	 * which only lets its next packet in. */
+	/* The epoch is read first: if the client moves between the two reads, the older epoch is
+	 * saved, and the client's next packet is accepted. */
 	uint32_t newest = atomic_load(&t->newest);
 	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : atomic_load(&t->endpoint));
 	wr_u32(w, newest);
@@ -110,11 +111,8 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t *
 			put_tunnel(&w, table_slot(t, i), c);
 	}
 	wr_u32(&w, crc32c(bytes, total - CRC_SIZE));
-	if (!wr_ok(&w) ||
-	    wr_len(&w) !=
-		    total) { /* a number too large for its field, which no configuration has */
-		secure_zero(bytes, total);
-		free(bytes);
+	if (!wr_ok(&w) || wr_len(&w) != total) {
+		snapshot_free(bytes, total);
 		return -ERR_RANGE;
 	}
 	*out = bytes;
@@ -122,10 +120,17 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t *
 	return 0;
 }
 
+void snapshot_free(uint8_t *data, size_t len)
+{
+	if (data)
+		secure_zero(data, len);
+	free(data);
+}
+
 /* ---- decode ---- */
 
-/* False: longer than an address, or bits beyond its length. A failed cursor gives ::/0, and is
- * found out later. */
+/* False: a length above 128, or bits set beyond the length. A failed cursor gives ::/0; the caller
+ * tests it later. */
 static bool get_prefix(struct rd *r, struct prefix6 *p)
 {
 	p->len = rd_u8(r);
@@ -152,7 +157,7 @@ static int get_pop(struct rd *r, struct pop_conf *pop)
 	return !rd_ok(r) ? -ERR_TRUNCATED : valid ? 0 : -ERR_RANGE;
 }
 
-/* The fixed part of a tunnel, and what stands between it and the routes. */
+/* A tunnel without its routes. */
 struct record {
 	uint32_t id, static_endpoint, newest, heard;
 	uint8_t type, enabled;
@@ -183,7 +188,7 @@ static int get_record(struct rd *r, struct record *out)
 	    out->enabled > 1 || out->mtu < TUNNEL_MTU_MIN || out->mtu > TUNNEL_MTU_MAX ||
 	    out->secret_len > TUNNEL_SECRET_LEN || memchr(out->secret, '\0', out->secret_len))
 		return -ERR_RANGE;
-	/* Before memory is asked for: the routes must be there. */
+	/* All routes must be there before memory is allocated for them. */
 	if (rd_left(r) != (size_t)out->routes * PREFIX_SIZE)
 		return rd_left(r) < (size_t)out->routes * PREFIX_SIZE ? -ERR_TRUNCATED
 								      : -ERR_TRAILING;
@@ -209,14 +214,13 @@ static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *di
 	int err = valid ? tunnel_conf_set_secret(c, digest, (const char *)rec->secret,
 						 rec->secret_len)
 			: -ERR_RANGE;
-	if (!err && rec->endpoint != 0 && !tunnel_can_have(c, rec->endpoint))
+	if (!err && rec->endpoint != 0 && !tunnel_accepts_endpoint(c, rec->endpoint))
 		err = -ERR_RANGE;
-	if (err) {
-		free(c);
-		return err;
-	}
-	*out = c;
-	return 0;
+	if (err)
+		tunnel_conf_free(c);
+	else
+		*out = c;
+	return err;
 }
 
 static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest)
@@ -230,11 +234,15 @@ static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest)
 		err = -ERR_RANGE;
 	if (!err)
 		err = conf_of(&sub, &rec, digest, &c);
-	if (!err)
-		err = table_set(t, c);
 	if (err)
+		return err;
+	err = table_set(t, c);
+	if (err) {
+		tunnel_conf_free(c);
 		return err == -ERR_EXISTS ? -ERR_RANGE : err;
-	return table_restore(t, rec.id, rec.endpoint, rec.newest, rec.heard);
+	}
+	(void)table_restore(t, rec.id, rec.endpoint, rec.newest, rec.heard);
+	return 0;
 }
 
 static int get_tunnels(struct rd *r, struct table *t, struct digest_ctx *digest)
@@ -247,20 +255,20 @@ static int get_tunnels(struct rd *r, struct table *t, struct digest_ctx *digest)
 	return !err && !rd_end(r) ? -ERR_TRAILING : err;
 }
 
-static void empty(struct table *t)
+void snapshot_empty(struct table *t)
 {
-	static const struct pop_conf nobody;
+	static const struct pop_conf none;
 
 	for (size_t i = 0; i < table_slots_used(t); i++) {
 		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
 		if (c)
 			(void)table_delete(t, c->id);
 	}
-	table_set_pop(t, &nobody);
+	table_set_pop(t, &none);
 	table_reclaim(t);
 }
 
-/* Whole, unharmed, ours, of our version: 0. */
+/* Checks the magic, version, length and checksum. */
 static int check(const uint8_t *data, size_t len)
 {
 	struct rd r = rd_init(data, len);
@@ -297,11 +305,60 @@ int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *d
 	table_set_pop(t, &pop);
 	err = get_tunnels(&r, t, digest);
 	if (err)
-		empty(t);
+		snapshot_empty(t);
 	else
 		*head = h;
 	return err;
 }
+
+/* ---- checksum ---- */
+
+/* For each value of four bits: that value times x^32 modulo the polynomial, bits mirrored. */
+static const uint32_t by_nibble[16] = {
+	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+	0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+	0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+};
+
+uint32_t crc32c_portable(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= p[i];
+		crc = by_nibble[crc & 15] ^ crc >> 4;
+		crc = by_nibble[crc & 15] ^ crc >> 4;
+	}
+	return ~crc;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t crc = UINT32_MAX, word;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&word, p, sizeof(word));
+		crc = __builtin_ia32_crc32di(crc, word);
+	}
+	for (; len > 0; len--)
+		crc = __builtin_ia32_crc32qi((uint32_t)crc, *p++);
+	return ~(uint32_t)crc;
+}
+
+uint32_t crc32c(const void *data, size_t len)
+{
+	return __builtin_cpu_supports("sse4.2") ? crc32c_sse42(data, len)
+						: crc32c_portable(data, len);
+}
+#else
+uint32_t crc32c(const void *data, size_t len)
+{
+	return crc32c_portable(data, len);
+}
+#endif
 
 /* ---- journal ---- */
 

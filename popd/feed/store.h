@@ -1,13 +1,13 @@
 /*
- * The snapshot and the endpoint journal as files. The snapshot is replaced whole (temporary file,
- * fsync, rename, fsync of the directory) by a thread of its own, so that a large one holds nothing
- * up; the journal is appended to. After any crash the two together say what was true a moment
- * before it.
+ * The snapshot and the endpoint journal as files. A thread writes the snapshot, so that a large one
+ * delays nothing, and replaces the old one by rename; the journal is appended to. After a crash the
+ * two together give the table as it was when the journal was last appended to.
  *
  * <path>              the snapshot
+ * <path>.tmp          a snapshot that is being written
  * <path>.journal      endpoints since the snapshot
- * <path>.journal.old  the same from before, while a snapshot is being written
- * <path>.bad          a damaged snapshot, set aside for a look at it
+ * <path>.journal.old  endpoints before that, while a snapshot is being written
+ * <path>.bad          a snapshot that could not be used, kept for examination
  */
 #ifndef POPD_FEED_STORE_H
 #define POPD_FEED_STORE_H
@@ -23,32 +23,35 @@
 
 struct store;
 
-/* `path` and `pop` (the PoP's name) are copied. NULL: no memory. */
-struct store *store_create(const char *path, const char *pop, struct table *t);
+/* Copies `path` and `pop`, the PoP's name. NULL: no memory. */
+struct store *store_create(const char *path, const char *pop, struct table *t) NONNULL;
 /* Waits for a snapshot that is being written. NULL is fine. */
 void store_free(struct store *s);
 
-/* Fills the empty table from the files and says in the log what it found. true: there was a
- * snapshot of this PoP; `head` tells of it. */
+/* Fills the empty table from the files and logs the result. True: there was a snapshot of this PoP,
+ * whose head is in `head`; false: the table is empty. */
 bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head *head) NONNULL;
 
-/* A tunnel's endpoint has moved: the next store_append writes it. */
+/* Notes a tunnel's endpoint for the next store_append. */
 void store_note(struct store *s, const struct tunnel *t) NONNULL;
-/* Notes every tunnel whose endpoint or newest epoch differs from what is on disk. */
+/* Notes every tunnel whose endpoint or newest epoch differs from the noted one. */
 void store_note_changed(struct store *s) NONNULL;
-/* Appends what was noted to the journal. */
+/* Appends what was noted to the journal. A failure is logged; store_is_behind then asks for a
+ * snapshot, which holds the same. */
 void store_append(struct store *s) NONNULL;
 
-/* Starts writing a snapshot; false: one is still being written. */
-bool store_begin_snapshot(struct store *s, uint64_t feed_seq, uint32_t now) NONNULL;
-/* True while one is on its way to the disk; takes note of its end (call now and then). */
+/* Starts writing a snapshot. False: one is still being written, or there is no memory or no thread
+ * for it, which is logged; store_is_behind stays as it was. `now`: wall second. */
+bool store_begin_snapshot(struct store *s, uint64_t feed_seq, uint32_t now) NONNULL MUSTCHECK;
+/* True while a snapshot is being written. Also concludes one that was written, so call it each
+ * second; if that one failed, this is logged and the store is behind again. */
 bool store_is_writing(struct store *s) NONNULL;
-/* Waits until the one being written, if any, is on disk. */
+/* Waits for the snapshot that is being written, if any, and concludes it. */
 void store_finish_snapshot(struct store *s) NONNULL;
-/* True when something was noted since the last snapshot began. */
+/* True when a snapshot is due: something was noted since the last one began, or that one failed. */
 bool store_is_behind(const struct store *s) NONNULL;
 
-/* Wall second and size of the last good snapshot, 0 when there is none; for the status. */
+/* Wall second and size in bytes of the last good snapshot; 0: there is none. */
 uint32_t store_written(const struct store *s) NONNULL;
 uint64_t store_size(const struct store *s) NONNULL;
 

@@ -12,26 +12,24 @@
 #include "lib/log.h"
 #include "lib/version.h"
 #include "popd/report/stats.h"
-#include "popd/report/stats_text.h"
 
 struct pgreport {
 	struct pgreport_conf conf;
 	struct ev_timer report, statistics;
 	struct pgquery report_query, batch_query, reasons_query;
-	bool reporting, sending, telling; /* a statement is under way */
-	bool told;                        /* what the reasons mean */
+	bool reasons_known; /* to the database, since this start */
 	uint32_t last;
-	void (*finished)(void *ctx);
+	void (*finished)(void *ctx); /* from pgreport_finish on, until it is called */
 	struct log_limit limit;
 };
 
-static void complain(struct pgreport *r, const struct pg_answer *answer, const char *what)
+static void log_failure(struct pgreport *r, const struct pg_answer *answer, const char *what)
 {
 	bool away = answer->err == -ERR_AWAY || answer->err == -ERR_TIMEOUT ||
 		    answer->err == -ERR_BUSY;
 
 	log_limited(&r->limit, 1, 300, away ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-		    "no %s reached the database: %s", what,
+		    "the database did not take %s; popd tries again: %s", what,
 		    answer->message[0] ? answer->message : err_text(answer->err));
 }
 
@@ -42,9 +40,8 @@ static void report_answered(void *ctx, const struct pg_answer *answer)
 	struct pgreport *r = ctx;
 	int64_t seq;
 
-	r->reporting = false;
 	if (answer->err) {
-		complain(r, answer, "report");
+		log_failure(r, answer, "a report");
 		return;
 	}
 	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 1, &seq) != 0 || seq < 0)
@@ -68,7 +65,6 @@ static void send_report(struct pgreport *r)
 	snprintf(up, sizeof(up), "%" PRIu32, facts.up);
 	snprintf(active, sizeof(active), "%" PRIu32, facts.active);
 	snprintf(seq, sizeof(seq), "%" PRIu64, facts.feed_seq);
-	r->reporting = true;
 	pgpool_query(
 		r->conf.pool, &r->report_query,
 		"SELECT enabled, feed_seq FROM api.popd_report($1, $2, $3, $4::timestamptz, $5::int, $6::int, $7::int, $8::bigint)",
@@ -81,17 +77,24 @@ static void report_due(struct ev_loop *loop, struct ev_timer *timer, int revents
 
 	(void)loop;
 	(void)revents;
-	if (!r->reporting)
+	if (!pgquery_is_active(&r->report_query))
 		send_report(r);
 }
 
 /* ---- statistics ---- */
 
-static void send_batch(struct pgreport *r);
+static void finish(struct pgreport *r)
+{
+	void (*finished)(void *ctx) = r->finished;
 
-/* The database will never take this one; keeping it would hold up all that follow. A door that is
- * not there yet (the schema is older than this program) is worth waiting for. */
-static bool is_hopeless(const struct pg_answer *answer)
+	r->finished = NULL;
+	if (finished)
+		finished(r->conf.ctx);
+}
+
+/* True when the database will never take this batch, which would delay all that follow. A function
+ * that does not exist yet (the schema is older than this program) is waited for. */
+static bool is_refused_for_good(const struct pg_answer *answer)
 {
 	static const char undefined_function[] = "42883";
 
@@ -99,73 +102,81 @@ static bool is_hopeless(const struct pg_answer *answer)
 	       (answer->err == -ERR_FORMAT && strcmp(answer->sqlstate, undefined_function) != 0);
 }
 
+static void send_batches(struct pgreport *r);
+
 static void batch_answered(void *ctx, const struct pg_answer *answer)
 {
 	struct pgreport *r = ctx;
+	bool refused = is_refused_for_good(answer);
 
-	r->sending = false;
-	if (is_hopeless(answer)) {
-		log_warnx("a batch of statistics is given up: %s", answer->message);
+	if (refused)
+		log_warnx("a batch of statistics is dropped, since the database refuses it: %s",
+			  answer->message);
+	else if (answer->err)
+		log_failure(r, answer, "a batch of statistics");
+	if (refused || !answer->err)
 		stats_acknowledge(r->conf.stats);
-	} else if (answer->err) {
-		complain(r, answer, "statistics");
-	} else {
-		stats_acknowledge(r->conf.stats);
-	}
-	if (!answer->err && stats_waiting(r->conf.stats) > 0)
-		send_batch(r);
-	else if (r->finished)
-		r->finished(r->conf.ctx);
+	if (answer->err)
+		finish(r);
+	else
+		send_batches(r);
 }
 
-static void send_batch(struct pgreport *r)
+/* False: no memory; the statement is not sent. */
+static bool send_batch(struct pgreport *r, const struct stats_batch *b)
 {
-	const struct stats_batch *b = stats_batch(r->conf.stats);
 	char number[24];
 	char *columns[STATS_COLUMNS] = { 0 };
 	const char *params[3 + STATS_COLUMNS] = { r->conf.pop, r->conf.incarnation, number };
-	bool complete = b != NULL;
+	bool complete = true;
 
-	snprintf(number, sizeof(number), "%" PRIu64, b ? b->number : 0);
+	snprintf(number, sizeof(number), "%" PRIu64, b->number);
 	for (size_t i = 0; complete && i < STATS_COLUMNS; i++) {
 		params[3 + i] = columns[i] = stats_column_text(b, (enum stats_column)i);
-		complete = columns[i] != NULL;
+		complete = columns[i];
 	}
-	if (complete) {
-		r->sending = true;
+	if (complete)
 		pgpool_query(
 			r->conf.pool, &r->batch_query,
 			"SELECT applied FROM api.popd_samples($1, $2, $3::bigint, $4::int[], $5::date[], $6::int[], $7::int[], $8::int[],"
 			" $9::int[], $10::bigint[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],"
 			" $17::int[], $18::date[], $19::text[], $20::bigint[])",
 			ARRAY_LEN(params), params, batch_answered, r);
-	}
 	for (size_t i = 0; i < STATS_COLUMNS; i++)
 		free(columns[i]);
+	return complete;
+}
+
+/* Sends the next batch, unless one is under way. */
+static void send_batches(struct pgreport *r)
+{
+	const struct stats_batch *b = stats_batch(r->conf.stats);
+
+	if (pgquery_is_active(&r->batch_query))
+		return;
+	if (!b || !send_batch(r, b))
+		finish(r);
 }
 
 static void reasons_answered(void *ctx, const struct pg_answer *answer)
 {
 	struct pgreport *r = ctx;
 
-	r->telling = false;
-	r->told = answer->err == 0 || is_hopeless(answer);
+	r->reasons_known = !answer->err || is_refused_for_good(answer);
 	if (answer->err)
-		complain(r, answer, "reasons");
+		log_failure(r, answer, "the sentences of drop reasons");
 }
 
-/* What drop reasons mean, once a start: the database has only their names in batches. */
-static void tell_reasons(struct pgreport *r)
+/* Sends the sentences of the drop reasons; batches have only their names. */
+static void send_reasons(struct pgreport *r)
 {
 	char *names = stats_reasons_text(false), *sentences = stats_reasons_text(true);
 	const char *params[] = { names, sentences };
 
-	if (names && sentences) {
-		r->telling = true;
+	if (names && sentences)
 		pgpool_query(r->conf.pool, &r->reasons_query,
 			     "SELECT changed FROM api.popd_reasons($1::text[], $2::text[])",
 			     ARRAY_LEN(params), params, reasons_answered, r);
-	}
 	free(names);
 	free(sentences);
 }
@@ -177,10 +188,9 @@ static void statistics_due(struct ev_loop *loop, struct ev_timer *timer, int rev
 	(void)loop;
 	(void)revents;
 	r->conf.collect(r->conf.ctx);
-	if (!r->told && !r->telling)
-		tell_reasons(r);
-	if (!r->sending && stats_waiting(r->conf.stats) > 0)
-		send_batch(r);
+	if (!r->reasons_known && !pgquery_is_active(&r->reasons_query))
+		send_reasons(r);
+	send_batches(r);
 }
 
 /* ---- from outside ---- */
@@ -226,12 +236,7 @@ void pgreport_finish(struct pgreport *r, void (*done)(void *ctx))
 	ev_timer_stop(r->conf.loop, &r->statistics);
 	r->conf.collect(r->conf.ctx);
 	r->finished = done;
-	if (r->sending)
-		return;
-	if (stats_waiting(r->conf.stats) > 0)
-		send_batch(r);
-	if (!r->sending)
-		done(r->conf.ctx);
+	send_batches(r);
 }
 
 uint32_t pgreport_last(const struct pgreport *r)

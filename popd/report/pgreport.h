@@ -1,7 +1,7 @@
 /*
- * What popd tells the database of itself: that it lives (every report_interval), and what its
- * tunnels did (in batches, each sent until acknowledged). The answer to a report tells whether the
- * PoP is enabled and how far the feed has got.
+ * What popd reports of itself to the database: that it is alive, at every report interval, and its
+ * tunnels' statistics, in batches that are sent again until they are acknowledged. The answer to a
+ * report says whether the PoP is enabled, and the number of the feed's last change.
  */
 #ifndef POPD_REPORT_PGREPORT_H
 #define POPD_REPORT_PGREPORT_H
@@ -17,35 +17,38 @@ struct pgreport;
 struct stats;
 
 struct pgreport_facts {
-	uint32_t configured, up, active;
-	uint64_t feed_seq;
+	uint32_t configured, up, active; /* numbers of tunnels */
+	uint64_t feed_seq;               /* number of the last change in the table */
 };
 
 struct pgreport_conf {
 	struct ev_loop *loop;
 	struct pgpool *pool;
 	struct stats *stats;
-	const char *pop;      /* outlives it */
-	char incarnation[33]; /* 32 hex digits, one value per start */
-	uint32_t started;     /* wall second */
-	double interval, statistics_interval;
+	const char *pop;                      /* name; outlives the report */
+	char incarnation[33];                 /* 32 random hex digits, others at every start */
+	uint32_t started;                     /* wall second */
+	double interval, statistics_interval; /* seconds */
+	/* fills `out` for a report */
 	void (*facts)(void *ctx, struct pgreport_facts *out);
-	void (*collect)(void *ctx); /* brings `stats` up to date */
+	/* brings `stats` up to date */
+	void (*collect)(void *ctx);
+	/* a report was answered */
 	void (*answered)(void *ctx, bool enabled, uint64_t feed_seq);
 	void *ctx;
 };
 
-/* Reports at once and then at each interval. NULL: no memory. */
+/* Reports at once and then at every interval. NULL: no memory. */
 struct pgreport *pgreport_create(const struct pgreport_conf *conf) NONNULL;
 void pgreport_free(struct pgreport *r); /* NULL is fine */
 void pgreport_set_intervals(struct pgreport *r, double interval, double statistics_interval)
 	NONNULL;
 
-/* Sends what is waiting, for the last time: calls `done` when all is acknowledged or the database
- * gives no answer. */
+/* Before popd ends: sends what waits. Always calls `done`, perhaps before it returns: when
+ * everything is acknowledged, or a batch cannot be sent. */
 void pgreport_finish(struct pgreport *r, void (*done)(void *ctx)) NONNULL;
 
-/* Wall second of the last report that was answered; 0: none yet. */
+/* Wall second of the last report that was answered; 0: none was. */
 uint32_t pgreport_last(const struct pgreport *r) NONNULL;
 
 #endif

@@ -69,7 +69,7 @@ static void restore_clients(struct table *t, uint32_t ayiya, uint32_t active)
 		struct endpoint4 at = { { plan_client_ipv4(i) }, plan_client_port(i) };
 		/* The epoch is an old one, so that what the generator signs from now on is newer.
 		 */
-		if (table_restore(t, i + 1, endpoint_pack(at, 0), now - 60, now) != 0)
+		if (!table_restore(t, i + 1, endpoint_pack(at, 0), now - 60, now))
 			die("a client cannot be restored");
 	}
 }
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	FILE *f = fopen(argv[1], "we");
 	if (!f || fwrite(bytes, 1, len, f) != len || fclose(f) != 0)
 		die_errno(argv[1]);
-	free(bytes);
+	snapshot_free(bytes, len);
 	table_free(t);
 	digest_ctx_free(digest);
 	return 0;

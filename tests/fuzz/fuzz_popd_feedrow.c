@@ -1,5 +1,5 @@
-/* A row of the feed, its columns separated by newlines, as a tunnel and as a PoP: what is taken is
- * what it may be. */
+/* A row of the feed, its columns separated by newlines, parsed as a tunnel and as a PoP: what is
+ * accepted is valid. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +29,7 @@ static void try_tunnel(char *const *column, struct digest_ctx *digest)
 	require(c->type == TUNNEL_STATIC || strlen(c->secret) == TUNNEL_SECRET_LEN);
 	for (size_t i = 0; i < c->route_count; i++)
 		require(c->routes[i].len <= 128);
-	free(c);
+	tunnel_conf_free(c);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,16 +1,15 @@
 /*
- * Snapshots and journals that an enemy has written. The first byte says which, and whether length
- * and checksum are to be put right first, so that what is behind them is reached. What is refused
- * leaves the table empty; what is accepted is written and read again to the same bytes. The tables'
- * memory comes from the heap here: a sanitizer then knows its ends, and a table costs a tenth of
- * what fresh pages cost.
+ * Snapshots and journals written by an attacker. The first byte chooses which of the two, and
+ * whether length and checksum are corrected first, so that the code behind them is reached. A
+ * refused snapshot leaves the table empty; an accepted one is encoded and decoded again to the same
+ * bytes. The tables' memory comes from the heap here, whose bounds a sanitizer knows, and which is
+ * ten times faster than new pages.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/wire/be.h"
 #include "popd/core/pages.h"
-#include "popd/feed/crc32c.h"
 #include "popd/feed/snapshot.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -19,7 +18,7 @@ enum { CAPACITY = 32, JOURNAL = 1, REPAIR = 2 };
 
 static struct digest_ctx *digest_ctx;
 
-/* In the place of popd/core/pages.c. */
+/* Instead of popd/core/pages.c. */
 void *pages_alloc(size_t count, size_t size)
 {
 	size_t bytes = (count * size + 63) & ~(size_t)63;
@@ -47,7 +46,7 @@ static struct table *new_table(void)
 	return t;
 }
 
-static void write_and_read_again(struct table *t, const struct snapshot_head *head)
+static void encode_and_decode_again(struct table *t, const struct snapshot_head *head)
 {
 	struct table *again = new_table();
 	struct snapshot_head got;
@@ -59,8 +58,8 @@ static void write_and_read_again(struct table *t, const struct snapshot_head *he
 	    snapshot_encode(again, &got, &two, &two_len) != 0 || one_len != two_len ||
 	    memcmp(one, two, one_len) != 0)
 		abort();
-	free(one);
-	free(two);
+	snapshot_free(one, one_len);
+	snapshot_free(two, two_len);
 	table_free(again);
 }
 
@@ -74,7 +73,7 @@ static void snapshot(uint8_t *bytes, size_t size, bool repair)
 		be32_store(bytes + size - 4, crc32c(bytes, size - 4));
 	}
 	if (snapshot_decode(t, digest_ctx, bytes, size, &head) == 0)
-		write_and_read_again(t, &head);
+		encode_and_decode_again(t, &head);
 	else if (table_count(t) != 0)
 		abort();
 	table_free(t);
@@ -101,7 +100,7 @@ static void journal(uint8_t *bytes, size_t size, bool repair)
 	for (uint32_t id = 1; id <= 3; id++) {
 		uint64_t endpoint = atomic_load(&table_by_id(t, id)->endpoint);
 		if (endpoint != 0 &&
-		    !tunnel_can_have(atomic_load(&table_by_id(t, id)->conf), endpoint))
+		    !tunnel_accepts_endpoint(atomic_load(&table_by_id(t, id)->conf), endpoint))
 			abort();
 	}
 	table_free(t);

@@ -443,7 +443,7 @@ def test_a_damaged_snapshot_is_named_set_aside_and_does_not_matter(net, popd):
         f.write(b"\xff\x00\xff")
     popd.start()
     net.loaded()
-    assert "is of no use" in popd.log() and os.path.exists(f"{path}.bad")
+    assert "cannot be used" in popd.log() and os.path.exists(f"{path}.bad")
     assert net.popctl("status")["tunnels"]["configured"] > 0
     os.unlink(f"{path}.bad")
 
@@ -452,7 +452,7 @@ def test_hangup_takes_live_settings_and_names_the_others(net, popd):
     net.configure(log_level="debug", expiry=300, workers=net.workers + 1)
     popd.signal(signal.SIGHUP)
     until(lambda: net.popctl("status")["log_level"] == "debug", 3, "the new level")
-    assert "workers has changed in the configuration; it takes a restart" in popd.log()
+    assert "workers has changed in the configuration file and takes effect when popd is restarted" in popd.log()
     net.configure()
     popd.signal(signal.SIGHUP)
     until(lambda: net.popctl("status")["log_level"] == "info", 3, "the old level")

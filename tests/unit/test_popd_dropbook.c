@@ -1,4 +1,4 @@
-#include "popd/report/dropbook.h"
+#include "popd/report/books.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ static const struct dropbook_entry *taken(struct dropbook *b, size_t *n)
 	return all;
 }
 
-static void what_has_the_same_key_becomes_one_when_the_book_is_full(void **state)
+static void entries_of_the_same_key_become_one_when_the_book_is_full(void **state)
 {
 	struct dropbook *b = dropbook_create(10);
 	size_t n;
@@ -37,7 +37,7 @@ static void what_has_the_same_key_becomes_one_when_the_book_is_full(void **state
 	assert_true(n <= 10);
 	uint64_t sums[3][2][2] = { 0 };
 	for (size_t i = 0; i < n; i++)
-		sums[e[i].tunnel][e[i].day - DAY][e[i].why == DROP_TOO_BIG] += e[i].packets;
+		sums[e[i].tunnel][e[i].day - DAY][e[i].reason == DROP_TOO_BIG] += e[i].packets;
 	for (int tunnel = 1; tunnel <= 2; tunnel++)
 		for (int day = 0; day < 2; day++)
 			assert_true(sums[tunnel][day][0] + sums[tunnel][day][1] == 25 &&
@@ -69,7 +69,7 @@ static void the_oldest_days_become_one_when_that_is_not_enough(void **state)
 	dropbook_free(b);
 }
 
-static void what_is_left_then_is_told_for_the_pop(void **state)
+static void at_last_the_oldest_half_is_the_pops(void **state)
 {
 	struct dropbook *b = dropbook_create(16);
 	uint64_t sum = 0, of_pop = 0;
@@ -93,9 +93,9 @@ static void what_is_left_then_is_told_for_the_pop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_has_the_same_key_becomes_one_when_the_book_is_full),
+		cmocka_unit_test(entries_of_the_same_key_become_one_when_the_book_is_full),
 		cmocka_unit_test(the_oldest_days_become_one_when_that_is_not_enough),
-		cmocka_unit_test(what_is_left_then_is_told_for_the_pop),
+		cmocka_unit_test(at_last_the_oldest_half_is_the_pops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,7 +195,7 @@ static void lengths_in_use_come_longest_first(void **state)
 	assert_true(encap_rules_count(&lengths, 0, PREFIX_ADDED));
 	assert_true(encap_rules_count(&lengths, 64, PREFIX_ADDED));
 	assert_false(encap_rules_count(&lengths, 64, PREFIX_ADDED));
-	assert_false(encap_rules_count(&lengths, 64, PREFIX_TURNED));
+	assert_false(encap_rules_count(&lengths, 64, PREFIX_CHANGED));
 	encap_rules_build(&rules, &lengths, &pop);
 	assert_int_equal(rules.length_count, 4);
 	static const uint32_t order[] = { 128, 64, 48, 0 };

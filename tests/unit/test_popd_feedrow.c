@@ -56,7 +56,7 @@ static void a_good_row_is_taken_field_by_field(void **state)
 	assert_string_equal(c->secret, SECRET);
 	assert_true(digest(digests, DIGEST_SHA1, SECRET, 32, key));
 	assert_memory_equal(c->key_sha1, key, 20);
-	free(c);
+	tunnel_conf_free(c);
 }
 
 #define WITH(field, value)                      \
@@ -116,11 +116,11 @@ static void every_column_is_taken_strictly(void **state)
 		assert_int_equal(id, rows[i].id);
 		if (!c)
 			assert_true(why[0] != '\0' && !strstr(why, "0123456789abcdef"));
-		free(c);
+		tunnel_conf_free(c);
 	}
 }
 
-static void a_static_tunnel_needs_an_endpoint_that_packets_can_go_to(void **state)
+static void a_static_tunnel_needs_a_unicast_endpoint(void **state)
 {
 	static const struct {
 		const char *endpoint;
@@ -145,7 +145,7 @@ static void a_static_tunnel_needs_an_endpoint_that_packets_can_go_to(void **stat
 		assert_int_equal(c != NULL, rows[i].good);
 		if (c)
 			assert_int_equal(c->static_endpoint.v, UINT32_C(0xcb007103));
-		free(c);
+		tunnel_conf_free(c);
 	}
 }
 
@@ -182,7 +182,7 @@ static void the_pop_row_gives_prefixes_and_popds_own_address(void **state)
 	}
 }
 
-static void as_many_prefixes_as_there_is_room_for_and_not_one_more(void **state)
+static void as_many_prefixes_as_the_limit_and_not_one_more(void **state)
 {
 	char list[TABLE_POP_PREFIXES * 24] = "", why[FEEDROW_WHY];
 	struct feedrow_pop row = { "198.51.100.2", "2001:db8:2ff::/48", list };
@@ -203,9 +203,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_row_is_taken_field_by_field),
 		cmocka_unit_test(every_column_is_taken_strictly),
-		cmocka_unit_test(a_static_tunnel_needs_an_endpoint_that_packets_can_go_to),
+		cmocka_unit_test(a_static_tunnel_needs_a_unicast_endpoint),
 		cmocka_unit_test(the_pop_row_gives_prefixes_and_popds_own_address),
-		cmocka_unit_test(as_many_prefixes_as_there_is_room_for_and_not_one_more),
+		cmocka_unit_test(as_many_prefixes_as_the_limit_and_not_one_more),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -83,6 +83,16 @@ static inline struct tunnel_conf *conf_new(struct digest_ctx *d, uint32_t id, en
 	return c;
 }
 
+/* table_set; a configuration that the table refuses is freed. */
+static inline int set_or_free(struct table *t, struct tunnel_conf *c)
+{
+	int err = table_set(t, c);
+
+	if (err)
+		tunnel_conf_free(c);
+	return err;
+}
+
 static inline struct tunnel *pop_add(struct pop *p, struct tunnel_conf *c)
 {
 	uint32_t id = c->id;

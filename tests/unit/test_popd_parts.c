@@ -220,7 +220,8 @@ static void keys_are_the_digests_of_the_secret_s_text(void **state)
 	assert_int_equal(tunnel_conf_set_secret(c, d, too_long, sizeof(too_long)), -ERR_RANGE);
 	assert_string_equal(c->secret, "abc");
 	assert_null(tunnel_conf_create(TUNNEL_ROUTES_MAX + 1));
-	free(c);
+	tunnel_conf_free(c);
+	tunnel_conf_free(NULL);
 	digest_ctx_free(d);
 }
 

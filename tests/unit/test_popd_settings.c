@@ -34,7 +34,7 @@ static void two_addresses_and_a_database_are_enough(void **state)
 		    s.log_level == LOG_LEVEL_INFO);
 	assert_string_equal(s.tun, "sixxs");
 	assert_string_equal(s.metrics.host,
-			    "127.0.0.1"); /* nobody else may look unless the operator says so */
+			    "127.0.0.1"); /* others may connect only if the operator says so */
 	assert_int_equal(s.metrics.port, 9641);
 	assert_true(settings_worker_count(&s, 64) >= 1);
 	s.workers = 5;
@@ -43,7 +43,7 @@ static void two_addresses_and_a_database_are_enough(void **state)
 	settings_free(&s);
 }
 
-static void what_cannot_be_is_refused_with_a_reason(void **state)
+static void invalid_settings_are_refused_with_a_reason(void **state)
 {
 	static const struct {
 		const char *text, *said;
@@ -55,15 +55,15 @@ static void what_cannot_be_is_refused_with_a_reason(void **state)
 		{ "[popd]\nname = Demo01\nipv4 = 192.0.2.1\n" DATABASE, "name must be" },
 		{ "[popd]\nname = 1demo\nipv4 = 192.0.2.1\n" DATABASE, "name must be" },
 		{ "[popd]\nname = demo_1\nipv4 = 192.0.2.1\n" DATABASE, "name must be" },
-		{ "[popd]\nname = demo01\nipv4 = 224.0.0.1\n" DATABASE, "tunnel can end" },
+		{ "[popd]\nname = demo01\nipv4 = 224.0.0.1\n" DATABASE, "unicast" },
 		{ MINIMUM "tun = a/b\n" DATABASE, "interface name" },
 		{ MINIMUM "tun = sixteencharacter\n" DATABASE, "tun" },
 		{ MINIMUM "mtu = 1279\n" DATABASE, "mtu" },
 		{ MINIMUM "mtu = 1481\n" DATABASE, "mtu" },
 		{ MINIMUM "ayiya_port = 3740\n" DATABASE, "differ" },
 		{ MINIMUM "workers = 65\n" DATABASE, "workers" },
-		{ MINIMUM "dscp = 64\n" DATABASE, "dscp is copy" },
-		{ MINIMUM "dscp = ef\n" DATABASE, "dscp is copy" },
+		{ MINIMUM "dscp = 64\n" DATABASE, "dscp must be copy" },
+		{ MINIMUM "dscp = ef\n" DATABASE, "dscp must be copy" },
 		{ MINIMUM "metrics = on\n" DATABASE, "metrics" },
 		{ MINIMUM "metrics = 9641\n" DATABASE, "metrics" },
 		{ MINIMUM "metrics = ::1:9641\n" DATABASE, "metrics" },
@@ -157,7 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_addresses_and_a_database_are_enough),
-		cmocka_unit_test(what_cannot_be_is_refused_with_a_reason),
+		cmocka_unit_test(invalid_settings_are_refused_with_a_reason),
 		cmocka_unit_test(dscp_is_copied_zero_or_a_number),
 		cmocka_unit_test(the_dump_shows_every_key_and_no_password),
 		cmocka_unit_test(a_reload_takes_the_live_keys_only),

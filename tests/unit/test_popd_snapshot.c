@@ -1,11 +1,10 @@
-/* The table on disk: what is written is read back, hostile bytes are refused with the table left
- * empty, and the journal ends where it is torn. */
+/* The formats: what is encoded is decoded again, hostile bytes are refused and leave the table empty,
+ * and the journal ends where it is cut or damaged. */
 #include "popd/feed/snapshot.h"
 
 #include <time.h>
 
 #include "lib/err.h"
-#include "popd/feed/crc32c.h"
 #include "tests/unit/test_popd_fixture.h"
 
 static const struct snapshot_head head = { "demo01", UINT64_C(0x123456789a), NOW };
@@ -41,7 +40,7 @@ static void same_tunnel(struct table *a, struct table *b, uint32_t id)
 	assert_int_equal(atomic_load(&x->newest), atomic_load(&y->newest));
 }
 
-static void what_was_written_is_read_back(void **state)
+static void what_was_encoded_is_decoded_again(void **state)
 {
 	struct pop p = pop_new();
 	struct snapshot_head got;
@@ -69,7 +68,7 @@ static void what_was_written_is_read_back(void **state)
 	pop_end(&p);
 }
 
-static void an_empty_table_can_be_written_too(void **state)
+static void an_empty_table_can_be_encoded(void **state)
 {
 	struct table *t = empty_table(4), *u = empty_table(4);
 	struct digest_ctx *d = digest_ctx_create();
@@ -86,7 +85,7 @@ static void an_empty_table_can_be_written_too(void **state)
 	digest_ctx_free(d);
 }
 
-/* After a refusal the table is as good as new. */
+/* After a refusal the table is empty. */
 static void assert_refused(struct table *t, struct digest_ctx *d, const uint8_t *bytes, size_t len,
 			   int want, const char *what)
 {
@@ -130,8 +129,8 @@ static void cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused(void **st
 	pop_end(&p);
 }
 
-/* Where things stand in the fixture's snapshot: the head of 92 bytes with two prefixes before the
- * count, then T1 with two routes. */
+/* Offsets in the fixture's snapshot: the head of 92 bytes, with two prefixes before the count, then
+ * T1 with two routes. */
 enum {
 	AT_VERSION = 8,
 	AT_PREFIXES = 86,
@@ -173,7 +172,7 @@ static const struct {
 	{ "a route of 129 bits", AT_T1 + 41 + 32 + 2, 129, -ERR_RANGE },
 };
 
-static void what_is_whole_but_cannot_be_is_refused_whole(void **state)
+static void an_invalid_value_in_an_intact_snapshot_is_refused(void **state)
 {
 	struct pop p = pop_new();
 	struct table *t = empty_table(FIXTURE_TUNNELS);
@@ -197,12 +196,12 @@ static void what_is_whole_but_cannot_be_is_refused_whole(void **state)
 	pop_end(&p);
 }
 
-static void the_journal_brings_endpoints_up_to_where_it_is_torn(void **state)
+static void the_journal_is_applied_up_to_where_it_is_cut(void **state)
 {
 	struct pop p = pop_new();
 	struct journal_entry entries[] = {
 		{ 1, endpoint_pack(at("192.0.2.10", 10), 0), NOW + 1, NOW + 1 },
-		{ 777, endpoint_pack(at("192.0.2.11", 11), 0), NOW, NOW }, /* gone since */
+		{ 777, endpoint_pack(at("192.0.2.11", 11), 0), NOW, NOW }, /* deleted since */
 		{ 2, endpoint_pack(at("192.0.2.12", 0), 0), NOW + 2, NOW + 2 },
 		{ 1, endpoint_pack(at("192.0.2.13", 13), 1), NOW + 3, NOW + 3 },
 	};
@@ -250,7 +249,7 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void ten_thousand_tunnels_are_written_and_read_in_a_moment(void **state)
+static void ten_thousand_tunnels_are_encoded_and_decoded_quickly(void **state)
 {
 	enum { N = 10000 };
 	struct table *t = empty_table(N), *u = empty_table(N);
@@ -282,7 +281,7 @@ static void ten_thousand_tunnels_are_written_and_read_in_a_moment(void **state)
 	digest_ctx_free(d);
 }
 
-static void both_ways_to_a_crc_agree(void **state)
+static void both_crc_implementations_agree(void **state)
 {
 	uint8_t b[300];
 
@@ -297,13 +296,13 @@ static void both_ways_to_a_crc_agree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_written_is_read_back),
-		cmocka_unit_test(an_empty_table_can_be_written_too),
+		cmocka_unit_test(what_was_encoded_is_decoded_again),
+		cmocka_unit_test(an_empty_table_can_be_encoded),
 		cmocka_unit_test(cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused),
-		cmocka_unit_test(what_is_whole_but_cannot_be_is_refused_whole),
-		cmocka_unit_test(the_journal_brings_endpoints_up_to_where_it_is_torn),
-		cmocka_unit_test(ten_thousand_tunnels_are_written_and_read_in_a_moment),
-		cmocka_unit_test(both_ways_to_a_crc_agree),
+		cmocka_unit_test(an_invalid_value_in_an_intact_snapshot_is_refused),
+		cmocka_unit_test(the_journal_is_applied_up_to_where_it_is_cut),
+		cmocka_unit_test(ten_thousand_tunnels_are_encoded_and_decoded_quickly),
+		cmocka_unit_test(both_crc_implementations_agree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "popd/report/statbook.h"
+#include "popd/report/books.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static void a_quarter_is_one_entry_however_often_it_grows(void **state)
 	statbook_free(b);
 }
 
-/* Taking a part from the front must not lose the way to the others. */
+/* Hints stay right when entries are taken from the front. */
 static void an_entry_is_found_again_after_others_were_taken(void **state)
 {
 	struct statbook *b = statbook_create(100);
@@ -84,7 +84,7 @@ static void an_entry_is_found_again_after_others_were_taken(void **state)
 
 static void round_trips_stay_right_when_entries_become_one(void **state)
 {
-	/* room for four: the fifth entry makes the quarters of yesterday one */
+	/* four entries at most: the fifth joins the quarters of yesterday */
 	struct statbook *b = statbook_create(4);
 	size_t n;
 
@@ -164,7 +164,7 @@ static void a_week_keeps_its_days_apart(void **state)
 	statbook_free(b);
 }
 
-static void beyond_that_the_oldest_days_become_one_and_no_sum_is_lost(void **state)
+static void beyond_a_week_the_oldest_days_become_one_and_no_sum_is_lost(void **state)
 {
 	enum { DAYS = 40, LIMIT = 8 * TUNNELS };
 	struct statbook *b = statbook_create(LIMIT);
@@ -192,7 +192,7 @@ static void beyond_that_the_oldest_days_become_one_and_no_sum_is_lost(void **sta
 	statbook_free(b);
 }
 
-static void a_book_of_tunnels_that_are_gone_is_bounded_too(void **state)
+static void a_book_of_deleted_tunnels_is_bounded_too(void **state)
 {
 	enum { LIMIT = 64, GONE = 3000 };
 	struct statbook *b = statbook_create(LIMIT);
@@ -245,8 +245,8 @@ int main(void)
 		cmocka_unit_test(round_trips_stay_right_when_entries_become_one),
 		cmocka_unit_test(todays_quarters_outlive_those_of_past_days),
 		cmocka_unit_test(a_week_keeps_its_days_apart),
-		cmocka_unit_test(beyond_that_the_oldest_days_become_one_and_no_sum_is_lost),
-		cmocka_unit_test(a_book_of_tunnels_that_are_gone_is_bounded_too),
+		cmocka_unit_test(beyond_a_week_the_oldest_days_become_one_and_no_sum_is_lost),
+		cmocka_unit_test(a_book_of_deleted_tunnels_is_bounded_too),
 		cmocka_unit_test(a_clock_that_jumps_loses_nothing),
 	};
 

@@ -1,11 +1,10 @@
 #include "popd/report/stats.h"
 
-#include "popd/report/stats_text.h"
 #include "tests/unit/test_popd_fixture.h"
 
 enum { DAY = 20780, QUARTER = 41 };
 
-/* A moment in the quarter that is so many after QUARTER of DAY. */
+/* The last second of a quarter, counted from QUARTER of DAY. */
 static wall_t in_quarter(int later)
 {
 	return (wall_t){ DAY * 86400LL + (QUARTER + later) * 900LL + 899 };
@@ -39,14 +38,14 @@ static void answer_probe(struct pop *p, uint32_t id, uint32_t rtt_us)
 	counters_echo_received(p->counters, slot, rtt_us);
 }
 
-static void growth_is_told_once_by_tunnel_and_quarter(void **state)
+static void growth_is_sent_once_by_tunnel_and_quarter(void **state)
 {
 	struct pop p = pop_new();
 	struct stats *s = stats_new();
 
 	(void)state;
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
-	assert_int_equal(stats_waiting(s), 0); /* nothing happened: nothing to tell */
+	assert_int_equal(stats_waiting(s), 0); /* no growth, no entry */
 	assert_null(stats_batch(s));
 
 	add(&counters_of(&p, 1)->packets_in, 5);
@@ -73,7 +72,7 @@ static void growth_is_told_once_by_tunnel_and_quarter(void **state)
 		    value(b, 2, MEASURE_PACKETS_IN) == 1);
 	assert_int_equal(b->n_drops, 1);
 	assert_true(b->drops[0].tunnel == 2 && b->drops[0].day == DAY &&
-		    b->drops[0].why == DROP_HOP_LIMIT && b->drops[0].packets == 1);
+		    b->drops[0].reason == DROP_HOP_LIMIT && b->drops[0].packets == 1);
 	stats_acknowledge(s);
 	assert_null(stats_batch(s));
 	stats_free(s);
@@ -102,7 +101,7 @@ static void a_batch_stays_as_it_is_until_it_is_acknowledged(void **state)
 	pop_end(&p);
 }
 
-static void round_trip_times_are_kept_as_least_sum_and_most(void **state)
+static void round_trip_times_are_kept_as_min_sum_and_max(void **state)
 {
 	struct pop p = pop_new();
 	struct stats *s = stats_new();
@@ -219,23 +218,23 @@ static void drops_no_tunnel_is_charged_with_are_the_pops(void **state)
 	assert_true(b->entries[0].tunnel == 1 && value(b, 0, MEASURE_DROPS) == 1 &&
 		    b->drops[0].tunnel == 1);
 	assert_true(b->entries[1].tunnel == 0 && value(b, 1, MEASURE_DROPS) == 5);
-	assert_true(b->drops[1].tunnel == 0 && b->drops[1].why == DROP_TUNNEL_UNKNOWN &&
+	assert_true(b->drops[1].tunnel == 0 && b->drops[1].reason == DROP_TUNNEL_UNKNOWN &&
 		    b->drops[1].packets == 5);
 	stats_acknowledge(s);
 
-	/* what a tunnel had not told when it went */
+	/* drops of a tunnel that was deleted before they were collected */
 	count_drop(p.counters, DROP_HOP_LIMIT, slot, 1, 0, NOW);
 	stats_slot_freed(s, slot);
 	counters_clear_slot(p.counters, slot);
 	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
 	b = stats_batch(s);
 	assert_true(b->n == 1 && b->n_drops == 1 && b->drops[0].tunnel == 0 &&
-		    b->drops[0].why == DROP_HOP_LIMIT && b->drops[0].packets == 1);
+		    b->drops[0].reason == DROP_HOP_LIMIT && b->drops[0].packets == 1);
 	stats_free(s);
 	pop_end(&p);
 }
 
-static void a_counter_that_begins_anew_is_no_enormous_growth(void **state)
+static void a_counter_that_begins_again_is_no_enormous_growth(void **state)
 {
 	struct pop p = pop_new();
 	struct stats *s = stats_new();
@@ -253,7 +252,7 @@ static void a_counter_that_begins_anew_is_no_enormous_growth(void **state)
 }
 
 /* A tunnel's drops are counted in 32 bits. */
-static void drops_that_come_round_stay_right(void **state)
+static void drops_that_wrap_around_stay_right(void **state)
 {
 	struct pop p = pop_new();
 	struct stats *s = stats_new();
@@ -327,7 +326,7 @@ static void a_full_batch_of_largest_values_fits_its_text(void **state)
 	for (size_t i = 0; i < STATS_BATCH; i++) {
 		b.entries[i].day = b.drops[i].day = 2000000;
 		b.entries[i].quarter = INT32_MIN;
-		b.drops[i].why = (enum drop)(1 + i % (DROP__COUNT - 1));
+		b.drops[i].reason = (enum drop)(1 + i % (DROP__COUNT - 1));
 	}
 	for (int i = 0; i < STATS_COLUMNS; i++) {
 		char *text = stats_column_text(&b, (enum stats_column)i);
@@ -338,7 +337,7 @@ static void a_full_batch_of_largest_values_fits_its_text(void **state)
 }
 
 /* The database takes a name of 40 characters and a text of 200. */
-static void reasons_are_told_in_one_order_and_fit_the_database(void **state)
+static void reasons_are_sent_in_one_order_and_fit_the_database(void **state)
 {
 	char *names = stats_reasons_text(false), *sentences = stats_reasons_text(true);
 
@@ -359,18 +358,18 @@ static void reasons_are_told_in_one_order_and_fit_the_database(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(growth_is_told_once_by_tunnel_and_quarter),
+		cmocka_unit_test(growth_is_sent_once_by_tunnel_and_quarter),
 		cmocka_unit_test(a_batch_stays_as_it_is_until_it_is_acknowledged),
-		cmocka_unit_test(round_trip_times_are_kept_as_least_sum_and_most),
+		cmocka_unit_test(round_trip_times_are_kept_as_min_sum_and_max),
 		cmocka_unit_test(two_workers_count_as_one),
 		cmocka_unit_test(a_slot_given_to_another_tunnel_begins_at_zero),
 		cmocka_unit_test(the_books_are_bounded_and_keep_every_sum),
 		cmocka_unit_test(drops_no_tunnel_is_charged_with_are_the_pops),
-		cmocka_unit_test(a_counter_that_begins_anew_is_no_enormous_growth),
-		cmocka_unit_test(drops_that_come_round_stay_right),
+		cmocka_unit_test(a_counter_that_begins_again_is_no_enormous_growth),
+		cmocka_unit_test(drops_that_wrap_around_stay_right),
 		cmocka_unit_test(columns_are_postgresql_arrays),
 		cmocka_unit_test(a_full_batch_of_largest_values_fits_its_text),
-		cmocka_unit_test(reasons_are_told_in_one_order_and_fit_the_database),
+		cmocka_unit_test(reasons_are_sent_in_one_order_and_fit_the_database),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static struct table *empty_table(void)
 	return table_create(FIXTURE_TUNNELS, 1, seed);
 }
 
-/* What a popd that starts now would find: the table's number of tunnels and T1's endpoint word. */
+/* Loads the files as a popd would that starts now: the number of tunnels and T1's endpoint word. */
 static bool found(const char *pop, size_t *tunnels, uint64_t *endpoint)
 {
 	struct table *t = empty_table();
@@ -91,7 +91,7 @@ static void save(struct store *s)
 	store_finish_snapshot(s);
 }
 
-static void what_was_saved_is_found_again(void **state)
+static void what_was_saved_is_loaded_again(void **state)
 {
 	struct pop p = pop_new();
 	struct store *s = store_create(path, "demo01", p.table);
@@ -114,7 +114,7 @@ static void what_was_saved_is_found_again(void **state)
 	pop_end(&p);
 }
 
-static void a_move_after_the_snapshot_is_found_again(void **state)
+static void a_move_after_the_snapshot_is_loaded_again(void **state)
 {
 	struct pop p = pop_new();
 	struct store *s = store_create(path, "demo01", p.table);
@@ -135,7 +135,7 @@ static void a_move_after_the_snapshot_is_found_again(void **state)
 	pop_end(&p);
 }
 
-/* Every moment of a snapshot at which popd may be killed, one after the other. */
+/* At every step of a snapshot at which popd may be killed. */
 static void a_kill_at_any_moment_of_a_snapshot_loses_no_move(void **state)
 {
 	struct pop p = pop_new();
@@ -192,7 +192,7 @@ static void a_snapshot_that_fails_keeps_the_journal(void **state)
 	pop_end(&p);
 }
 
-static void changed_epochs_reach_the_journal_without_being_told(void **state)
+static void changed_epochs_are_found_and_reach_the_journal(void **state)
 {
 	struct pop p = pop_new();
 	struct store *s = store_create(path, "demo01", p.table);
@@ -212,7 +212,7 @@ static void changed_epochs_reach_the_journal_without_being_told(void **state)
 	assert_int_equal(before.st_size, after.st_size);
 	assert_int_equal(
 		after.st_size,
-		/* T1, and the heartbeat tunnel's first time; static ones are the database's */
+		/* T1 and, for the first time, the heartbeat tunnel; static endpoints are not journaled */
 		2 * JOURNAL_RECORD);
 	store_free(s);
 	pop_end(&p);
@@ -234,11 +234,11 @@ static void a_damaged_snapshot_is_set_aside_and_popd_starts_empty(void **state)
 	assert_int_equal(n, 0);
 	assert_false(exists(""));
 	assert_true(exists(".bad"));
-	assert_false(exists(".journal")); /* it would be taken for the next snapshot's */
+	assert_false(exists(".journal")); /* it would be applied to the next snapshot */
 	pop_end(&p);
 }
 
-static void another_pops_snapshot_is_not_ours(void **state)
+static void another_pops_snapshot_is_not_loaded(void **state)
 {
 	struct pop p = pop_new();
 	struct store *s = store_create(path, "demo01", p.table);
@@ -254,7 +254,7 @@ static void another_pops_snapshot_is_not_ours(void **state)
 	pop_end(&p);
 }
 
-static void a_torn_journal_is_good_up_to_the_tear(void **state)
+static void a_cut_journal_is_applied_up_to_the_cut(void **state)
 {
 	struct pop p = pop_new();
 	struct store *s = store_create(path, "demo01", p.table);
@@ -270,7 +270,7 @@ static void a_torn_journal_is_good_up_to_the_tear(void **state)
 	append(".journal", "torn", 4);
 	assert_true(found("demo01", &n, &endpoint));
 	assert_int_equal(endpoint_of(endpoint).port, 8000);
-	s = store_create(path, "demo01", p.table); /* and can be gone on with */
+	s = store_create(path, "demo01", p.table); /* and it can be appended to */
 	move(&p, 8001, NOW + 2);
 	store_note(s, table_by_id(p.table, 1));
 	store_append(s);
@@ -283,19 +283,20 @@ static void a_torn_journal_is_good_up_to_the_tear(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_was_saved_is_found_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_move_after_the_snapshot_is_found_again, setup,
+		cmocka_unit_test_setup_teardown(what_was_saved_is_loaded_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_move_after_the_snapshot_is_loaded_again, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_kill_at_any_moment_of_a_snapshot_loses_no_move,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_snapshot_that_fails_keeps_the_journal, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(changed_epochs_reach_the_journal_without_being_told,
+		cmocka_unit_test_setup_teardown(changed_epochs_are_found_and_reach_the_journal,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_damaged_snapshot_is_set_aside_and_popd_starts_empty, setup, teardown),
-		cmocka_unit_test_setup_teardown(another_pops_snapshot_is_not_ours, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_torn_journal_is_good_up_to_the_tear, setup,
+		cmocka_unit_test_setup_teardown(another_pops_snapshot_is_not_loaded, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_cut_journal_is_applied_up_to_the_cut, setup,
 						teardown),
 	};
 

@@ -1,5 +1,5 @@
-/* The table against a naive list under random changes, what a change may and may not do, when slots
- * come back, and what a tunnel costs. */
+/* The table against a naive list under random changes, the effects of a change, when slots become
+ * free, and the memory that a tunnel takes. */
 #include "popd/core/table.h"
 
 #include <time.h>
@@ -69,8 +69,8 @@ static uint32_t naive_lookup(const struct entry *list, const struct ip6 *ip, enu
 	return id;
 }
 
-/* Few distinct prefixes, nested and neighbouring, so that they clash, shadow one another and share
- * hash places. */
+/* Few distinct prefixes, nested and adjacent, so that they conflict, cover one another and collide in
+ * the hash. */
 static struct prefix6 any_prefix(bool net)
 {
 	static const uint8_t lens[] = { 0,  16, 32, 40, 47, 48, 48, 52,  56,
@@ -92,7 +92,7 @@ static bool has(const struct entry *e, const struct prefix6 *p)
 	return false;
 }
 
-/* What table_set must answer for `new` as tunnel `self`. */
+/* What table_set must return for `new` as tunnel `self`. */
 static int naive_verdict(const struct entry *list, uint32_t self, const struct entry *new)
 {
 	for (size_t i = 0; i < new->count; i++) {
@@ -124,7 +124,7 @@ static void change(struct table *t, struct entry *list)
 	struct entry new = { .used = true, .count = 1 + any(ROUTES + 1) };
 
 	if (any(4) == 0) {
-		assert_int_equal(table_delete(t, i + 1), list[i].used ? 0 : -ERR_NOT_FOUND);
+		assert_int_equal(table_delete(t, i + 1), list[i].used);
 		list[i].used = false;
 		return;
 	}
@@ -136,7 +136,7 @@ static void change(struct table *t, struct entry *list)
 	if (list[i].used && any(2))
 		new.prefixes[0] = list[i].prefixes[0];
 	int want = naive_verdict(list, i, &new);
-	assert_int_equal(table_set(t, conf_of_entry(i + 1, &new)), want);
+	assert_int_equal(set_or_free(t, conf_of_entry(i + 1, &new)), want);
 	if (want == 0)
 		list[i] = new;
 }
@@ -208,21 +208,21 @@ static void a_refused_change_leaves_everything_as_it_was(void **state)
 	(void)state;
 	static const char *const taken[] = { "2001:db8:3001::/48", "2001:db8:3009::/48",
 					     "2001:db8:3003::/48", NULL };
-	assert_int_equal(
-		table_set(p.table, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", taken)),
-		-ERR_EXISTS);
+	assert_int_equal(set_or_free(p.table, conf_new(p.digest, 1, TUNNEL_AYIYA,
+						       "2001:db8:2ff:1::", taken)),
+			 -ERR_EXISTS);
 	assert_ptr_equal(conf_of_tunnel(table_by_id(p.table, 1)), before);
 	struct ip6 ip = addr("2001:db8:3009::1");
 	assert_int_equal(table_lookup(p.table, &ip).kind, ROUTE_NONE);
 	ip = addr("2001:db8:3001::1");
 	assert_ptr_equal(table_lookup(p.table, &ip).conf, before);
 	static const char *const twice[] = { "2001:db8:3009::/48", "2001:db8:3009::/48", NULL };
-	assert_int_equal(
-		table_set(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA, "2001:db8:2ff:9::", twice)),
-		-ERR_EXISTS);
+	assert_int_equal(set_or_free(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA,
+						       "2001:db8:2ff:9::", twice)),
+			 -ERR_EXISTS);
 	static const char *const own_net[] = { "2001:db8:2ff:9::/64", NULL };
-	assert_int_equal(table_set(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA,
-						     "2001:db8:2ff:9::", own_net)),
+	assert_int_equal(set_or_free(p.table, conf_new(p.digest, 9, TUNNEL_AYIYA,
+						       "2001:db8:2ff:9::", own_net)),
 			 -ERR_EXISTS);
 	assert_null(table_by_id(p.table, 9));
 	pop_end(&p);
@@ -259,8 +259,7 @@ static void a_static_endpoint_is_what_the_configuration_says(void **state)
 	pop_add(&p, c);
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	assert_true(atomic_load(&t->path) == 0);
-	assert_int_equal(table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, NOW),
-			 0);
+	assert_true(table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, NOW));
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	pop_end(&p);
 }
@@ -290,13 +289,12 @@ static void only_what_is_possible_and_newer_is_restored(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct pop p = pop_new();
 		uint64_t word = endpoint_pack(at(rows[i].address, rows[i].port), rows[i].flags);
-		assert_int_equal(table_restore(p.table, rows[i].id, word,
-					       (uint32_t)(NOW + rows[i].newest), NOW),
-				 0);
+		assert_true(table_restore(p.table, rows[i].id, word,
+					  (uint32_t)(NOW + rows[i].newest), NOW));
 		if ((atomic_load(&table_by_id(p.table, rows[i].id)->endpoint) == word) !=
 		    rows[i].taken)
 			fail_msg("%s", rows[i].name);
-		assert_int_equal(table_restore(p.table, 777, word, NOW, NOW), -ERR_NOT_FOUND);
+		assert_false(table_restore(p.table, 777, word, NOW, NOW));
 		pop_end(&p);
 	}
 }
@@ -312,7 +310,7 @@ static void note_freed(void *arg, uint32_t slot)
 	freed[freed_count++] = slot;
 }
 
-static void a_slot_comes_back_when_no_worker_can_know_it(void **state)
+static void a_slot_becomes_free_when_no_worker_can_use_it(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 1);
@@ -324,13 +322,13 @@ static void a_slot_comes_back_when_no_worker_can_know_it(void **state)
 	table_on_free(p.table, note_freed, NULL);
 	table_worker_enter(p.table, 0);
 	const struct tunnel_conf *c = table_lookup(p.table, &ip).conf;
-	assert_int_equal(table_delete(p.table, 1), 0);
+	assert_true(table_delete(p.table, 1));
 	assert_int_equal(table_lookup(p.table, &ip).kind, ROUTE_NONE);
 	table_reclaim(p.table);
 	assert_int_equal(freed_count, 0);
 	assert_int_equal(c->id, 1); /* a sanitizer would see it freed */
 	table_worker_leave(p.table, 0);
-	table_worker_enter(p.table, 0); /* came later: does not hold it */
+	table_worker_enter(p.table, 0); /* it entered later and does not use the slot */
 	table_reclaim(p.table);
 	assert_int_equal(freed_count, 1);
 	assert_int_equal(freed[0], slot);
@@ -342,7 +340,26 @@ static void a_slot_comes_back_when_no_worker_can_know_it(void **state)
 	pop_end(&p);
 }
 
-static void a_full_table_says_so_and_takes_one_more_when_one_is_gone(void **state)
+static void a_refused_configuration_stays_the_callers(void **state)
+{
+	static const char *const taken[] = { "2001:db8:3009::/48", "2001:db8:3001::/48", NULL };
+	struct pop p = pop_new();
+	struct tunnel_conf *c = conf_new(p.digest, 9, TUNNEL_AYIYA, "2001:db8:2ff:9::", taken);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(table_set(p.table, c), -ERR_EXISTS);
+		assert_int_equal(c->id, 9);
+		assert_int_equal(c->route_count, 2);
+		assert_string_equal(c->secret, SECRET);
+	}
+	assert_true(table_delete(p.table, 1)); /* which had the second route */
+	assert_int_equal(table_set(p.table, c), 0);
+	assert_ptr_equal(conf_of_tunnel(table_by_id(p.table, 9)), c);
+	pop_end(&p);
+}
+
+static void a_full_table_refuses_until_a_tunnel_is_deleted(void **state)
 {
 	struct table *t = table_create(3, 1, zero_seed);
 	char net[IP6_TEXT];
@@ -350,19 +367,19 @@ static void a_full_table_says_so_and_takes_one_more_when_one_is_gone(void **stat
 	(void)state;
 	for (uint32_t id = 1; id <= 5; id++) {
 		snprintf(net, sizeof(net), "2001:db8:%x::", id);
-		assert_int_equal(table_set(t, conf_new(digest_ctx, id, TUNNEL_AYIYA, net, NULL)),
+		assert_int_equal(set_or_free(t, conf_new(digest_ctx, id, TUNNEL_AYIYA, net, NULL)),
 				 id <= 3 ? 0 : -ERR_NOMEM);
 	}
 	struct ip6 ip = addr("2001:db8:4::2");
 	assert_int_equal(table_lookup(t, &ip).kind, ROUTE_NONE);
-	assert_int_equal(table_delete(t, 2), 0);
+	assert_true(table_delete(t, 2));
 	assert_int_equal(table_set(t, conf_new(digest_ctx, 9, TUNNEL_AYIYA, "2001:db8:9::", NULL)),
 			 0);
 	assert_int_equal(table_count(t), 3);
 	table_free(t);
 }
 
-static void ids_are_found_after_any_order_of_coming_and_going(void **state)
+static void ids_are_found_after_any_order_of_additions_and_deletions(void **state)
 {
 	enum { N = 500 };
 	static bool there[N];
@@ -371,9 +388,9 @@ static void ids_are_found_after_any_order_of_coming_and_going(void **state)
 
 	(void)state;
 	for (int round = 0; round < 5000; round++) {
-		uint32_t i = any(N), id = i * 65536 + 1; /* alike in their low bits */
+		uint32_t i = any(N), id = i * 65536 + 1; /* with equal low bits */
 		if (there[i]) {
-			assert_int_equal(table_delete(t, id), 0);
+			assert_true(table_delete(t, id));
 		} else {
 			snprintf(net, sizeof(net), "2001:db8:%x::", i);
 			assert_int_equal(
@@ -455,13 +472,14 @@ static void touch_counters(struct counters *c, struct table *t, bool drops)
 	}
 }
 
-static void ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_each(void **state)
+static void ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each(void **state)
 {
 	enum { N = 10000 };
 	size_t before = resident();
 	double start = seconds();
-	struct table *t = table_create(1 << 20, 2,
-				       zero_seed); /* room for a million costs nothing until used */
+	struct table *t = table_create(
+		1 << 20, 2,
+		zero_seed); /* a capacity of a million takes no memory until it is used */
 	struct counters *workers[2] = { counters_create(1 << 20), counters_create(1 << 20) };
 
 	(void)state;
@@ -497,16 +515,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			ten_thousand_tunnels_load_in_a_moment_and_cost_less_than_a_kibibyte_each),
+			ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each),
 		cmocka_unit_test(lookups_find_what_a_naive_list_finds),
 		cmocka_unit_test(no_address_has_no_route),
 		cmocka_unit_test(a_refused_change_leaves_everything_as_it_was),
 		cmocka_unit_test(endpoint_and_epoch_survive_a_change_unless_the_type_changes),
 		cmocka_unit_test(a_static_endpoint_is_what_the_configuration_says),
 		cmocka_unit_test(only_what_is_possible_and_newer_is_restored),
-		cmocka_unit_test(a_slot_comes_back_when_no_worker_can_know_it),
-		cmocka_unit_test(a_full_table_says_so_and_takes_one_more_when_one_is_gone),
-		cmocka_unit_test(ids_are_found_after_any_order_of_coming_and_going),
+		cmocka_unit_test(a_slot_becomes_free_when_no_worker_can_use_it),
+		cmocka_unit_test(a_refused_configuration_stays_the_callers),
+		cmocka_unit_test(a_full_table_refuses_until_a_tunnel_is_deleted),
+		cmocka_unit_test(ids_are_found_after_any_order_of_additions_and_deletions),
 		cmocka_unit_test(the_pops_own_prefixes_and_addresses_are_known),
 	};
 	return cmocka_run_group_tests(tests, group_start, group_end);

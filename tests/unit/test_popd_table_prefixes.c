@@ -1,5 +1,5 @@
-/* Whoever keeps a copy of the way from prefix to tunnel has it right after every change, and a
- * table may live in borrowed memory. */
+/* A copy of the prefixes that table_on_prefix keeps is right after every change, and a table may use
+ * borrowed memory. */
 #include "popd/core/table.h"
 
 #include "lib/err.h"
@@ -48,7 +48,7 @@ static void note(void *arg, const struct table_prefix *p, enum table_prefix_chan
 		assert_int_equal(old->id, p->id);
 		*old = c->list[--c->n];
 		break;
-	case PREFIX_TURNED:
+	case PREFIX_CHANGED:
 		assert_non_null(old);
 		assert_int_equal(old->slot, p->slot);
 		assert_true(old->is_net != p->is_net);
@@ -85,7 +85,7 @@ static void check_copy(struct table *t, struct copy *copy)
 	assert_int_equal(copy->n, n);
 }
 
-/* So few that tunnels take over from each other, and a /64 is now the tunnel's own and now routed.
+/* Few prefixes, so that they move between tunnels, and a /64 is once a tunnel's own and once routed.
  */
 static struct prefix6 any_prefix(bool net)
 {
@@ -111,7 +111,7 @@ static void change(struct table *t)
 	c->net = any_prefix(true).addr;
 	for (size_t i = 0; i < c->route_count; i++)
 		c->routes[i] = any_prefix(false);
-	int err = table_set(t, c);
+	int err = set_or_free(t, c);
 	assert_true(err == 0 || err == -ERR_EXISTS);
 }
 
@@ -134,7 +134,7 @@ static void a_copy_follows_every_change(void **state)
 	table_free(t);
 }
 
-static void nobody_is_told_any_more(void **state)
+static void null_ends_the_calls(void **state)
 {
 	struct table *t = table_create(IDS, 1, zero_seed);
 	static struct copy copy;
@@ -207,19 +207,19 @@ static void the_plain_word_says_what_the_configuration_allows(void **state)
 	c->static_endpoint = addr4("203.0.113.3");
 	pop_add(&p, c);
 	assert_int_not_equal(atomic_load(&t->plain), 0);
-	assert_int_equal(table_delete(p.table, 3), 0);
+	assert_true(table_delete(p.table, 3));
 	assert_int_equal(atomic_load(&t->plain), 0);
 	pop_end(&p);
 }
 
-static void a_slot_that_is_free_again_is_not_held(void **state)
+static void a_free_slot_is_not_held(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 3);
 
 	(void)state;
 	atomic_store(&t->held, 1);
-	assert_int_equal(table_delete(p.table, 3), 0);
+	assert_true(table_delete(p.table, 3));
 	table_reclaim(p.table);
 	assert_int_equal(atomic_load(&t->held), 0);
 	pop_end(&p);
@@ -229,11 +229,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_follows_every_change),
-		cmocka_unit_test(nobody_is_told_any_more),
+		cmocka_unit_test(null_ends_the_calls),
 		cmocka_unit_test(a_table_in_borrowed_memory_leaves_it),
 		cmocka_unit_test(counters_in_borrowed_memory_leave_it),
 		cmocka_unit_test(the_plain_word_says_what_the_configuration_allows),
-		cmocka_unit_test(a_slot_that_is_free_again_is_not_held),
+		cmocka_unit_test(a_free_slot_is_not_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

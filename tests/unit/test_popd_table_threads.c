@@ -2,8 +2,8 @@
  * Readers and a writer at once. Two threads run pipelines (and bare lookups) over one table while
  * the control thread adds, changes, moves and deletes tunnels; some tunnels are never touched and
  * must be found every time. Built with a thread sanitizer by `make tsan`, where it proves the order
- * of memory; without one it still proves that nobody is ever led to a wrong tunnel or to freed
- * memory (SAN=1).
+ * of memory; without one it still proves that no reader finds a wrong tunnel or freed memory
+ * (SAN=1).
  */
 #include <pthread.h>
 #include <sched.h>
@@ -16,7 +16,7 @@ enum { READERS = 2, STABLE = 8, CHURNING = 24, CAPACITY = 40, BATCH = 16 };
 struct shared {
 	struct table *table;
 	struct packet stable[STABLE];     /* AYIYA packets of the stable tunnels to the next one */
-	struct packet churning[CHURNING]; /* the same of those that come and go */
+	struct packet churning[CHURNING]; /* the same of tunnels that are added and deleted */
 	_Atomic bool stop;
 	_Atomic uint64_t batches[READERS];
 };
@@ -123,15 +123,14 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 
 	if (i % 5 == 4)
 		(void)table_delete(s->table, 101 + which);
-	else if (table_set(s->table, conf_at(d, which, true, i % 4)) != 0)
+	else if (set_or_free(s->table, conf_at(d, which, true, i % 4)) != 0)
 		table_reclaim(s->table);
 	if (i % 7 ==
 	    0) { /* a change that keeps the tunnel: the readers must not lose it for a moment */
 		struct tunnel_conf *c = conf_at(d, i % STABLE, false, i / 7 % 4);
 		assert_int_equal(table_set(s->table, c), 0);
 	}
-	/* As from a journal; one that was deleted is not there, and what it was told stays without
-	 * effect. */
+	/* As from a journal. Without effect for a tunnel that was deleted. */
 	if (i % 4 == 1)
 		(void)table_restore(s->table, 101 + (i + 5) % CHURNING,
 				    endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3, NOW);
@@ -141,7 +140,7 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 		table_reclaim(s->table);
 }
 
-static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
+static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 {
 	static const uint8_t seed[16] = { 7 };
 	static struct shared s;
@@ -197,7 +196,7 @@ static void nobody_is_led_astray_by_a_table_that_changes_under_him(void **state)
 	digest_ctx_free(d);
 }
 
-/* ---- a prefix that goes from one tunnel to another ---- */
+/* ---- a prefix that moves from one tunnel to another ---- */
 
 enum { FIRST = 1, SECOND = 2, AROUND = 3, MOVING_LOOKUPS = 8 };
 
@@ -239,7 +238,7 @@ static const char *judge(const struct route *r, unsigned before, unsigned after)
 	return r->conf->route_count > 0 ? NULL : faults[3];
 }
 
-/* By each way there is: one at a time, many at once, and exactly. */
+/* By every kind of lookup: one address, a batch, and an exact prefix. */
 static void look(struct watcher *w, const struct ip6 *inside)
 {
 	const struct ip6 *many[MOVING_LOOKUPS];
@@ -274,7 +273,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* Everybody has looked at both owners, or found fault. */
+/* Every watcher has seen both owners, or a fault. */
 static bool have_rested(struct watcher *watchers)
 {
 	enum { ENOUGH = 20 };
@@ -335,8 +334,8 @@ static void a_prefix_is_always_that_of_its_owner_while_it_moves(void **state)
 		uint32_t from = owner_at_rest(2 * i), to = owner_at_rest(2 * i + 2);
 		atomic_fetch_add(&m.round, 1);
 		set_owner(&m, d, from, false, i);
-		if (i % 64 == 0) /* gone and back again in between */
-			assert_int_equal(table_delete(m.table, from), 0);
+		if (i % 64 == 0) /* deleted and added again */
+			assert_true(table_delete(m.table, from));
 		set_owner(&m, d, to, true, i);
 		atomic_fetch_add(&m.round, 1);
 		if (i % 64 == 0)
@@ -388,7 +387,7 @@ static void *move_often(void *arg)
 	return NULL;
 }
 
-static void each_second_moves_a_tunnel_once_at_most(void **state)
+static void a_tunnel_moves_at_most_once_a_second(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 1);
@@ -420,9 +419,9 @@ static void each_second_moves_a_tunnel_once_at_most(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_second_moves_a_tunnel_once_at_most),
+		cmocka_unit_test(a_tunnel_moves_at_most_once_a_second),
 		cmocka_unit_test(a_prefix_is_always_that_of_its_owner_while_it_moves),
-		cmocka_unit_test(nobody_is_led_astray_by_a_table_that_changes_under_him),
+		cmocka_unit_test(readers_find_the_right_tunnel_while_the_table_changes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
