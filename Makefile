@@ -91,7 +91,7 @@ $(FUZZ_TARGETS:%=$(BUILD)/fuzz_%): $(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz
 
 # What the compiler's dependencies do not tell: generated code, and files that .incbin takes in.
 $(BUILD)/ticctl.a: $(BUILD)/obj/gen/schema.o
-$(BUILD)/obj/web/page/asset.o: $(wildcard web/static/*)
+$(BUILD)/obj/web/page/site.o: $(wildcard web/static/*)
 $(BUILD)/obj/popd/fastpath/bpf_encap.o: $(BUILD)/gen/encap41.bpf.o
 $(BUILD)/obj/popd/fastpath/bpf_encap.o: CPPFLAGS += -DENCAP41_OBJECT='"$(BUILD)/gen/encap41.bpf.o"'
 $(BUILD)/obj/tests/%.o: COVERAGE =

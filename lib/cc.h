@@ -1,4 +1,4 @@
-/* What we say to the compiler: attributes under short names. Nothing else belongs here. */
+/* Attributes of the compiler under short names, and nothing else. */
 #ifndef LIB_CC_H
 #define LIB_CC_H
 
@@ -8,7 +8,6 @@
 #define FORMAT(fmt_arg, first_arg) __attribute__((format(printf, fmt_arg, first_arg)))
 #define NORETURN __attribute__((noreturn))
 #define CACHE_ALIGNED __attribute__((aligned(64)))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)(void *)(((char *)(ptr)) - offsetof(type, member)))

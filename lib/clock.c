@@ -37,8 +37,8 @@ const char *wall_text(wall_t t, char out[static CLOCK_TEXT])
 	time_t s = (time_t)t.s;
 	struct tm tm;
 
-	/* A year that RFC 3339 cannot write (four digits), or strftime not with all four, is a
-	 * broken clock: show the seconds as they are. */
+	/* RFC 3339 has years of four digits, and strftime writes fewer before the year 1000.
+	 * Another year comes from a broken clock: the seconds are shown. */
 	if (!gmtime_r(&s, &tm) || tm.tm_year + 1900 < 1000 || tm.tm_year + 1900 > 9999)
 		snprintf(out, CLOCK_TEXT, "@%lld", (long long)t.s);
 	else

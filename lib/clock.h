@@ -1,5 +1,5 @@
-/* Two clocks that cannot be mixed up: monotonic for timers, wall clock for protocol stamps. Time is
- * an argument everywhere else. */
+/* Two clocks with types of their own: monotonic for timers, wall clock for protocol timestamps.
+ * Other modules take the time as an argument. */
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
 
@@ -17,7 +17,7 @@ typedef struct {
 } wall_t;
 
 typedef struct {
-	int64_t us; /* microseconds of CLOCK_MONOTONIC, for what is shorter than mono_t tells */
+	int64_t us; /* microseconds of CLOCK_MONOTONIC */
 } mono_us_t;
 
 mono_t mono_now(void);

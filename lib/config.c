@@ -1,7 +1,7 @@
 /*
- * The file is read line by line through a reader of our own, which counts the lines (libinih does
- * not tell its handler) and refuses what libinih would silently cut: a line too long, a NUL.
- * libinih splits the lines; each value goes through the table's row. The first thing wrong wins.
+ * libinih splits the lines, which it gets from a reader of our own: read_line counts them (libinih
+ * does not pass the number to its handler) and refuses what libinih would silently cut, a line too
+ * long or a NUL. The first error is reported.
  */
 #include "lib/config.h"
 
@@ -26,9 +26,9 @@ struct load {
 	FILE *file;
 	char *line_text; /* getline's */
 	size_t line_size;
-	int line;    /* being read, from 1 */
+	int line;    /* the one being read, from 1 */
 	bool *given; /* by key: the file has it */
-	int err;     /* of the first thing wrong */
+	int err;     /* the first one */
 	int err_line;
 	char *error;
 };
@@ -82,12 +82,12 @@ static int set_text(const struct config_key *key, const char *value, void *out)
 
 static int set_bool(const char *value, bool *out)
 {
-	static const char *const words[][2] = {
+	static const char *const names[][2] = {
 		{ "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" }
 	};
 
-	for (size_t i = 0; i < 2 * ARRAY_LEN(words); i++) {
-		if (strcasecmp(value, words[i / 2][i % 2]) == 0) {
+	for (size_t i = 0; i < 2 * ARRAY_LEN(names); i++) {
+		if (strcasecmp(value, names[i / 2][i % 2]) == 0) {
 			*out = i % 2;
 			return 0;
 		}
@@ -133,7 +133,7 @@ static int set_listen_or_off(const char *value, struct config_listen *out)
 	return 0;
 }
 
-/* An empty default says that the value may be absent: then an empty value leaves the field zero. */
+/* An empty value of a key whose default is empty: the field stays zero. */
 static bool is_absent(const struct config_key *key, const char *value)
 {
 	return value[0] == '\0' && key->def && key->def[0] == '\0' && key->type != CONFIG_TEXT &&
@@ -168,8 +168,8 @@ static int set_value(const struct config_key *key, const char *value, void *conf
 	return -ERR_UNKNOWN;
 }
 
-/* What the key wants, for the sentence after a bad value. */
-static const char *wanted(const struct config_key *key, char *buf, size_t size)
+/* What the value of the key must be, for the sentence about a bad one. */
+static const char *expectation(const struct config_key *key, char *buf, size_t size)
 {
 	size_t used = 0;
 
@@ -211,10 +211,10 @@ static void set_or_fail(struct load *l, const struct config_key *key, const char
 		fail(l, err, "out of memory");
 	else if (err && key->type == CONFIG_SECRET)
 		fail(l, err, "[%s] %s must be %s", key->section, key->name,
-		     wanted(key, buf, sizeof(buf)));
+		     expectation(key, buf, sizeof(buf)));
 	else if (err)
 		fail(l, err, "[%s] %s = %.100s: must be %s", key->section, key->name, value,
-		     wanted(key, buf, sizeof(buf)));
+		     expectation(key, buf, sizeof(buf)));
 }
 
 static const struct config_key *find_key(const struct load *l, const char *section,
@@ -237,15 +237,15 @@ static bool has_section(const struct load *l, const char *section, size_t len)
 	return false;
 }
 
-/* libinih's handler: one key with its value. Always "fine" to libinih, whose own verdict is about
- * the line's form. */
+/* libinih's handler: one key with its value. Always succeeds, so that libinih's own result is only
+ * about the form of a line. */
 static int take_key(void *arg, const char *section, const char *name, const char *value)
 {
 	struct load *l = arg;
 	const struct config_key *key = find_key(l, section, name);
 
 	if (!key) {
-		fail(l, -ERR_UNKNOWN, "[%.60s] %.60s: there is no such key", section, name);
+		fail(l, -ERR_UNKNOWN, "[%.60s] %.60s: unknown key", section, name);
 	} else if (l->given[key - l->keys]) {
 		fail(l, -ERR_EXISTS, "[%s] %s is given twice", section, name);
 	} else {
@@ -255,17 +255,17 @@ static int take_key(void *arg, const char *section, const char *name, const char
 	return 1;
 }
 
-/* libinih says nothing of a section without keys. */
+/* libinih does not report a section without keys. */
 static void check_section(struct load *l, const char *line)
 {
 	line += strspn(line, " \t");
 	const char *end = line[0] == '[' ? strchr(line, ']') : NULL;
 	if (end && !has_section(l, line + 1, (size_t)(end - line - 1)))
-		fail(l, -ERR_UNKNOWN, "[%.*s]: there is no such section",
+		fail(l, -ERR_UNKNOWN, "[%.*s]: unknown section",
 		     (int)(end - line - 1 > 60 ? 60 : end - line - 1), line + 1);
 }
 
-/* libinih's reader: fgets that counts lines and refuses what libinih would cut. */
+/* libinih's reader, in the place of fgets. */
 static char *read_line(char *str, int size, void *arg)
 {
 	struct load *l = arg;
@@ -290,7 +290,7 @@ static char *read_line(char *str, int size, void *arg)
 	return str;
 }
 
-/* Values are taken as they stand: no continuation lines, and a ';' inside a value is part of it. */
+/* No continuation lines, and a ';' inside a value is part of it. */
 static int parse_file(struct load *l)
 {
 	ini_allow_multiline = false;
@@ -398,7 +398,7 @@ static void dump_value(FILE *f, const struct config_key *key, const void *conf)
 	}
 }
 
-/* Whether the field was left zero because its value is absent (see is_absent). */
+/* Whether the field is zero because its value is absent. */
 static bool is_unset(const struct config_key *key, const void *conf)
 {
 	static const struct ip6 none;

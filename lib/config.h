@@ -1,9 +1,9 @@
 /*
- * INI configuration by table (libinih underneath, named in config.c only). One row a key says where
- * it goes, its type, range, default and one line of help; loading, checking, dumping and the man
- * page's order all walk the same table. The result is const after load; a reload builds a new one.
- * A value runs to the end of its line (no continuation lines, no comments behind it); lines that
- * begin with '#' or ';' are comments. Loading is for the main thread.
+ * INI configuration by table (with libinih, named in config.c only). One row for each key has its
+ * field, type, range, default and one line of help; loading, checking and dumping walk the same
+ * table. The result is const after load; a reload builds a new one. A value ends with its line (no
+ * continuation lines, no comments after it); lines that begin with '#' or ';' are comments. Only
+ * the main thread may load.
  */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
@@ -17,8 +17,8 @@
 
 enum config_type {
 	CONFIG_TEXT, /* char *, owned by the struct; min..max bound its length */
-	/* like CONFIG_TEXT, dumped as "(set)" or "(not set)", never quoted in an error: a
-	 * conninfo, say */
+	/* like CONFIG_TEXT (a conninfo, say); dumped as "(set)" or "(not set)", never quoted in an
+	 * error */
 	CONFIG_SECRET,
 	CONFIG_NUMBER,        /* int64_t */
 	CONFIG_BOOL,          /* bool: yes/no, true/false, on/off, 1/0 */
@@ -41,8 +41,8 @@ struct config_key {
 	size_t offset; /* of the field in the caller's struct */
 	int64_t min, max;
 	const char *const *choices; /* CONFIG_CHOICE: NULL-terminated names */
-	/* Default as text. NULL: the key is required. "" for anything but a text: it may be absent,
-	 * leaving zero. */
+	/* Default as text. NULL: the key is required. "" for any type but a text: the key may be
+	 * absent, and then the field is zero. */
 	const char *def;
 	bool live;        /* takes effect at a reload (SIGHUP) without a restart */
 	const char *help; /* one line, for --dump-config and the manual */
@@ -50,21 +50,20 @@ struct config_key {
 
 enum { CONFIG_ERROR_TEXT = 512 };
 
-/* Fills `out` (zeroed by the caller, `n` keys) from the defaults and the file. On failure frees
- * what it set and writes "<path>:<line>: <reason>" (unknown section or key, bad value, given twice,
- * missing) to `error`: 0, -ERR_SYS (file unreadable), -ERR_FORMAT, -ERR_RANGE, -ERR_UNKNOWN,
- * -ERR_EXISTS (twice), -ERR_NOT_FOUND (missing), -ERR_NOMEM. */
+/* Sets the fields of `out`, which the caller has zeroed, from the defaults and the file. 0, or
+ * -ERR_SYS (unreadable file), -ERR_FORMAT, -ERR_RANGE, -ERR_UNKNOWN (section or key), -ERR_EXISTS
+ * (key given twice), -ERR_NOT_FOUND (key missing), -ERR_NOMEM, with "<path>:<line>: <reason>" in
+ * `error` and nothing in `out` to free. */
 int config_load(const char *path, const struct config_key *keys, size_t n, void *out,
 		char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
 
-/* The same from an open stream, which is read to its end and left open; `path` is only its name in
+/* The same from an open stream, which is read to its end and stays open; `path` is its name in
  * errors. */
 int config_read(FILE *file, const char *path, const struct config_key *keys, size_t n, void *out,
 		char error[static CONFIG_ERROR_TEXT]) NONNULL MUSTCHECK;
 
-/* Writes every key with its value in force, sections in table order, help as comments. The output
- * loads again once the secrets are written in, of which it says no more than "(set)" or, in a
- * comment, "(not set)". */
+/* Writes every key with its value, in the order of the table, help as comments. Secrets are written
+ * as "(set)" or, in a comment, "(not set)"; with those filled in, the output loads again. */
 void config_dump(FILE *f, const struct config_key *keys, size_t n, const void *conf) NONNULL;
 
 /* Frees the texts. */

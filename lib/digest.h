@@ -23,8 +23,8 @@ enum {
 
 struct digest_ctx;
 
-/* Checks that OpenSSL has the algorithms. Call once, at start-up. 0, or -ERR_SYS when one is missing
- * (a policy forbids MD5, say). */
+/* Checks that OpenSSL has the algorithms. Call once, at start-up. 0, or -ERR_SYS when one is
+ * missing (a policy forbids MD5, say). */
 int digest_init(void) MUSTCHECK;
 size_t digest_len(enum digest_alg alg);
 

@@ -15,10 +15,8 @@ static const char *const texts[] = {
 	[ERR_EXISTS] = "exists already",
 	[ERR_NOT_FOUND] = "not found",
 	[ERR_REFUSED] = "refused by a rule",
-	[ERR_AUTH] = "wrong identity or secret",
 	[ERR_TIMEOUT] = "no answer in time",
 	[ERR_AWAY] = "cannot be reached",
-	[ERR_CLOSED] = "closed by the other side",
 	[ERR_BUSY] = "too busy",
 };
 _Static_assert(ARRAY_LEN(texts) == ERR__COUNT, "every error has a text");

@@ -7,7 +7,7 @@
 #include "lib/num.h"
 #include "lib/wr.h"
 
-/* inet_pton wants a C string: copies a view that has no NUL inside and fits. */
+/* Copies text without a NUL inside to a C string, for inet_pton. False: it does not fit. */
 static bool copy_text(const char *text, size_t len, char *out, size_t size)
 {
 	if (len == 0 || len >= size || memchr(text, '\0', len))
@@ -95,8 +95,7 @@ const char *ip6_text(const struct ip6 *ip, char out[static IP6_TEXT])
 	unsigned zeros_at;
 	unsigned zeros = longest_zero_run(ip, &zeros_at);
 
-	/* ::ffff:0:0/96 is the one well-known prefix that RFC 5952 section 5 wants in mixed
-	 * notation here. */
+	/* RFC 5952 5: mixed notation for ::ffff:0:0/96. */
 	if (memcmp(ip->b, mapped, sizeof(mapped)) == 0) {
 		wr_fmt(&w, "::ffff:%u.%u.%u.%u", ip->b[12], ip->b[13], ip->b[14], ip->b[15]);
 	} else {
@@ -144,12 +143,6 @@ struct ip6 ip6_mask(const struct ip6 *ip, unsigned len)
 			masked.b[i] &= (uint8_t)(0xff00U >> kept);
 	}
 	return masked;
-}
-
-bool prefix6_contains(const struct prefix6 *p, const struct ip6 *ip)
-{
-	struct ip6 masked = ip6_mask(ip, p->len);
-	return ip6_equal(&masked, &p->addr);
 }
 
 bool prefix6_equal(const struct prefix6 *a, const struct prefix6 *b)

@@ -10,7 +10,7 @@
 #include "lib/cc.h"
 
 struct ip4 {
-	uint32_t v; /* host byte order: 192.0.2.1 is 0xc0000201; 0 means none */
+	uint32_t v; /* host byte order: 192.0.2.1 is 0xc0000201; 0: none */
 };
 
 struct ip6 {
@@ -24,7 +24,7 @@ struct prefix6 {
 
 struct endpoint4 {
 	struct ip4 addr;
-	uint16_t port; /* host byte order; 0 for protocol 41, which has no ports */
+	uint16_t port; /* host byte order; 0: protocol 41, which has no ports */
 };
 
 enum {
@@ -34,9 +34,9 @@ enum {
 	ENDPOINT4_TEXT = 22, /* with NUL: 255.255.255.255:65535 */
 };
 
-/* Strict parsers: the whole of `text` (`len` bytes, no NUL needed) or nothing. 0, or -ERR_FORMAT.
- * IPv4 takes four decimal numbers without leading zeros only; IPv6 any RFC 4291 2.2 form without a
- * zone; a prefix must have no bits set beyond its length. */
+/* Strict parsers of the whole of `text` (`len` bytes, no NUL needed): 0 or -ERR_FORMAT. IPv4: four
+ * decimal numbers without leading zeros. IPv6: any form of RFC 4291 2.2 without a zone. A prefix
+ * has no bits set beyond its length. */
 int ip4_parse(const char *text, size_t len, struct ip4 *out) NONNULL MUSTCHECK;
 int ip6_parse(const char *text, size_t len, struct ip6 *out) NONNULL MUSTCHECK;
 int prefix6_parse(const char *text, size_t len, struct prefix6 *out) NONNULL MUSTCHECK;
@@ -61,10 +61,9 @@ static inline bool ip6_equal(const struct ip6 *a, const struct ip6 *b)
 
 /* `ip` with every bit beyond `len` cleared. */
 struct ip6 ip6_mask(const struct ip6 *ip, unsigned len) NONNULL;
-bool prefix6_contains(const struct prefix6 *p, const struct ip6 *ip) NONNULL;
 bool prefix6_equal(const struct prefix6 *a, const struct prefix6 *b) NONNULL;
 
-/* IPv4 sources that no endpoint may have: 0/8, 127/8, 224/4, 240/4 and above (RFC 6890). */
+/* Addresses that no endpoint may have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890). */
 bool ip4_is_martian(struct ip4 ip);
 
 #endif

@@ -12,8 +12,8 @@
 #include "lib/err.h"
 #include "lib/wr.h"
 
-/* A line leaves in one write, so that the lines of threads and of several programs on one pipe do
- * not mix. */
+/* A line is one write, so that the lines of threads and of several programs on one pipe do not
+ * mix. */
 enum { TEXT_MAX = 1024, LINE_MAX_BYTES = 4 * TEXT_MAX + 128 };
 
 static const char *program_name = "broker";
@@ -78,17 +78,17 @@ static void write_line(enum log_level level, const char *text)
 	wr_fmt(&w, "%s %s %s: ", wall_text(wall_now(), stamp), log_level_name(level), program_name);
 	put_escaped(&w, text);
 	wr_str(&w, "\n");
-	/* Nowhere is left to tell of a failure here, and a partial line is better than a loop. */
+	/* A failure cannot be logged. */
 	ssize_t written = write(STDERR_FILENO, line, wr_len(&w));
 	(void)written;
 }
 
-static bool is_wanted(enum log_level level)
+static bool is_enabled(enum log_level level)
 {
 	return (int)level <= atomic_load_explicit(&level_limit, memory_order_relaxed);
 }
 
-/* `errno_shown` is appended as text unless it is negative. A text too long is cut and says so. */
+/* Appends the text of `errno_shown` unless it is negative, and a mark to a text that is cut. */
 static void vlog(enum log_level level, int errno_shown, uint32_t held, const char *fmt, va_list ap)
 	FORMAT(4, 0);
 static void vlog(enum log_level level, int errno_shown, uint32_t held, const char *fmt, va_list ap)
@@ -116,7 +116,7 @@ static void vlog(enum log_level level, int errno_shown, uint32_t held, const cha
 	do {                                                  \
 		va_list ap;                                   \
 		va_start(ap, fmt);                            \
-		if (is_wanted(level))                         \
+		if (is_enabled(level))                        \
 			vlog(level, errno_shown, 0, fmt, ap); \
 		va_end(ap);                                   \
 	} while (0)
@@ -154,7 +154,7 @@ void log_debug(const char *fmt, ...)
 void log_limited(struct log_limit *limit, uint32_t burst, uint32_t period, enum log_level level,
 		 const char *fmt, ...)
 {
-	if (!is_wanted(level))
+	if (!is_enabled(level))
 		return;
 	uint64_t second = (uint64_t)(mono_now().ms / 1000);
 	if (second - limit->window >= period) {

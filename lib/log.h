@@ -1,8 +1,8 @@
 /*
- * Leveled log to standard error, one line a call: "<RFC 3339 time> <level> <program>: <text>".
- * Preserves errno. All but printable ASCII in the text comes out as \xNN, so that nothing from
- * outside can forge a line; a text over 800 characters is cut. Never pass a secret, key or
- * challenge answer. The only module with static state (program name, level, output).
+ * Log with levels to standard error, one line a call: "<RFC 3339 time> <level> <program>: <text>".
+ * Preserves errno. All bytes but printable ASCII are written as \xNN, so that nothing from outside
+ * can forge a line; a text of more than 800 characters is cut. Never pass a secret, key or
+ * challenge response. The only module with static state (program name, level).
  */
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
@@ -31,14 +31,14 @@ void log_error(const char *fmt, ...) NONNULL_ARGS(1)
 void log_errno(const char *fmt, ...) NONNULL_ARGS(1)
 	FORMAT(1, 2); /* the same, with ": " and the errno text */
 void log_warn(const char *fmt, ...) NONNULL_ARGS(1)
-	FORMAT(1, 2); /* something is wrong, we go on; with errno */
+	FORMAT(1, 2); /* something is wrong, the daemon goes on; with the errno text */
 void log_warnx(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2); /* the same, without */
 void log_info(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2);
 void log_debug(const char *fmt, ...) NONNULL_ARGS(1) FORMAT(1, 2);
 
-/* For what the network can cause: at most `burst` lines a `period` seconds from one `struct
- * log_limit`; the rest is counted and told in the next line that passes ("... (37 more like
- * this)"). The struct is the caller's, zero-initialised. Thread-safe per struct owner only. */
+/* For what the network can cause: at most `burst` lines in `period` seconds for one struct
+ * log_limit, which is the caller's and zero at first. Further lines are counted, and the next one
+ * that is written says so ("... (37 more like this)"). One thread a struct. */
 struct log_limit {
 	uint64_t window; /* monotonic second in which `used` began */
 	uint32_t used;

@@ -15,8 +15,8 @@ int num_hex_digit(char c)
 	return 16;
 }
 
-/* Reads every character before it judges the size, so that "99999999999999999999x" is malformed,
- * not out of range. */
+/* Reads every character before it reports an overflow, so that "99999999999999999999x" is
+ * malformed, not out of range. */
 static int parse(const char *text, size_t len, unsigned base, uint64_t *out)
 {
 	uint64_t v = 0;
@@ -60,7 +60,7 @@ int num_parse_i64(const char *text, size_t len, int64_t min, int64_t max, int64_
 		return err;
 	if (size > (uint64_t)INT64_MAX + negative)
 		return -ERR_RANGE;
-	/* Two steps, since the size of INT64_MIN is no int64_t. */
+	/* Two steps, since int64_t cannot hold -INT64_MIN. */
 	int64_t v = negative && size > 0 ? -(int64_t)(size - 1) - 1 : (int64_t)size;
 	if (v < min || v > max)
 		return -ERR_RANGE;

@@ -11,8 +11,7 @@ struct rd rd_init(const void *data, size_t len)
 			    .failed = !data && len > 0 };
 }
 
-/* The one bounds check: a view of the next `len` bytes, passed over, or NULL and a failed cursor.
- */
+/* The one bounds check: skips and returns the next `len` bytes, or fails the cursor: NULL. */
 static const uint8_t *take(struct rd *r, size_t len)
 {
 	if (r->failed || (size_t)(r->end - r->pos) < len) {
@@ -85,7 +84,7 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || c == '\t';
 }
 
-const char *rd_word(struct rd *r, size_t *len)
+const char *rd_token(struct rd *r, size_t *len)
 {
 	*len = 0;
 	if (r->failed)

@@ -1,7 +1,7 @@
 /*
  * Read cursor over borrowed bytes, with a sticky error: read ten fields in a row, ask rd_ok() once.
- * A read that fails yields zero (or an empty view), moves nothing, and every later read fails too.
- * No allocation, no I/O.
+ * A read that fails yields zero (or an empty view) and does not move the cursor, and every later
+ * read fails too. No allocation, no I/O.
  */
 #ifndef LIB_RD_H
 #define LIB_RD_H
@@ -18,8 +18,7 @@ struct rd {
 	bool failed;        /* sticky */
 };
 
-/* A cursor over `len` bytes at `data`, which must outlive it. `data` may be NULL when `len` is 0.
- */
+/* A cursor over `len` bytes at `data`, which outlive it. `data` may be NULL when `len` is 0. */
 struct rd rd_init(const void *data, size_t len);
 
 /* True while no read has failed. */
@@ -28,7 +27,7 @@ static inline bool rd_ok(const struct rd *r)
 	return !r->failed;
 }
 
-/* True when no read has failed and nothing is left: the input was exactly what was asked for. */
+/* True when no read has failed and no bytes are left. */
 static inline bool rd_end(const struct rd *r)
 {
 	return !r->failed && r->pos == r->end;
@@ -54,13 +53,12 @@ void rd_copy(struct rd *r, void *out, size_t len) NONNULL;
 
 void rd_skip(struct rd *r, size_t len) NONNULL;
 
-/* A cursor confined to the next `len` bytes, which this one passes over. When they are not there
- * both cursors are failed. */
+/* A cursor over the next `len` bytes, which this one skips. With fewer bytes left both cursors are
+ * failed. */
 struct rd rd_sub(struct rd *r, size_t len) NONNULL;
 
-/* Text: the next word up to a blank (space or tab) or the end, skipping the blanks before it. *len
- * is 0 and the result NULL when there is none (which is not a failure). The view is not
- * NUL-terminated. */
-const char *rd_word(struct rd *r, size_t *len) NONNULL;
+/* The next token of a line: skips blanks (space or tab), then takes the bytes up to a blank or the
+ * end. NULL, with *len 0, when there is none, which is not a failure. Not NUL-terminated. */
+const char *rd_token(struct rd *r, size_t *len) NONNULL;
 
 #endif

@@ -1,4 +1,4 @@
-/* 8 lanes, with the plain AVX2 instructions. */
+/* 8 lanes with AVX2 instructions. */
 #include "lib/sha1_lanes.h"
 
 #if defined(__x86_64__)
@@ -42,8 +42,7 @@ TARGET static inline void transpose(V r[8])
 		r[i] = t[i];
 }
 
-/* Half a block (8 words) of every lane; an idle lane reads zeros. Gives the lanes that are busy,
- * all bits set. */
+/* Half a block (8 words) of every lane, zeros for an idle one. Returns a mask of the busy lanes. */
 TARGET static inline V load_half(const struct sha1_lane *lanes, uint32_t n, unsigned half, V w[8])
 {
 	const V swap = _mm256_broadcastsi128_si256(
@@ -69,13 +68,13 @@ TARGET void sha1_avx2(const struct sha1_lane lanes[static 8], uint32_t state[sta
 {
 	static const uint32_t h0[SHA1_WORDS] = SHA1_H0;
 	V h[SHA1_WORDS];
-	uint32_t most = 0;
+	uint32_t blocks = 0;
 
 	for (int i = 0; i < SHA1_WORDS; i++)
 		h[i] = SET1(h0[i]);
 	for (int l = 0; l < 8; l++)
-		most = lanes[l].blocks > most ? lanes[l].blocks : most;
-	for (uint32_t n = 0; n < most; n++) {
+		blocks = lanes[l].blocks > blocks ? lanes[l].blocks : blocks;
+	for (uint32_t n = 0; n < blocks; n++) {
 		V W[16];
 		load_half(lanes, n, 0, W);
 		V busy = load_half(lanes, n, 1, W + 8);

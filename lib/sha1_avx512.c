@@ -1,5 +1,5 @@
-/* 16 lanes: rotation and any function of three words are one instruction each (vprold, vpternlogd),
- * and the whole state fits the registers. */
+/* 16 lanes with AVX-512 instructions, which has one for rotation (vprold) and one for any function
+ * of three words (vpternlogd). */
 #include "lib/sha1_lanes.h"
 
 #if defined(__x86_64__)
@@ -18,8 +18,8 @@ typedef __m512i V;
 #define MAJORITY(b, c, d) _mm512_ternarylogic_epi32(b, c, d, 0xe8)
 #define SET1(x) _mm512_set1_epi32((int)(x))
 
-/* Rows of 16 words become columns: words, pairs of words and quarters of the register change places
- * in turn. */
+/* Rows of 16 words become columns: first words, then pairs of words, then quarters of the register
+ * change places. */
 TARGET static inline void transpose(V r[16])
 {
 	V t[16];
@@ -55,13 +55,13 @@ TARGET void sha1_avx512(const struct sha1_lane lanes[static 16],
 	const V swap = _mm512_broadcast_i32x4(
 		_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
 	V h[SHA1_WORDS];
-	uint32_t most = 0;
+	uint32_t blocks = 0;
 
 	for (int i = 0; i < SHA1_WORDS; i++)
 		h[i] = SET1(h0[i]);
 	for (int l = 0; l < 16; l++)
-		most = lanes[l].blocks > most ? lanes[l].blocks : most;
-	for (uint32_t n = 0; n < most; n++) {
+		blocks = lanes[l].blocks > blocks ? lanes[l].blocks : blocks;
+	for (uint32_t n = 0; n < blocks; n++) {
 		__mmask16 busy = 0;
 		V W[16];
 

@@ -1,4 +1,5 @@
-/* Between sha1_many.c and its engines: one call hashes the messages of all lanes of a vector. */
+/* The interface of sha1_many.c to its engines: one call hashes the messages of all lanes of a
+ * vector. */
 #ifndef LIB_SHA1_LANES_H
 #define LIB_SHA1_LANES_H
 
@@ -31,8 +32,8 @@ static inline const uint8_t *sha1_lane_block(const struct sha1_lane *l, uint32_t
 			   : l->tail + (uint64_t)(i - l->full) * SHA1_BLOCK;
 }
 
-/* `state`: [word][lane], filled with the result. All lanes idle or not of 16, 8 or 2. Only callable
- * where the processor has the instructions. */
+/* `state`: [word][lane], the result. Lanes may be idle. Only for processors that have the
+ * instructions. */
 void sha1_avx512(const struct sha1_lane lanes[static 16], uint32_t state[static SHA1_WORDS][16]);
 void sha1_avx2(const struct sha1_lane lanes[static 8], uint32_t state[static SHA1_WORDS][16]);
 void sha1_ni(const struct sha1_lane lanes[static 2], uint32_t state[static SHA1_WORDS][16]);

@@ -1,7 +1,7 @@
 /*
- * Which messages go into which lanes. Lanes of one call end together, so messages of like length
- * belong together; in a tunnel's traffic they come so by themselves, and only a batch of mixed
- * lengths is sorted. What is too few for a vector to pay goes through the narrower engine.
+ * Which messages go into which lanes. The longest message of a call decides its time, so messages
+ * of similar length belong together: a batch of mixed lengths is sorted, and the traffic of a
+ * tunnel mostly has one length. Messages too few for a wide engine go to a narrower one.
  */
 #include "lib/sha1_many.h"
 
@@ -17,11 +17,11 @@ const char *const sha1_engine_names[SHA1_ENGINE__COUNT + 1] = {
 typedef void lanes_fn(const struct sha1_lane *lanes, uint32_t state[static SHA1_WORDS][16]);
 
 #if defined(__x86_64__)
-/* A vector call costs the same whatever its fill: `least` messages are where it begins to pay
- * (measured). */
+/* A call takes the same time with few messages as with many: from `min` messages on it is faster
+ * than the narrower engines (measured). */
 static const struct {
 	lanes_fn *fn;
-	unsigned lanes, least;
+	unsigned lanes, min;
 } engines[SHA1_ENGINE__COUNT] = {
 	[SHA1_AVX2] = { sha1_avx2, 8, 7 },
 	[SHA1_NI] = { sha1_ni, 2, 1 },
@@ -34,7 +34,7 @@ bool sha1_engine_is_usable(enum sha1_engine e)
 	case SHA1_OPENSSL:
 		return true;
 	case SHA1_NI: {
-		/* gcc 12 knows no name for it: CPUID leaf 7, EBX bit 29 (Intel SDM 3A, CPUID). */
+		/* gcc 12 has no name for it: CPUID leaf 7, EBX bit 29 (Intel SDM 3A, CPUID). */
 		unsigned eax = 7, ebx, ecx = 0, edx;
 		__asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
 		return (ebx >> 29 & 1) && __builtin_cpu_supports("sse4.1") &&
@@ -51,7 +51,7 @@ bool sha1_engine_is_usable(enum sha1_engine e)
 #else
 static const struct {
 	lanes_fn *fn;
-	unsigned lanes, least;
+	unsigned lanes, min;
 } engines[SHA1_ENGINE__COUNT];
 
 bool sha1_engine_is_usable(enum sha1_engine e)
@@ -60,12 +60,12 @@ bool sha1_engine_is_usable(enum sha1_engine e)
 }
 #endif
 
-struct sha1_set sha1_set_choose(enum sha1_engine wanted)
+struct sha1_set sha1_set_choose(enum sha1_engine widest)
 {
 	struct sha1_set set = { .widest = SHA1_OPENSSL };
 
 	for (enum sha1_engine e = SHA1_OPENSSL;
-	     e < SHA1_ENGINE__COUNT && (wanted == SHA1_AUTO || e <= wanted); e++) {
+	     e < SHA1_ENGINE__COUNT && (widest == SHA1_AUTO || e <= widest); e++) {
 		set.use[e] = sha1_engine_is_usable(e);
 		if (set.use[e])
 			set.widest = e;
@@ -116,8 +116,7 @@ static void run_lanes(enum sha1_engine e, struct sha1_job *const *jobs, size_t n
 	}
 }
 
-/* Insertion sort by block count: nothing to do for what is in order, and never more than
- * SHA1_MANY_MAX. */
+/* Insertion sort by block count: fast for jobs that are in order already. */
 static void sort_jobs(struct sha1_job **jobs, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
@@ -140,7 +139,7 @@ void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, struct sha1_j
 	if (e > SHA1_OPENSSL)
 		sort_jobs(order, n);
 	while (done < n) {
-		while (e > SHA1_OPENSSL && (!set->use[e] || engines[e].least > n - done))
+		while (e > SHA1_OPENSSL && (!set->use[e] || engines[e].min > n - done))
 			e--;
 		if (e <= SHA1_OPENSSL)
 			break;

@@ -1,8 +1,8 @@
 /*
- * SHA-1 (RFC 3174) over many messages at once: one message a vector lane. Engines for 16 lanes
- * (AVX-512), 8 (AVX2) and 2 (SHA-NI), chosen at run time by what the processor has; OpenSSL through
- * lib/digest.h is the fallback and the tests' oracle. All give the same bits. Pure: no allocation,
- * no lock, no global state but the processor's own description.
+ * SHA-1 (RFC 3174) over many messages at once, one message in each lane of a vector. Engines for 16
+ * lanes (AVX-512), 8 (AVX2) and 2 (SHA-NI), chosen at run time by the features of the processor;
+ * OpenSSL through lib/digest.h is the fallback and the tests' oracle. All give the same bits. Pure:
+ * no allocation, no lock.
  */
 #ifndef LIB_SHA1_MANY_H
 #define LIB_SHA1_MANY_H
@@ -31,20 +31,18 @@ enum { SHA1_MANY_MAX = 64 };
 /* "auto", "openssl", "avx2", "sha-ni", "avx512"; NULL-terminated, in the order of the enum. */
 extern const char *const sha1_engine_names[SHA1_ENGINE__COUNT + 1];
 
-/* The engines one caller uses: the widest for full vectors, the narrower ones for what is left. */
+/* The engines of one caller: the widest for full vectors, the narrower ones for the rest. */
 struct sha1_set {
 	enum sha1_engine widest; /* never SHA1_AUTO */
 	bool use[SHA1_ENGINE__COUNT];
 };
 
-/* True when this processor (and kernel) can run the engine. Asks the processor, which is slow: not
- * for the data path. */
+/* True when this processor (and kernel) can run the engine. Slow: not for the data path. */
 bool sha1_engine_is_usable(enum sha1_engine e);
-/* Up to `wanted` (SHA1_AUTO: the widest there is) and what this processor has; OpenSSL is always in
- * it. */
-struct sha1_set sha1_set_choose(enum sha1_engine wanted);
+/* The usable engines up to `widest` (SHA1_AUTO: all of them); OpenSSL is always among them. */
+struct sha1_set sha1_set_choose(enum sha1_engine widest);
 
-/* Hashes `n` (<= SHA1_MANY_MAX) messages. `ctx`: this thread's, for what OpenSSL has to do. */
+/* Hashes `n` (<= SHA1_MANY_MAX) messages. `ctx`: this thread's, for OpenSSL. */
 void sha1_many(const struct sha1_set *set, struct digest_ctx *ctx, struct sha1_job *jobs, size_t n)
 	NONNULL_ARGS(1, 2);
 

@@ -1,7 +1,7 @@
 /*
- * 2 lanes through the processor's own SHA-1 instructions: two streams side by side, since one alone
- * waits for its own results. Four steps an instruction: sha1rnds4 with the function's number,
- * sha1nexte for E, sha1msg1/sha1msg2 for the schedule.
+ * 2 lanes with the processor's SHA-1 instructions: two streams side by side, since one alone waits
+ * for its own results. Each instruction does four steps: sha1rnds4 with the number of the function,
+ * sha1nexte for E, sha1msg1 and sha1msg2 for the schedule.
  */
 #include "lib/sha1_lanes.h"
 
@@ -21,8 +21,8 @@ TARGET static inline __m128i load(const uint8_t *p)
 	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), swap);
 }
 
-/* Steps 4g..4g+3. `before`: abcd as it was four steps ago, from which E comes; the first group has
- * E itself. */
+/* Steps 4g..4g+3. `before`: abcd of four steps ago, from which E is computed; the first group has E
+ * itself. */
 #define GROUP(s, g, before)                                                                       \
 	do {                                                                                      \
 		__m128i now = (s)->abcd;                                                          \
@@ -86,13 +86,13 @@ TARGET void sha1_ni(const struct sha1_lane lanes[static 2], uint32_t state[stati
 	static const uint32_t h0[SHA1_WORDS] = SHA1_H0;
 	static const uint8_t idle[SHA1_BLOCK];
 	struct stream s[2];
-	uint32_t most = lanes[0].blocks > lanes[1].blocks ? lanes[0].blocks : lanes[1].blocks;
+	uint32_t blocks = lanes[0].blocks > lanes[1].blocks ? lanes[0].blocks : lanes[1].blocks;
 
 	for (int l = 0; l < 2; l++) {
 		s[l].abcd = _mm_set_epi32((int)h0[0], (int)h0[1], (int)h0[2], (int)h0[3]);
 		s[l].e = _mm_set_epi32((int)h0[4], 0, 0, 0);
 	}
-	for (uint32_t n = 0; n < most; n++) {
+	for (uint32_t n = 0; n < blocks; n++) {
 		struct stream kept[2] = { s[0], s[1] };
 		const uint8_t *p[2];
 		for (int l = 0; l < 2; l++)

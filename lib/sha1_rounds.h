@@ -1,7 +1,7 @@
 /*
- * The 80 steps of RFC 3174 6.1 method 1 on vectors, for the engines that put one message in each
- * lane. The includer defines V (the vector), ADD, XOR3, XOR4, ROL(v, n), CHOOSE, PARITY, MAJORITY
- * and SET1, and gives the schedule W[16] and a..e. Macros, since the two vector widths share no
+ * The 80 steps of RFC 3174 6.1 method 1 on vectors, for the engines with one message in each lane.
+ * The includer defines V (the vector), ADD, XOR4, ROL(v, n), CHOOSE, PARITY, MAJORITY and SET1, and
+ * has the schedule W[16] and the variables a..e. Macros, since the two vector widths share no
  * types.
  */
 #ifndef LIB_SHA1_ROUNDS_H
@@ -13,7 +13,7 @@
 					  W[((i) + 2) & 15], W[(i)&15]),         \
 				     1)))
 
-/* The names turn instead of the values: after five steps everything is back in its place. */
+/* Instead of moving the values, each step names them anew: after five steps all names are back. */
 #define SHA1_STEP(i, F, k, a, b, c, d, e)                                          \
 	do {                                                                       \
 		e = ADD(ADD(ADD(e, SHA1_WORD(i)), ADD(k, F(b, c, d))), ROL(a, 5)); \

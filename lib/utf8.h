@@ -20,8 +20,8 @@ size_t utf8_decode(const char *text, size_t len, uint32_t *code) NONNULL;
 /* True when the whole of `text` is UTF-8. */
 bool utf8_is_valid(const char *text) NONNULL;
 
-/* The next code point of the NUL-terminated text at *text, which moves on by at least one byte; 0 at
- * the end (then it stays). For HTML and JSON: bytes that are not UTF-8, control characters other
+/* The next code point of the NUL-terminated text at *text, which moves on by at least one byte; 0
+ * at the end (then it stays). For HTML and JSON: bytes that are not UTF-8, control characters other
  * than tab and newline, and non-characters become UTF8_REPLACEMENT. */
 uint32_t utf8_next(const char **text) NONNULL;
 

@@ -1,5 +1,4 @@
-/* The one place that says which version this is; every program's --version, popd's report and
- * webd's footer read it. */
+/* The version, for every program's --version, popd's report and webd's footer. */
 #ifndef LIB_VERSION_H
 #define LIB_VERSION_H
 

@@ -1,5 +1,6 @@
 #include "lib/wr.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ struct wr wr_init(void *buf, size_t size)
 			    .failed = !buf && size > 0 };
 }
 
-/* The one bounds check: room for `len` bytes, passed over, or NULL and a failed cursor. */
+/* The one bounds check: skips and returns the next `len` bytes, or fails the cursor: NULL. */
 uint8_t *wr_reserve(struct wr *w, size_t len)
 {
 	if (w->failed || (size_t)(w->end - w->pos) < len) {
@@ -74,16 +75,7 @@ void wr_str(struct wr *w, const char *s)
 	wr_bytes(w, s, strlen(s));
 }
 
-void wr_fmt(struct wr *w, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	wr_vfmt(w, fmt, ap);
-	va_end(ap);
-}
-
-/* vsnprintf insists on a NUL of its own: a text that fits to the very byte has no room for it and
- * goes through the heap. */
+/* vsnprintf always writes a NUL, for which a text that fits exactly leaves no byte. */
 static void put_exact(struct wr *w, size_t len, const char *fmt, va_list ap) FORMAT(3, 0);
 static void put_exact(struct wr *w, size_t len, const char *fmt, va_list ap)
 {
@@ -96,7 +88,8 @@ static void put_exact(struct wr *w, size_t len, const char *fmt, va_list ap)
 	free(text);
 }
 
-void wr_vfmt(struct wr *w, const char *fmt, va_list ap)
+static void put_fmt(struct wr *w, const char *fmt, va_list ap) FORMAT(2, 0);
+static void put_fmt(struct wr *w, const char *fmt, va_list ap)
 {
 	va_list measure;
 	va_copy(measure, ap);
@@ -109,6 +102,14 @@ void wr_vfmt(struct wr *w, const char *fmt, va_list ap)
 		put_exact(w, (size_t)len, fmt, ap);
 	else
 		w->pos += vsnprintf((char *)w->pos, wr_room(w), fmt, ap);
+}
+
+void wr_fmt(struct wr *w, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	put_fmt(w, fmt, ap);
+	va_end(ap);
 }
 
 const char *wr_cstr(struct wr *w)

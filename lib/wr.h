@@ -1,12 +1,11 @@
 /*
- * Write cursor over a borrowed buffer, with a sticky error. A write that does not fit, or a value
- * too large for its field, fails, writes nothing, and every later write fails too. No allocation,
- * no I/O.
+ * Write cursor over a borrowed buffer, with a sticky error. A write that does not fit, or of a
+ * value too large for its field, fails and writes nothing, and every later write fails too. No
+ * allocation (but see wr_fmt), no I/O.
  */
 #ifndef LIB_WR_H
 #define LIB_WR_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +26,7 @@ static inline bool wr_ok(const struct wr *w)
 	return !w->failed;
 }
 
-/* Bytes written so far (what fitted before a failure). */
+/* Bytes written so far, before any failure. */
 static inline size_t wr_len(const struct wr *w)
 {
 	return (size_t)(w->pos - w->base);
@@ -45,18 +44,16 @@ void wr_u64(struct wr *w, uint64_t v) NONNULL;
 void wr_bytes(struct wr *w, const void *data, size_t len) NONNULL_ARGS(1);
 void wr_zeros(struct wr *w, size_t len) NONNULL;
 
-/* Reserves `len` bytes for the caller to fill; NULL on failure. */
+/* The next `len` bytes of the buffer, for the caller to write; NULL on failure. */
 uint8_t *wr_reserve(struct wr *w, size_t len) NONNULL;
 
-/* Text without a closing NUL. wr_str copies a C string; wr_fmt formats, all or nothing (the one
- * that may allocate: a text that fits to the very byte has no room for the NUL of vsnprintf and
- * takes a way round). */
+/* Text without a closing NUL. wr_str copies a C string, wr_fmt formats. A formatted text that fits
+ * exactly leaves no byte for the NUL of vsnprintf and goes through the heap. */
 void wr_str(struct wr *w, const char *s) NONNULL;
 void wr_fmt(struct wr *w, const char *fmt, ...) NONNULL_ARGS(1, 2) FORMAT(2, 3);
-void wr_vfmt(struct wr *w, const char *fmt, va_list ap) NONNULL_ARGS(1, 2) FORMAT(2, 0);
 
-/* Closes the text with a NUL (which wr_len does not count) and returns the buffer's start; NULL
- * when anything failed. */
+/* Ends the text with a NUL, which wr_len does not count, and returns the start of the buffer; NULL
+ * when a write failed. */
 const char *wr_cstr(struct wr *w) NONNULL;
 
 #endif

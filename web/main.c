@@ -1,8 +1,9 @@
 /*
- * webd: the broker's web site. Reads its settings, keeps a view of the PoPs fresh (io/pgview),
- * serves pages made from it (io/httpd, page/site), and ends on SIGTERM or SIGINT. SIGHUP takes new
- * settings.
+ * webd: the broker's web site. Reads its settings, keeps a view of the PoPs (io/pgview), serves
+ * pages made from it (io/httpd, page/site), and ends on SIGTERM or SIGINT. SIGHUP reads the
+ * settings again.
  */
+#include <errno.h>
 #include <ev.h>
 #include <getopt.h>
 #include <signal.h>
@@ -22,7 +23,7 @@
 #include "web/io/settings.h"
 #include "web/page/site.h"
 
-enum { EXIT_USAGE = 2, FILES_BESIDE = 64 /* descriptors beside the visitors' */ };
+enum { EXIT_USAGE = 2, FILES_BESIDE = 64 /* descriptors beside the connections */ };
 
 struct webd {
 	const char *config;
@@ -39,8 +40,8 @@ static void usage(FILE *f)
 	fputs("usage: webd -c FILE [--check-config | --dump-config]\n"
 	      "       webd --version | --help\n"
 	      "  -c, --config FILE  read the settings from FILE\n"
-	      "  --check-config     say whether the settings are good, and end\n"
-	      "  --dump-config      write every setting with its value, and end\n",
+	      "  --check-config     check the settings, and exit\n"
+	      "  --dump-config      write every setting with its value, and exit\n",
 	      f);
 }
 
@@ -98,7 +99,7 @@ static void answer(void *ctx, const char *method, const char *path, struct answe
 static void stop(struct ev_loop *loop, ev_signal *watcher, int events)
 {
 	(void)events;
-	log_info("stopping: %s", watcher->signum == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_info("stopping on %s", watcher->signum == SIGTERM ? "SIGTERM" : "SIGINT");
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -110,32 +111,36 @@ static void reload(struct ev_loop *loop, ev_signal *watcher, int events)
 	(void)loop;
 	(void)events;
 	if (settings_load(w->config, &fresh, error) != 0) {
-		log_error("the settings stay as they were: %s", error);
+		log_error("not reloaded, the settings stay as they were: %s", error);
 		return;
 	}
 	if (!pgview_reload(w->pgview, &fresh)) {
-		log_error("the settings stay as they were: the conninfo cannot be used");
+		log_error(
+			"not reloaded, the settings stay as they were: [database] conninfo cannot "
+			"be used");
 		settings_free(&fresh);
 		return;
 	}
 	settings_swap(&w->settings, &fresh);
 	log_set_level((enum log_level)w->settings.log_level);
 	httpd_reload(w->httpd, &w->settings);
-	log_info("new settings are in force");
+	log_info("reloaded %s", w->config);
 }
 
-/* Each visitor is a descriptor; the soft limit is raised as far as the hard one lets it. */
+/* Each connection is a descriptor. */
 static void raise_file_limit(int64_t connections)
 {
 	struct rlimit limit;
-	rlim_t want = (rlim_t)connections + FILES_BESIDE;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+	rlim_t need = (rlim_t)connections + FILES_BESIDE;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
 		return;
-	limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= want ? want
+	limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need ? need
 										   : limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
-		log_warnx("only %llu files may be open, too few for %lld connections",
-			  (unsigned long long)limit.rlim_cur, (long long)connections);
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < need)
+		log_warnx(
+			"the limit of open files (%llu) is too low for %lld connections; raise it "
+			"or lower [limits] connections",
+			(unsigned long long)limit.rlim_cur, (long long)connections);
 }
 
 static void watch_signals(struct webd *w, struct ev_loop *loop)
@@ -155,7 +160,7 @@ static int serve(struct webd *w)
 	struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
 	if (!loop || digest_init() != 0 || !(w->digest = digest_ctx_create()) ||
 	    site_style_url(w->digest, w->style_url) != 0) {
-		log_error("cannot start: no event loop or no digests");
+		log_error("cannot start: no event loop, or OpenSSL has no SHA-256");
 		goto out;
 	}
 	raise_file_limit(w->settings.connections);
@@ -165,7 +170,7 @@ static int serve(struct webd *w)
 		goto out;
 	w->pgview = pgview_create(loop, &w->settings);
 	if (!w->pgview) {
-		log_error("the conninfo in %s cannot be used", w->config);
+		log_error("[database] conninfo in %s cannot be used", w->config);
 		goto out;
 	}
 	log_info("webd " BROKER_VERSION " serves %s on port %u", w->settings.url,
@@ -179,6 +184,15 @@ out:
 	if (loop)
 		ev_loop_destroy(loop);
 	return status;
+}
+
+static int dump(const struct settings *settings)
+{
+	settings_dump(stdout, settings);
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_SUCCESS;
+	fprintf(stderr, "cannot write the settings: %s\n", strerror(errno));
+	return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -199,7 +213,7 @@ int main(int argc, char **argv)
 	}
 	log_init("webd", (enum log_level)w.settings.log_level);
 	if (mode == MODE_DUMP)
-		settings_dump(stdout, &w.settings);
+		status = dump(&w.settings);
 	else if (mode == MODE_SERVE)
 		status = serve(&w);
 	settings_free(&w.settings);

@@ -4,9 +4,9 @@
  * broke or ran out of time is closed, and the owner opens another. Nothing here blocks but libpq's
  * look-up of host names when it begins to connect.
  *
- *   CLOSED -open-> CONNECTING -> SETUP -ready-> IDLE -send-> PREPARING -> EXECUTING -answered-> IDLE
- *      ^                                        IDLE -silence-> PINGING -> IDLE      (with ping_interval)
- *      +--------- lost: from any state, by an error or a timeout
+ *  CLOSED -open-> CONNECTING -> SETUP -ready-> IDLE -send-> PREPARING -> EXECUTING -answered-> IDLE
+ *     ^                                        IDLE -ping_interval-> PINGING -> IDLE
+ *     +--------- lost: from any state, by an error or a timeout
  */
 #ifndef LIB_IO_PGCONN_H
 #define LIB_IO_PGCONN_H
@@ -55,7 +55,7 @@ struct pgconn {
 	const struct pgconn_events *events;
 	const char *setup;      /* SQL run after each connect; may be several statements */
 	double connect_timeout; /* seconds, setup included */
-	/* seconds without traffic after which a statement checks that the server answers; 0: never */
+	/* seconds without traffic after which it checks that the server answers; 0: never */
 	double ping_interval;
 
 	/* The rest is pgconn.c's. */

@@ -35,8 +35,8 @@ static PQconninfoOption *parse(const char *conninfo)
 	if (!options && (!error || strstr(error, "out of memory")))
 		log_error("no memory for the database conninfo");
 	else if (!options)
-		log_error(
-			"the database conninfo does not parse (see the PostgreSQL manual, \"Connection Strings\")");
+		log_error("the database conninfo does not parse (see the PostgreSQL manual, "
+			  "\"Connection Strings\")");
 	PQfreemem(error);
 	return options;
 }

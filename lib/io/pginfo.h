@@ -15,8 +15,8 @@ struct pginfo;
 struct pginfo *pginfo_create(const char *conninfo, const char *application) NONNULL;
 void pginfo_free(struct pginfo *info); /* NULL is fine */
 
-/* Begins a connection (PQconnectStart), which the caller ends with PQfinish, also when its status is
- * bad already. NULL: no memory. *turn is the number of the order of hosts that it uses. */
+/* Begins a connection (PQconnectStart), which the caller ends with PQfinish, also when its status
+ * is bad already. NULL: no memory. *turn is the number of the order of hosts that it uses. */
 struct pg_conn *pginfo_connect(const struct pginfo *info, unsigned *turn) NONNULL;
 
 /* The first host becomes the last, unless that has happened since `turn`. */

@@ -1,5 +1,5 @@
-/* One connection that only LISTENs: kept open, opened again with growing pauses, and checked when it
- * is silent. */
+/* One connection that only LISTENs: kept open, opened again with growing pauses, and checked when
+ * it is silent. */
 #ifndef LIB_IO_PGLISTEN_H
 #define LIB_IO_PGLISTEN_H
 

@@ -1,7 +1,7 @@
 /*
- * AYIYA, Anything In Anything (draft-massar-v6ops-ayiya-02), as far as an IPv6 tunnel between a
- * client and its PoP uses it: a 16-byte integer identity, a shared secret, SHA-1 or (as the 2024
- * client numbers it) SHA-256. Codec only: who may send what when is core's affair. Pure.
+ * AYIYA, Anything In Anything (draft-massar-v6ops-ayiya-02), the part that an IPv6 tunnel between a
+ * client and its PoP uses: a 16-byte integer identity, a shared secret, SHA-1 or (with the number
+ * that the 2024 client gives it) SHA-256. Codec only: core decides what a client may send. Pure.
  *
  *  0  identity length (log 2) 4 | identity type 4
  *  1  signature length in 32-bit words 4 | hash method 4
@@ -56,18 +56,17 @@ enum {
 };
 
 struct ayiya_view {
-	uint8_t hash, auth, opcode, next_header; /* as they came */
+	uint8_t hash, auth, opcode, next_header; /* as received */
 	uint32_t epoch;
 	uint32_t signature_len; /* bytes */
 	uint32_t header_len;    /* where the payload begins */
 };
 
-/* 0; -ERR_TRUNCATED: shorter than its own first bytes say the header is; -ERR_FORMAT: the identity
- * is no 16-byte integer. The identity stands at AYIYA_AT_IDENTITY, the signature at
- * AYIYA_AT_SIGNATURE. */
+/* 0; -ERR_TRUNCATED: shorter than its header; -ERR_FORMAT: the identity is not a 16-byte integer.
+ * The identity is at AYIYA_AT_IDENTITY, the signature at AYIYA_AT_SIGNATURE. */
 int ayiya_decode(const uint8_t *data, size_t len, struct ayiya_view *out) NONNULL MUSTCHECK;
 
-/* The digest of a hash method; DIGEST__COUNT: not one that is served. */
+/* The digest of a hash method; DIGEST__COUNT: not supported. */
 enum digest_alg ayiya_digest(unsigned hash);
 static inline size_t ayiya_header_len(bool sha256)
 {

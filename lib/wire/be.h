@@ -1,5 +1,5 @@
-/* Big-endian loads and stores at any alignment, for headers whose length has been checked. Parsers
- * of unchecked bytes use lib/rd.h. */
+/* Big-endian loads and stores at any alignment, for headers whose length was checked. Parsers of
+ * unchecked bytes use lib/rd.h. */
 #ifndef LIB_WIRE_BE_H
 #define LIB_WIRE_BE_H
 

@@ -7,8 +7,8 @@
 #include "lib/wire/ipv6.h"
 
 #if defined(__x86_64__)
-/* 64 bytes at a time: each 64-bit lane takes its word's two halves apart, so that no carry is lost.
- * `len` is a multiple of 64. */
+/* 64 bytes at a time. Each 64-bit lane adds the halves of its bytes separately, so that no carry is
+ * lost. `len` is a multiple of 64. */
 __attribute__((target("avx2"))) static uint64_t add_wide(const uint8_t *p, size_t len)
 {
 	typedef uint64_t lanes __attribute__((vector_size(32)));
@@ -46,9 +46,9 @@ static bool can_add_wide(void)
 #endif
 
 /*
- * Ones'-complement sums do not care about byte order but for one swap at the end (RFC 1071 2 B):
- * words are added as the machine loads them, 32 bits into a 64-bit sum whose carries cannot be lost
- * in fewer than 2^32 additions.
+ * A ones'-complement sum needs one swap of bytes at the end only (RFC 1071 2 B), so bytes are added
+ * as the machine loads them: 32 bits at a time to a 64-bit sum, which loses no carry in fewer than
+ * 2^32 additions.
  */
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {

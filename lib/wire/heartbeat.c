@@ -7,25 +7,25 @@
 #include "lib/num.h"
 #include "lib/rd.h"
 
-struct word {
+struct token {
 	const char *text;
 	size_t len;
 };
 
-static struct word next_word(struct rd *r)
+static struct token next_token(struct rd *r)
 {
-	struct word w;
+	struct token t;
 
-	w.text = rd_word(r, &w.len);
-	return w;
+	t.text = rd_token(r, &t.len);
+	return t;
 }
 
-static bool is_word(struct word w, const char *text)
+static bool is_text(struct token t, const char *text)
 {
-	return w.len == strlen(text) && memcmp(w.text, text, w.len) == 0;
+	return t.len == strlen(text) && memcmp(t.text, text, t.len) == 0;
 }
 
-static size_t without_ending(const uint8_t *data, size_t len)
+static size_t len_without_end(const uint8_t *data, size_t len)
 {
 	while (len > 0 && (data[len - 1] == '\n' || data[len - 1] == '\r' || data[len - 1] == '\0'))
 		len--;
@@ -38,10 +38,10 @@ int heartbeat_decode(const uint8_t *data, size_t len, struct heartbeat *out)
 
 	if (len > HEARTBEAT_MAX)
 		return -ERR_FORMAT;
-	struct rd r = rd_init(data, without_ending(data, len));
-	bool opens = is_word(next_word(&r), "HEARTBEAT") && is_word(next_word(&r), "TUNNEL");
-	struct word client = next_word(&r), address = next_word(&r), seconds = next_word(&r),
-		    digits = next_word(&r);
+	struct rd r = rd_init(data, len_without_end(data, len));
+	bool opens = is_text(next_token(&r), "HEARTBEAT") && is_text(next_token(&r), "TUNNEL");
+	struct token client = next_token(&r), address = next_token(&r), seconds = next_token(&r),
+		     digits = next_token(&r);
 	if (!opens || digits.len == 0 || !rd_end(&r))
 		return -ERR_FORMAT;
 	out->address.v = 0;
@@ -49,7 +49,7 @@ int heartbeat_decode(const uint8_t *data, size_t len, struct heartbeat *out)
 	    num_parse_u64(seconds.text, seconds.len, 0, UINT32_MAX, &epoch) != 0 ||
 	    hex_decode(digits.text, digits.len, out->digest, sizeof(out->digest)) != 0)
 		return -ERR_FORMAT;
-	if (!is_word(address, "sender") &&
+	if (!is_text(address, "sender") &&
 	    (ip4_parse(address.text, address.len, &out->address) != 0 || out->address.v == 0))
 		return -ERR_FORMAT;
 	out->epoch = (uint32_t)epoch;

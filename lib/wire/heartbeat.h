@@ -1,12 +1,12 @@
 /*
- * The heartbeat (draft-massar-v6ops-heartbeat-01) by which a protocol-41 client says where it is:
- * one line in one datagram.
+ * The heartbeat (draft-massar-v6ops-heartbeat-01), with which a protocol-41 client reports its IPv4
+ * address: one line in one datagram.
  *
  *   HEARTBEAT TUNNEL <client's IPv6> <"sender" or its IPv4> <seconds> <32 hex digits>
  *   then nothing, or line ends or NULs
  *
- * The digits are the MD5 of the very line received, with the tunnel's secret in place of the
- * digits: the address is signed as the client spells it. Codec only. Pure.
+ * The digits are the MD5 of the line as received, with the tunnel's secret in place of the digits:
+ * the address is signed as the client spells it. Codec only. Pure.
  */
 #ifndef LIB_WIRE_HEARTBEAT_H
 #define LIB_WIRE_HEARTBEAT_H
@@ -18,14 +18,14 @@
 #include "lib/digest.h"
 #include "lib/ip.h"
 
-enum { HEARTBEAT_MAX = 256 }; /* no line is longer */
+enum { HEARTBEAT_MAX = 256 }; /* bytes of a line */
 
 struct heartbeat {
 	struct ip6 client;
 	struct ip4 address; /* 0: "sender" */
 	uint32_t epoch;
 	uint8_t digest[DIGEST_MD5_LEN];
-	/* bytes of the line up to the digits: what is hashed, followed by the secret */
+	/* bytes of the line before the digits: they are hashed, then the secret */
 	uint32_t signed_len;
 };
 

@@ -16,8 +16,7 @@ static bool is_known(uint8_t type)
 	return type == ICMP4_UNREACHABLE || type == ICMP4_TIME_EXCEEDED || type == ICMP4_PARAMETER;
 }
 
-/* The quoted IPv4 header with its options; routers along the way may have changed what they may
- * change. */
+/* The quoted IPv4 header with its options. */
 static int read_header(struct rd *r, struct icmp4_error *out, bool *is_later)
 {
 	uint8_t first = rd_u8(r);
@@ -91,7 +90,7 @@ int icmp4_decode(const uint8_t *data, size_t len, struct icmp4_error *out)
 	int err = read_header(&r, out, &is_later);
 	if (err)
 		return err;
-	/* Of a later fragment nothing but the addresses can be told. */
+	/* A later fragment has only the addresses. */
 	if (out->protocol == IPV4_PROTOCOL_IPV6)
 		return is_later ? 0 : read_ipv6(&r, out);
 	if (out->protocol == IPV4_PROTOCOL_UDP && !is_later)

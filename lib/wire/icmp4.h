@@ -1,16 +1,15 @@
 /*
  * ICMPv4 errors (RFC 792, RFC 1191) about packets that we sent: a router or the client's own
- * machine quotes the beginning of one. How far the quote goes is up to whoever sends it; eight
- * bytes beyond the IPv4 header are all that may be relied on. Reads only, and only shows what is
- * there: whether we ever sent such a packet is core's affair. Pure.
+ * machine quotes the beginning of one. The sender chooses the length of the quote, at least eight
+ * bytes beyond the IPv4 header. Decodes only: core decides whether we sent such a packet. Pure.
  *
- *  0 type     1 code     2 checksum     4 unused, or length of the quote (RFC 4884), or pointer     6 next-hop MTU (3/4)
+ *  0 type     1 code     2 checksum     6 next-hop MTU (in 3/4)
+ *  4 unused, length of the quote (RFC 4884) or pointer
  *  8 the quoted IPv4 header, then its payload:
  *      protocol 41:   the inner IPv6 packet
  *      UDP:           0 source port     2 destination port     4 length     6 checksum     8 AYIYA
  *
- * What RFC 4884 puts behind a quote lies beyond the first 128 bytes of it, which is more than is
- * looked at here.
+ * RFC 4884 extensions follow the first 128 bytes of a quote, of which fewer are read here.
  */
 #ifndef LIB_WIRE_ICMP4_H
 #define LIB_WIRE_ICMP4_H
@@ -29,17 +28,17 @@ enum icmp4_type {
 };
 enum { ICMP4_FRAGMENTATION_NEEDED = 4, ICMP4_HEADER = 8 };
 
-/* How much of our packet a quote shows. */
+/* How much of our packet a quote has. */
 enum icmp4_shows {
-	ICMP4_SHOWS_ADDRESSES, /* nothing beyond the IPv4 header that tells anything */
-	ICMP4_SHOWS_PORTS, /* UDP: the ports, but not all of the AYIYA header up to the identity */
-	ICMP4_SHOWS_AYIYA, /* the ports, epoch and identity */
-	ICMP4_SHOWS_INNER, /* protocol 41: the whole inner IPv6 header */
+	ICMP4_SHOWS_ADDRESSES, /* the IPv4 header only */
+	ICMP4_SHOWS_PORTS,     /* UDP: the ports, but not the whole AYIYA header */
+	ICMP4_SHOWS_AYIYA,     /* the ports, epoch and identity */
+	ICMP4_SHOWS_INNER,     /* protocol 41: the whole inner IPv6 header */
 };
 
 struct icmp4_error {
 	uint8_t type, code;
-	uint16_t mtu; /* of the next hop, 3/4 only; 0: the router is older than RFC 1191 */
+	uint16_t mtu; /* of the next hop, only in 3/4; 0: the router is older than RFC 1191 */
 	/* quoted: */
 	struct ip4 source, destination;
 	uint8_t protocol;
@@ -50,9 +49,9 @@ struct icmp4_error {
 	struct ip6 address;                     /* AYIYA's identity, or the inner destination */
 };
 
-/* `data` is what follows the outer IPv4 header. 0; -ERR_TRUNCATED: it ends within the eight bytes
- * of the quote's payload or before; -ERR_FORMAT: not one of the three types, a wrong checksum, no
- * IPv4 header quoted, or something quoted that is neither AYIYA in UDP nor IPv6 in protocol 41. */
+/* `data` is what follows the outer IPv4 header. 0; -ERR_TRUNCATED: fewer than eight bytes of the
+ * quoted payload; -ERR_FORMAT: not one of the three types, a wrong checksum, no quoted IPv4 header,
+ * or a quoted packet that is neither AYIYA in UDP nor IPv6 in protocol 41. */
 int icmp4_decode(const uint8_t *data, size_t len, struct icmp4_error *out) NONNULL MUSTCHECK;
 
 #endif

@@ -22,7 +22,7 @@ bool icmp6_may_answer(const uint8_t *packet, uint32_t total)
 	return packet[u.offset] >= ICMP6_INFORMATIONAL && packet[u.offset] != ICMP6_REDIRECT;
 }
 
-static void seal(uint8_t *header, uint32_t total)
+static void set_checksum(uint8_t *header, uint32_t total)
 {
 	uint8_t *icmp = header + IPV6_HEADER;
 
@@ -45,12 +45,12 @@ uint8_t *icmp6_error_build(uint8_t *packet, uint32_t total, struct icmp6_error e
 	icmp[1] = e.code;
 	be32_store(icmp + 4, e.detail);
 	*len = ICMP6_ERROR_HEADROOM + quoted;
-	seal(out, *len);
+	set_checksum(out, *len);
 	return out;
 }
 
-/* The request's own header, moved up to the upper layer, with its addresses exchanged. */
-static uint8_t *turn_header(uint8_t *packet, uint32_t upper, uint32_t payload, uint8_t hops)
+/* The request's header, moved up to the upper layer, with its addresses swapped. */
+static uint8_t *reply_header(uint8_t *packet, uint32_t upper, uint32_t payload, uint8_t hops)
 {
 	struct ip6 source = ipv6_source(packet), destination = ipv6_destination(packet);
 	uint8_t class = ipv6_traffic_class(packet), *out = packet + upper - IPV6_HEADER;
@@ -62,19 +62,18 @@ static uint8_t *turn_header(uint8_t *packet, uint32_t upper, uint32_t payload, u
 
 uint8_t *icmp6_echo_build(uint8_t *packet, uint32_t total, uint32_t upper, uint32_t *len)
 {
-	uint8_t *out = turn_header(packet, upper, total - upper, IPV6_HOPS),
+	uint8_t *out = reply_header(packet, upper, total - upper, IPV6_HOPS),
 		*icmp = out + IPV6_HEADER;
 	uint16_t old = be16_load(icmp), csum = be16_load(icmp + ICMP6_AT_CSUM);
 
-	/* The pseudo-header's sum is the same both ways, so the type is all that changes. */
+	/* The sum of the pseudo-header stays the same, so only the type changes the checksum. */
 	icmp[0] = ICMP6_ECHO_REPLY;
 	be16_store(icmp + ICMP6_AT_CSUM, csum_update(csum, old, be16_load(icmp)));
 	*len = IPV6_HEADER + total - upper;
 	return out;
 }
 
-/* No option of a neighbour message may say that it is of no length or longer than what is left (RFC
- * 4861 4.6). */
+/* No option of a neighbour message may have the length zero or more than is left (RFC 4861 4.6). */
 static bool has_whole_options(const uint8_t *p, uint32_t left)
 {
 	while (left > 0) {
@@ -111,6 +110,6 @@ uint8_t *icmp6_advertisement_build(uint8_t *packet, const struct ip6 *target, ui
 	icmp[0] = ICMP6_ADVERTISEMENT;
 	be32_store(icmp + 4, UINT32_C(3) << 30); /* router, solicited */
 	*len = IPV6_HEADER + ICMP6_NEIGHBOUR;
-	seal(packet, *len);
+	set_checksum(packet, *len);
 	return packet;
 }

@@ -24,11 +24,11 @@ void ipv6_write(uint8_t out[static IPV6_HEADER], size_t payload, uint8_t next, u
 }
 
 /*
- * Extension headers (RFC 8200 4):   0 next header   1 length beyond the first 8 bytes, in units of 8
- * Routing:                          the same, then   2 type   3 segments left
- * Authentication (RFC 4302):        the same, in units of 4
- * Fragment, 8 bytes:                0 next header   1 reserved   2 offset in units of 8, 13 bits | reserved 2 | more 1
- *                                   4 identification
+ * Extension headers (RFC 8200 4):  0 next header   1 length beyond the first 8 bytes, units of 8
+ * Routing:                         the same, then   2 type   3 segments left
+ * Authentication (RFC 4302):       the same, in units of 4
+ * Fragment, 8 bytes:               0 next header   1 reserved   4 identification
+ *                                  2 offset in units of 8, 13 bits | reserved 2 | more 1
  */
 enum { SEGMENTS_LEFT = 3 };
 
@@ -94,8 +94,8 @@ enum ipv6_kind ipv6_kind(const struct ip6 *ip)
 
 /*
  * 6to4 (RFC 3056):   2002 | IPv4 | ...
- * Teredo (RFC 4380): 2001:0000 | server's IPv4 | flags 16 | port 16 | client's IPv4, all bits turned
- * ISATAP (RFC 5214): any prefix of 64 | 0000:5efe or 0200:5efe | IPv4
+ * Teredo (RFC 4380): 2001:0000 | server's IPv4 | flags 16 | port 16 | client's IPv4, inverted
+ * ISATAP (RFC 5214): any /64 | 0000:5efe or 0200:5efe | IPv4
  */
 bool ipv6_embeds(const struct ip6 *ip, struct ip4 v4)
 {

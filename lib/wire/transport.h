@@ -1,5 +1,5 @@
-/* Where the fields of TCP (RFC 9293 3.1) and UDP (RFC 768) headers are, for those few places of
- * popd that look inside the inner packet. */
+/* Offsets of the fields of TCP (RFC 9293 3.1) and UDP (RFC 768) headers, for the offloads of popd,
+ * which look inside the inner packet. */
 #ifndef LIB_WIRE_TRANSPORT_H
 #define LIB_WIRE_TRANSPORT_H
 

@@ -73,7 +73,7 @@ static void read_one(struct rd *r, uint8_t op, uint8_t arg)
 		break;
 	}
 	case 7: {
-		const char *word = rd_word(r, &len);
+		const char *word = rd_token(r, &len);
 		require((word != NULL) == (len > 0) && rd_ok(r) == was_ok);
 		require(!word ||
 			((const uint8_t *)word >= at && (const uint8_t *)word + len == r->pos));

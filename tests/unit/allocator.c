@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lib/cc.h"
-
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
@@ -38,7 +36,7 @@ bool allocator_restore(void)
 
 static bool fails(void)
 {
-	if (LIKELY(!is_armed))
+	if (!is_armed)
 		return false;
 	calls++;
 	if (calls < first || calls > last)

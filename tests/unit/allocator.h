@@ -1,7 +1,7 @@
 /*
  * An allocator that fails when a test says so: malloc, calloc and realloc of the whole program,
- * those that libpq and the C library call (strdup, asprintf, getline) included. Linked into the tests
- * that use it or call malloc themselves; it only passes calls on until allocator_fail.
+ * those that libpq and the C library call (strdup, asprintf, getline) included. Linked into the
+ * tests that use it or call malloc themselves; it only passes calls on until allocator_fail.
  */
 #ifndef TESTS_UNIT_ALLOCATOR_H
 #define TESTS_UNIT_ALLOCATOR_H

@@ -72,15 +72,16 @@ void postgres_stop(const char *mode)
 
 void postgres_signal(const char *name)
 {
-	postgres_shell(
-		"pm=$(head -1 data/postmaster.pid); kill -%s $pm $(cat /proc/$pm/task/$pm/children)",
-		name);
+	postgres_shell("pm=$(head -1 data/postmaster.pid); kill -%s $pm $(cat "
+		       "/proc/$pm/task/$pm/children)",
+		       name);
 }
 
 void postgres_restart_later(double seconds)
 {
 	postgres_shell(
-		"(sleep %.1f; exec %s/pg_ctl -D data -s -w -m immediate -l log restart) >/dev/null 2>&1 &",
+		"(sleep %.1f; exec %s/pg_ctl -D data -s -w -m immediate -l log restart) >/dev/null "
+		"2>&1 &",
 		seconds, bin);
 }
 

@@ -104,7 +104,7 @@ static void failure_is_sticky_for_every_operation(void **state)
 		assert_int_equal(rd_left(&r), 0);
 		assert_null(rd_bytes(&r, 0));
 		size_t len = 7;
-		assert_null(rd_word(&r, &len));
+		assert_null(rd_token(&r, &len));
 		assert_int_equal(len, 0);
 	}
 }
@@ -171,13 +171,13 @@ static void words_are_split_at_blanks(void **state)
 		struct rd r = rd_init(data, strlen(rows[i].text));
 		for (size_t w = 0; rows[i].words[w]; w++) {
 			size_t len;
-			const char *word = rd_word(&r, &len);
+			const char *word = rd_token(&r, &len);
 			assert_non_null(word);
 			assert_int_equal(len, strlen(rows[i].words[w]));
 			assert_memory_equal(word, rows[i].words[w], len);
 		}
 		size_t len = 1;
-		assert_null(rd_word(&r, &len));
+		assert_null(rd_token(&r, &len));
 		assert_int_equal(len, 0);
 		assert_true(rd_end(&r));
 		free(data);

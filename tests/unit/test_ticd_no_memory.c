@@ -31,15 +31,18 @@ static const char schema[] =
 	"CREATE SCHEMA api;"
 	"CREATE FUNCTION api.tic_pop_list() RETURNS TABLE (name text) LANGUAGE sql AS $$ "
 	"  SELECT 'nlams01' $$;"
-	"CREATE FUNCTION api.tic_login(text, int) RETURNS TABLE (account int, handle text, name text, "
-	"  md5 text, sha256 text, enabled bool) LANGUAGE sql AS $$ SELECT 12, 'TEST-SIXXS', 'Test User', "
+	"CREATE FUNCTION api.tic_login(text, int) RETURNS TABLE (account int, handle text, name "
+	"text, "
+	"  md5 text, sha256 text, enabled bool) LANGUAGE sql AS $$ SELECT 12, 'TEST-SIXXS', 'Test "
+	"User', "
 	"  '" FAKE_MD5 "', '" FAKE_SHA256 "', true $$;"
 	"CREATE FUNCTION api.tic_login_accept(int, int, text, inet, bool, text, int) RETURNS TABLE "
 	"  (accepted bool, until timestamptz, per_hour int) LANGUAGE sql AS $$ "
 	"  SELECT true, NULL::timestamptz, 5 $$;"
 	"CREATE FUNCTION api.isk_daily(date) RETURNS TABLE (handle text, reason text, tunnel int, "
 	"  prefix text, amount int, balance int, day date) LANGUAGE plpgsql AS $$ BEGIN "
-	"  COPY (SELECT 1) TO '%s/daily'; RETURN QUERY SELECT 'TEST-SIXXS', 'week up', 1, 'x', 5, 15, $1; "
+	"  COPY (SELECT 1) TO '%s/daily'; RETURN QUERY SELECT 'TEST-SIXXS', 'week up', 1, 'x', 5, "
+	"15, $1; "
 	"END $$;";
 
 static struct ev_loop *loop;
@@ -225,8 +228,8 @@ static void daily_job_runs_again_after_no_memory(void **state)
 		(void)postgres_wait(loop, has_run, NULL, .04);
 		was_reached = allocator_restore();
 		unlink(daily_file);
-		/* Where libpq waits for bytes that it dropped, the statement's timeout of 10 minutes
-		 * comes first. */
+		/* Where libpq waits for bytes that it dropped, the statement's timeout of 10
+		 * minutes comes first. */
 		for (int i = 0; i < 20 && !has_run(NULL); i++) {
 			clock_skip(i == 0 ? 3601. : i % 2 ? 601. : 61.);
 			(void)postgres_wait(loop, has_run, NULL, .2);

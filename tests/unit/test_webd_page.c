@@ -72,7 +72,8 @@ static void status_shows_every_pop_with_words(void **state)
 		"<link rel=\"canonical\" href=\"https://broker.example/pops/status\">",
 		"<p class=\"summary s-down\">1 of 3 PoPs is down, 1 is disabled.</p>",
 		"As of <time datetime=\"2026-11-23T13:25:12Z\">2026-11-23 13:25:12 UTC</time>",
-		"<a href=\"/pops/nlams01\">nlams01</a><span class=\"sub\">Amsterdam, The Netherlands</span>",
+		"<a href=\"/pops/nlams01\">nlams01</a><span class=\"sub\">Amsterdam, The "
+		"Netherlands</span>",
 		"<span class=\"state up\">Up</span>",
 		"<span class=\"state down\">Down</span>",
 		"<span class=\"state disabled\">Disabled</span>",
@@ -82,7 +83,8 @@ static void status_shows_every_pop_with_words(void **state)
 		"data-label=\"Tunnels\">10,240</td>",
 		"data-label=\"Tunnels up\">655</td>",
 		"data-label=\"Tunnels active\">401</td>",
-		"<time datetime=\"2026-11-23T13:25:08Z\">4 s ago</time><span class=\"sub\">popd 0.1.0</span>",
+		"<time datetime=\"2026-11-23T13:25:08Z\">4 s ago</time><span class=\"sub\">popd "
+		"0.1.0</span>",
 		"<span class=\"sub\">Chicago</span>",
 		"<span class=\"sub\">Germany</span>",
 		"data-label=\"Last report\">never</td>",
@@ -247,13 +249,15 @@ static void only_a_web_address_becomes_a_link(void **state)
 		const char *name, *website, *expected;
 	} rows[] = {
 		{ "Net", "https://example.net/a?b=1&c=2#d",
-		  "<a href=\"https://example.net/a?b=1&amp;c=2#d\" rel=\"noopener noreferrer\">Net</a>" },
+		  "<a href=\"https://example.net/a?b=1&amp;c=2#d\" rel=\"noopener "
+		  "noreferrer\">Net</a>" },
 		{ "Net", "HTTP://example.net",
 		  "<a href=\"HTTP://example.net\" rel=\"noopener noreferrer\">Net</a>" },
 		{ "Net", "http://[2001:db8::1]/",
 		  "<a href=\"http://[2001:db8::1]/\" rel=\"noopener noreferrer\">Net</a>" },
 		{ "", "https://example.net",
-		  "<a href=\"https://example.net\" rel=\"noopener noreferrer\">https://example.net</a>" },
+		  "<a href=\"https://example.net\" rel=\"noopener "
+		  "noreferrer\">https://example.net</a>" },
 		{ "", "", "–" },
 		{ "Net", "", "Net" },
 		{ "Net", "javascript:alert(1)", "Net" },
@@ -316,7 +320,7 @@ static void pop_page_shows_its_history(void **state)
 	now.history = history_of_three;
 	now.history_ctx = history;
 	char *text = pop_text(&now, "nlams01");
-	assert_has(text, "It has not changed its state yet.");
+	assert_has(text, "The state of this PoP has never changed.");
 	free(text);
 
 	history->n = 3;

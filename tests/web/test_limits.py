@@ -189,7 +189,7 @@ def test_reload_takes_new_settings_and_keeps_old_ones_when_bad(make_site):
     site.write(title="Other broker", listen="127.0.0.1:1")
     site.daemon.signal(1)
     until(lambda: "Other broker" in site.get("/pops/status").text, 5, "the new title")
-    assert "listen address needs a restart" in site.log()
+    assert "listen has changed; restart webd" in site.log()
     with open(site.config, "a", encoding="ascii") as f:
         f.write("nonsense = 1\n")
     site.daemon.signal(1)
@@ -233,6 +233,9 @@ def test_command_line(site, tmp_path):
     dump = run("--dump-config", "-c", site.config)
     assert dump.returncode == 0 and "conninfo = (set)" in dump.stdout and f"listen = 127.0.0.1:{site.port}" in dump.stdout
     assert site.conninfo not in dump.stdout
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([program("webd"), "--dump-config", "-c", site.config], stdout=full, stderr=subprocess.PIPE, text=True, timeout=10)
+    assert done.returncode == 1 and "cannot write the settings: No space left on device" in done.stderr
     bad = tmp_path / "bad.conf"
     for text, line in ("[webd]\nnosuch = 1\n", 2), ("[limits]\n\nconnections = many\n", 3), ("\n[nosuch]\na = b\n", 2):
         bad.write_text(text)

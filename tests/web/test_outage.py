@@ -69,7 +69,7 @@ def test_what_was_up_too_long_ago_is_not_called_up(make_site, own_db):
     until(lambda: (age_of(quick(site, "/pops/status").text) or 0) > 45, 60, "the data to be older than a PoP's silence", step=0.5)
     text = quick(site, "/pops/status").text
     assert 'class="state up"' not in text and "Was up" in text and "Was down" in text and "Was disabled" in text
-    assert "2 of 4 PoPs were down, 1 was disabled." in text and "What holds now is not known" in text
+    assert "2 of 4 PoPs were down, 1 was disabled." in text and "The present state of the PoPs is not known" in text
     assert_valid(text, "stale")
     pop = quick(site, "/pops/nlams01").text
     assert "Was up" in pop and "not known" in pop and "at least" in pop

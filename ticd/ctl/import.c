@@ -203,7 +203,7 @@ static size_t split(const char *text, size_t len, struct field f[static FIELDS_M
 	struct rd r = rd_init(text, len);
 	size_t n = 0;
 	while (n < FIELDS_MAX) {
-		f[n].text = rd_word(&r, &f[n].len);
+		f[n].text = rd_token(&r, &f[n].len);
 		if (!f[n].text || f[n].text[0] == '#')
 			break;
 		n++;

@@ -27,7 +27,7 @@ struct tokens tokens_split(const char *line, size_t len)
 
 	for (size_t i = 0; i < TOKENS_MAX; i++)
 		tokens.at[i] = (struct token){ .text = "", .len = 0 };
-	while ((t.text = rd_word(&r, &t.len))) {
+	while ((t.text = rd_token(&r, &t.len))) {
 		if (tokens.n == 0)
 			tokens.rest = trimmed(t.text + t.len, line + len);
 		if (tokens.n < TOKENS_MAX)

@@ -1,15 +1,15 @@
 /*
- * libmicrohttpd in external epoll mode: its one epoll descriptor is watched by libev, MHD_run does
- * what is due, and MHD_get_timeout tells whether more is. A request is answered the moment it is
+ * libmicrohttpd in external epoll mode: libev watches its one epoll descriptor, MHD_run does what
+ * is due, and MHD_get_timeout says when to call it again. A request is answered as soon as it is
  * complete; nothing is ever suspended.
  *
  * The library's own timeout restarts with every byte, so a client that sends one a second would
- * stay for ever. Here each connection has a deadline instead: for the next request to be complete,
- * then for its answer to be taken. Past it the socket is shut down, which the library sees as the
- * client's doing, and it cleans up.
+ * stay for ever. Here each connection has a deadline instead: until its next request is complete,
+ * then until its answer is read. After that the socket is shut down, which the library takes for a
+ * client that went away, and cleans up.
  *
- * Answers with an ETag that are the same share their bytes (the library counts references), so a
- * thousand slow readers of one page cost one page.
+ * Equal answers with an ETag share their bytes (the library counts references), so a thousand slow
+ * readers of one page cost one page.
  */
 #include "web/io/httpd.h"
 
@@ -33,10 +33,9 @@
 #include "web/page/site.h"
 
 enum {
-	BODY_MAX = 64 *
-		   /* of a request; nothing wants one, but a small one is read so that the client
-		 * gets its 405 */
-		   1024,
+	/* of a request; no route takes a body, but a small one is read so that the client gets its
+	 * 405 */
+	BODY_MAX = 64 * 1024,
 	BACKLOG = 512,
 	SHARED = 8,
 	SWEEP_SECONDS = 1,
@@ -59,7 +58,7 @@ struct shared {
 struct httpd {
 	struct ev_loop *loop;
 	ev_io io;       /* the library's epoll descriptor */
-	ev_timer due;   /* the library wants to run again */
+	ev_timer due;   /* when the library is to run again */
 	ev_timer sweep; /* deadlines; runs while there are connections */
 	struct MHD_Daemon *daemon;
 	httpd_answer *answer;
@@ -67,10 +66,10 @@ struct httpd {
 	unsigned per_address;
 	int64_t request_ms, response_ms;
 	struct conn *conns;
-	bool freed; /* a place became free during this run */
+	bool freed; /* a connection ended during this run */
 	struct shared shared[SHARED];
 	unsigned shared_next;
-	struct log_limit complaints, refusals;
+	struct log_limit library_errors, refusals;
 };
 
 static struct ip6 peer_of(const struct sockaddr *sa)
@@ -98,8 +97,8 @@ static const char *peer_text(const struct ip6 *peer, char out[static IP6_TEXT])
 	return ip4_text((struct ip4){ ntohl(v) }, out);
 }
 
-/* One site: an IPv4 address, or an IPv6 /64 (whose owner has all of its addresses). */
-static bool is_same_site(const struct ip6 *a, const struct ip6 *b)
+/* The same IPv4 address, or the same IPv6 /64: one client has all addresses of its /64. */
+static bool is_same_client(const struct ip6 *a, const struct ip6 *b)
 {
 	static const uint8_t mapped[8] = { 0 };
 	return memcmp(a->b, b->b, 8) == 0 &&
@@ -118,7 +117,7 @@ static void conn_expect(struct conn *conn, int64_t ms)
 	conn->deadline.ms = mono_now().ms + ms;
 }
 
-static void sweep_fired(struct ev_loop *loop, ev_timer *timer, int events)
+static void sweep_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct httpd *h = container_of(timer, struct httpd, sweep);
 	mono_t now = mono_now();
@@ -133,7 +132,7 @@ static void sweep_fired(struct ev_loop *loop, ev_timer *timer, int events)
 		ev_timer_stop(loop, timer);
 }
 
-/* The library's question before it takes a connection. */
+/* The library asks this before it takes a connection. */
 static enum MHD_Result may_connect(void *ctx, const struct sockaddr *sa, socklen_t len)
 {
 	struct httpd *h = ctx;
@@ -142,11 +141,11 @@ static enum MHD_Result may_connect(void *ctx, const struct sockaddr *sa, socklen
 	unsigned n = 0;
 	(void)len;
 	for (const struct conn *conn = h->conns; h->per_address && conn; conn = conn->next)
-		n += is_same_site(&conn->peer, &peer);
+		n += is_same_client(&conn->peer, &peer);
 	if (!h->per_address || n < h->per_address)
 		return MHD_YES;
 	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO,
-		    "%s has %u connections already; refused another", peer_text(&peer, text), n);
+		    "%s has %u connections already, another is refused", peer_text(&peer, text), n);
 	return MHD_NO;
 }
 
@@ -159,7 +158,7 @@ static void conn_open(struct httpd *h, struct MHD_Connection *c, void **socket_c
 		c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	struct conn *conn = number >= 0 && address ? calloc(1, sizeof(*conn)) : NULL;
 	*socket_ctx = conn;
-	if (!conn) { /* nobody would watch its deadline */
+	if (!conn) { /* it would have no deadline */
 		if (number >= 0)
 			shutdown(number, SHUT_RDWR);
 		return;
@@ -213,7 +212,7 @@ static void request_completed(void *ctx, struct MHD_Connection *c, void **reques
 	}
 }
 
-/* Takes the answer's body over. */
+/* Takes the answer's body. NULL: no memory. */
 static struct MHD_Response *response_make(struct answer *answer)
 {
 	char scratch[ANSWER_HEADERS_SCRATCH];
@@ -224,7 +223,7 @@ static struct MHD_Response *response_make(struct answer *answer)
 		response = MHD_create_response_from_buffer(answer->len, body,
 							   MHD_RESPMEM_MUST_FREE);
 	} else {
-		/* The library takes a pointer to what it will only read. */
+		/* The library asks for a pointer to non-const, but only reads. */
 		memcpy(&body, &answer->body, sizeof(body));
 		response = MHD_create_response_from_buffer(answer->len, body,
 							   MHD_RESPMEM_PERSISTENT);
@@ -243,8 +242,7 @@ static struct MHD_Response *response_make(struct answer *answer)
 	return response;
 }
 
-/* A response to be queued once and then destroyed (which takes the caller's reference only). NULL:
- * no memory. */
+/* A response to queue once. Destroy it afterwards unless is_shared. NULL: no memory. */
 static struct MHD_Response *response_get(struct httpd *h, struct answer *answer)
 {
 	if (!*answer->etag)
@@ -294,7 +292,8 @@ static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c,
 	return result;
 }
 
-/* A body too large to be read just to be polite. One of unknown length is counted as it comes. */
+/* Whether the request announces a body of more than BODY_MAX. Without a length it is counted as it
+ * arrives. */
 static bool is_too_large(struct MHD_Connection *c)
 {
 	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
@@ -303,8 +302,8 @@ static bool is_too_large(struct MHD_Connection *c)
 	return text && num_parse_u64(text, strlen(text), 0, BODY_MAX, &length) != 0;
 }
 
-/* The library calls once when the headers are there, then for each piece of the body, then once at
- * its end. */
+/* The library calls this once for the headers, then for each piece of the body, then once for its
+ * end. */
 static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, const char *path,
 					  const char *method, const char *version, const char *data,
 					  size_t *data_size, void **request_ctx)
@@ -326,7 +325,7 @@ static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, c
 	return conn->body <= BODY_MAX ? MHD_YES : MHD_NO;
 }
 
-/* Paths are compared as they were sent; none of ours needs an escape. */
+/* Paths are compared as they were sent; none of the routes needs an escape. */
 static size_t keep_escapes(void *ctx, struct MHD_Connection *c, char *text)
 {
 	(void)ctx;
@@ -334,19 +333,19 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *c, char *text)
 	return strlen(text);
 }
 
-static void library_complained(void *ctx, const char *fmt, va_list ap) FORMAT(2, 0);
-static void library_complained(void *ctx, const char *fmt, va_list ap)
+static void log_library_error(void *ctx, const char *fmt, va_list ap) FORMAT(2, 0);
+static void log_library_error(void *ctx, const char *fmt, va_list ap)
 {
 	struct httpd *h = ctx;
 	char text[256];
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = '\0';
-	log_limited(&h->complaints, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
+	log_limited(&h->library_errors, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Lets the library do what is due, and asks when it wants to be called again without an event.
- * Full, it stops listening, and looks whether it may go on only at the beginning of a run: so one
- * more is due when a place became free. */
+/* Lets the library run, and sets the timer for the next time. At its limit of connections it stops
+ * listening, and only the beginning of a run starts that again: so another run is due when a
+ * connection ended. */
 static void run(struct httpd *h)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -368,7 +367,7 @@ static void io_ready(struct ev_loop *loop, ev_io *io, int events)
 	run(container_of(io, struct httpd, io));
 }
 
-static void due_fired(struct ev_loop *loop, ev_timer *timer, int events)
+static void run_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop;
 	(void)events;
@@ -379,7 +378,7 @@ static bool start(struct httpd *h, int listener, const struct settings *s)
 {
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h,
-		MHD_OPTION_EXTERNAL_LOGGER, library_complained, h, MHD_OPTION_LISTEN_SOCKET,
+		MHD_OPTION_EXTERNAL_LOGGER, log_library_error, h, MHD_OPTION_LISTEN_SOCKET,
 		(MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
 		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED,
@@ -399,7 +398,7 @@ struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings
 			   httpd_answer *answer, void *ctx)
 {
 	struct httpd *h = calloc(1, sizeof(*h));
-	char why[LISTEN_WHY] = "no memory";
+	char why[LISTEN_WHY] = "no memory for the HTTP server";
 	int listener = h ? listen_open(&settings->listen, BACKLOG, why) : -1;
 	if (listener < 0) {
 		log_error("%s", why);
@@ -410,12 +409,12 @@ struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings
 	h->answer = answer;
 	h->ctx = ctx;
 	ev_init(&h->io, io_ready);
-	ev_init(&h->due, due_fired);
-	ev_init(&h->sweep, sweep_fired);
+	ev_init(&h->due, run_due);
+	ev_init(&h->sweep, sweep_due);
 	h->sweep.repeat = SWEEP_SECONDS;
 	httpd_reload(h, settings);
 	if (!start(h, listener, settings)) {
-		log_error("the HTTP server cannot be started");
+		log_error("libmicrohttpd cannot start the HTTP server");
 		if (!h->daemon)
 			close(listener);
 		httpd_free(h);

@@ -28,7 +28,8 @@ enum {
 };
 
 static const char sql_status[] =
-	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, state, since, last_report, "
+	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, state, since, "
+	"last_report, "
 	"configured, up, active, generated FROM api.web_pop_status()";
 enum {
 	COL_NAME,

@@ -41,7 +41,7 @@ static const struct config_key keys[] = {
 	  .choices = level_names,
 	  .def = "info",
 	  .live = true,
-	  .help = "error, warn, info or debug (which includes a line for each request)" },
+	  .help = "error, warn, info or debug (which has a line for each request)" },
 	{ .section = "database",
 	  .name = "conninfo",
 	  .type = CONFIG_SECRET,
@@ -59,7 +59,7 @@ static const struct config_key keys[] = {
 	  .max = 30,
 	  .def = "5",
 	  .live = true,
-	  .help = "seconds until a connection attempt is given up" },
+	  .help = "seconds after which an attempt to connect fails" },
 	{ .section = "database",
 	  .name = "query_timeout",
 	  .type = CONFIG_NUMBER,
@@ -68,7 +68,7 @@ static const struct config_key keys[] = {
 	  .max = 30,
 	  .def = "5",
 	  .live = true,
-	  .help = "seconds until an unanswered question is given up" },
+	  .help = "seconds after which an unanswered query fails" },
 	{ .section = "database",
 	  .name = "refresh",
 	  .type = CONFIG_NUMBER,
@@ -77,7 +77,7 @@ static const struct config_key keys[] = {
 	  .max = 20,
 	  .def = "2",
 	  .live = true,
-	  .help = "seconds between two looks at the database while visitors come" },
+	  .help = "seconds between two reads of the database while visitors come" },
 	{ .section = "database",
 	  .name = "idle_refresh",
 	  .type = CONFIG_NUMBER,
@@ -86,7 +86,7 @@ static const struct config_key keys[] = {
 	  .max = 20,
 	  .def = "10",
 	  .live = true,
-	  .help = "the same while nobody came for a minute" },
+	  .help = "the same after a minute without visitors" },
 	{ .section = "limits",
 	  .name = "connections",
 	  .type = CONFIG_NUMBER,
@@ -120,7 +120,7 @@ static const struct config_key keys[] = {
 	  .max = 300,
 	  .def = "10",
 	  .live = true,
-	  .help = "seconds until a client must have sent its next request" },
+	  .help = "seconds a client has to send its next request" },
 	{ .section = "limits",
 	  .name = "response_timeout",
 	  .type = CONFIG_NUMBER,
@@ -129,16 +129,16 @@ static const struct config_key keys[] = {
 	  .max = 3600,
 	  .def = "60",
 	  .live = true,
-	  .help = "seconds until a client must have taken its answer" },
+	  .help = "seconds a client has to read its answer" },
 };
 
-/* What config.h's ranges cannot say. */
-static const char *settings_complaint(const struct settings *s)
+/* What the table cannot express. NULL: nothing is wrong. */
+static const char *settings_fault(const struct settings *s)
 {
 	if (strncmp(s->url, "http://", 7) != 0 && strncmp(s->url, "https://", 8) != 0)
 		return "url must begin with http:// or https://";
 	if (strpbrk(s->url, " \t\"<>\\^`{|}#?"))
-		return "url has a character that no base address has";
+		return "url has a character that no base URL may have";
 	if (s->idle_refresh < s->refresh)
 		return "idle_refresh must not be less than refresh";
 	return NULL;
@@ -150,9 +150,9 @@ int settings_load(const char *path, struct settings *out, char error[static CONF
 	int err = config_load(path, keys, ARRAY_LEN(keys), out, error);
 	if (err)
 		return err;
-	const char *complaint = settings_complaint(out);
-	if (complaint) {
-		snprintf(error, CONFIG_ERROR_TEXT, "%.400s: %s", path, complaint);
+	const char *fault = settings_fault(out);
+	if (fault) {
+		snprintf(error, CONFIG_ERROR_TEXT, "%.400s: %s", path, fault);
 		settings_free(out);
 		return -ERR_RANGE;
 	}
@@ -174,11 +174,11 @@ void settings_free(struct settings *s)
 void settings_swap(struct settings *s, struct settings *fresh)
 {
 	if (strcmp(s->listen.host, fresh->listen.host) != 0 || s->listen.port != fresh->listen.port)
-		log_warnx("a new listen address needs a restart");
+		log_warnx("listen has changed; restart webd to use the new address");
 	if (s->connections != fresh->connections)
-		log_warnx("a new limit of connections needs a restart");
+		log_warnx("connections has changed; restart webd to use the new limit");
 	if (s->request_size != fresh->request_size)
-		log_warnx("a new request_size needs a restart");
+		log_warnx("request_size has changed; restart webd to use the new size");
 	fresh->listen = s->listen;
 	fresh->connections = s->connections;
 	fresh->request_size = s->request_size;

@@ -1,7 +1,6 @@
 /*
- * webd's configuration file as a struct. The table in settings.c is the one list of keys: loading,
- * --dump-config and the manual walk it. Const after load; a reload (SIGHUP) builds a new one and
- * swaps.
+ * webd's configuration file as a struct. The table in settings.c is the one list of keys, in the
+ * order of the manual. Const after load; a reload (SIGHUP) builds a new one and swaps.
  */
 #ifndef WEB_IO_SETTINGS_H
 #define WEB_IO_SETTINGS_H
@@ -19,7 +18,7 @@ struct settings {
 	int64_t log_level; /* enum log_level */
 	char *conninfo;
 	int64_t connect_timeout, query_timeout; /* seconds */
-	/* seconds between two looks at the database, with and without visitors */
+	/* seconds between two reads of the database, with and without visitors */
 	int64_t refresh, idle_refresh;
 	int64_t connections, connections_per_address;
 	int64_t request_size;                      /* bytes */
@@ -34,7 +33,7 @@ void settings_dump(FILE *f, const struct settings *s) NONNULL;
 void settings_free(struct settings *s) NONNULL;
 
 /* Makes `fresh` the settings in force. Keys that need a restart keep their old value, and a log
- * line names each that differs. */
+ * line names each that has changed. */
 void settings_swap(struct settings *s, struct settings *fresh) NONNULL;
 
 #endif

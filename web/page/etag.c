@@ -12,7 +12,7 @@ const char *etag_make(struct digest_ctx *digest, const void *body, size_t len,
 	if (!digest_hex(digest, DIGEST_SHA256, body, len, hex))
 		return out;
 	out[0] = '"';
-	memcpy(out + 1, hex, ETAG_TEXT - 3); /* half of SHA-256 is plenty here */
+	memcpy(out + 1, hex, ETAG_TEXT - 3); /* half of SHA-256 */
 	memcpy(out + ETAG_TEXT - 2, "\"", 2);
 	return out;
 }
@@ -35,7 +35,7 @@ static size_t opaque_tag_len(const char *p)
 	return p[len] == '"' ? len + 1 : 0;
 }
 
-/* A list as RFC 9110 5.6.1 has it: blanks around the commas, empty members allowed. */
+/* A list of RFC 9110 5.6.1: blanks around the commas, empty members allowed. */
 bool etag_is_named(const char *header, const char *etag)
 {
 	size_t etag_len = strlen(etag);

@@ -16,8 +16,7 @@ const char *etag_make(struct digest_ctx *digest, const void *body, size_t len,
 		      char out[static ETAG_TEXT]) NONNULL;
 
 /* Whether an If-None-Match header names `etag` (weak comparison) or is "*". A header that does not
- * parse names nothing.
- * */
+ * parse names nothing. */
 bool etag_is_named(const char *header, const char *etag) NONNULL;
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "lib/utf8.h"
 
-enum { HTML_FIRST = 8192 }; /* most pages fit their first or second buffer */
+enum { HTML_FIRST = 8192 };
 
 struct html html_init(size_t max)
 {
@@ -59,7 +59,7 @@ static bool reserve(struct html *h, size_t len)
 
 static void append(struct html *h, const char *bytes, size_t len)
 {
-	if (len == 0 || !reserve(h, len)) /* nothing yet has no buffer to copy nothing into */
+	if (len == 0 || !reserve(h, len)) /* an empty page has no buffer */
 		return;
 	memcpy(h->data + h->len, bytes, len);
 	h->len += len;
@@ -145,7 +145,7 @@ static const char *put_conversion(struct html *h, const char *conv, va_list *ap)
 	case '%':
 		append(h, "%", 1);
 		return conv + 1;
-	default: /* the argument's type is not known, so no later one can be read either */
+	default: /* its type is not known, so no later argument can be read either */
 		h->failed = true;
 		return conv;
 	}

@@ -1,7 +1,7 @@
 /*
- * HTML into a buffer that grows up to a limit, with a sticky error: write a whole page, ask once.
- * Pure (memory only). Two kinds of text never mix: markup, which is ours and a literal, and text,
- * which is anybody's and is always escaped.
+ * HTML into a buffer that grows up to a limit, with a sticky error: html_take tells whether the
+ * whole page was written. Two kinds of text never mix: markup, which is ours and a literal, and
+ * text, which comes from anywhere and is always escaped. Pure but for memory.
  */
 #ifndef WEB_PAGE_HTML_H
 #define WEB_PAGE_HTML_H
@@ -21,12 +21,12 @@ struct html {
 struct html html_init(size_t max);
 void html_free(struct html *h) NONNULL;
 
-/* Hands the bytes over (the caller frees them) and leaves `h` empty. NULL, with *len 0, when
- * anything failed. */
+/* The bytes, which the caller frees; `h` is empty afterwards. NULL, with *len 0, when anything
+ * failed. */
 char *html_take(struct html *h, size_t *len) NONNULL MUSTCHECK;
 
-/* Text as character data, right inside an element and inside a quoted attribute: & < > " ' are
- * escaped, what HTML forbids is replaced. */
+/* Text for inside an element or a quoted attribute: & < > " ' are escaped, and what HTML forbids is
+ * replaced. */
 void html_text(struct html *h, const char *text) NONNULL;
 
 /* Markup with text in it. `markup` is a literal and is written as it is, except for %s (a C string,

@@ -16,11 +16,11 @@ static void put_head(struct html *h, const struct site *site, const struct layou
 		 "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
 	if (*layout->title)
 		html_put(h, "%s – ", layout->title);
-	html_put(
-		h,
-		"%s</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-		"<meta name=\"color-scheme\" content=\"light dark\">\n",
-		site->title);
+	html_put(h,
+		 "%s</title>\n<meta name=\"viewport\" content=\"width=device-width, "
+		 "initial-scale=1\">\n"
+		 "<meta name=\"color-scheme\" content=\"light dark\">\n",
+		 site->title);
 	if (layout->refresh)
 		html_put(h, "<meta http-equiv=\"refresh\" content=\"%u\">\n", layout->refresh);
 	if (layout->path)
@@ -64,7 +64,7 @@ void layout_put_age(struct html *h, const struct page_now *now)
 		 now->age == 1 ? "second" : "seconds");
 	if (now->age >= 120)
 		html_put(h, " (%s)", span_text(now->age, span));
-	html_put(h, ".</strong></p>\n<p>It was true at ");
+	html_put(h, ".</strong></p>\n<p>It dates from ");
 	stamp_put(h, now->view->generated);
 	html_put(h, ".");
 	if (now->away) {
@@ -72,10 +72,11 @@ void layout_put_age(struct html *h, const struct page_now *now)
 		stamp_put(h, now->away_since);
 		html_put(
 			h,
-			"; it is asked again every few seconds. Tunnels go on working without it.");
+			"; webd asks it again every few seconds. Tunnels keep working without it.");
 	}
 	if (page_is_stale(now))
-		html_put(h, " What holds now is not known, so each PoP is shown with what it was.");
+		html_put(h, " The present state of the PoPs is not known, so the last known one is "
+			    "shown.");
 	html_put(h, "</p>\n</div>\n");
 }
 
@@ -95,8 +96,7 @@ void layout_put_place(struct html *h, const struct pop_view *pop)
 	html_put(h, "%s%s%s", pop->city, *pop->city && *pop->country ? ", " : "", pop->country);
 }
 
-/* Only an address that can do nothing but lead to a web site: no javascript:, no blanks or control
- * characters. */
+/* Only http and https (no javascript:), with a host, without blanks or control characters. */
 static bool is_web_address(const char *url)
 {
 	const char *rest;

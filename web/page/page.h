@@ -1,5 +1,5 @@
-/* The pages: each writes one whole document from what is true now. Pure; web/page/site.c decides
- * which one answers a request. */
+/* The pages: each writes one whole document from struct page_now. web/page/site.c decides which one
+ * answers a request. Pure. */
 #ifndef WEB_PAGE_PAGE_H
 #define WEB_PAGE_PAGE_H
 
@@ -10,20 +10,20 @@
 
 struct html;
 
-/* What the broker is and where to go on. Works without a view. */
+/* What the broker is, with links to the rest. Works without a view. */
 void page_front(struct html *h, const struct page_now *now) NONNULL;
 
-/* Every PoP. now->view must be there. */
+/* Every PoP of now->view, which is not NULL. */
 void page_status(struct html *h, const struct page_now *now) NONNULL;
 
 /* One PoP of now->view and its history. */
 void page_pop(struct html *h, const struct page_now *now, const struct pop_view *pop) NONNULL;
 
-/* A page that says why there is nothing else to show: 404, 405, 500, 503. 503 refreshes itself. */
+/* Why there is nothing to show: 404, 405, 500 or 503, which refreshes itself. */
 void page_error(struct html *h, const struct page_now *now, unsigned status) NONNULL;
 
-/* Every PoP as JSON text (no NUL), to be freed; the form is in webd(8). Without a view: the form
- * with no PoPs and an "error". NULL: no memory. */
+/* Every PoP as JSON text (no NUL), to be freed; webd(8) describes it. Without a view: no PoPs and
+ * an "error". NULL: no memory. */
 char *page_status_json(const struct page_now *now, size_t *len) NONNULL MUSTCHECK;
 
 /* The state of all PoPs of now->view in one sentence, in a coloured box: "All 3 PoPs are up." */

@@ -1,5 +1,4 @@
-/* One PoP: the same facts as its row of the status page with room to breathe, and when it went up
- * and down. */
+/* One PoP: what its row of the status page says, in more detail, and the history of its state. */
 #include "web/page/page.h"
 
 #include <stdio.h>
@@ -9,20 +8,20 @@
 #include "web/page/layout.h"
 #include "web/page/stamp.h"
 
-static void put_facts(struct html *h, const struct page_now *now, const struct pop_view *pop)
+static void put_details(struct html *h, const struct page_now *now, const struct pop_view *pop)
 {
 	char span[SPAN_TEXT];
-	html_put(h, "<h2>Facts</h2>\n<dl class=\"facts\">\n<dt>Place</dt><dd>");
+	html_put(h, "<h2>Details</h2>\n<dl class=\"facts\">\n<dt>Place</dt><dd>");
 	layout_put_place(h, pop);
 	if (!*pop->city && !*pop->country)
 		html_put(h, "–");
 	html_put(h, "</dd>\n<dt>ISP</dt><dd>");
 	layout_put_isp(h, pop);
 	html_put(h, "</dd>\n");
-	html_put(
-		h,
-		"<dt>IPv4</dt><dd><code>%s</code></dd>\n<dt>IPv6</dt><dd><code>%s</code></dd>\n<dt>Tunnels</dt><dd>",
-		pop->ipv4, pop->ipv6);
+	html_put(h,
+		 "<dt>IPv4</dt><dd><code>%s</code></dd>\n<dt>IPv6</dt><dd><code>%s</code></dd>\n"
+		 "<dt>Tunnels</dt><dd>",
+		 pop->ipv4, pop->ipv6);
 	layout_put_number(h, pop->configured);
 	html_put(h, " configured, ");
 	layout_put_number(h, pop->up);
@@ -66,21 +65,19 @@ static void put_history(struct html *h, const struct page_now *now, const struct
 	const struct history_view *history = now->history(now->history_ctx, pop->name);
 	html_put(h, "<h2>History</h2>\n");
 	if (!history) {
-		html_put(
-			h,
-			"<p>The history has not been read from the database yet; it comes with one of the next "
-			"refreshes.</p>\n");
+		html_put(h, "<p>The history has not been read from the database yet; it will be on "
+			    "this page soon.</p>\n");
 		return;
 	}
 	if (history->n == 0) {
-		html_put(h, "<p>It has not changed its state yet.</p>\n");
+		html_put(h, "<p>The state of this PoP has never changed.</p>\n");
 		return;
 	}
-	html_put(
-		h,
-		"<table role=\"table\" class=\"history\">\n<caption>Ups and downs of %s, newest first</caption>\n"
-		"<thead role=\"rowgroup\">\n<tr role=\"row\">",
-		pop->name);
+	html_put(h,
+		 "<table role=\"table\" class=\"history\">\n<caption>States of %s, newest "
+		 "first</caption>\n"
+		 "<thead role=\"rowgroup\">\n<tr role=\"row\">",
+		 pop->name);
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
 		html_put(h, "<th role=\"columnheader\" scope=\"col\">%s</th>", heads[i]);
 	html_put(h, "</tr>\n</thead>\n<tbody role=\"rowgroup\">\n");
@@ -114,7 +111,7 @@ void page_pop(struct html *h, const struct page_now *now, const struct pop_view 
 	html_put(h, "</p>\n<p class=\"asof\">As of ");
 	stamp_put(h, now->view->generated);
 	html_put(h, ". This page refreshes itself every %d seconds.</p>\n", PAGE_REFRESH);
-	put_facts(h, now, pop);
+	put_details(h, now, pop);
 	put_history(h, now, pop);
 	layout_close(h);
 }

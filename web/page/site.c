@@ -6,7 +6,6 @@
 
 #include "lib/digest.h"
 #include "lib/err.h"
-#include "web/page/asset.h"
 #include "web/page/html.h"
 #include "web/page/page.h"
 
@@ -15,23 +14,43 @@ enum {
 	RETRY_AFTER = 5,
 };
 
+/* The files of web/static are part of the program. The assembler reads them; their path is from the
+ * root, where make runs. */
+#define EMBED(symbol, path)                                                               \
+	__asm__(".pushsection .rodata\n" #symbol "_data:\n.incbin \"" path "\"\n" #symbol \
+		"_end:\n.byte 0\n.popsection\n");                                         \
+	extern const uint8_t symbol##_data[] __attribute__((visibility("hidden")));       \
+	extern const uint8_t symbol##_end[] __attribute__((visibility("hidden")))
+
+EMBED(asset_style, "web/static/style.css");
+EMBED(asset_favicon, "web/static/favicon.svg");
+
+static const struct asset {
+	const char *name;
+	const char *type; /* Content-Type */
+	const uint8_t *data, *end;
+} assets[] = {
+	{ "style.css", "text/css; charset=utf-8", asset_style_data, asset_style_end },
+	{ "favicon.svg", "image/svg+xml", asset_favicon_data, asset_favicon_end },
+};
+
 static const char type_html[] = "text/html; charset=utf-8";
 static const char type_json[] = "application/json";
 static const char type_text[] = "text/plain; charset=utf-8";
 
-/* Pages change every few seconds: keep them, but ask (with the ETag) before showing them again. */
+/* Pages change every few seconds: browsers keep them, but check the ETag before they show them. */
 static const char cache_page[] = "no-cache";
 static const char cache_none[] = "no-store";
 static const char cache_asset[] = "public, max-age=3600";
 
 struct request {
 	const struct page_now *now;
-	const char *name; /* for the routes that end in one, else "" */
+	const char *name; /* for routes that end in a name, else "" */
 };
 
 typedef void handler(const struct request *req, struct answer *out);
 
-/* Last resort, without any memory. */
+/* Needs no memory. */
 static void answer_plain(struct answer *out, unsigned status, const char *text)
 {
 	*out = (struct answer){ .status = status,
@@ -41,7 +60,7 @@ static void answer_plain(struct answer *out, unsigned status, const char *text)
 				.len = strlen(text) };
 }
 
-/* Takes the document over, or says 500 when it could not be written. */
+/* Takes the document over; 500 when it could not be written. */
 static void answer_html(struct answer *out, unsigned status, struct html *h)
 {
 	size_t len;
@@ -127,13 +146,20 @@ static void get_pops(const struct request *req, struct answer *out)
 	out->location = "/pops/status";
 }
 
-/* 200 also while the database is away: this process is well, and restarting it would help nobody.
- * The second word tells the database's side. */
+/* 200 also while the database is away, since restarting webd would not help. */
 static void get_health(const struct request *req, struct answer *out)
 {
 	answer_plain(out, 200,
 		     req->now->view && !req->now->away ? "ok\ndatabase up\n"
 						       : "ok\ndatabase away\n");
+}
+
+static const struct asset *asset_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(assets); i++)
+		if (strcmp(assets[i].name, name) == 0)
+			return &assets[i];
+	return NULL;
 }
 
 static void get_asset(const struct request *req, struct answer *out)
@@ -170,7 +196,7 @@ enum {
 
 static const char allow_read[] = "GET, HEAD";
 
-/* The first that fits wins, so a PoP called "status" would have no page. */
+/* The first route that matches answers, so a PoP called "status" would have no page. */
 static const struct route routes[] = {
 	{ "/", 0, allow_read, get_front },
 	{ "/healthz", 0, allow_read, get_health },
@@ -184,9 +210,9 @@ static const struct route routes[] = {
 
 enum { ROUTE_NAME_TEXT = 64 };
 
-/* Whether `path` is the route's; `name` takes the name it ends in. */
-static bool route_fits(const struct route *route, const char *path,
-		       char name[static ROUTE_NAME_TEXT])
+/* Whether the route is for `path`; `name` is set to the name that the path ends in. */
+static bool route_matches(const struct route *route, const char *path,
+			  char name[static ROUTE_NAME_TEXT])
 {
 	size_t len = strlen(route->path), name_len = 0;
 	name[0] = '\0';
@@ -208,10 +234,10 @@ static bool is_listed(const char *allow, const char *method)
 {
 	size_t len = strlen(method);
 	for (const char *p = allow; *p; p += strspn(p, ", ")) {
-		size_t word = strcspn(p, ", ");
-		if (word == len && memcmp(p, method, len) == 0)
+		size_t n = strcspn(p, ", ");
+		if (n == len && memcmp(p, method, len) == 0)
 			return true;
-		p += word;
+		p += n;
 	}
 	return false;
 }
@@ -222,7 +248,7 @@ void site_answer(const struct page_now *now, struct digest_ctx *digest, const ch
 	char name[ROUTE_NAME_TEXT];
 	const struct route *route = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(routes) && !route; i++)
-		if (route_fits(&routes[i], path, name))
+		if (route_matches(&routes[i], path, name))
 			route = &routes[i];
 	if (!route) {
 		answer_error(now, 404, out);
@@ -250,11 +276,12 @@ void answer_free(struct answer *answer)
 	*answer = (struct answer){ 0 };
 }
 
-/* Nothing is loaded but our own style sheet and icon, nothing of ours is embedded elsewhere, and
- * nothing about a visitor is told to anyone. */
+/* Pages load only our own style sheet and icon, no other site can embed them, and no other site
+ * learns where a visitor came from. */
 static const struct header headers_always[] = {
 	{ "Content-Security-Policy",
-	  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+	  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action "
+	  "'none'; "
 	  "frame-ancestors 'none'" },
 	{ "X-Content-Type-Options", "nosniff" },
 	{ "X-Frame-Options", "DENY" },
@@ -269,7 +296,7 @@ size_t answer_headers(const struct answer *answer, struct header out[static ANSW
 		      char scratch[static ANSWER_HEADERS_SCRATCH])
 {
 	size_t n = 0;
-	_Static_assert(ARRAY_LEN(headers_always) + 6 <= ANSWER_HEADERS, "room for all headers");
+	_Static_assert(ARRAY_LEN(headers_always) + 6 <= ANSWER_HEADERS, "all headers fit");
 	memcpy(out, headers_always, sizeof(headers_always));
 	n += ARRAY_LEN(headers_always);
 	out[n++] = (struct header){ "Cache-Control", answer->cache };

@@ -1,7 +1,7 @@
 /*
- * From a request to its answer: one table of routes, the pages behind them, and the headers every
- * answer has. Pure: the HTTP server (web/io/httpd) brings a method and a path and sends what it
- * gets.
+ * The answer to a request: one table of routes, the pages behind them, the files of web/static, and
+ * the headers of every answer. The HTTP server (web/io/httpd) brings a method and a path, and sends
+ * the answer. Pure.
  */
 #ifndef WEB_PAGE_SITE_H
 #define WEB_PAGE_SITE_H
@@ -22,10 +22,10 @@ struct answer {
 	const char *allow;    /* with 405 */
 	const char *location; /* with 308 */
 	unsigned retry_after; /* seconds, with 503 */
-	char etag[ETAG_TEXT]; /* "" without; only 200 and 304 have one */
+	char etag[ETAG_TEXT]; /* with 200 and 304, else "" */
 	const void *body;
 	size_t len;
-	void *owned; /* the body when it is to be freed (answer_free), else NULL */
+	void *owned; /* the body, when answer_free is to free it, else NULL */
 };
 
 /* Answers any method and any path (as the client sent it, without the query). Always fills `out`:
@@ -33,9 +33,8 @@ struct answer {
 void site_answer(const struct page_now *now, struct digest_ctx *digest, const char *method,
 		 const char *path, struct answer *out) NONNULL;
 
-/* Makes a 200 that the client has already (its If-None-Match header names it; NULL: it sent none) a
- * 304. The body stays, for its length is told (RFC 9110 8.6); sending a 304 or answering HEAD sends
- * none. */
+/* Turns a 200 into a 304 when the client's If-None-Match header (NULL: none) names it. The body
+ * stays, since its length is sent (RFC 9110 8.6) though a 304 or the answer to HEAD has none. */
 void answer_condition(struct answer *answer, const char *if_none_match) NONNULL_ARGS(1);
 
 void answer_free(struct answer *answer) NONNULL;
@@ -45,13 +44,13 @@ struct header {
 };
 enum { ANSWER_HEADERS = 20, ANSWER_HEADERS_SCRATCH = 16 };
 
-/* All headers of an answer but Date, Content-Length and Connection, which are the server's; returns
+/* All headers of an answer but Date, Content-Length and Connection, which the server adds; returns
  * how many. Values live as long as the answer and `scratch`. */
 size_t answer_headers(const struct answer *answer, struct header out[static ANSWER_HEADERS],
 		      char scratch[static ANSWER_HEADERS_SCRATCH]) NONNULL;
 
-/* The style sheet's address with a version taken from its content, so that a new one is fetched at
- * once: 0, or -ERR_SYS (no digest). */
+/* The style sheet's address, with a version made from its content so that browsers fetch a new one
+ * at once. 0 or -ERR_SYS (no digest). */
 enum { STYLE_URL_TEXT = 48 };
 int site_style_url(struct digest_ctx *digest, char out[static STYLE_URL_TEXT]) NONNULL MUSTCHECK;
 

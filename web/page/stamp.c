@@ -12,8 +12,7 @@
 
 enum { MINUTE = 60, HOUR = 60 * MINUTE };
 
-/* Reads `len` digits at *p within min..max and then the character `after` (0: none), and moves on.
- */
+/* Reads `len` digits at *p, a number within min..max, and then the character `after` (0: none). */
 static bool take_number(const char **p, size_t len, uint64_t min, uint64_t max, char after,
 			int *out)
 {
@@ -27,7 +26,7 @@ static bool take_number(const char **p, size_t len, uint64_t min, uint64_t max, 
 	return true;
 }
 
-/* "Z" or "+hh:mm", to the very end; *offset is what to take off the local time. */
+/* "Z" or "+hh:mm" and the end; *offset is the seconds to subtract from the local time. */
 static bool take_zone(const char *p, int64_t *offset)
 {
 	int hours, minutes;

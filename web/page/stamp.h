@@ -10,8 +10,8 @@
 
 struct html;
 
-/* "2026-11-23T13:45:12Z", also with a fraction (cut off) and with an offset in place of Z. 0, or
- * -ERR_FORMAT. */
+/* "2026-11-23T13:45:12Z", also with a fraction, which is cut off, and with an offset in place of Z.
+ * 0, or -ERR_FORMAT. */
 int stamp_parse(const char *text, wall_t *out) NONNULL MUSTCHECK;
 
 /* <time datetime="2026-11-23T13:45:12Z">2026-11-23 13:45:12 UTC</time> */

@@ -1,7 +1,7 @@
 /*
- * The status page: one sentence that says how things are, then a table with a row for each PoP. On
- * a narrow screen the style sheet turns the rows into cards and writes each cell's data-label
- * before it; the roles keep the table a table for screen readers when it does.
+ * The status page: a sentence as summary, then a table with a row for each PoP. On a narrow screen
+ * the style sheet turns the rows into cards and writes each cell's data-label before it; with the
+ * roles it stays a table for screen readers.
  */
 #include "web/page/page.h"
 
@@ -25,7 +25,7 @@ static struct tally tally_count(const struct status_view *view)
 	return t;
 }
 
-/* A class for the colour beside the sentence. */
+/* The class that colours the sentence. */
 static const char *summary_kind(const struct page_now *now, const struct tally *t)
 {
 	if (page_is_stale(now))
@@ -136,17 +136,17 @@ static void put_table(struct html *h, const struct page_now *now)
 {
 	static const char *const before[] = { "PoP", "State", "ISP", "Addresses" };
 	static const char *const counts[] = { "configured", "up", "active" };
-	html_put(
-		h,
-		"<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this broker</caption>\n"
-		"<thead role=\"rowgroup\">\n<tr role=\"row\">");
+	html_put(h, "<table role=\"table\" class=\"pops\">\n<caption>Every PoP of this "
+		    "broker</caption>\n"
+		    "<thead role=\"rowgroup\">\n<tr role=\"row\">");
 	for (size_t i = 0; i < ARRAY_LEN(before); i++)
 		html_put(h, "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">%s</th>",
 			 before[i]);
-	html_put(
-		h,
-		"<th role=\"columnheader\" scope=\"colgroup\" colspan=\"3\" class=\"group\">Tunnels</th>"
-		"<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">Last report</th></tr>\n<tr role=\"row\">");
+	html_put(h,
+		 "<th role=\"columnheader\" scope=\"colgroup\" colspan=\"3\" "
+		 "class=\"group\">Tunnels</th>"
+		 "<th role=\"columnheader\" scope=\"col\" rowspan=\"2\">Last report</th></tr>\n<tr "
+		 "role=\"row\">");
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
 		html_put(h, "<th role=\"columnheader\" scope=\"col\" class=\"c-n\">%s</th>",
 			 counts[i]);
@@ -156,17 +156,18 @@ static void put_table(struct html *h, const struct page_now *now)
 	html_put(h, "</tbody>\n</table>\n");
 }
 
-static void put_words(struct html *h)
+static void put_glossary(struct html *h)
 {
 	html_put(h, "<h2>What the words mean</h2>\n<dl class=\"words\">\n");
 	html_put(h, "<dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd>\n",
 		 STATUS_TRUE_FOR);
 	html_put(
 		h,
-		"<dt>Down</dt><dd>It did not: its tunnels may not work.</dd>\n"
+		"<dt>Down</dt><dd>It did not, so its tunnels may not work.</dd>\n"
 		"<dt>Disabled</dt><dd>The operator has taken it out of service.</dd>\n"
-		"<dt>Tunnels</dt><dd>Configured are all that end at the PoP, up are those that can carry packets "
-		"now, active are those heard from in the last five minutes.</dd>\n</dl>\n");
+		"<dt>Tunnels</dt><dd>Configured: all that end at the PoP. Up: those that can carry "
+		"packets now. Active: "
+		"those whose client sent a packet in the last five minutes.</dd>\n</dl>\n");
 }
 
 void page_status(struct html *h, const struct page_now *now)
@@ -186,9 +187,9 @@ void page_status(struct html *h, const struct page_now *now)
 	if (t.all)
 		put_table(h, now);
 	else
-		html_put(
-			h,
-			"<p>As soon as the operator adds a point of presence (PoP) it is listed here.</p>\n");
-	put_words(h);
+		html_put(h,
+			 "<p>A point of presence (PoP) is listed here as soon as the operator adds "
+			 "it.</p>\n");
+	put_glossary(h);
 	layout_close(h);
 }

@@ -1,5 +1,5 @@
-/* /pops/status.json. Every text is cleaned first: jansson refuses what is not valid UTF-8, and one
- * bad name must not cost the whole answer. */
+/* /pops/status.json. Texts are cleaned first: jansson refuses what is not UTF-8, and one bad name
+ * must not cost the whole answer. */
 #include "web/page/page.h"
 
 #include <jansson.h>
@@ -25,8 +25,7 @@ static json_t *json_stamp(wall_t t)
 	return t.s ? json_string(wall_text(t, text)) : json_null();
 }
 
-/* The "o" conversions take over what they are given, also when they fail and also when it is NULL
- * (which makes the whole NULL). */
+/* json_pack's "o" takes its value over, also when it fails; a NULL makes the whole NULL. */
 static json_t *json_pop(const struct pop_view *pop)
 {
 	return json_pack("{so so so so so so so ss so s{sI sI sI} so so}", "name",
@@ -52,8 +51,7 @@ static json_t *json_pops(const struct page_now *now)
 	return pops;
 }
 
-/* While the database answers nothing here changes between two views, so that the answer's ETag
- * holds. */
+/* While the database answers, the text depends on the view only, so that its ETag stays. */
 char *page_status_json(const struct page_now *now, size_t *len)
 {
 	bool is_old = now->away || page_is_stale(now);
@@ -75,7 +73,6 @@ char *page_status_json(const struct page_now *now, size_t *len)
 	if (!text)
 		return NULL;
 	*len = strlen(text);
-	text[(*len)++] =
-		'\n'; /* in place of the NUL: a terminal's prompt begins on a line of its own */
+	text[(*len)++] = '\n'; /* in place of the NUL, for terminals */
 	return text;
 }

@@ -1,7 +1,7 @@
 /*
- * What the pages show, as plain values: the PoPs as the database described them at one moment, each
- * PoP's history, and what is true while one request is answered. Whoever fills these in
- * (web/io/pgview) owns them; pages only read.
+ * What the pages show, as plain values: a view of the PoPs from one answer of the database, each
+ * PoP's history, and what holds while one request is answered. web/io/pgview fills them in and owns
+ * them; pages only read.
  */
 #ifndef WEB_PAGE_VIEW_H
 #define WEB_PAGE_VIEW_H
@@ -28,23 +28,23 @@ struct status_view {
 	wall_t generated; /* by the database's clock */
 	size_t n;
 	struct pop_view *pops;
-	char *text, *text_end; /* where the texts lie: the free part */
+	char *text, *text_end; /* the free part of the memory for texts */
 };
 
 struct history_row {
 	enum pop_state state;
-	wall_t since, until; /* until.s == 0: it lasts */
+	wall_t since, until; /* until.s == 0: it is the present one */
 };
 
 /* Newest first. */
 struct history_view {
 	size_t n;
-	bool cut; /* there are older rows */
+	bool cut; /* older rows were left out */
 	struct history_row rows[];
 };
 
-/* A PoP is up while its last report is younger than this (the database's rule), so older knowledge
- * of "up" is no knowledge. */
+/* A PoP is up while its last report is younger than these seconds (the database's rule), so an
+ * older view does not say what is up now. */
 enum { STATUS_TRUE_FOR = 45 };
 
 /* The site as its configuration describes it. */
@@ -54,11 +54,11 @@ struct site {
 	const char *style_url; /* of the style sheet, with its version */
 };
 
-/* What is true while one request is answered. */
+/* What holds while one request is answered. */
 struct page_now {
 	const struct site *site;
-	const struct status_view *view; /* NULL: nothing was heard from the database yet */
-	int64_t age;                    /* seconds since the view was true; 0 without one */
+	const struct status_view *view; /* NULL: the database has not answered yet */
+	int64_t age;                    /* of the view, in seconds; 0 without one */
 	bool away;                      /* the database did not answer when last asked */
 	wall_t away_since;              /* when `away` */
 	wall_t now;
@@ -71,16 +71,16 @@ static inline bool page_is_stale(const struct page_now *now)
 	return now->view && now->age > STATUS_TRUE_FOR;
 }
 
-/* "Now" by the database's clock, for "4 seconds ago". While the database answers this is the moment
- * of the view, so that a page stays the same, byte for byte, until there is something new. */
+/* "Now" by the database's clock, for "4 s ago". While the database answers it is the time of the
+ * view, so that a page stays the same, byte for byte, until there is a new view. */
 static inline wall_t page_time(const struct page_now *now)
 {
 	return (wall_t){ now->view->generated.s +
 			 (now->away || page_is_stale(now) ? now->age : 0) };
 }
 
-/* One block for `n` PoPs and `text` bytes of texts (each with its NUL), all of it zero; free()
- * releases it. NULL: no memory. */
+/* One block for `n` PoPs and `text` bytes of texts (each with its NUL), zeroed, to be freed. NULL:
+ * no memory. */
 struct status_view *status_view_create(size_t n, size_t text) MUSTCHECK;
 
 /* Copies a text into the view; "" when it is NULL or does not fit. */
@@ -89,7 +89,7 @@ const char *status_view_text(struct status_view *view, const char *text) NONNULL
 /* NULL: no such PoP. */
 const struct pop_view *status_view_find(const struct status_view *view, const char *name) NONNULL;
 
-/* "up", "down", "disabled" <-> state; -ERR_UNKNOWN for another word. */
+/* "up", "down", "disabled" <-> state; -ERR_UNKNOWN for another name. */
 const char *pop_state_name(enum pop_state state);
 int pop_state_parse(const char *name, enum pop_state *out) NONNULL MUSTCHECK;
 
