@@ -53,7 +53,7 @@ bool digest_equal(const void *a, const void *b, size_t len) NONNULL;
 /* `len` random bytes from the kernel's generator. False: it gave none, and nothing may go on. */
 bool random_bytes(void *out, size_t len) NONNULL MUSTCHECK;
 
-/* Overwrites memory with zeros, also where the compiler sees nobody read them. */
+/* Overwrites memory with zeros, where the compiler would leave out a memset. */
 void secure_zero(void *p, size_t len) NONNULL;
 
 /* hex_encode writes 2 * len lower-case digits and a NUL; hex_decode takes exactly 2 * len digits of

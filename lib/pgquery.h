@@ -1,7 +1,7 @@
 /*
- * A statement under way, in the memory of the one who asks: a pool without memory can still refuse
- * it, so that asking (lib/io/pgpool.h) never fails. All zero before its first use, then the pool's;
- * it must live until its answer, pgpool_forget or pgpool_free.
+ * A statement under way, in its caller's memory: a pool without memory can still refuse it, so that
+ * pgpool_query (lib/io/pgpool.h) cannot fail. All zero before its first use, then the pool's; it must
+ * live until its answer, pgpool_forget or pgpool_free.
  */
 #ifndef LIB_PGQUERY_H
 #define LIB_PGQUERY_H

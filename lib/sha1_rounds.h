@@ -13,7 +13,7 @@
 					  W[((i) + 2) & 15], W[(i)&15]),         \
 				     1)))
 
-/* Instead of moving the values, each step names them anew: after five steps all names are back. */
+/* Instead of moving the values, each step renames them; after five steps all have their first name again. */
 #define SHA1_STEP(i, F, k, a, b, c, d, e)                                          \
 	do {                                                                       \
 		e = ADD(ADD(ADD(e, SHA1_WORD(i)), ADD(k, F(b, c, d))), ROL(a, 5)); \

@@ -38,7 +38,7 @@ void pgjob_free(struct pgjob *job)
 	free(job);
 }
 
-/* The query is idle before `done` is called, which may ask again with it, or free it. */
+/* The query is idle before `done` is called, which may use it again or free it. */
 void pgjob_finish(struct pgjob *job)
 {
 	struct pgquery *query = job->query;

@@ -1,5 +1,4 @@
-/* Statements on their way through the pool, the lists they wait in, and how their askers are
- * answered. */
+/* Statements on their way through the pool, the lists they wait in, and how they are answered. */
 #ifndef LIB_IO_PGJOB_H
 #define LIB_IO_PGJOB_H
 
@@ -14,7 +13,7 @@
 
 struct pgjob {
 	struct pgjob *next;
-	struct pgquery *query; /* who asked; NULL once forgotten */
+	struct pgquery *query; /* the caller's; NULL once forgotten */
 	struct pgconn_stmt stmt;
 	int64_t submitted, deadline; /* monotonic milliseconds */
 	bool retried;

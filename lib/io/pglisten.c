@@ -24,7 +24,7 @@ static void conn_ready(struct pgconn *c)
 	struct pglisten *l = container_of(c, struct pglisten, conn);
 
 	l->failures = 0;
-	l->conf.heard(l->conf.ctx, true, "");
+	l->conf.changed(l->conf.ctx, true, "");
 	l->conf.notify(l->conf.ctx, "");
 }
 
@@ -47,7 +47,7 @@ static void conn_lost(struct pgconn *c, enum pgconn_state was, int err, const ch
 	ev_timer_stop(c->loop, &l->retry);
 	ev_timer_set(&l->retry, (double)pgserver_pause_ms(l->failures) / 1000., 0.);
 	ev_timer_start(c->loop, &l->retry);
-	l->conf.heard(l->conf.ctx, false, why);
+	l->conf.changed(l->conf.ctx, false, why);
 }
 
 static void notified(struct pgconn *c, const char *payload)

@@ -17,8 +17,8 @@ struct pglisten_conf {
 	double connect_timeout;
 	/* Called for each notification, and with "" after each (re)connect. */
 	void (*notify)(void *ctx, const char *payload);
-	/* Called when the connection was made (good) or lost. */
-	void (*heard)(void *ctx, bool good, const char *why);
+	/* Called when the connection was made, or lost with the reason in `why`. */
+	void (*changed)(void *ctx, bool is_up, const char *why);
 	void *ctx;
 };
 

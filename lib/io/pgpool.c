@@ -6,7 +6,7 @@
  * A statement goes from `waiting` to a slot's connection to `answers`, or at once to `refusals`.
  * Every event - a statement submitted, a connection ready, idle again or lost, a timer - ends in
  * pump(), which does whatever can be done now: expire, dispatch, open connections, give up, and set
- * the timer for what comes next. Only the timer `deliver` calls the askers, at the loop's next
+ * the timer for what comes next. Only the timer `deliver` calls back, at the loop's next
  * pass, so that they may call anything of the pool.
  *
  * The state of the server decides how hard we try. UP: open as many connections as statements wait,
@@ -326,8 +326,8 @@ static void timer_due(struct ev_loop *loop, ev_timer *w, int revents)
 	pump(container_of(w, struct pgpool, timer));
 }
 
-/* Hands out the answers that are there now; the next pass is for those to statements that the
- * askers submit meanwhile. */
+/* Delivers the answers that are there now. Answers to statements that the callbacks submit are for
+ * the next pass. */
 static void deliver_due(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct pgpool *pool = container_of(w, struct pgpool, deliver);
@@ -347,11 +347,11 @@ static void deliver_due(struct ev_loop *loop, ev_timer *w, int revents)
 		arm_delivery(pool);
 }
 
-static void server_heard(void *ctx, bool good, const char *why)
+static void listener_changed(void *ctx, bool is_up, const char *why)
 {
 	struct pgpool *pool = ctx;
 
-	if (good)
+	if (is_up)
 		pgserver_connected(&pool->server);
 	else if (count_live(pool) == 0)
 		pgserver_failed(&pool->server, 0, mono_now().ms, why);
@@ -389,7 +389,7 @@ static bool start_listening(struct pgpool *pool, const struct pgpool_conf *conf)
 		.channel = conf->listen,
 		.connect_timeout = conf->connect_timeout,
 		.notify = notified,
-		.heard = server_heard,
+		.changed = listener_changed,
 		.ctx = pool,
 	};
 	pool->listen = pglisten_create(pool->loop, &listen_conf);

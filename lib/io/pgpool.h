@@ -52,7 +52,7 @@ struct pg_answer {
 
 /* A notification arrived on the listening connection; also called once with payload "" after each
  * (re)connect, since notifications may have been missed. One that arrives while there is no memory
- * is lost (libpq drops it): look at the database now and then without one. */
+ * is lost (libpq drops it): query the database periodically, too. */
 typedef void pgpool_notify(void *ctx, const char *payload);
 
 struct pgpool_conf {
@@ -71,14 +71,14 @@ struct pgpool_conf {
  * listening connection at once). */
 struct pgpool *pgpool_create(struct ev_loop *loop, const struct pgpool_conf *conf) NONNULL;
 
-/* Closes; what was asked for is cancelled without an answer, and every query is idle again. May be
- * called from a callback. NULL is fine. */
+/* Closes the connections and drops all statements without an answer: every query is idle again. May
+ * be called from a callback. NULL is fine. */
 void pgpool_free(struct pgpool *pool);
 
 /* Queues one statement: `sql` must be a string literal (kept by address and text), `params` are
  * copied (NULL entries are SQL NULL). `query` must be idle and is the pool's until its answer.
  * Always answered: `done` is called exactly once, from the loop and never from inside this call;
- * by then `query` is idle, so that `done` may ask again with it, or free it. */
+ * by then `query` is idle, so that `done` may use it again or free it. */
 void pgpool_query(struct pgpool *pool, struct pgquery *query, const char *sql, size_t n,
 		  const char *const *params, pgpool_done *done, void *ctx) NONNULL_ARGS(1, 2, 3, 6);
 
@@ -90,7 +90,7 @@ void pgpool_forget(struct pgpool *pool, struct pgquery *query) NONNULL;
  * keeps of the rows that it has read, which would else stay in the connections' buffers. */
 void pgpool_renew(struct pgpool *pool) NONNULL;
 
-/* True when the last thing heard from the server was good. */
+/* True when the server answered last, rather than failing. */
 bool pgpool_is_up(const struct pgpool *pool) NONNULL;
 
 #endif

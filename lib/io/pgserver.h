@@ -21,7 +21,7 @@ struct pgserver {
 	enum pgserver_state state;
 	unsigned failures;    /* attempts failed in a row */
 	int64_t last_attempt; /* when one began */
-	int64_t retry_at;     /* not before this, unless a new statement asks */
+	int64_t retry_at;     /* not before this, unless a new statement arrives */
 	int64_t doubt_since;  /* when it ceased to be up */
 	struct log_limit limit;
 };

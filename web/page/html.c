@@ -31,7 +31,7 @@ char *html_take(struct html *h, size_t *len)
 	return data;
 }
 
-/* Makes room for `len` bytes more. */
+/* Grows the buffer for `len` more bytes. */
 static bool reserve(struct html *h, size_t len)
 {
 	if (h->failed)

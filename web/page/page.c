@@ -66,7 +66,7 @@ static const struct error_text error_texts[] = {
 	  "The database has not answered yet, so there is nothing to show. This page tries again "
 	  "by itself." },
 	{ 500, 0, "Internal error",
-	  "This page could not be made. The log of the server says why." },
+	  "This page could not be made. The reason is in the log of webd." },
 };
 
 void page_error(struct html *h, const struct page_now *now, unsigned status)
