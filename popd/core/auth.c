@@ -5,8 +5,8 @@ static void compute(struct digest_ctx *ctx, struct auth_item *item)
 	item->done = digest(ctx, item->alg, item->data, item->len, item->out);
 }
 
-static void many(struct digest_ctx *ctx, const struct sha1_set *sha1, struct sha1_job *jobs,
-		 struct auth_item **owners, size_t n)
+static void compute_many(struct digest_ctx *ctx, const struct sha1_set *sha1, struct sha1_job *jobs,
+			 struct auth_item **owners, size_t n)
 {
 	sha1_many(sha1, ctx, jobs, n);
 	for (size_t i = 0; i < n; i++)
@@ -32,9 +32,9 @@ void auth_run(struct digest_ctx *ctx, const struct sha1_set *sha1, struct auth_i
 						     .len = items[i].len,
 						     .out = items[i].out };
 		if (waiting == SHA1_MANY_MAX) {
-			many(ctx, sha1, jobs, owners, waiting);
+			compute_many(ctx, sha1, jobs, owners, waiting);
 			waiting = 0;
 		}
 	}
-	many(ctx, sha1, jobs, owners, waiting);
+	compute_many(ctx, sha1, jobs, owners, waiting);
 }
