@@ -648,6 +648,37 @@ static void answer_may_ask_again(void **state)
 	pgpool_free(asking_again);
 }
 
+static void renewed_connections_are_opened_again_and_lose_no_statement(void **state)
+{
+	static const char pid[] = "SELECT pg_backend_pid()::text";
+	struct pgpool *pool = pool_create();
+	char before[16], idle[16];
+
+	(void)state;
+	snprintf(before, sizeof(before), "%.15s", ask_now(pool, pid, NULL)->text);
+	assert_string_equal(ask_now(pool, pid, NULL)->text, before);
+	pgpool_renew(pool);
+	assert_true(pgpool_is_up(pool));
+	snprintf(idle, sizeof(idle), "%.15s", ask_now(pool, pid, NULL)->text);
+	assert_string_not_equal(idle, before);
+	n_answers = 0;
+	ask(pool, 0, "SELECT pg_backend_pid()::text FROM pg_sleep(0.2)", NULL);
+	ask(pool, 1, "SELECT pg_backend_pid()::text FROM pg_sleep(0.3)", NULL);
+	turn(.1);
+	pgpool_renew(pool); /* both run on until they are answered */
+	assert_true(wait_answers(2, 5.));
+	assert_true(asks[0].err == 0 && asks[1].err == 0);
+	assert_string_equal(asks[0].text, idle);
+	turn(.1);
+	assert_string_not_equal(ask_now(pool, pid, NULL)->text, idle);
+	assert_string_equal(
+		ask_now(pool, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1::text::int",
+			idle)
+			->text,
+		"0");
+	pgpool_free(pool);
+}
+
 static void broken_conninfo_is_refused_without_quoting_it(void **state)
 {
 	struct pgpool_conf conf = conf_default();
@@ -824,6 +855,9 @@ int main(void)
 					  loop_was_never_held_up),
 		cmocka_unit_test_teardown(pool_may_be_freed_from_its_callbacks,
 					  loop_was_never_held_up),
+		cmocka_unit_test_teardown(
+			renewed_connections_are_opened_again_and_lose_no_statement,
+			loop_was_never_held_up),
 		cmocka_unit_test_teardown(broken_conninfo_is_refused_without_quoting_it,
 					  loop_was_never_held_up),
 		cmocka_unit_test_teardown(statement_is_answered_without_memory,

@@ -245,7 +245,8 @@ static void finished(void *ctx)
 static void start_reporting(struct reporter *r)
 {
 	*r = (struct reporter){ .pop = pop_new() };
-	r->stats = stats_create(FIXTURE_TUNNELS, STATS_A_SLOT, STATS_DROPS_A_SLOT);
+	r->stats = stats_create(FIXTURE_TUNNELS, 2 * STATS_BATCH / FIXTURE_TUNNELS,
+				STATS_DROPS_A_SLOT);
 	r->report = pgreport_create(&(struct pgreport_conf){
 		.loop = loop,
 		.pool = pool,
@@ -269,6 +270,17 @@ static bool has_reported_all(void *ctx)
 {
 	struct reporter *r = ctx;
 	return r->answers > 0 && stats_waiting(r->stats) == 0 && access(reasons_file, F_OK) == 0;
+}
+
+/* So many entries that they take two batches. */
+static void fill(struct reporter *r)
+{
+	for (int quarter = 0; quarter <= STATS_BATCH; quarter++) {
+		wall_t at = { 1800000000 + quarter * QUARTER_SECONDS };
+		atomic_fetch_add(&r->pop.counters->tunnels[0].packets_in, 1);
+		stats_collect(r->stats, r->pop.table, &r->pop.counters, 1, at);
+	}
+	assert_true(stats_waiting(r->stats) > STATS_BATCH);
 }
 
 /* Statements may still be under way. */
@@ -324,6 +336,7 @@ static void last_report_ends_without_memory(void **state)
 			struct reporter r;
 			connect_pool();
 			start_reporting(&r);
+			fill(&r);
 			(void)postgres_wait(loop, has_reported_all, &r, .01);
 			allocator_fail(n, modes[m]);
 			pgreport_finish(r.report, finished);
