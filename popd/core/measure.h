@@ -23,11 +23,11 @@
 	X(DROPS, "drops", SUM, "packets", "packets dropped")
 
 /* Per PoP only. */
-#define MEASURE_POP_LIST(X)                                                         \
-	X(BEATS, "keepalives", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
-	X(MOVES, "endpoint_moves", SUM, "events", "moves of tunnel endpoints")      \
-	X(ANSWERS, "icmp_errors_sent", SUM, "packets", "ICMPv6 errors sent")        \
-	X(ANSWERS_LIMITED, "icmp_errors_limited", SUM, "packets",                   \
+#define MEASURE_POP_LIST(X)                                                              \
+	X(KEEPALIVES, "keepalives", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
+	X(ENDPOINT_MOVES, "endpoint_moves", SUM, "events", "moves of tunnel endpoints")  \
+	X(ICMP_ERRORS_SENT, "icmp_errors_sent", SUM, "packets", "ICMPv6 errors sent")    \
+	X(ICMP_ERRORS_LIMITED, "icmp_errors_limited", SUM, "packets",                    \
 	  "ICMPv6 errors that the rate limit held back")
 
 enum measure {

@@ -118,8 +118,8 @@ uint64_t view_pop_measure(const struct view_pop *v, enum measure m)
 		[MEASURE_RTT_MAX] = v->rtt_max_us,  [MEASURE_PACKETS_IN] = v->packets_in,
 		[MEASURE_BYTES_IN] = v->bytes_in,   [MEASURE_PACKETS_OUT] = v->packets_out,
 		[MEASURE_BYTES_OUT] = v->bytes_out, [MEASURE_DROPS] = drops,
-		[MEASURE_BEATS] = v->beats,         [MEASURE_MOVES] = v->moves,
-		[MEASURE_ANSWERS] = v->answers,     [MEASURE_ANSWERS_LIMITED] = v->answers_limited,
+		[MEASURE_KEEPALIVES] = v->beats,         [MEASURE_ENDPOINT_MOVES] = v->moves,
+		[MEASURE_ICMP_ERRORS_SENT] = v->answers,     [MEASURE_ICMP_ERRORS_LIMITED] = v->answers_limited,
 	};
 
 	return values[m];

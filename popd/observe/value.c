@@ -95,8 +95,8 @@ void value_set_traffic(json_t *o, const struct view_pop *p)
 	value_set_measure(o, MEASURE_BYTES_IN, p->bytes_in);
 	value_set_measure(o, MEASURE_PACKETS_OUT, p->packets_out);
 	value_set_measure(o, MEASURE_BYTES_OUT, p->bytes_out);
-	value_set_measure(o, MEASURE_BEATS, p->beats);
-	value_set_measure(o, MEASURE_MOVES, p->moves);
-	value_set_measure(o, MEASURE_ANSWERS, p->answers);
-	value_set_measure(o, MEASURE_ANSWERS_LIMITED, p->answers_limited);
+	value_set_measure(o, MEASURE_KEEPALIVES, p->beats);
+	value_set_measure(o, MEASURE_ENDPOINT_MOVES, p->moves);
+	value_set_measure(o, MEASURE_ICMP_ERRORS_SENT, p->answers);
+	value_set_measure(o, MEASURE_ICMP_ERRORS_LIMITED, p->answers_limited);
 }
