@@ -29,8 +29,8 @@ fi
 declare -A feature=([avx2]=avx2 [sha-ni]=sha_ni [avx512]=avx512bw)
 has_engine() { [ -z "${feature[$1]:-}" ] || grep -qw "${feature[$1]}" /proc/cpuinfo; }
 
-# All files of tests/net that run a popd of their own or of the world; those that only look at data and signatures.
-all_files() { grep -lE 'popd_fixtures|\b(world|clients)\b' tests/net/test_*.py; }
+# The files of tests/net with a world, and so with a popd; those that are about data and signatures.
+all_files() { grep -lE '\((net|world|clients)[,)]' tests/net/test_*.py; }
 data_files() { ls tests/net/test_{variant,popd_basic,tunnels,hostile,capture,order}.py; }
 
 # name, kind of tests, settings of popd, receive offload of the outer device
