@@ -1,13 +1,13 @@
 """What the suites of tests/net and tests/web begin with. The world itself is in tests/support."""
 import pytest
 
-from support import netns
+from support import machine
 from support.database import Postgres
 
 
 @pytest.fixture(scope="session")
 def root():
-    if not netns.are_allowed():
+    if not machine.may_make_namespaces():
         pytest.skip("needs root for namespaces")
 
 

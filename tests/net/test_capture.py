@@ -8,6 +8,7 @@ from scapy.all import IP, TCP, UDP, rdpcap
 
 from support.daemon import Daemon
 from support.database import POP
+from support.machine import faketime_library
 from support.netns import ping, run
 from support.network import HOST, OFFICE, POP_IPV4
 from support.paths import ROOT, program
@@ -18,7 +19,6 @@ from support.wait import until
 CAPTURE = str(ROOT / "tests/vec/aiccu-stock.pcap")
 PASSWORD = "blog-pass"  # the capture's user
 SECRET = "0123456789abcdef0123456789abcdef"
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 IMPORT = f"""config 0 T15039 ayiya up 1280 {SECRET}
 config 1 T22555 heartbeat up 1280 {SECRET}
 config 2 T4141 {OFFICE} up 1280
@@ -121,7 +121,7 @@ def test_captured_datagrams_are_accepted_with_the_clock_of_the_capture(world, ca
     datagrams = [p for p in captured if IP in p and UDP in p and p[UDP].dport in (5072, 3740)]
     start = int(float(datagrams[0].time))
     assert world.popd.stop() == 0
-    faked = world.pop.command("env", f"LD_PRELOAD={FAKETIME}", "DONT_FAKE_MONOTONIC=1", f"FAKETIME=@{faketime(start)}", "ASAN_OPTIONS=verify_asan_link_order=0",
+    faked = world.pop.command("env", f"LD_PRELOAD={faketime_library()}", "DONT_FAKE_MONOTONIC=1", f"FAKETIME=@{faketime(start)}", "ASAN_OPTIONS=verify_asan_link_order=0",
                               program("popd"), "-c", world.popd.conf)
     popd = Daemon(faked, f"{world.dir}/popd-faked.log", world.popd.ready)
     try:

@@ -18,11 +18,6 @@ def setns(path):
 HOME = f"/proc/self/fd/{os.open('/proc/self/ns/net', os.O_RDONLY)}"
 
 
-def are_allowed():
-    """Whether this process may make namespaces."""
-    return os.geteuid() == 0
-
-
 def run(*args, check=True, **kw):
     done = subprocess.run(args, capture_output=True, text=True, **kw)
     if check:
