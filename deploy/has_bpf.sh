@@ -1,13 +1,16 @@
 #!/bin/sh
-# Prints "yes" when this machine can build the program in the kernel (popd/fastpath): the C compiler (CC) finds the headers of
-# libbpf, and a clang compiles a program for BPF with them. Prints nothing otherwise. The Makefile asks it.
+# Prints "yes" when this machine can build popd's program for the kernel (popd/fastpath), nothing otherwise: the C compiler (CC)
+# finds libbpf and its headers, and a clang compiles for BPF with them. The Makefile asks it.
 set -eu
-headers='#include <bpf/libbpf.h>
-int main(void) { return 0; }'
-program='#include <linux/bpf.h>
+CC=${CC:-cc}
+arch=$($CC -print-multiarch 2>/dev/null) || exit 0
+$CC -x c -o /dev/null - -lbpf 2>/dev/null <<'END' || exit 0
+#include <bpf/libbpf.h>
+int main(void) { return libbpf_major_version() == 0; }
+END
+clang -target bpf -O2 -isystem "/usr/include/$arch" -x c -c -o /dev/null - 2>/dev/null <<'END' || exit 0
+#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-SEC("tc") int pass(struct __sk_buff *skb) { return skb->len > 0; }'
-arch=$(${CC:-cc} -print-multiarch 2>/dev/null) || exit 0
-printf '%s\n' "$headers" | ${CC:-cc} -x c -fsyntax-only - 2>/dev/null || exit 0
-printf '%s\n' "$program" | clang -target bpf -O2 -isystem "/usr/include/$arch" -x c -c -o /dev/null - 2>/dev/null || exit 0
+SEC("tc") int pass(struct __sk_buff *skb) { return skb->len > 0; }
+END
 echo yes

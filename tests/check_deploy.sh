@@ -1,12 +1,15 @@
 #!/bin/bash
 # shellcheck disable=SC2317 # the checks are called by name
-# What lies in deploy/ is right: scripts parse, sample configurations load, units and firewall rules are understood by their readers,
-# "make install" and the Debian package hold what they should. One line a check: "ok ...", "not ok ..." or "skip ...".
+# What lies in deploy/ is right: scripts parse, sample configurations load, systemd and nft accept units and firewall rules, "make
+# install" and the Debian package hold what they should. One line a check: "ok ...", "not ok ..." or "skip ...".
+#
+#   check_deploy.sh [TEXT]   only the checks whose name contains TEXT
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
 [[ $BUILD == /* ]] || BUILD=$PWD/$BUILD
 export BUILD
+only=${1:-}
 status=0
 SCRATCH=$(mktemp -d /tmp/broker-deploy-XXXXXX)
 trap 'rm -rf "$SCRATCH"' EXIT
@@ -15,6 +18,7 @@ trap 'rm -rf "$SCRATCH"' EXIT
 check() {
 	local name=$1 out
 	shift
+	[[ $name == *"$only"* ]] || return 0
 	if out=$("$@" 2>&1); then
 		echo "ok $name"
 	else
@@ -23,12 +27,15 @@ check() {
 	fi
 }
 
-# check_with TOOL NAME COMMAND...: skipped where the tool is not there.
+# check_with TOOL NAME COMMAND...: skipped where the tool is missing.
 check_with() {
 	local tool=$1
 	shift
-	if command -v "$tool" >/dev/null; then check "$@"; else echo "skip $1 (there is no $tool here)"; fi
+	if command -v "$tool" >/dev/null; then check "$@"; else skip "$1" "$tool is missing"; fi
 }
+
+# skip NAME REASON
+skip() { [[ $1 != *"$only"* ]] || echo "skip $1 ($2)"; }
 
 refuses_bad_config() {
 	local program=$1 out
@@ -87,7 +94,7 @@ done
 if [ "$(id -u)" = 0 ]; then
 	check_with nft "firewall example" nft -c -f deploy/nftables/broker.nft
 else
-	echo "skip firewall example (only root may ask nft)"
+	skip "firewall example" "only root may run nft"
 fi
 check "make install" install_is_whole
 check_with dpkg-buildpackage "Debian package" package_is_whole

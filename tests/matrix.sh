@@ -1,13 +1,13 @@
 #!/bin/bash
-# The tests once for each thing that may be otherwise: each offload off (on, if it is not as popd comes), each signature engine this processor has, receive offload on
-# the outer device on and off, one worker and two, sanitizers. "make matrix" calls this. In the end a table, and the totals in the last
-# line.
+# The tests once in each variant: each offload off (on, if off is its default), each signature engine that this processor has, receive
+# offload of the outer device on and off, one worker and two, sanitizers. "make matrix" calls this. At the end a table, and the totals in
+# the last line.
 #
-#   tests/matrix.sh [VARIANT...]   only those ("list" says which there are)
+#   tests/matrix.sh [VARIANT...]   only those; "list" prints their names, and why one is skipped here
 #
 # Environment: MATRIX_FILES: files of tests/net instead of all that run a popd; MATRIX_JOBS: processes of pytest at once (2).
-# Which offloads and engines there are is told by popd's own lists, so a new one is in the matrix as soon as it is there. What a
-# variant is, the tests learn by tests/support/variant.py; tests/net/test_variant.py proves in each that it is what runs.
+# Offloads and engines are read from popd's own lists, so a new one is in the matrix as soon as popd has it. tests/support/variant.py
+# gives the variant to the tests; tests/net/test_variant.py proves in each that popd runs as it says.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
@@ -15,22 +15,27 @@ PYTHON=/usr/bin/python3
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
 
-# ---- what there is
+# ---- the variants
 
 # "name default" each
 offloads=$(sed -n 's/^[[:space:]]*X([A-Z0-9_]*, "\([a-z0-9_]*\)", "\(yes\|no\)".*/\1 \2/p' popd/core/offload.h)
 engines=$(sed -n '/^const char \*const sha1_engine_names/,/^};/p' lib/sha1_many.c | grep -o '"[a-z0-9-]*"' | tr -d '"' | grep -v '^auto$')
 if [ -z "$offloads" ] || [ -z "$engines" ]; then
-	echo "matrix.sh: no offloads or no engines found where their lists were"
+	echo "matrix.sh: popd/core/offload.h or lib/sha1_many.c has no list that this script can read" >&2
 	exit 1
 fi
 
-# What the kernel calls an engine's processor feature; an engine without a row is always tried.
+# The kernel's name for the processor feature an engine needs; an engine without a row needs none.
 declare -A feature=([avx2]=avx2 [sha-ni]=sha_ni [avx512]=avx512bw)
 has_engine() { [ -z "${feature[$1]:-}" ] || grep -qw "${feature[$1]}" /proc/cpuinfo; }
 
-# All files of tests/net that run a popd of their own or of the world; those that only look at data and signatures.
-all_files() { grep -lE 'popd_fixtures|\b(world|clients)\b' tests/net/test_*.py; }
+# why_not VARIANT: prints why it cannot run here, if so.
+why_not() {
+	if [[ $1 == sha1-* ]] && ! has_engine "${1#sha1-}"; then echo "this processor lacks ${feature[${1#sha1-}]}"; fi
+}
+
+# The files of tests/net with a world, and so with a popd; those that are about data and signatures.
+all_files() { grep -lE '\((net|world|clients)[,)]' tests/net/test_*.py; }
 data_files() { ls tests/net/test_{variant,popd_basic,tunnels,hostile,capture,order}.py; }
 
 # name, kind of tests, settings of popd, receive offload of the outer device
@@ -56,7 +61,10 @@ variants() {
 }
 
 if [ "${1:-}" = list ]; then
-	variants | cut -d'|' -f1
+	while IFS='|' read -r name _; do
+		reason=$(why_not "$name")
+		echo "$name${reason:+ (skipped: $reason)}"
+	done < <(variants)
 	exit
 fi
 
@@ -64,13 +72,13 @@ fi
 
 make_here() { make --no-print-directory -s -j2 "$@"; }
 
-# BROKER_TEST_SHA1 tells those of the data path which engine signs.
+# BROKER_TEST_SHA1 names the engine that signs in the unit tests of the data path.
 run_unit() { make_here BUILD="$1" SAN="$2" unit; }
 
 run_net() {
 	local files=("${@:2}")
 	if [ -n "${MATRIX_FILES:-}" ]; then read -ra files <<<"$MATRIX_FILES"; fi
-	BUILD=$1 "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs -n "${MATRIX_JOBS:-2}" --dist loadfile "${files[@]}"
+	BUILD=$1 "$PYTHON" -m pytest -q -rfEs -n "${MATRIX_JOBS:-2}" --dist loadfile "${files[@]}"
 }
 
 # run_variant KIND: its tests, with the variant in the environment.
@@ -115,8 +123,9 @@ while IFS='|' read -r name kind popd gro; do
 	if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
 	log=$BUILD/matrix-$name.log verdict=ok start=$SECONDS
 	printf '\n==== %s%s%s\n' "$name" "${popd:+: $popd}" "${gro:+: gro $gro}"
-	if [[ $name == sha1-* ]] && ! has_engine "${name#sha1-}"; then
-		echo "this processor has not what it takes" | tee "$log"
+	reason=$(why_not "$name")
+	if [ -n "$reason" ]; then
+		echo "skipped: $reason" | tee "$log"
 		passed=0 failed=0 skipped=1 verdict=skipped
 	else
 		sha1=

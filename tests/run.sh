@@ -1,24 +1,24 @@
 #!/bin/bash
-# Every suite there is, one after another, whatever the one before did; then a table, and the totals in the last line. "make test"
-# calls this; BUILD (default build) says whose programs are tested, SAN=1 that they are the sanitized ones.
+# Every suite, one after another, whatever the result of the one before; then a table, and the totals in the last line. "make test" calls
+# this. BUILD (default build): the folder of the programs under test; SAN=1: they are sanitized.
 #
 #   tests/run.sh [SUITE...]   only those
 #
 # A suite is a function suite_<name>. Its output goes to the terminal and to $BUILD/test-<name>.log, from which count_<kind> takes the
-# numbers. A suite fails by its exit status too, and by having run nothing.
+# numbers. A suite fails by its exit status too, and by running no test.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 export BUILD=${BUILD:-build} SAN=${SAN:-}
-# The one Debian's packages are for, whatever else is first in the path.
+# Debian's python3 packages are for this one, whichever python3 is first in the path.
 PYTHON=/usr/bin/python3
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-# The makes below are told what they need; "make test" may have been called with anything.
+# The makes below get their variables from here, not from the command line of "make test".
 unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
 mkdir -p "$BUILD"
 
 make_here() { make --no-print-directory -j2 BUILD="$BUILD" "$@"; }
 
-# Both compilers, every file, no warning. Folders of their own, so that they never mix with what is being tested.
+# Both compilers, every file, no warning, in folders of their own.
 build_strictly() {
 	make --no-print-directory -s -j2 SAN= CC="$1" WERROR=1 BUILD="build-$1" all tests
 }
@@ -35,7 +35,7 @@ suite_unit() {
 	return $status
 }
 
-# What the fuzzers are fed in earnest, and every input that once broke something.
+# The fuzzers' corpora, and every input that once broke something.
 suite_replay() {
 	local file name program status=0
 	make_here -s -k tests || status=1
@@ -57,8 +57,11 @@ suite_includes() { tests/check_includes.sh; }
 suite_sql() { tests/sql/run; }
 suite_manuals() { tests/check_manuals.sh; }
 suite_deploy() { tests/check_deploy.sh; }
-# Two at a time, a file a process: these wait more than they work. The slowest are named.
-run_pytest() { "$PYTHON" -m pytest -p no:cacheprovider -q -rfEs --durations=8 -n 2 --dist loadfile "$@"; }
+suite_probes() { tests/check_probes.sh; }
+suite_no-bpf() { tests/check_no_bpf.sh headers; }
+suite_no-clang() { tests/check_no_bpf.sh clang; }
+# Two files at a time, each in one process: these tests wait more than they work. The slowest are named.
+run_pytest() { "$PYTHON" -m pytest -q -rfEs --durations=8 -n 2 --dist loadfile "$@"; }
 suite_net() { run_pytest tests/net; }
 suite_web() { run_pytest tests/web; }
 
@@ -77,7 +80,8 @@ count_pytest() {
 }
 count_build() { echo 1 0 0; }
 
-SUITES="gcc:build clang:build unit:cmocka replay:lines includes:lines sql:prove manuals:lines deploy:lines net:pytest web:pytest"
+SUITES="gcc:build clang:build no-bpf:lines no-clang:lines unit:cmocka replay:lines includes:lines sql:prove manuals:lines deploy:lines
+	probes:lines net:pytest web:pytest"
 
 table=
 all_passed=0 all_failed=0 all_skipped=0

@@ -15,9 +15,12 @@ import time
 
 import pytest
 
-from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, Net, checksum, echo, ipv6, packed, slow, udp_socket, upper_checksum
-from support.paths import program
+from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
+from support.packets import checksum, echo, ipv4, ipv6, packed, upper_checksum
+from support.paths import program, slow
+from support.sockets import open_socket, send_ipv4, udp_socket
 from support.wait import until
+from support.world import World
 
 ETH_IPV4, ETH_IPV6, PACKET_VNET_HDR = 0x0800, 0x86DD, 15
 LEASE = 3  # seconds, BPF_ENCAP_LEASE
@@ -25,14 +28,11 @@ LEASE = 3  # seconds, BPF_ENCAP_LEASE
 
 @pytest.fixture(scope="module")
 def net():
-    made = Net()
-    try:
-        made.prepare()
+    with World() as made:
         # the kernel's own multicast reports would be read by popd, too
         made.pop.nft("table ip6 quiet { chain out { type filter hook output priority 0; policy accept; oifname sixxs icmpv6 type mld2-listener-report drop\n }\n}\n")
         made.pop.run("ethtool", "-K", "p0", "tx", "on", "tso", "on", "gso", "on")  # whatever the variant has made of them
-        made.daemon.start()
-        made.loaded()
+        made.popd.restart()
         made.static = made.request("static", CLIENT_IPV4).known()
         made.wide = made.request("static", CLIENT2_IPV4).known()
         made.off = made.request("static", CLIENT_IPV4).known()
@@ -41,17 +41,12 @@ def net():
         made.db.sql(f"update broker.tunnel set mtu = 1480 where id = {made.wide.number}")
         made.db.sql(f"update broker.tunnel set admin_enabled = false where id = {made.off.number}")
         yield made
-    finally:
-        made.remove()
 
 
 def mode(net, fast_path, **more):
     """Starts popd with the fast path or without."""
-    net.daemon.stop()
-    net.configure(bpf_encap="yes" if fast_path else "no", **more)
+    net.popd.restart(bpf_encap="yes" if fast_path else "no", **more)
     net.dscp = more.get("dscp", "copy")
-    net.daemon.start()
-    net.loaded()
     assert net.popctl("status")["offloads"]["bpf_encap"] == ("on" if fast_path else "off")
     until(lambda: net.off.shown()["state"] == "disabled" and net.wide.shown()["mtu"] == 1480, slow(5), "the changed tunnels")
     for address in (CLIENT_IPV4, CLIENT2_IPV4):  # whom the kernel knows, it need not ask for
@@ -61,7 +56,7 @@ def mode(net, fast_path, **more):
 @pytest.fixture
 def fast_path(net):
     """popd runs with it; started anew only when it does not."""
-    if not net.daemon.is_running() or net.popctl("status")["offloads"]["bpf_encap"] != "on" or net.dscp != "copy":
+    if not net.popd.is_running() or net.popctl("status")["offloads"]["bpf_encap"] != "on" or net.dscp != "copy":
         mode(net, True)
 
 
@@ -71,11 +66,9 @@ class Wire:
     """Frames of one device, with their vnet header."""
 
     def __init__(self, space, device, kind):
-        with space.inside():
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
+        self.sock = open_socket(space, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind), timeout=0.1)
         self.sock.setsockopt(263, PACKET_VNET_HDR, 1)
         self.sock.bind((device, kind))
-        self.sock.settimeout(0.1)
 
     def send(self, frame, vnet=bytes(10)):
         self.sock.send(vnet + frame)
@@ -323,8 +316,7 @@ def test_the_dscp_of_the_configuration_is_set(net, dscp, expected):
 
 
 def test_what_is_routed_to_a_tunnel_goes_there_and_the_longest_prefix_wins(net, fast_path):
-    asked = net.db.ticctl("subnet", "request", "DEMO", net.static.name)
-    net.db.ticctl("request", "approve", asked.split("request ")[1].split()[0].strip(".,:;"))
+    net.db.approve("subnet", "request", "DEMO", net.static.name)
     until(lambda: len(net.static.shown()["routes"]) == 2, slow(5), "popd to know the subnet")
     routes = net.static.shown()["routes"]
     with wires(net) as (host, client):
@@ -362,11 +354,7 @@ def test_a_lowered_path_mtu_reaches_the_kernel_and_df_goes(net, fast_path):
         quoted = quoted[:2] + struct.pack("!H", 1420) + quoted[4:] + large[:8 + 60]
         body = struct.pack("!BBHHH", 3, 4, 0, 0, 1320) + quoted
         body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
-        with net.client.inside():
-            icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-        with icmp:
-            icmp.bind((CLIENT2_IPV4, 0))
-            icmp.sendto(body, (POP_IPV4, 0))
+        send_ipv4(net.client, ipv4(CLIENT2_IPV4, POP_IPV4, socket.IPPROTO_ICMP, body))
         until(lambda: net.wide.shown()["path_mtu"] == 1320, slow(3), "the path MTU to be learnt")
         sent, answers, read = watch_one(net, host, client, large)
         assert not sent and read == 1 and answers[0][54] == 2 and struct.unpack("!I", answers[0][58:62])[0] == 1300
@@ -460,7 +448,7 @@ def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net, fast_path):
 
 
 def test_a_tunnel_that_is_traced_takes_no_fast_path_until_nobody_watches(net, fast_path):
-    watcher = subprocess.Popen([program("popctl"), "--socket", net.socket, "--json", "tunnel", "trace", net.static.name], stdout=subprocess.PIPE, text=True)
+    watcher = subprocess.Popen([program("popctl"), "--socket", net.popd.socket, "--json", "tunnel", "trace", net.static.name], stdout=subprocess.PIPE, text=True)
     try:
         with wires(net) as (host, client):
             def read(tunnel):
@@ -487,7 +475,7 @@ def test_a_tunnel_deleted_under_traffic_takes_its_counters_along_and_its_slot_st
         net.db.ticctl("tunnel", "delete", doomed.name)
         for _ in range(200):
             host.send(frame_to_pop(net, echo(HOST, doomed.client)))
-        until(lambda: net.popctl("tunnel", "show", doomed.name, check=False).returncode != 0, slow(5), "the tunnel to go")
+        until(lambda: not doomed.is_known(), slow(5), "the tunnel to go")
         client.frames(is_proto41, 0.2)
         sent, answers, read = watch_one(net, host, client, echo(HOST, doomed.client))
         assert not sent and read == 1 and answers
@@ -507,7 +495,7 @@ def test_statistics_of_the_database_have_its_packets(net, fast_path):
         for _ in range(10):
             host.send(frame_to_pop(net, echo(HOST, net.static.client)))
         client.frames(is_proto41, 0.2)
-    net.daemon.stop()  # the last statistics are sent then
+    net.popd.stop()  # the last statistics are sent then
     assert bytes() - before == 10 * len(echo(HOST, net.static.client))
 
 
@@ -519,7 +507,7 @@ def test_a_killed_popd_forwards_no_longer_than_its_lease_and_the_next_one_takes_
     mode(net, True)
     packet = echo(HOST, net.static.client)
     with wires(net) as (host, client):
-        net.daemon.kill()
+        net.popd.kill()
         assert filters(net) == 1
         def is_quiet():
             host.send(frame_to_pop(net, packet))
@@ -527,34 +515,34 @@ def test_a_killed_popd_forwards_no_longer_than_its_lease_and_the_next_one_takes_
         killed = time.monotonic()
         until(is_quiet, LEASE + 2, "a dead popd's program to stop")
         assert time.monotonic() - killed < LEASE + 1.5
-        net.daemon.start()
-        net.loaded()
+        net.popd.start()
+        net.popd.loaded()
         assert filters(net) == 1
         sent, _, read = watch_one(net, host, client, packet)
         assert len(sent) == 1 and read == 0
-    assert net.daemon.stop() == 0
+    assert net.popd.stop() == 0
     assert filters(net) == 0
     # and what a killed one leaves is swept away by one that wants no fast path
-    net.daemon.start()
-    net.daemon.kill()
+    net.popd.start()
+    net.popd.kill()
     mode(net, False)
     assert filters(net) == 0
 
 
 def test_without_the_right_popd_says_so_once_and_forwards_by_itself(net):
-    net.daemon.stop()
-    net.configure(bpf_encap="yes", workers=1)
-    command, net.daemon.command = net.daemon.command, net.pop.command(
+    net.popd.stop()
+    net.popd.configure(bpf_encap="yes", workers=1)
+    command, net.popd.command = net.popd.command, net.pop.command(
         "capsh", "--drop=cap_bpf,cap_sys_admin", "--", "-c", f"exec {program('popd')} -c {net.dir}/popd.conf")
-    before = len(net.daemon.log())
+    before = len(net.popd.log())
     try:
-        net.daemon.start()
-        net.loaded()
+        net.popd.start()
+        net.popd.loaded()
         assert net.popctl("status")["offloads"]["bpf_encap"] == "missing"
-        assert net.daemon.log()[before:].count("bpf_encap") == 1
+        assert net.popd.log()[before:].count("bpf_encap") == 1
         with wires(net) as (host, client):
             sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
         assert len(sent) == 1 and read == 1
     finally:
-        net.daemon.stop()
-        net.daemon.command = command
+        net.popd.stop()
+        net.popd.command = command

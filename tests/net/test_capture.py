@@ -1,5 +1,4 @@
 """The recording of the stock client is accepted byte for byte, and an independent dissector finds nothing wrong with what we send."""
-import hashlib
 import os
 import socket
 import subprocess
@@ -8,17 +7,21 @@ import pytest
 from scapy.all import IP, TCP, UDP, rdpcap
 
 from support.daemon import Daemon
-from support.netns import run
+from support.database import POP
+from support.machine import faketime_library
+from support.netns import ping, run
+from support.network import HOST, OFFICE, POP_IPV4
 from support.paths import ROOT, program
+from support.sockets import open_socket
+from support.tic import answer_to
 from support.wait import until
-from support.world import DIRECT, HOST, POP, POP_IPV4, ping
 
 CAPTURE = str(ROOT / "tests/vec/aiccu-stock.pcap")
+PASSWORD = "blog-pass"  # the capture's user
 SECRET = "0123456789abcdef0123456789abcdef"
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 IMPORT = f"""config 0 T15039 ayiya up 1280 {SECRET}
 config 1 T22555 heartbeat up 1280 {SECRET}
-config 2 T4141 {DIRECT} up 1280
+config 2 T4141 {OFFICE} up 1280
 """
 
 
@@ -28,10 +31,7 @@ def captured(world):
     path = f"{world.dir}/import.conf"
     with open(path, "w", encoding="ascii") as f:
         f.write(IMPORT)
-    world.db.ticctl("user", "add", "TEST-SIXXS", "--name", "Test User", "--email", "test@example.net", "--credit", "100")
-    password = "blog-pass"
-    world.db.sql(f"select * from api.op_user_secret('TEST-SIXXS', '{hashlib.md5(password.encode()).hexdigest()}', "
-                 f"'{hashlib.sha256(password.encode()).hexdigest()}')", user="operator")
+    world.db.add_user("TEST-SIXXS", PASSWORD, name="Test User", credit=100)
     world.db.ticctl("import", path, "--owner", "TEST-SIXXS", "--pop", POP)
     until(lambda: world.popctl("tunnel", "show", "T15039"), 3, "popd to know the imported tunnel")
     return rdpcap(CAPTURE)
@@ -49,8 +49,7 @@ def dialogues(packets):
 
 def test_captured_dialogues_get_the_captured_answers(world, captured):
     for ours, theirs in dialogues(captured):
-        with world.direct.inside():
-            sock = socket.create_connection((POP_IPV4, 3874), 10)
+        sock = world.ticd.connect(space=world.office)
         lines = sock.makefile("rb")
         expected = theirs.decode().splitlines()
         position = 0
@@ -73,8 +72,7 @@ def test_captured_dialogues_get_the_captured_answers(world, captured):
         challenge = None
         for line in ours.decode().splitlines(keepends=True):
             if line.startswith("authenticate"):
-                inner = hashlib.md5(b"blog-pass").hexdigest()
-                line = f"authenticate md5 {hashlib.md5((challenge + inner).encode()).hexdigest()}\n"
+                line = f"authenticate md5 {answer_to(challenge, PASSWORD)}\n"
             sock.sendall(line.encode())
             got, want = answer()
             if line.startswith("challenge"):
@@ -95,22 +93,20 @@ def test_captured_dialogues_get_the_captured_answers(world, captured):
 def test_captured_dialogues_without_starttls_run_to_their_end(world, captured):
     shows = 0
     for ours, _ in dialogues(captured):
-        with world.direct.inside():
-            sock = socket.create_connection((POP_IPV4, 3874), 10)
+        sock = world.ticd.connect(space=world.office)
         lines = sock.makefile("rb")
         lines.readline()
-        challenge = b""
+        challenge = ""
         for line in ours.splitlines(keepends=True):
             if line.startswith(b"starttls"):
                 continue
             if line.startswith(b"authenticate"):
-                inner = hashlib.md5(b"blog-pass").hexdigest().encode()
-                line = b"authenticate md5 " + hashlib.md5(challenge + inner).hexdigest().encode() + b"\n"
+                line = f"authenticate md5 {answer_to(challenge, PASSWORD)}\n".encode()
             sock.sendall(line)
             got = lines.readline()
             assert got[:1] == b"2", (line, got)
             if line.startswith(b"challenge"):
-                challenge = got[4:].rstrip(b"\n")
+                challenge = got[4:].rstrip(b"\n").decode()
             if got.startswith(b"201"):
                 shows += line.startswith(b"tunnel show")
                 while not lines.readline().startswith(b"202"):
@@ -125,10 +121,9 @@ def test_captured_datagrams_are_accepted_with_the_clock_of_the_capture(world, ca
     datagrams = [p for p in captured if IP in p and UDP in p and p[UDP].dport in (5072, 3740)]
     start = int(float(datagrams[0].time))
     assert world.popd.stop() == 0
-    normal = world.daemons["popd"]
-    faked = world.pop.command("env", f"LD_PRELOAD={FAKETIME}", "DONT_FAKE_MONOTONIC=1", f"FAKETIME=@{faketime(start)}", "ASAN_OPTIONS=verify_asan_link_order=0",
-                              program("popd"), "-c", f"{world.dir}/popd.conf")
-    popd = Daemon(faked, f"{world.dir}/popd-faked.log", normal.ready)
+    faked = world.pop.command("env", f"LD_PRELOAD={faketime_library()}", "DONT_FAKE_MONOTONIC=1", f"FAKETIME=@{faketime(start)}", "ASAN_OPTIONS=verify_asan_link_order=0",
+                              program("popd"), "-c", world.popd.conf)
+    popd = Daemon(faked, f"{world.dir}/popd-faked.log", world.popd.ready)
     try:
         popd.start()
         before = world.popctl("counters")
@@ -136,9 +131,7 @@ def test_captured_datagrams_are_accepted_with_the_clock_of_the_capture(world, ca
         for packet in datagrams:
             port = packet[UDP].sport
             if port not in sockets:
-                with world.direct.inside():
-                    sockets[port] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                sockets[port].bind(("0.0.0.0", port))
+                sockets[port] = open_socket(world.office, socket.AF_INET, socket.SOCK_DGRAM, address=("0.0.0.0", port))
             sockets[port].sendto(bytes(packet[UDP].payload), (POP_IPV4, packet[UDP].dport))
         until(lambda: world.popctl("tunnel", "show", "T15039")["state"] == "up", 3, "the captured AYIYA tunnel to be up")
         until(lambda: world.popctl("tunnel", "show", "T22555")["state"] == "up", 3, "the captured heartbeat tunnel to be up")
@@ -154,8 +147,8 @@ def test_captured_datagrams_are_accepted_with_the_clock_of_the_capture(world, ca
         assert popd.stop() == 0
     finally:
         popd.stop()
-        os.unlink(f"{world.dir}/popd.snapshot")  # learnt under a false clock
-        normal.start()
+        os.unlink(f"{world.dir}/snapshot")  # learnt under a false clock
+        world.popd.start()
 
 
 def faketime(seconds):
@@ -165,19 +158,18 @@ def faketime(seconds):
 
 @pytest.mark.parametrize("method", ["sha1", "sha256"])
 def test_what_we_send_is_dissected_without_a_malformed_field(clients, method):
-    record = clients.request("ayiya")
-    beat = clients.request("heartbeat")
+    tunnel, beating = clients.request_by_tic("ayiya"), clients.request_by_tic("heartbeat")
     path = f"{clients.dir}/sent-{method}.pcap"
-    clients.pop.run("ethtool", "-K", "p0", "tx", "off")  # else the capture sees checksums that hardware would fill in
-    dump = clients.pop.popen("tcpdump", "-i", "p0", "-w", path, "-U", "--immediate-mode", f"src host {POP_IPV4} and (udp port 5072 or proto 41)",
+    clients.pop.run("ethtool", "-K", "p2", "tx", "off")  # else the capture sees checksums that hardware would fill in
+    dump = clients.pop.popen("tcpdump", "-i", "p2", "-w", path, "-U", "--immediate-mode", f"src host {POP_IPV4} and (udp port 5072 or proto 41)",
                              stderr=subprocess.PIPE, text=True)
     until(lambda: "listening" in dump.stderr.readline(), 5, "tcpdump to listen")
-    clients.connect(record, method=method)
-    clients.connect(beat, clients.direct, DIRECT)
-    until(lambda: ping(clients.client, HOST, count=3), 5, "the AYIYA tunnel to work")
-    until(lambda: ping(clients.direct, HOST, count=3), 5, "the heartbeat tunnel to work")
-    ping(clients.client, record["IPv6 POP"])
-    clients.client.run("ping", "-6", "-c", "1", "-t", "1", "-W", "1", HOST, check=False)
+    clients.connect(tunnel, method=method)
+    clients.connect(beating, clients.office, OFFICE)
+    until(lambda: ping(clients.home, HOST, count=3), 5, "the AYIYA tunnel to work")
+    until(lambda: ping(clients.office, HOST, count=3), 5, "the heartbeat tunnel to work")
+    ping(clients.home, tunnel.pop)
+    clients.home.run("ping", "-6", "-c", "1", "-t", "1", "-W", "1", HOST, check=False)
     dump.terminate()
     dump.wait(10)
 

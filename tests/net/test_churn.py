@@ -13,9 +13,8 @@ import subprocess
 import sys
 import time
 
-import pytest
-from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, SANITIZED, rss, slow
-from support.paths import ROOT
+from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
+from support.paths import ROOT, SANITIZED, slow
 from support.wait import until
 
 TUNNELS = int(os.environ.get("CHURN_TUNNELS", "10000" if SANITIZED else "100000"))
@@ -97,8 +96,7 @@ def wave(net, count, known):
 
 def test_not_a_packet_of_the_others_is_lost(net):
     net.pop.route("198.51.100.0/24", "via", CLIENT_IPV4)  # popd pings the waves' static tunnels
-    net.daemon.start()
-    net.loaded()
+    net.popd.restart()
     tunnels = [("ayiya", CLIENT_IPV4, net.request("ayiya")), ("ayiya", CLIENT2_IPV4, net.request("ayiya")),
                ("heartbeat", CLIENT_IPV4, net.request("heartbeat")), ("heartbeat", CLIENT_IPV4, net.request("heartbeat")),
                ("static", CLIENT2_IPV4, net.request("static", CLIENT2_IPV4))]
@@ -112,7 +110,7 @@ def test_not_a_packet_of_the_others_is_lost(net):
     try:
         for _ in range(WAVES):
             wave(net, count, len(tunnels))
-            memory.append(rss(net.daemon.pid))
+            memory.append(net.popd.rss())
     finally:
         results = traffic.end()
     print(f"{WAVES * count} tunnels added, changed and deleted in {time.monotonic() - began:.0f} s;",
@@ -129,4 +127,4 @@ def test_not_a_packet_of_the_others_is_lost(net):
     # what a wave leaves behind in the allocator's hands comes to rest; configurations that were never freed would not
     assert max(memory) - memory[0] < 16 << 20 or SANITIZED, f"memory grows by waves: {memory}"
     assert net.popctl("status")["feed"]["bad_rows"] == 0
-    assert net.daemon.stop() == 0
+    assert net.popd.stop() == 0

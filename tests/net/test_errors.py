@@ -4,7 +4,10 @@ import time
 
 import pytest
 
-from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, echo, raw41_socket, slow, udp_socket
+from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
+from support.packets import echo
+from support.paths import slow
+from support.sockets import raw41_socket, udp_socket
 from support.wait import until
 
 HEAD = 128
@@ -12,8 +15,7 @@ HEAD = 128
 
 @pytest.fixture(scope="module")
 def net(net):
-    net.daemon.start()
-    net.loaded()
+    net.popd.restart()
     return net
 
 

@@ -7,43 +7,23 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from popd_fixtures import CLIENT2_IPV4, HOST, POP_IPV4, cpu_seconds, echo, is_echo_reply, receive, rss, slow, udp_socket
+from support.network import CLIENT2_IPV4, HOST, POP_IPV4
+from support.packets import echo
+from support.paths import slow
+from support.server import HttpServer
+from support.sockets import open_socket, read_all, udp_socket
 from support.wait import until
 
 AT = ("127.0.0.1", 9641)
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.fixture
-def popd(net):
-    net.configure()
-    if not net.daemon.is_running():
-        net.daemon.start()
-    net.loaded()
-    return net.daemon
-
-
-def connect(net, at=AT, seconds=20):
-    with net.pop.inside():
-        s = socket.socket(socket.AF_INET6 if ":" in at[0] else socket.AF_INET)
-    s.settimeout(seconds)
-    s.connect(at)
-    return s
-
-
-def read_all(s):
-    data = b""
-    with contextlib.suppress(ConnectionError):
-        while piece := s.recv(1 << 16):
-            data += piece
-    return data
+def server(net, at=AT):
+    return HttpServer(*at, net.pop)
 
 
 def say(net, request, at=AT):
-    with connect(net, at) as s:
-        with contextlib.suppress(ConnectionError):
-            s.sendall(request)
-        return read_all(s)
+    return server(net, at).say(request, seconds=20)
 
 
 def unchunked(body):
@@ -99,11 +79,6 @@ def scrape(net, path="/metrics", at=AT):
     return {(s.name, *sorted(s.labels.items())): s.value for family in text_string_to_metric_families(text) for s in family.samples}
 
 
-def up_by_ayiya(tunnel, sock):
-    sock.sendto(tunnel.ayiya(b"", opcode=0, proto=59), (POP_IPV4, 5072))
-    until(lambda: tunnel.shown()["state"] == "up", slow(3), f"{tunnel.name} to be up")
-
-
 # ---- what they say
 
 def test_they_say_what_happened(net, popd):
@@ -112,10 +87,9 @@ def test_they_say_what_happened(net, popd):
     before = until(lambda: scrape(net), slow(3), "a page")
     payload = echo(tunnel.client, HOST, ident=77)
     with udp_socket(net.client) as sock:
-        up_by_ayiya(tunnel, sock)
+        tunnel.up_by_ayiya(sock)
         for n in range(5):
-            sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=77, sequence=n)), (POP_IPV4, 5072))
-            assert receive(sock, lambda d, n=n: is_echo_reply(tunnel.open_ayiya(d), HOST, 77, n))
+            tunnel.exchange(sock, ident=77, sequence=n)
         for _ in range(3):
             sock.sendto(tunnel.ayiya(payload, secret="0" * 32), (POP_IPV4, 5072))
         until(lambda: tunnel.shown()["drops"], slow(3), "the forged ones to be dropped")
@@ -135,7 +109,7 @@ def test_they_say_what_happened(net, popd):
     assert after["popd_tunnels", ("state", "up"), ("type", "static")] == 1
     assert after["popd_tunnels_active",] == 1
     assert after["popd_info", ("pop", "demo01"), ("version", net.popctl("status")["version"])] == 1
-    assert after["popd_workers",] == net.workers and after["popd_database_up",] == 1 and after["popd_feed_loaded",] == 1
+    assert after["popd_workers",] == net.popd.workers and after["popd_database_up",] == 1 and after["popd_feed_loaded",] == 1
     assert 0 <= time.time() - after["popd_report_timestamp_seconds",] < slow(5)
     assert 0 <= time.time() - after["popd_start_time_seconds",] < 600
     assert after["popd_feed_sequence",] == net.popctl("status")["feed"]["seq"]
@@ -157,7 +131,7 @@ def test_popctl_status_shows_the_same(net, popd):
 
 def test_every_batch_and_second_is_in_a_histogram(net, popd):
     first = scrape(net)
-    workers = [str(w) for w in range(net.workers) if first["popd_batch_packets_count", ("worker", str(w))]]
+    workers = [str(w) for w in range(net.popd.workers) if first["popd_batch_packets_count", ("worker", str(w))]]
     assert workers
     for w in workers:
         label = ("worker", w)
@@ -174,10 +148,7 @@ def test_every_batch_and_second_is_in_a_histogram(net, popd):
 
 
 def test_what_a_socket_lost_is_told(net, popd):
-    popd.stop()
-    net.configure(workers=1)
-    popd.start()
-    net.loaded()
+    popd.restart(workers=1)
     popd.signal(19)  # SIGSTOP: nobody reads
     try:
         with udp_socket(net.client) as sock:
@@ -194,16 +165,15 @@ def test_what_a_socket_lost_is_told(net, popd):
 def test_tunnels_are_told_on_request_only(net, popd):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
-        up_by_ayiya(tunnel, sock)
-        sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=7)), (POP_IPV4, 5072))
-        assert receive(sock, lambda d: is_echo_reply(tunnel.open_ayiya(d), HOST, 7))
+        tunnel.up_by_ayiya(sock)
+        tunnel.exchange(sock, ident=7)
     assert not any("tunnel" in dict(key[1:]) for key in scrape(net))
     assert not any("tunnel" in dict(key[1:]) for key in scrape(net, "/metrics?tunnels=0"))
     told = scrape(net, "/metrics?tunnels=1")
     me = ("tunnel", tunnel.name)
     assert told["popd_tunnel_up", me, ("type", "ayiya")] == 1
     assert told["popd_tunnel_packets_in_total", me] == 1 and told["popd_tunnel_packets_out_total", me] == 1
-    assert told["popd_workers",] == net.workers  # the PoP's are there too
+    assert told["popd_workers",] == net.popd.workers  # the PoP's are there too
     assert net.popctl("status")["tunnels"]["configured"] == sum(key[0] == "popd_tunnel_up" for key in told)
 
 
@@ -228,11 +198,12 @@ def test_only_what_is_there_is_given(net, popd):
     assert say(net, b"GET /metrics?tunnels=1 HTTP/1.0\r\n\r\n").endswith(b"\n")
     for nonsense in (b"\0" * 1000, b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n",
                      b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde"):
-        with connect(net) as s:
+        with server(net).connect() as s:
             s.sendall(nonsense)
             s.shutdown(socket.SHUT_WR)
-            read_all(s)
-    assert scrape(net)["popd_workers",] == net.workers
+            with contextlib.suppress(ConnectionError):
+                read_all(s)
+    assert scrape(net)["popd_workers",] == net.popd.workers
 
 
 def test_nobody_else_is_let_in_by_default(net, popd):
@@ -241,23 +212,23 @@ def test_nobody_else_is_let_in_by_default(net, popd):
 
 
 def test_a_hundred_slow_connections_are_in_nobodys_way(net, popd):
-    memory = rss(popd.pid)
+    memory = popd.rss()
     slow_ones = []
     for n in range(100):
-        s = connect(net)
+        s = server(net).connect(seconds=20)
         if n % 2:
             s.sendall(b"GET /metr")
         slow_ones.append(s)
     for _ in range(20):
         started = time.monotonic()
-        assert scrape(net)["popd_workers",] == net.workers
+        assert scrape(net)["popd_workers",] == net.popd.workers
         assert time.monotonic() - started < slow(1)
         net.popctl("status")
         assert time.monotonic() - started < slow(1.5)
         for s in slow_ones[:5]:
             with contextlib.suppress(ConnectionError):
                 s.sendall(b"i")
-    assert rss(popd.pid) - memory < 20 << 20
+    assert popd.rss() - memory < 20 << 20
     # a byte now and then does not keep a place for ever
     deadline = time.monotonic() + slow(15)
     for s in slow_ones:
@@ -270,49 +241,43 @@ def test_a_hundred_slow_connections_are_in_nobodys_way(net, popd):
 def test_who_does_not_read_is_cut_off(net, popd):
     lazy = []
     for _ in range(3):
-        s = connect(net)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        s = server(net).connect(receive_buffer=2048)
         s.sendall(b"GET /metrics?tunnels=1 HTTP/1.1\r\nHost: x\r\n\r\n")
         lazy.append(s)
-    started, cpu = time.monotonic(), cpu_seconds(popd.pid)
+    started, cpu = time.monotonic(), popd.cpu_seconds()
     while time.monotonic() - started < 3:
         scrape(net)
-    assert cpu_seconds(popd.pid) - cpu < slow(1)
+    assert popd.cpu_seconds() - cpu < slow(1)
     for s in lazy:
         s.close()
-    assert scrape(net, "/metrics?tunnels=1")["popd_workers",] == net.workers
+    assert scrape(net, "/metrics?tunnels=1")["popd_workers",] == net.popd.workers
 
 
 # ---- where
 
 def test_a_taken_port_is_no_reason_not_to_start(net, popd):
     popd.stop()
-    with net.pop.inside():
-        other = socket.socket()
-    with other:
+    with open_socket(net.pop, socket.AF_INET, socket.SOCK_STREAM) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(AT)
         other.listen()
         popd.start()
-        net.loaded()
+        net.popd.loaded()
         metrics = net.popctl("status")["metrics"]
         assert metrics == {"address": "127.0.0.1:9641", "problem": "127.0.0.1:9641 is taken by another program"}
         assert "not served: 127.0.0.1:9641 is taken by another program" in net.popctl("status", text=True)
         assert "metrics are not served: 127.0.0.1:9641 is taken by another program" in popd.log()
     net.popctl("reload")
     assert net.popctl("status")["metrics"] == {"address": "127.0.0.1:9641", "problem": None}
-    assert scrape(net)["popd_workers",] == net.workers
+    assert scrape(net)["popd_workers",] == net.popd.workers
 
 
 def test_off_is_off(net, popd):
-    popd.stop()
-    net.configure(metrics="off")
-    popd.start()
-    net.loaded()
+    popd.restart(metrics="off")
     assert net.popctl("status")["metrics"] is None
     assert re.search("^metrics +off$", net.popctl("status", text=True), re.M)
     with pytest.raises(ConnectionRefusedError):
-        connect(net)
+        server(net).connect()
     popd.stop()
 
 
@@ -320,11 +285,11 @@ def test_off_is_off(net, popd):
 def test_another_address_is_the_operators_choice(net, popd, at):
     popd.stop()
     where = f"[{at[0]}]:{at[1]}" if ":" in at[0] else f"{at[0]}:{at[1]}"
-    net.configure(metrics=where)
+    net.popd.configure(metrics=where)
     popd.start()
-    net.loaded()
+    net.popd.loaded()
     assert net.popctl("status")["metrics"] == {"address": where, "problem": None}
-    assert scrape(net, at=at)["popd_workers",] == net.workers
+    assert scrape(net, at=at)["popd_workers",] == net.popd.workers
     with pytest.raises(ConnectionRefusedError):
-        connect(net)
+        server(net).connect()
     popd.stop()

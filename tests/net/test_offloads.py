@@ -1,11 +1,11 @@
 """Whatever the kernel does for us, and whichever engine signs: the same packets arrive."""
-import re
-
 import pytest
 
 from support import variant
+from support.netns import ping
+from support.network import HOST, OFFICE
 from support.wait import until
-from support.world import DIRECT, HOST, ping, transfer
+from support.world import transfer
 
 MEGABYTES = 3_000_000
 ALL = ("tun_tso", "tun_uso", "udp_gro", "udp_gso", "tun_steer")
@@ -21,35 +21,27 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def records(world):
-    return [world.request("ayiya"), world.request("heartbeat")]
+def tunnels(world):
+    return [world.request_by_tic("ayiya"), world.request_by_tic("heartbeat")]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_both_ways_carry_tcp_and_large_datagrams(clients, records, case):
-    path = f"{clients.dir}/popd.conf"
-    with open(path, encoding="ascii") as f:
-        before = f.read()
-    assert clients.popd.stop() == 0
-    settings = CASES[case]
-    wanted = {**variant.settings(), **settings}
-    conf = before
-    for name, value in settings.items():
-        conf = re.sub(rf"(?m)^{name} = .*\n", "", conf).replace("[popd]\n", f"[popd]\n{name} = {value}\n")
+def test_both_ways_carry_tcp_and_large_datagrams(clients, tunnels, case):
+    popd, settings = clients.popd, CASES[case]
+    effective = {**variant.settings(), **settings}
+    assert popd.stop() == 0
     try:
-        with open(path, "w", encoding="ascii") as f:
-            f.write(conf)
-        # a virtual device leaves checksums to the reader, which our client with its raw socket is not up to; a real one computes them
-        clients.pop.run("ethtool", "-K", "p0", "tx", "off" if wanted.get("bpf_encap") == "yes" else "on")
-        clients.popd.start()
+        # a virtual device leaves checksums to the reader, which a client with a raw socket does not do; a real device computes them
+        clients.pop.run("ethtool", "-K", "p2", "tx", "off" if effective.get("bpf_encap") == "yes" else "on")
+        popd.restart(**settings)
         states = clients.popctl("status")["offloads"]
         for name in ALL:
-            assert (states[name] == "off") == (wanted.get(name) == "no")
-        assert states["bpf_encap"] == ("on" if wanted.get("bpf_encap") == "yes" else "off")
-        ayiya, heartbeat = records
+            assert (states[name] == "off") == (effective.get(name) == "no")
+        assert states["bpf_encap"] == ("on" if effective.get("bpf_encap") == "yes" else "off")
+        ayiya, heartbeat = tunnels
         one = clients.connect(ayiya)
-        two = clients.connect(heartbeat, clients.direct, DIRECT)
-        for space, client in ((clients.client, one), (clients.direct, two)):
+        two = clients.connect(heartbeat, clients.office, OFFICE)
+        for space, client in ((clients.home, one), (clients.office, two)):
             until(lambda: ping(space, HOST), 5, "the tunnel to work")
             transfer(space, clients.host, HOST, MEGABYTES)
             transfer(clients.host, space, client.address, MEGABYTES)
@@ -58,7 +50,4 @@ def test_both_ways_carry_tcp_and_large_datagrams(clients, records, case):
         assert "refused" not in states.values()
         assert all(client.stop().get("refused signature") is None for client in (one, two))
     finally:
-        clients.popd.stop()
-        with open(path, "w", encoding="ascii") as f:
-            f.write(before)
-        clients.popd.start()
+        popd.restart()

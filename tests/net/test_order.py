@@ -7,8 +7,11 @@ import struct
 
 import pytest
 
-from popd_fixtures import HOST, POP_IPV4, Net, ipv6, slow, udp_socket, upper_checksum
-from support.wait import until
+from support.network import HOST, POP_IPV4
+from support.packets import ipv6, upper_checksum
+from support.paths import slow
+from support.sockets import open_socket, udp_socket
+from support.world import World
 
 BURST, BURSTS, PORTS = 64, 60, 97
 ADDRESSES = [f"192.0.2.{n}" for n in range(10, 26)]
@@ -16,16 +19,10 @@ ADDRESSES = [f"192.0.2.{n}" for n in range(10, 26)]
 
 @pytest.fixture(scope="module")
 def net():
-    made = Net()
-    try:
-        made.prepare()
+    with World() as made:
         made.client.address("c0", *(f"{address}/24" for address in ADDRESSES))
-        made.configure(workers=2, tun_steer="yes")  # it is about these
-        made.daemon.start()
-        made.loaded()
+        made.popd.restart(workers=2, tun_steer="yes")  # these are the subject
         yield made
-    finally:
-        made.remove()
 
 
 def datagram(source, destination, port, number):
@@ -66,13 +63,11 @@ def test_flows_to_one_tunnel_keep_their_order_among_each_other(net):
     assert net.popctl("status")["workers"] == 2
     assert net.popctl("status")["offloads"]["tun_steer"] == "on"
     tunnel = net.request("ayiya").known()
-    with net.host.inside():
-        senders = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(PORTS)]
+    senders = [open_socket(net.host, socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(PORTS)]
     with udp_socket(net.client) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         sock.connect((POP_IPV4, 5072))
-        sock.send(tunnel.ayiya(b"", opcode=0, proto=59))
-        until(lambda: tunnel.shown()["state"] == "up", slow(5), "the tunnel to be up")
+        tunnel.up_by_ayiya(sock)
         got = []
         for burst in range(BURSTS):
             for i in range(BURST):
@@ -89,12 +84,10 @@ def test_protocol_41_is_received_by_all_workers_each_packet_once_and_in_order(ne
     tunnels = [net.request("static", address) for address in ADDRESSES]
     for tunnel in tunnels:
         tunnel.known()
-    with net.host.inside():
-        host = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    host = open_socket(net.host, socket.AF_INET6, socket.SOCK_DGRAM, address=(HOST, 7777))
     host.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-    host.bind((HOST, 7777))
     got = {tunnel.client: [] for tunnel in tunnels}
-    before = worker_seconds(net.daemon.pid)
+    before = worker_seconds(net.popd.pid)
 
     def take(seconds):
         host.settimeout(seconds)
@@ -105,12 +98,7 @@ def test_protocol_41_is_received_by_all_workers_each_packet_once_and_in_order(ne
                 return
             got[source[0]].append(struct.unpack("!I", data)[0])
 
-    clients = []
-    for address in ADDRESSES:
-        with net.client.inside():
-            sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, 41)
-        sock.bind((address, 0))
-        clients.append(sock)
+    clients = [open_socket(net.client, socket.AF_INET, socket.SOCK_RAW, 41, address=(address, 0)) for address in ADDRESSES]
     for number in range(200):
         for tunnel, sock in zip(tunnels, clients):
             sock.sendto(datagram(tunnel.client, HOST, 1000 + number % PORTS, number), (POP_IPV4, 0))
@@ -119,4 +107,4 @@ def test_protocol_41_is_received_by_all_workers_each_packet_once_and_in_order(ne
     for sock in (*clients, host):
         sock.close()
     assert got == {tunnel.client: list(range(200)) for tunnel in tunnels}
-    assert sum(1 for was, now in zip(before, worker_seconds(net.daemon.pid)) if now > was) >= 2, "only one worker has done anything"
+    assert sum(1 for was, now in zip(before, worker_seconds(net.popd.pid)) if now > was) >= 2, "only one worker has done anything"

@@ -3,51 +3,42 @@ import ctypes
 import fcntl
 import json
 import os
-import re
 import signal
 import socket
 import struct
-import subprocess
 import time
 
 import pytest
 
-from popd_fixtures import (CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, SANITIZED, cpu_seconds, echo, ipv6, is_echo_reply, packed,
-                           raw41_socket, receive, rss, slow, udp_socket, upper_checksum)
-from support.paths import program
+from support.netns import ping
+from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
+from support.packets import echo, ipv6, is_echo_reply, packed, upper_checksum
+from support.paths import SANITIZED, slow
+from support.sockets import ipv6_tap, open_socket, raw41_socket, receive, udp_socket
 from support.wait import until
-
-
-def ping(space, address, count=1):
-    return space.run("ping", "-6", "-n", "-q", "-i", "0.05", "-c", str(count), "-W", "2", address, check=False).returncode == 0
-
-
-def up_by_ayiya(tunnel, sock):
-    sock.sendto(tunnel.ayiya(b"", opcode=0, proto=59), (POP_IPV4, 5072))
-    until(lambda: tunnel.shown()["state"] == "up", slow(3), f"{tunnel.name} to be up")
 
 
 # ---- the start
 
 def test_starts_and_routes_the_prefixes_to_a_tun_without_an_address_of_the_kernels_own(net, popd):
     status = net.popctl("status")
-    assert status["pop"] == "demo01" and status["database"] == "up" and status["workers"] == net.workers
+    assert status["pop"] == "demo01" and status["database"] == "up" and status["workers"] == net.popd.workers
     routes = net.pop.run("ip", "-6", "route", "show", "dev", "sixxs").stdout
     assert "2001:db8:2ff::/48 proto 141" in routes and "2001:db8:3000::/40 proto 141" in routes
     link = json.loads(net.pop.run("ip", "-j", "addr", "show", "sixxs").stdout)[0]
     assert link["mtu"] == 1480 and link["txqlen"] == 8192 and "LOWER_UP" in link["flags"]
     assert link["addr_info"] == []
     queues = net.pop.run("ls", "/sys/class/net/sixxs/queues").stdout.split()
-    assert [q for q in queues if q.startswith("tx-")] == [f"tx-{n}" for n in range(net.workers)]
+    assert [q for q in queues if q.startswith("tx-")] == [f"tx-{n}" for n in range(net.popd.workers)]
 
 
 def test_a_tunnel_is_known_within_a_second_of_the_commit_and_gone_as_soon(net, popd):
     tunnel = net.request("ayiya")
     committed = time.monotonic()
-    until(lambda: net.popctl("tunnel", "show", tunnel.name, check=False).returncode == 0, slow(1), "the tunnel", step=0.01)
+    until(tunnel.is_known, slow(1), "the tunnel", step=0.01)
     print(f"known {time.monotonic() - committed:.3f} s after the commit")
     net.db.ticctl("tunnel", "delete", tunnel.name)
-    until(lambda: net.popctl("tunnel", "show", tunnel.name, check=False).returncode == 1, slow(1), "the tunnel to go", step=0.01)
+    until(lambda: not tunnel.is_known(), slow(1), "the tunnel to go", step=0.01)
 
 
 # ---- forwarding
@@ -102,11 +93,11 @@ def test_static_and_protocol_41_reach_the_uplink_and_back_with_df_above_1280(net
 def test_the_pop_answers_for_its_own_addresses(net, popd):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
-        up_by_ayiya(tunnel, sock)
+        tunnel.up_by_ayiya(sock)
         for own in (tunnel.pop, "2001:db8:2ff:ffff::1"):
             sock.sendto(tunnel.ayiya(echo(tunnel.client, own, ident=21)), (POP_IPV4, 5072))
             assert receive(sock, lambda d, own=own: is_echo_reply(tunnel.open_ayiya(d), own, 21)), own
-            assert ping(net.host, own), own
+            assert ping(net.host, own, timeout=2), own
 
 
 def test_two_workers_share_the_tunnels_and_every_packet_arrives(net, popd):
@@ -125,16 +116,12 @@ def test_two_workers_share_the_tunnels_and_every_packet_arrives(net, popd):
 
 def test_the_received_congestion_mark_reaches_the_inner_packet(net, popd):
     tunnel = net.request("ayiya").known()
-    with udp_socket(net.client) as sock, net.host.inside():
-        seen = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x86DD))
-        seen.bind(("h0", 0))
-        seen.settimeout(0.2)
+    with udp_socket(net.client) as sock, ipv6_tap(net.host, "h0") as seen:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 3)  # CE
         inner = bytearray(echo(tunnel.client, HOST, ident=31))
         inner[1] |= 0x20  # ECT(0)
         sock.sendto(tunnel.ayiya(bytes(inner)), (POP_IPV4, 5072))
         packet = receive(seen, lambda d: d[8:24] == packed(tunnel.client))
-        seen.close()
         assert packet and packet[1] >> 4 & 3 == 3
 
 
@@ -156,26 +143,17 @@ def test_coalesced_tcp_in_protocol_41_leaves_as_valid_segments(net, popd):
     offload(net.client, "c0", SET_TSO, False)  # else veth takes the packets for its own machine's and merges nothing
     offload(net.pop, "p1", SET_CHECKSUMS, False)  # and with it segmentation: popd may write merged packets to the TUN; on a wire they are segments again
     try:
-        with net.host.inside():
-            seen = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x86DD))
-            seen.bind(("h0", 0))
-            seen.settimeout(0.2)
-        with net.pop.inside():
-            merged = socket.socket(socket.AF_INET, socket.SOCK_RAW, 41)
-            merged.settimeout(0.2)
-        with raw41_socket(net.client) as sock:
+        with ipv6_tap(net.host, "h0") as seen, raw41_socket(net.pop, POP_IPV4) as merged, raw41_socket(net.client) as sock:
             for at in range(0, len(data), size):
                 sock.sendto(segment(at), (POP_IPV4, 0))
-        longest = 0
-        while raw := receive(merged, lambda d: True, 0.3):
-            longest = max(longest, len(raw))
-        got = {}
-        while packet := receive(seen, lambda d: d[8:24] == packed(tunnel.client) and d[6] == 6, 0.5):
-            assert len(packet) <= 1280
-            assert upper_checksum(tunnel.client, HOST, 6, packet[40:]) == 0
-            got[struct.unpack("!I", packet[44:48])[0] - first] = packet[60:]
-        merged.close()
-        seen.close()
+            longest = 0
+            while raw := receive(merged, lambda d: True, 0.3):
+                longest = max(longest, len(raw))
+            got = {}
+            while packet := receive(seen, lambda d: d[8:24] == packed(tunnel.client) and d[6] == 6, 0.5):
+                assert len(packet) <= 1280
+                assert upper_checksum(tunnel.client, HOST, 6, packet[40:]) == 0
+                got[struct.unpack("!I", packet[44:48])[0] - first] = packet[60:]
         assert b"".join(got[at] for at in sorted(got)) == data
         print(f"longest merged packet {longest} bytes, {len(got)} segments out of {count}")
         assert longest > 1300, "nothing was merged: this proved nothing"
@@ -188,10 +166,8 @@ SET_CHECKSUMS, SET_TSO, SET_GRO, SIOCETHTOOL = 0x17, 0x1F, 0x2C, 0x8946  # linux
 
 def offload(space, device, command, on):
     value = ctypes.create_string_buffer(struct.pack("II", command, on))
-    with space.inside():
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP", device.encode(), ctypes.addressof(value)))
-    sock.close()
+    with open_socket(space, socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP", device.encode(), ctypes.addressof(value)))
 
 
 # ---- counting and telling
@@ -228,7 +204,7 @@ def test_truncated_and_oversized_datagrams_are_counted_and_harm_nothing(net, pop
 def test_liveness_probes_are_answered_and_counted_in_the_database(net, popd):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
-        up_by_ayiya(tunnel, sock)
+        tunnel.up_by_ayiya(sock)
         probe = receive(sock, lambda d: tunnel.open_ayiya(d)[40] == 128, 70)
         assert probe, "no probe within a minute"
         inner = tunnel.open_ayiya(probe)
@@ -256,8 +232,7 @@ def test_reports_reach_the_database(net, popd):
 def test_popctl_finds_a_tunnel_by_number_and_by_any_address(net, popd):
     tunnel = net.request("ayiya").known()
     net.db.ticctl("credit", "DEMO", "100", "--why", "test")
-    asked = net.db.ticctl("subnet", "request", "DEMO", tunnel.name)
-    subnet = net.db.ticctl("request", "approve", re.search(r"request (\d+)", asked).group(1))
+    subnet = net.db.approve("subnet", "request", "DEMO", tunnel.name)
     until(lambda: len(tunnel.shown()["routes"]) == 2, slow(3), "the subnet to be known")
     for route in tunnel.shown()["routes"]:
         inside = str(route).split("/", maxsplit=1)[0] + "1234:5678"
@@ -302,7 +277,7 @@ def test_the_control_socket_bears_bad_input_and_many_clients(net, popd):
     def talk(*lines):
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(5)
-        sock.connect(net.socket)
+        sock.connect(net.popd.socket)
         for line in lines:
             sock.sendall(line)
         return sock
@@ -322,7 +297,7 @@ def test_the_control_socket_bears_bad_input_and_many_clients(net, popd):
     assert "all control connections are in use" in crowd[-1].makefile().readline()
     for sock in crowd:
         sock.close()
-    until(net.answers, 5, "popd to answer again")
+    until(net.popd.answers, 5, "popd to answer again")
 
 
 # ---- following the database
@@ -354,8 +329,7 @@ def test_a_disabled_pop_says_so_and_keeps_forwarding(net, popd):
 def test_a_subnet_that_moves_to_an_earlier_tunnel_is_never_refused(net, popd):
     """The new owner is told of first, while the old one still has the prefix."""
     earlier, later = net.request("ayiya").known(), net.request("ayiya").known()
-    asked = net.db.ticctl("subnet", "request", "DEMO", later.name)
-    net.db.ticctl("request", "approve", re.search(r"request (\d+)", asked).group(1))
+    net.db.approve("subnet", "request", "DEMO", later.name)
     until(lambda: len(later.shown()["routes"]) == 2, slow(2), "the subnet")
     subnet = next(r for r in later.shown()["routes"] if r.endswith("/48"))
     bad = net.popctl("status")["feed"]["bad_rows"]
@@ -369,7 +343,7 @@ def test_a_subnet_that_moves_to_an_earlier_tunnel_is_never_refused(net, popd):
 def test_killed_while_the_database_is_away_it_forwards_from_the_snapshot_with_endpoints(net, popd):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
-        up_by_ayiya(tunnel, sock)
+        tunnel.up_by_ayiya(sock)
         endpoint = tunnel.shown()["endpoint"]
         time.sleep(0.15)  # what the journal may take
         net.db.stop("immediate")
@@ -377,13 +351,11 @@ def test_killed_while_the_database_is_away_it_forwards_from_the_snapshot_with_en
             popd.kill()
             died = time.monotonic()
             popd.start(wait=False)
-            until(lambda: net.host.run("ping", "-6", "-n", "-c", "1", "-W", "0.1", tunnel.pop, check=False).returncode == 0, 10, "popd to forward", step=0.01)
+            until(lambda: ping(net.host, tunnel.pop, timeout=0.1), 10, "popd to forward", step=0.01)
             took = time.monotonic() - died
             # from the host to the client, who has sent nothing since
-            with net.host.inside():
-                out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            with open_socket(net.host, socket.AF_INET6, socket.SOCK_DGRAM) as out:
                 out.sendto(b"hello", (tunnel.client, 9))
-                out.close()
             got = receive(sock, lambda d: tunnel.open_ayiya(d)[-5:] == b"hello", 2)
             assert got, "the endpoint is lost"
             print(f"forwarding {took:.2f} s after SIGKILL")
@@ -395,21 +367,20 @@ def test_killed_while_the_database_is_away_it_forwards_from_the_snapshot_with_en
             assert done.returncode == 1 and "not reloaded" in done.stderr
         finally:
             net.db.start()
-    net.loaded()
+    net.popd.loaded()
     late = net.request("ayiya")
-    until(lambda: net.popctl("tunnel", "show", late.name, check=False).returncode == 0, slow(12), "changes to flow again")
+    until(late.is_known, slow(12), "changes to flow again")
 
 
 def test_statistics_survive_a_dead_database_and_are_counted_once(net, popd):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
-        up_by_ayiya(tunnel, sock)
+        tunnel.up_by_ayiya(sock)
         for round_ in range(3):
             if round_ == 1:
                 net.db.stop("immediate")
             for n in range(10):
-                sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=n)), (POP_IPV4, 5072))
-                assert receive(sock, lambda d: is_echo_reply(tunnel.open_ayiya(d), HOST, n))
+                tunnel.exchange(sock, ident=n)
             time.sleep(1.2)
             if round_ == 1:
                 net.db.start()
@@ -424,10 +395,10 @@ def test_statistics_survive_a_dead_database_and_are_counted_once(net, popd):
 def test_ends_cleanly_leaves_the_tun_and_takes_it_up_again(net, popd):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
-        up_by_ayiya(tunnel, sock)
+        tunnel.up_by_ayiya(sock)
         assert popd.stop() == 0
         assert "2001:db8:2ff::/48" in net.pop.run("ip", "-6", "route", "show", "dev", "sixxs").stdout
-        assert not os.path.exists(net.socket)
+        assert not os.path.exists(net.popd.socket)
         index = net.pop.run("cat", "/sys/class/net/sixxs/ifindex").stdout
         popd.start()
         assert net.pop.run("cat", "/sys/class/net/sixxs/ifindex").stdout == index
@@ -442,18 +413,18 @@ def test_a_damaged_snapshot_is_named_set_aside_and_does_not_matter(net, popd):
         f.seek(os.path.getsize(path) // 2)
         f.write(b"\xff\x00\xff")
     popd.start()
-    net.loaded()
+    net.popd.loaded()
     assert "cannot be used" in popd.log() and os.path.exists(f"{path}.bad")
     assert net.popctl("status")["tunnels"]["configured"] > 0
     os.unlink(f"{path}.bad")
 
 
 def test_hangup_takes_live_settings_and_names_the_others(net, popd):
-    net.configure(log_level="debug", expiry=300, workers=net.workers + 1)
+    net.popd.configure(log_level="debug", expiry=300, workers=net.popd.workers + 1)
     popd.signal(signal.SIGHUP)
     until(lambda: net.popctl("status")["log_level"] == "debug", 3, "the new level")
     assert "workers has changed in the configuration file and takes effect when popd is restarted" in popd.log()
-    net.configure()
+    net.popd.configure()
     popd.signal(signal.SIGHUP)
     until(lambda: net.popctl("status")["log_level"] == "info", 3, "the old level")
 
@@ -468,41 +439,41 @@ def test_a_vanished_tun_ends_popd_with_a_sentence(net, popd):
 # ---- refusing
 
 def test_the_configuration_is_checked_and_dumped(net):
-    good = net.configure("good.conf")
-    assert subprocess.run([program("popd"), "-c", good, "--check-config"]).returncode == 0
-    dumped = subprocess.run([program("popd"), "-c", good, "--dump-config"], capture_output=True, text=True)
+    good = net.popd.configure("good.conf")
+    assert net.popd.run("-c", good, "--check-config").returncode == 0
+    dumped = net.popd.run("-c", good, "--dump-config")
     assert "name = demo01" in dumped.stdout and net.db.conninfo("popd") not in dumped.stdout
     for change, said in (({"workers": 65}, "workers"), ({"colour": "red"}, "colour"), ({"name": "Demo"}, "name must be"), ({"ipv4": "127.0.0.256"}, "ipv4"),
                          ({"ayiya_port": 3740}, "must differ"), ({"expiry": 1}, "expiry")):
-        bad = net.configure("bad.conf", **change)
-        done = subprocess.run([program("popd"), "-c", bad, "--check-config"], capture_output=True, text=True)
+        bad = net.popd.configure("bad.conf", **change)
+        done = net.popd.run("-c", bad, "--check-config")
         assert done.returncode == 1 and said in done.stderr and "bad.conf" in done.stderr
     for argv in ([], ["-c", good, "more"], ["--nonsense"]):
-        assert subprocess.run([program("popd"), *argv], capture_output=True).returncode == 2
-    assert subprocess.run([program("popd"), "--version"], capture_output=True, text=True).stdout.startswith("popd ")
+        assert net.popd.run(*argv).returncode == 2
+    assert net.popd.run("--version").stdout.startswith("popd ")
 
 
 def test_refuses_to_start_beside_another_popd_or_a_taken_port(net, popd):
-    assert "another popd is running" in net.refused("-c", f"{net.dir}/popd.conf")
-    other = net.configure("other.conf", control=f"{net.dir}/other.sock", snapshot=f"{net.dir}/other")
-    assert "UDP port 5072 (AYIYA) of 192.0.2.1 is taken" in net.refused("-c", other)
+    assert "another popd is running" in net.popd.refused("-c", f"{net.dir}/popd.conf")
+    other = net.popd.configure("other.conf", control=f"{net.dir}/other.sock", snapshot=f"{net.dir}/other")
+    assert "UDP port 5072 (AYIYA) of 192.0.2.1 is taken" in net.popd.refused("-c", other)
     assert not os.path.exists(f"{net.dir}/other.sock")
     assert net.popctl("status")["pid"]
 
 
 def test_refuses_to_start_where_it_cannot_work(net):
     def config(**changes):
-        return net.configure("refused.conf", control=f"{net.dir}/r.sock", snapshot=f"{net.dir}/r", ayiya_port=15072, heartbeat_port=13740, tun="other", **changes)
-    assert "192.0.2.99 is not an address of this host" in net.refused("-c", config(ipv4="192.0.2.99"))
+        return net.popd.configure("refused.conf", control=f"{net.dir}/r.sock", snapshot=f"{net.dir}/r", ayiya_port=15072, heartbeat_port=13740, tun="other", **changes)
+    assert "192.0.2.99 is not an address of this host" in net.popd.refused("-c", config(ipv4="192.0.2.99"))
     with open(f"{net.dir}/modules", "w", encoding="ascii") as f:
         f.write("veth 45056 0 - Live 0x0\nsit 49152 0 - Live 0x0\n")
-    assert "module sit is loaded" in net.refused("-c", config(modules=f"{net.dir}/modules"))
-    said = net.refused("-c", config(), prefix=["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"])
+    assert "module sit is loaded" in net.popd.refused("-c", config(modules=f"{net.dir}/modules"))
+    said = net.popd.refused("-c", config(), prefix=["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"])
     assert "must run as root" in said
-    said = net.refused("-c", config(), prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"])
+    said = net.popd.refused("-c", config(), prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"])
     assert "no /dev/net/tun" in said
     net.pop.run("ip", "tuntap", "add", "dev", "other", "mode", "tun")
-    assert "not a multi-queue TUN" in net.refused("-c", config())
+    assert "not a multi-queue TUN" in net.popd.refused("-c", config())
     net.pop.run("ip", "link", "delete", "other")
 
 
@@ -514,8 +485,8 @@ def test_ten_thousand_tunnels_load_in_two_seconds_and_cost_less_than_a_kibibyte_
         if name.startswith("snapshot"):
             os.unlink(f"{net.dir}/{name}")
     popd.start()
-    net.loaded()
-    before, known = rss(popd.pid), net.popctl("status")["tunnels"]["configured"]
+    net.popd.loaded()
+    before, known = popd.rss(), net.popctl("status")["tunnels"]["configured"]
     lines = "".join(f"config {n:x} T{n + 100000} ayiya up 1280 {n:032x}\n" for n in range(5000, 15000))
     with open(f"{net.dir}/import", "w", encoding="ascii") as f:
         f.write(lines)
@@ -524,8 +495,8 @@ def test_ten_thousand_tunnels_load_in_two_seconds_and_cost_less_than_a_kibibyte_
     arrived = time.time()
     net.popctl("reload")
     status = net.popctl("status")
-    cost = (rss(popd.pid) - before) / 10000
-    print(f"10,000 tunnels: loaded in {status['feed']['load_ms']} ms; {cost:.0f} bytes each (RSS {rss(popd.pid) >> 10} KiB)")
+    cost = (popd.rss() - before) / 10000
+    print(f"10,000 tunnels: loaded in {status['feed']['load_ms']} ms; {cost:.0f} bytes each (RSS {popd.rss() >> 10} KiB)")
     assert status["feed"]["load_ms"] < slow(2) * 1000
     assert cost < 1024 or SANITIZED
     until(lambda: os.stat(f"{net.dir}/snapshot").st_mtime > arrived, slow(5), "a snapshot with all of them")
@@ -541,7 +512,7 @@ def test_ten_thousand_tunnels_load_in_two_seconds_and_cost_less_than_a_kibibyte_
     began = time.monotonic()
     assert len(net.popctl("tunnel", "list", "--all")["tunnels"]) == known + 10000
     print(f"tunnel list --all: {time.monotonic() - began:.2f} s")
-    net.loaded()
-    used = cpu_seconds(popd.pid)
+    net.popd.loaded()
+    used = popd.cpu_seconds()
     time.sleep(5)
-    print(f"idle: {(cpu_seconds(popd.pid) - used) / 5 * 100:.1f} % of a core, with reports and statistics each second")
+    print(f"idle: {(popd.cpu_seconds() - used) / 5 * 100:.1f} % of a core, with reports and statistics each second")

@@ -7,14 +7,16 @@ import logging
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
 
-from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, Net, is_echo_reply, packed, raw41_socket, receive, slow, udp_socket, upper_checksum
-from support.paths import ROOT
+from support.netns import ping
+from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
+from support.packets import is_echo_reply, packed, upper_checksum
+from support.paths import slow
+from support.sockets import ipv6_tap, raw41_socket, receive, send_ipv4, send_ipv6, udp_socket
+from support.tunnel import TunnelClient
 from support.wait import until
 
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
@@ -29,29 +31,14 @@ OWN = "2001:db8:2ff:ffff::1"
 NOBODY = "2001:db8:2ff:7abc::2"
 
 
-@pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        yield made.prepare()
-        assert made.daemon.is_running()
-    finally:
-        made.remove()
-
-
-def restart(net, **settings):
-    if net.daemon.is_running():
-        assert net.daemon.stop() == 0
-    net.configure(**settings)
-    net.daemon.start()
-    net.loaded()
+PLENTY = {"tunnel_errors_per_second": 10000, "errors_per_second": 10000}
 
 
 @pytest.fixture(scope="module")
 def popd(net):
-    """Errors are plenty here, so the limits are out of the way; the tests of the limits set their own."""
-    restart(net, tunnel_errors_per_second=10000, errors_per_second=10000)
-    return net.daemon
+    """These tests ask for many errors, so the limits are out of the way; the tests of the limits set their own."""
+    yield net.popd.restart(**PLENTY)
+    assert net.popd.is_running()
 
 
 # ---- peers
@@ -105,13 +92,8 @@ class Client(Peer):
 
 @contextlib.contextmanager
 def host_peer(net):
-    with net.host.inside():
-        seen = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x86DD))
-        out = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    seen.bind(("h0", 0))
-    seen.settimeout(0.2)
-    with seen, out:
-        peer = Peer(lambda p: out.sendto(p, (socket.inet_ntop(socket.AF_INET6, p[24:40]), 0)), seen, HOST)
+    with ipv6_tap(net.host, "h0") as seen:
+        peer = Peer(lambda p: send_ipv6(net.host, p), seen, HOST)
         peer.inner = lambda d: d if d[24:40] == packed(HOST) or d[8:24] != packed(HOST) else bytes(40)  # its own packets are seen as well
         yield peer
 
@@ -252,7 +234,7 @@ def errors_to(sock):
 def test_errors_are_limited_for_each_tunnel_and_in_all_whatever_the_number_of_workers(net, tunnels):
     per_tunnel, in_all = 10, 25
     try:
-        restart(net, tunnel_errors_per_second=per_tunnel, errors_per_second=in_all, workers=2)
+        net.popd.restart(tunnel_errors_per_second=per_tunnel, errors_per_second=in_all, workers=2)
         with raw41_socket(net.client, CLIENT2_IPV4) as sock:
             took = flood(net, sock, tunnels["mine"])
             count = errors_to(sock)
@@ -262,26 +244,10 @@ def test_errors_are_limited_for_each_tunnel_and_in_all_whatever_the_number_of_wo
             count = errors_to(sock)
             assert in_all <= count <= in_all * (1 + took) + 1
     finally:
-        restart(net, tunnel_errors_per_second=10000, errors_per_second=10000)
+        net.popd.restart(**PLENTY)
 
 
 # ---- the tools
-
-@contextlib.contextmanager
-def tun_client(net, kind):
-    """A real client with a TUN and the default route through it; gives its tunnel."""
-    tunnel = net.request(kind, **({"endpoint": CLIENT_IPV4} if kind == "static" else {})).known()
-    command = net.client.command(sys.executable, str(ROOT / "tests/support/tunnel_client.py"), "--type", kind, "--pop", POP_IPV4, "--client", tunnel.client,
-                                 "--pop-identity", tunnel.pop, "--secret", tunnel.secret, "--source", CLIENT_IPV4)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline() == "up\n"
-            until(lambda: net.client.run("ping", "-6", "-n", "-c", "1", "-W", "1", HOST, check=False).returncode == 0, slow(5), "the tunnel to work")
-            yield tunnel
-        finally:
-            process.terminate()
-            process.wait(10)
-
 
 def hops(text):
     """Addresses by hop out of the lines of traceroute or mtr."""
@@ -304,7 +270,9 @@ TRACES = {
 
 @pytest.fixture(scope="module")
 def user(net, tunnels):
-    with tun_client(net, "ayiya") as tunnel:
+    tunnel = net.request("ayiya").known()
+    with TunnelClient(tunnel, net.client, CLIENT_IPV4):
+        until(lambda: ping(net.client, HOST), slow(5), "the tunnel to work")
         yield tunnel
 
 
@@ -433,18 +401,15 @@ ECN_AFTER = {  # RFC 6040 figure 4: inner, outer -> inner; None: dropped
 
 @pytest.mark.parametrize("dscp", [0, 46])
 def test_congestion_marks_leave_the_tunnel_as_rfc_6040_says_and_the_outer_dscp_does_not(net, tunnels, client, host, dscp):
-    with net.client.inside():
-        out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    with out:
-        for (inner, outer), after in ECN_AFTER.items():
-            packet = IPv6(src=client.address, dst=HOST, tc=10 << 2 | inner) / UDP(sport=1, dport=9) / Raw(bytes([inner, outer]))
-            before = net.drops("ecn-invalid")
-            out.sendto(bytes(IP(src=CLIENT2_IPV4, dst=POP_IPV4, proto=41, tos=dscp << 2 | outer) / Raw(bytes(packet))), (POP_IPV4, 0))
-            if after is None:
-                until(lambda: net.drops("ecn-invalid") == before + 1, slow(2), "the drop")  # noqa: B023
-                continue
-            got = host.receive(lambda p: p.src == client.address and p.dst == HOST)
-            assert got and got.tc == 10 << 2 | after, (inner, outer)
+    for (inner, outer), after in ECN_AFTER.items():
+        packet = IPv6(src=client.address, dst=HOST, tc=10 << 2 | inner) / UDP(sport=1, dport=9) / Raw(bytes([inner, outer]))
+        before = net.drops("ecn-invalid")
+        send_ipv4(net.client, bytes(IP(src=CLIENT2_IPV4, dst=POP_IPV4, proto=41, tos=dscp << 2 | outer) / Raw(bytes(packet))))
+        if after is None:
+            until(lambda: net.drops("ecn-invalid") == before + 1, slow(2), "the drop")  # noqa: B023
+            continue
+        got = host.receive(lambda p: p.src == client.address and p.dst == HOST)
+        assert got and got.tc == 10 << 2 | after, (inner, outer)
 
 
 def outer_class(net, tunnel, sock):
@@ -455,12 +420,11 @@ def outer_class(net, tunnel, sock):
 
 @pytest.mark.parametrize("setting, expected", [("copy", None), ("zero", 0), ("0", 0), ("46", 46), ("63", 63)])
 def test_the_outer_dscp_is_policy_and_the_congestion_mark_is_the_inner_one(net, tunnels, setting, expected):
-    restart(net, dscp=setting, tunnel_errors_per_second=10000, errors_per_second=10000)
+    net.popd.restart(dscp=setting, **PLENTY)
     ayiya = tunnels["down"]
     with raw41_socket(net.client, CLIENT2_IPV4) as sock, udp_socket(net.client, port=40405) as udp, host_peer(net) as host:
         udp.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        udp.sendto(ayiya.ayiya(b"", opcode=0, proto=59), (POP_IPV4, 5072))  # from the same port each time: no move
-        until(lambda: ayiya.shown()["state"] == "up", slow(3), "the tunnel to be up")
+        ayiya.up_by_ayiya(udp)  # from the same port each time: no move
         for tc in (0, 10 << 2 | 1, 46 << 2 | 2, 63 << 2 | 3):
             dscp = tc >> 2 if expected is None else expected
             for tunnel in (tunnels["mine"], ayiya):

@@ -11,13 +11,14 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.request
 
 import pytest
 
+from support.database import Postgres
 from support.netns import Netns, join
 from support.paths import BUILD, ROOT
-from support.postgres import Postgres
+from support.server import HttpServer, Server
+from support.sockets import open_socket
 from support.tic import Tic
 from support.wait import until
 
@@ -38,19 +39,21 @@ class Machine:
         self.uplink.address("up1", "192.0.2.9/24")
         self.ns.route("default", "via", "192.0.2.9")
 
-    def remove(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.ns.remove()
         self.uplink.remove()
 
     def get(self, path):
-        with self.ns.inside(), urllib.request.urlopen(f"http://127.0.0.1:8080{path}", timeout=10) as answer:
-            return answer.read().decode()
+        return HttpServer("127.0.0.1", 8080, self.ns).get(path).text
 
     def pop_state(self):
         return json.loads(self.get("/pops/status.json"))["pops"][0]["state"]
 
 
-class Broker:
+class Run:
     """One run of the script, in a process group of its own as a shell gives it, its output in a file."""
 
     def __init__(self, machine, var, *settings, script=ROOT / "deploy/run.sh", command=None, seconds=60, wrapper=()):
@@ -120,24 +123,20 @@ class Broker:
 
 
 @pytest.fixture(scope="module")
-def machine():
-    made = Machine("run")
-    yield made
-    made.remove()
+def machine(root):
+    with Machine("run") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def running(directory):
+def running(root, directory):
     """A broker that runs on a machine of its own, for those who only look at it."""
-    there = Machine("look")
-    try:
-        broker = Broker(there, f"{directory}/running")
+    with Machine("look") as there:
+        broker = Run(there, f"{directory}/running")
         try:
             yield broker
         finally:
             broker.end()
-    finally:
-        there.remove()
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +151,7 @@ def directory():
 def var(machine, directory):
     """A VAR that a first start has filled."""
     path = f"{directory}/var"
-    Broker(machine, path).end()
+    Run(machine, path).end()
     return path
 
 
@@ -177,8 +176,7 @@ def test_first_start_prints_where_all_is(running):
 
 def test_first_start_writes_an_aiccu_file_for_each_type_that_ticd_agrees_with(running):
     until(lambda: running.machine.pop_state() == "up", 15, "the PoP to be up")
-    with running.machine.ns.inside():
-        tic = Tic(ADDRESS)
+    tic = Tic(Server(ADDRESS, 3874, running.machine.ns).connect())
     tic.starttls()
     tic.login(running.value("account"), running.value("TIC secret"))
     tunnels = {kind: tid for tid, _, kind, pop in tic.tunnels() if pop == "demo01"}
@@ -215,7 +213,7 @@ def test_second_broker_on_one_directory_is_refused_in_a_sentence(running):
 def test_second_start_finds_the_same_data_within_seconds(machine, var):
     secret = read(f"{var}/demo.secret").strip()
     before = options(f"{var}/aiccu-ayiya.conf")
-    broker = Broker(machine, var)
+    broker = Run(machine, var)
     try:
         assert broker.took < 20
         assert broker.value("TIC secret") == secret
@@ -229,7 +227,7 @@ def test_second_start_finds_the_same_data_within_seconds(machine, var):
 def test_signal_stops_everything_and_puts_the_network_back(machine, var, number, group):
     forwarding = "net.ipv6.conf.all.forwarding"
     machine.ns.run("sysctl", "-qw", f"{forwarding}=0", "net.ipv6.conf.up0.accept_ra=1")
-    broker = Broker(machine, var)
+    broker = Run(machine, var)
     try:
         assert machine.ns.run("sysctl", "-n", forwarding, "net.ipv6.conf.up0.accept_ra").stdout.split() == ["1", "2"]
         assert "sixxs" in machine.ns.run("ip", "-o", "link").stdout
@@ -241,27 +239,27 @@ def test_signal_stops_everything_and_puts_the_network_back(machine, var, number,
 
 def test_make_run_is_stopped_through_make(machine, var):
     make = ["make", "--no-print-directory", "-C", str(ROOT), f"BUILD={BUILD}", f"SAN={os.environ.get('SAN', '')}", f"VAR={var}", "run"]
-    broker = Broker(machine, var, command=make, seconds=300)
+    broker = Run(machine, var, command=make, seconds=300)
     broker.end(signal.SIGTERM)
 
 
 def test_start_after_everything_was_killed(machine, var):
     secret = read(f"{var}/demo.secret")
-    first = Broker(machine, var)
+    first = Run(machine, var)
     first.destroy()
     assert os.path.exists(f"{var}/pg/postmaster.pid"), "the kill left no stale pid file, so this proves nothing"
-    second = Broker(machine, var)
+    second = Run(machine, var)
     assert read(f"{var}/demo.secret") == secret
     second.end()
 
 
 def test_start_after_the_script_alone_was_killed_clears_up_first(machine, var):
-    first = Broker(machine, var)
+    first = Run(machine, var)
     os.kill(first.script(), signal.SIGKILL)
     first.process.wait(10)
     left = first.processes()
     assert any("/popd " in words for words in left.values()) and any("postgres" in words for words in left.values())
-    second = Broker(machine, var)
+    second = Run(machine, var)
     assert not set(left) & set(second.processes())
     second.end()
     first.destroy()
@@ -271,12 +269,12 @@ def test_stale_pid_file_of_another_process_is_no_obstacle(machine, var):
     for name in ["pg/postmaster.pid", "popd.pid", "ticd.pid"]:
         with open(f"{var}/{name}", "w", encoding="ascii") as f:
             f.write(f"{os.getpid()}\n{var}/pg\n0\n5432\n{var}/run\n\n")
-    Broker(machine, var).end()
+    Run(machine, var).end()
 
 
 @pytest.mark.parametrize("name", ["popd", "postgres"])
 def test_daemon_that_dies_takes_the_rest_with_it(machine, var, name):
-    broker = Broker(machine, var)
+    broker = Run(machine, var)
     pid = int(read(f"{var}/{'pg' if name == 'postgres' else name}.pid"))
     os.kill(pid, signal.SIGKILL)
     broker.process.wait(40)
@@ -292,7 +290,7 @@ def test_checkout_below_a_closed_directory_runs(machine):
         checkout = f"{closed}/broker"
         shutil.copytree(ROOT / "deploy", f"{checkout}/deploy")
         shutil.copytree(BUILD, f"{checkout}/build", ignore=lambda _, names: [n for n in names if n not in ("popd", "popctl", "ticd", "ticctl", "webd")])
-        broker = Broker(machine, f"{checkout}/var", "BUILD=build", script=f"{checkout}/deploy/run.sh")
+        broker = Run(machine, f"{checkout}/var", "BUILD=build", script=f"{checkout}/deploy/run.sh")
         broker.end()
     finally:
         shutil.rmtree(closed)
@@ -300,7 +298,7 @@ def test_checkout_below_a_closed_directory_runs(machine):
 
 def test_path_too_long_for_a_socket_runs(machine, directory):
     var = f"{directory}/{'long' * 25}/var"
-    broker = Broker(machine, var)
+    broker = Run(machine, var)
     try:
         control = re.search(r"--socket (\S+) status", broker.said()).group(1)
         machine.ns.run(str(BUILD / "popctl"), "--socket", control, "status")
@@ -310,28 +308,25 @@ def test_path_too_long_for_a_socket_runs(machine, directory):
 
 
 def test_server_of_ones_own_is_used(machine, directory):
-    db = Postgres()
-    try:
+    with Postgres() as db:
         db.sql("create role keeper login createrole")
         db.sql("alter database broker owner to keeper")
-        broker = Broker(machine, f"{directory}/own", f"DB={db.conninfo('keeper')}")
+        broker = Run(machine, f"{directory}/own", f"DB={db.conninfo('keeper')}")
         try:
             until(lambda: machine.pop_state() == "up", 15, "the PoP to be up")
             assert not os.path.exists(f"{broker.var}/pg")
         finally:
             broker.end()
-    finally:
-        db.remove()
 
 
-def test_lone_loopback_is_enough_when_the_address_is_given(directory):
+def test_lone_loopback_is_enough_when_the_address_is_given(root, directory):
     ns = Netns("runlo")
     ns.address("lo", "192.0.2.33/32")
     lonely = Machine.__new__(Machine)
     lonely.ns = ns
     try:
         refuses(lonely, "default route", f"VAR={directory}/lonely")
-        Broker(lonely, f"{directory}/lonely", "POP_IPV4=192.0.2.33").end()
+        Run(lonely, f"{directory}/lonely", "POP_IPV4=192.0.2.33").end()
     finally:
         ns.remove()
 
@@ -384,9 +379,7 @@ def test_loaded_kernel_module_is_refused_in_a_sentence(machine, var, module):
     (socket.SOCK_DGRAM, "0.0.0.0", 3740, "UDP 3740"),
 ])
 def test_taken_port_is_refused_in_a_sentence(machine, var, kind, address, port, sentence):
-    with machine.ns.inside():
-        taken = socket.socket(socket.AF_INET, kind)
-    with taken:
+    with open_socket(machine.ns, socket.AF_INET, kind) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((address, port))
         if kind == socket.SOCK_STREAM:
@@ -395,11 +388,8 @@ def test_taken_port_is_refused_in_a_sentence(machine, var, kind, address, port, 
 
 
 def test_port_taken_on_another_address_is_no_obstacle(machine, var):
-    with machine.ns.inside():
-        taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with taken:
-        taken.bind(("127.0.0.1", 5072))
-        Broker(machine, var).end()
+    with open_socket(machine.ns, socket.AF_INET, socket.SOCK_DGRAM, address=("127.0.0.1", 5072)):
+        Run(machine, var).end()
 
 
 def test_address_that_is_not_the_pops_is_refused_in_a_sentence(machine, var):

@@ -10,7 +10,10 @@ import pathlib
 import signal
 
 import pytest
-from popd_fixtures import HOST, POP_IPV4, SANITIZED, echo, is_echo_reply, receive, slow, udp_socket
+
+from support.network import POP_IPV4
+from support.paths import SANITIZED, slow
+from support.sockets import udp_socket
 from support.wait import until
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="the sanitizer keeps freed memory as it was")
@@ -88,8 +91,7 @@ def use(net, tunnel):
     """Packets to and fro: the workers hash with the keys, too."""
     with udp_socket(net.client) as sock:
         for algorithm in ("sha256", "sha1"):
-            sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=7), algorithm=algorithm), (POP_IPV4, 5072))
-            assert receive(sock, lambda d: is_echo_reply(tunnel.open_ayiya(d), HOST, 7))
+            tunnel.exchange(sock, ident=7, algorithm=algorithm)
 
 
 def assert_gone_after_a_full_reload(net, popd):
@@ -135,6 +137,6 @@ def test_secrets_that_came_from_the_database_are_gone_after_a_full_reload(net, t
 def test_secrets_that_came_from_the_snapshot_are_gone_after_a_full_reload(net, tunnels):
     assert tunnels.stop() == 0
     tunnels.start()
-    net.loaded()
+    net.popd.loaded()
     assert "read from the snapshot" in tunnels.log()
     assert_gone_after_a_full_reload(net, tunnels)

@@ -10,7 +10,6 @@ import pytest
 
 from support.paths import ROOT, program
 
-from ctl_fixtures import broker, server, template  # noqa: F401  (fixtures)
 
 TODAY = datetime.datetime.now(datetime.timezone.utc).date()
 SECRET_LINE = re.compile(r"TIC secret: ([a-km-np-z2-9]{24}) \(shown this once\)")
@@ -21,27 +20,27 @@ def week_up(broker, tunnel, pop="demo01"):
     days = [str(TODAY - datetime.timedelta(days=n)) for n in range(7, 0, -1)]
     n = len(days)
     column = "array[" + ",".join(["{0}"] * n) + "]"
-    broker.server.sql(f"select * from api.popd_statistics('{pop}', repeat('a', 32), 1, {column.format(tunnel)}, '{{{','.join(days)}}}',"
+    broker.sql(f"select * from api.popd_statistics('{pop}', repeat('a', 32), 1, {column.format(tunnel)}, '{{{','.join(days)}}}',"
                       + ",".join([column.format(1)] * 2 + [column.format(9000)] * 3 + [column.format(0)] * 5) + ")",
-                      user="popd", dbname=broker.dbname)
+                      user="popd")
 
 
 def test_canonical_plan_to_the_last_isk(broker):
     broker.add_pop()
     assert broker.add_user("demo").startswith("added DEMO, balance 25\n")
-    assert broker.ok("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya", "--why", "to learn") == (
+    assert broker.ticctl("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya", "--why", "to learn") == (
         "request 1: ayiya tunnel on demo01, charged 10 ISK, balance 15")
-    assert broker.ok("request", "approve", "1") == "approved T1: 2001:db8:2ff::2/64 on demo01, charged 5 ISK, balance 10"
+    assert broker.ticctl("request", "approve", "1") == "approved T1: 2001:db8:2ff::2/64 on demo01, charged 5 ISK, balance 10"
     assert broker.refused("subnet", "request", "demo", "T1") == "A subnet request needs a balance of 15 ISK and DEMO has 10."
     week_up(broker, 1)
     done = broker.json("daily")
     assert [(row["handle"], row["tunnel"], row["action"], row["amount"], row["balance"]) for row in done] == [
         ("DEMO", 1, "endpoint_week", 5, 15)]
-    assert broker.ok("daily") == "Nothing was due."
+    assert broker.ticctl("daily") == "Nothing was due."
     asked = broker.json("subnet", "request", "demo", "T1", "--why", "a network at home")
     assert asked["message"] == f"request {asked['request']}: a subnet for T1 on demo01, charged 10 ISK, balance 5"
-    assert broker.ok("request", "approve", str(asked["request"])) == "approved R1: 2001:db8:3000::/48 to T1, charged 4 ISK, balance 1"
-    assert broker.ok("ns", "add", "R1", "ns1.example.net") == "added name server ns1.example.net to R1, charged 1 ISK, balance 0"
+    assert broker.ticctl("request", "approve", str(asked["request"])) == "approved R1: 2001:db8:3000::/48 to T1, charged 4 ISK, balance 1"
+    assert broker.ticctl("ns", "add", "R1", "ns1.example.net") == "added name server ns1.example.net to R1, charged 1 ISK, balance 0"
     assert broker.refused("ns", "add", "R1", "ns2.example.net") == "A name server needs a balance of 1 ISK and DEMO has 0."
     assert [(row["action"], row["amount"], row["balance"]) for row in broker.json("ledger", "demo")] == [
         ("signup", 25, 25), ("tunnel_request", -10, 15), ("tunnel_approve", -5, 10), ("endpoint_week", 5, 15), ("subnet_request", -10, 5),
@@ -51,13 +50,13 @@ def test_canonical_plan_to_the_last_isk(broker):
 def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
     broker.add_pop()
     broker.add_user("demo")
-    broker.ok("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya")
-    broker.ok("request", "approve", "1")
-    broker.server.sql("select * from api.popd_reasons('{hop-limit}', '{the hop limit ran out}'); select * from api.popd_samples('demo01', repeat('a', 32), 1,"
+    broker.ticctl("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya")
+    broker.ticctl("request", "approve", "1")
+    broker.sql("select * from api.popd_reasons('{hop-limit}', '{the hop limit ran out}'); select * from api.popd_samples('demo01', repeat('a', 32), 1,"
                       f" array[1, 1, 1], array['2024-12-30', '2025-01-05', '{TODAY}']::date[], array[3, null, 0], array[4, 4, 4], array[4, 3, 4],"
                       " array[1000, 2000, 3000], array[4000, 6000, 12000], array[1000, 2000, 3000], array[7, 7, 7], array[700, 700, 700],"
                       " array[8, 8, 8], array[800, 800, 800], array[0, 5, 0], array[1, 0], array['2025-01-05', '2025-01-05']::date[],"
-                      " array['hop-limit', 'tunnel-unknown'], array[5, 6])", user="popd", dbname=broker.dbname)
+                      " array['hop-limit', 'tunnel-unknown'], array[5, 6])", user="popd")
     weeks = broker.json("tunnel", "statistics", "T1", "--by", "week", "--until", "2025-01-05")
     assert weeks == [{"period": "2025-W01", "sent": 8, "received": 7, "loss_percent": 12.5, "rtt_min_us": 1000, "rtt_average_us": 1429,
                       "rtt_max_us": 2000, "packets_in": 14, "bytes_in": 1400, "packets_out": 16, "bytes_out": 1600, "drops": 5}]
@@ -65,8 +64,8 @@ def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
                for unit, *more in (("month",), ("year",), ("day", "--from", "2024-12-01"))}
     assert periods == {"month": ["2024-12", "2025-01"], "year": ["2024", "2025"], "day": ["2024-12-30", "2025-01-05"]}
     assert [row["period"] for row in broker.json("tunnel", "statistics", "T1", "--by", "quarter")] == [f"{TODAY}T00:00:00Z"]
-    assert re.search(r"(?m)^PERIOD +SENT .*\n.* 2000 ", broker.ok("tunnel", "statistics", "T1", "--by=week"))
-    assert broker.ok("tunnel", "errors", "T1").splitlines()[1].split(maxsplit=3) == ["2025-01-05", "hop-limit", "5", "the hop limit ran out"]
+    assert re.search(r"(?m)^PERIOD +SENT .*\n.* 2000 ", broker.ticctl("tunnel", "statistics", "T1", "--by=week"))
+    assert broker.ticctl("tunnel", "errors", "T1").splitlines()[1].split(maxsplit=3) == ["2025-01-05", "hop-limit", "5", "the hop limit ran out"]
     assert [(row["reason"], row["packets"], row["meaning"]) for row in broker.json("pop", "errors", "demo01", "--from", "2025-01-05")] == [
         ("tunnel-unknown", 6, None), ("hop-limit", 5, "the hop limit ran out")]
 
@@ -148,7 +147,7 @@ COMMANDS = [
 
 def test_every_command_says_in_text_what_it_did(broker):
     for line, pattern, _ in COMMANDS:
-        said = broker.ok(*line.split())
+        said = broker.ticctl(*line.split())
         assert re.search(pattern, said), f"ticctl {line}: {said}"
         assert not re.search(r"[ \t]$", said, re.MULTILINE), f"ticctl {line}: blanks at a line's end"
 
@@ -157,7 +156,7 @@ def test_prune_says_what_it_deleted(broker):
     broker.add_user()
     broker.sql("insert into broker.login (account, at, method, address, tls, client) select 1, now() - n * interval '60 days', 'md5', '::1', true, ''"
                " from generate_series(1, 3) n")
-    assert broker.ok("prune").splitlines() == ["RECORD  DELETED", "login         2"]
+    assert broker.ticctl("prune").splitlines() == ["RECORD  DELETED", "login         2"]
     assert broker.sql("select count(*) from broker.login") == [["1"]]
 
 
@@ -176,7 +175,7 @@ def test_every_command_has_the_same_as_json(broker):
     for n, (line, pattern, wanted) in enumerate(COMMANDS):
         words = line.split()
         words.insert([0, 1, len(words)][n % 3], "--json")  # it may stand anywhere
-        got = json.loads(broker.ok(*words))
+        got = json.loads(broker.ticctl(*words))
         check_json(line, got, wanted)
         if isinstance(got, dict) and "message" in got:
             assert re.search(pattern.split(r"\n")[0].rstrip("$"), got["message"]), line
@@ -271,7 +270,7 @@ def test_help_and_version_need_no_database():
 
 
 def test_conninfo_comes_from_option_then_db_then_broker_db(broker):
-    good, bad = broker.conninfo(), "host=/nonexistent dbname=x"
+    good, bad = broker.conninfo("operator"), "host=/nonexistent dbname=x"
     for option, db, broker_db, status in [(good, bad, bad, 0), (None, good, bad, 0), (None, None, good, 0), (None, "", good, 0),
                                           (bad, good, good, 1), (None, bad, good, 1), (None, None, bad, 1)]:
         env = {name: value for name, value in (("DB", db), ("BROKER_DB", broker_db)) if value is not None}
@@ -296,7 +295,7 @@ def test_tic_secret_is_shown_once_and_stored_as_digests_only(broker):
     assert re.fullmatch(SECRET_LINE.pattern[len("TIC secret: ("):].split(")")[0], second) and first != second
     assert broker.sql("select md5_hex, sha256_hex from broker.account") == [
         [hashlib.md5(second.encode()).hexdigest(), hashlib.sha256(second.encode()).hexdigest()]]
-    later = [broker.ok(*extra, *line.split()) for line in ("user list", "user show demo", "ledger demo", "export --pop demo01")
+    later = [broker.ticctl(*extra, *line.split()) for line in ("user list", "user show demo", "ledger demo", "export --pop demo01")
              for extra in ((), ("--json",)) if line != "export --pop demo01" or extra]
     dump = subprocess.run(["pg_dump", "-d", broker.conninfo("postgres"), "--data-only"], capture_output=True, text=True, check=True).stdout
     for secret in (first, second):
@@ -307,17 +306,17 @@ def test_tunnel_secret_is_in_the_export_only(broker):
     broker.add_pop()
     broker.add_user()
     broker.approve("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya")
-    secret = broker.ok("export", "--pop", "demo01").split()[-1]
+    secret = broker.ticctl("export", "--pop", "demo01").split()[-1]
     assert [[secret]] == broker.sql("select secret from broker.tunnel")
     for line in ("tunnel list", "tunnel show T1", "user show demo", "request list --all", "ledger demo"):
-        assert secret not in broker.ok(*line.split()) + broker.ok("--json", *line.split())
+        assert secret not in broker.ticctl(*line.split()) + broker.ticctl("--json", *line.split())
 
 
 def test_text_of_every_language_is_aligned_and_never_acts_on_the_terminal(broker):
     broker.add_pop()
-    broker.ok("pop", "set", "demo01", "country", "\u202edrawkcab")
-    broker.ok("pop", "set", "demo01", "city", "東京")
-    heading, row = broker.ok("pop", "list").splitlines()
+    broker.ticctl("pop", "set", "demo01", "country", "\u202edrawkcab")
+    broker.ticctl("pop", "set", "demo01", "city", "東京")
+    heading, row = broker.ticctl("pop", "list").splitlines()
     column = heading.index("COUNTRY")
     assert row[column - 2:].startswith("\\xe2\\x80\\xaedrawkcab"), "two characters that take two columns each stand before it"
     assert broker.json("pop", "list")[0]["city"] == "東京"
@@ -336,5 +335,5 @@ def test_answer_that_cannot_be_written_is_a_failure(broker):
 
 
 def test_words_that_are_not_utf8_never_reach_the_database(broker):
-    done = subprocess.run([program("ticctl"), b"--db", broker.conninfo().encode(), b"pop", b"show", b"Z\xfcrich"], capture_output=True)
+    done = subprocess.run([program("ticctl"), b"--db", broker.conninfo("operator").encode(), b"pop", b"show", b"Z\xfcrich"], capture_output=True)
     assert done.returncode == 2 and b"NAME must be UTF-8 text that is not empty, not 'Z\\xfcrich'" in done.stderr

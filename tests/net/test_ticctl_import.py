@@ -1,8 +1,6 @@
 """ticctl import and export: a PoP's tunnels in a sixxsd configuration file, all of it or nothing."""
 import time
 
-from ctl_fixtures import broker, server, template  # noqa: F401  (fixtures)
-
 SECRETS = [f"{n:032x}" for n in range(0xabc0, 0xabd0)]
 
 # As sixxsd writes it, comments, blocks and all.
@@ -51,7 +49,7 @@ def everything(broker):
 
 
 def do_import(broker, text, *extra):
-    return broker.ok(*extra, "import", "-", "--owner", "demo", "--pop", "demo01", stdin=text)
+    return broker.ticctl(*extra, "import", "-", "--owner", "demo", "--pop", "demo01", stdin=text)
 
 
 def refuse_import(broker, text):
@@ -65,7 +63,7 @@ def test_file_keeps_ids_numbers_states_and_secrets(broker, tmp_path):
     ready(broker)
     path = tmp_path / "sixxsd.conf"
     path.write_text(FILE, encoding="ascii")
-    assert broker.ok("import", str(path), "--owner", "demo", "--pop", "demo01") == "imported 4 tunnels and 2 subnets to demo01 for DEMO"
+    assert broker.ticctl("import", str(path), "--owner", "demo", "--pop", "demo01") == "imported 4 tunnels and 2 subnets to demo01 for DEMO"
     assert broker.sql("select id, prefix, type, endpoint, mtu, admin_enabled, secret from broker.tunnel where id <> 4141 order by id") == [
         ["5072", "2001:db8:2ff:1::/64", "ayiya", "", "1428", "t", SECRETS[0]],
         ["18572", "2001:db8:2ff:2ae::/64", "heartbeat", "", "1280", "t", SECRETS[1]],
@@ -135,21 +133,21 @@ def test_owner_or_pop_or_file_that_is_not_there_is_named(broker):
 def test_export_imported_elsewhere_exports_the_same(broker):
     ready(broker)
     do_import(broker, FILE)
-    broker.ok("pop", "prefix", "demo01", "tunnel", "2001:db8:2fe::/48")
+    broker.ticctl("pop", "prefix", "demo01", "tunnel", "2001:db8:2fe::/48")
     do_import(broker, "config 10005 T99999 198.51.100.5 up 1480\nconfig 2001:db8:3077::/64 10005 static\n")  # number 5 of the second prefix
-    text = broker.ok("export", "--pop", "demo01") + "\n"
-    assert broker.ok("export", "demo01") + "\n" == text
+    text = broker.ticctl("export", "--pop", "demo01") + "\n"
+    assert broker.ticctl("export", "demo01") + "\n" == text
     assert text.splitlines()[0].startswith("config 0 T4141 172.16.1.1 up 1480 ")
     assert text.splitlines()[-1] == "config 2001:db8:3077::/64 10005 static"
     assert broker.json("export", "--pop", "demo01") == [{"line": line} for line in text.splitlines()]
     for tunnel in broker.json("tunnel", "list"):
         for subnet in broker.json("subnet", "list"):
             if subnet["tunnel"] == tunnel["id"]:
-                broker.ok("subnet", "delete", subnet["id"])
-        broker.ok("tunnel", "delete", tunnel["id"])
-    broker.ok("setting", "set", "prefix_rest_days", "0")
+                broker.ticctl("subnet", "delete", subnet["id"])
+        broker.ticctl("tunnel", "delete", tunnel["id"])
+    broker.ticctl("setting", "set", "prefix_rest_days", "0")
     assert "imported 5 tunnels and 3 subnets" in do_import(broker, text)
-    assert broker.ok("export", "--pop", "demo01") + "\n" == text
+    assert broker.ticctl("export", "--pop", "demo01") + "\n" == text
 
 
 def test_ten_thousand_tunnels_are_one_quick_transaction(broker):
@@ -159,7 +157,7 @@ def test_ten_thousand_tunnels_are_one_quick_transaction(broker):
     started = time.monotonic()
     assert do_import(broker, "\n".join(lines)) == "imported 10000 tunnels and 256 subnets to demo01 for DEMO"
     imported = time.monotonic()
-    text = broker.ok("export", "--pop", "demo01")
+    text = broker.ticctl("export", "--pop", "demo01")
     exported = time.monotonic()
     print(f"10,000 tunnels: import {imported - started:.2f} s, export {exported - imported:.2f} s")
     assert text.splitlines() == lines

@@ -4,15 +4,8 @@ import subprocess
 
 from support.paths import ROOT, program
 
-from ctl_fixtures import blank, broker, server, template  # noqa: F401  (fixtures)
-
 MIGRATIONS = sorted(path.stem for path in (ROOT / "schema/migrations").glob("*.sql"))
 NEWEST = int(MIGRATIONS[-1][:4])
-OWNER = "postgres"
-
-
-def migrate(database, **more):
-    return database.ok("migrate", user=OWNER, **more)
 
 
 def fingerprint(database):
@@ -26,16 +19,16 @@ def fingerprint(database):
 
 def test_empty_database_gets_everything_and_a_second_run_changes_nothing(blank):
     names = ", ".join(name.replace("_", " ", 1) for name in MIGRATIONS)
-    assert migrate(blank) == f"applied {names}; api re-created; schema is current ({NEWEST})"
+    assert blank.migrate() == f"applied {names}; api re-created; schema is current ({NEWEST})"
     before = fingerprint(blank)
-    assert migrate(blank) == f"schema is current ({NEWEST})"
-    assert blank.json("migrate", user=OWNER) == {"message": f"schema is current ({NEWEST})", "schema": NEWEST, "applied": 0, "api": False}
+    assert blank.migrate() == f"schema is current ({NEWEST})"
+    assert blank.json("migrate", user="postgres") == {"message": f"schema is current ({NEWEST})", "schema": NEWEST, "applied": 0, "api": False}
     assert fingerprint(blank) == before
-    assert blank.ok("pop", "list") == "There are no PoPs."
+    assert blank.ticctl("pop", "list") == "There are no PoPs."
 
 
 def test_json_tells_what_was_applied(blank):
-    done = blank.json("migrate", user=OWNER)
+    done = blank.json("migrate", user="postgres")
     assert (done["schema"], done["applied"], done["api"]) == (NEWEST, len(MIGRATIONS), True)
 
 
@@ -43,7 +36,7 @@ def test_newer_schema_is_refused_and_left_alone(broker):
     broker.sql("insert into broker.migration values (9999, 'from_tomorrow', 'x')")
     broker.sql("comment on schema api is 'of another version'")
     before = fingerprint(broker)
-    assert broker.refused("migrate", user=OWNER) == (
+    assert broker.refused("migrate", user="postgres") == (
         "the database's schema is newer than this ticctl: it has migration 9999 from_tomorrow; nothing was done")
     assert fingerprint(broker) == before
 
@@ -51,25 +44,25 @@ def test_newer_schema_is_refused_and_left_alone(broker):
 def test_migration_changed_since_it_ran_is_refused(broker):
     broker.sql("update broker.migration set checksum = repeat('0', 64) where number = 2")
     name = MIGRATIONS[1].replace("_", " ", 1)
-    assert broker.refused("migrate", user=OWNER) == f"migration {name} was changed after the database ran it; nothing was done"
+    assert broker.refused("migrate", user="postgres") == f"migration {name} was changed after the database ran it; nothing was done"
 
 
 def test_doors_are_renewed_when_they_differ_or_are_gone(broker):
     broker.sql("drop function api.op_pop_list()")
-    assert migrate(broker) == f"schema is current ({NEWEST})", "what the record says is believed"
+    assert broker.migrate() == f"schema is current ({NEWEST})", "what the record says is believed"
     broker.sql("comment on schema api is 'of another version'")
-    assert migrate(broker) == f"api re-created; schema is current ({NEWEST})"
-    assert broker.ok("pop", "list") == "There are no PoPs."
+    assert broker.migrate() == f"api re-created; schema is current ({NEWEST})"
+    assert broker.ticctl("pop", "list") == "There are no PoPs."
     broker.sql("drop schema api cascade")
     assert "ticctl migrate" in broker.refused("pop", "list")
-    assert migrate(broker) == f"api re-created; schema is current ({NEWEST})"
-    assert broker.ok("pop", "list") == "There are no PoPs."
+    assert broker.migrate() == f"api re-created; schema is current ({NEWEST})"
+    assert broker.ticctl("pop", "list") == "There are no PoPs."
 
 
 def test_data_survive_new_doors(broker):
     broker.add_pop()
     broker.sql("drop schema api cascade")
-    migrate(broker)
+    broker.migrate()
     assert broker.json("pop", "list")[0]["name"] == "demo01"
 
 
@@ -90,7 +83,7 @@ def test_pop_days_are_summed_from_older_tunnel_days(blank):
               " (1, 1, '192.0.2.42', 'ayiya', '2001:db8:2ff:1::/64');"
               " insert into broker.tunnel_day values (1, '2025-01-01', 10, 4, 100, 900, 400, 1, 2, 3, 4, 5), (2, '2025-01-01', 10, 0, null, 0, null, 1, 2, 3, 4, 5),"
               " (2, '2025-01-02', 10, 1, 50, 50, 50, 7, 7, 7, 7, 7)")
-    assert migrate(blank).startswith("applied 0008 sample, ")
+    assert blank.migrate().startswith("applied 0008 sample, ")
     rows = blank.json("pop", "statistics", "demo01", "--from", "2025-01-01", "--until", "2025-01-31")
     assert [tuple(row.values()) for row in rows] == [("2025-01-01", 20, 4, 80, 100, 225, 400, 2, 4, 6, 8, 10),
                                                      ("2025-01-02", 10, 1, 90, 50, 50, 50, 7, 7, 7, 7, 7)]
@@ -98,15 +91,15 @@ def test_pop_days_are_summed_from_older_tunnel_days(blank):
 
 def test_failure_half_way_leaves_the_database_as_it_was(blank):
     blank.sql("create schema broker; create table broker.pop_report (id int)")
-    sentence = blank.refused("migrate", user=OWNER)
+    sentence = blank.refused("migrate", user="postgres")
     assert sentence.startswith("schema/migrations/0") and 'relation "pop_report" already exists (42P07)' in sentence
     assert blank.sql("select to_regclass('broker.migration'), to_regclass('broker.account'), to_regnamespace('api')") == [["", "", ""]]
     blank.sql("drop table broker.pop_report")
-    assert migrate(blank).startswith("applied ")
+    assert blank.migrate().startswith("applied ")
 
 
 def test_many_at_once_do_the_work_once(blank):
-    command = [program("ticctl"), "--db", blank.conninfo(OWNER), "migrate"]
+    command = [program("ticctl"), "--db", blank.conninfo(), "migrate"]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(6)]
     answers = [(child.communicate(timeout=60), child.returncode) for child in children]
     assert [status for _, status in answers] == [0] * 6, answers
@@ -126,7 +119,7 @@ def test_ledger_of_the_separate_charge_is_continued(blank):
               " insert into broker.pool (pop, kind, prefix, length) values (1, 'tunnel', '2001:db8:2ff::/48', 64);"
               " insert into broker.ledger (account, action, amount) values (1, 'signup', 40);"
               " select broker.tunnel_create(1, 1, 'static', '198.51.100.7'), broker.charge(1, 'tunnel_request', 1, 1, null, null, 'before')")
-    assert migrate(blank).startswith("applied 0010 charge")
-    assert blank.ok("tunnel", "set", "T1", "endpoint", "198.51.100.8") == "moved T1 to 198.51.100.8, charged 15 ISK, balance 15"
+    assert blank.migrate().startswith("applied 0010 charge")
+    assert blank.ticctl("tunnel", "set", "T1", "endpoint", "198.51.100.8") == "moved T1 to 198.51.100.8, charged 15 ISK, balance 15"
     assert [(row["action"], row["balance"], row["why"]) for row in blank.json("ledger", "demo")] == [
         ("signup", 40, ""), ("tunnel_request", 30, "before"), ("endpoint_move", 15, "from 198.51.100.7 to 198.51.100.8")]

@@ -1,6 +1,5 @@
 """The dialogue with a real ticd in clear text: every spelling of a command, every login, every record, and invalid input."""
 import fcntl
-import hashlib
 import random
 import re
 import socket
@@ -12,17 +11,14 @@ import time
 
 import pytest
 
+from support.daemons import Ticd
 from support.paths import program
-from support.tic import TicError
+from support.sockets import read_all
+from support.tic import TicError, answer_to
 from support.wait import until
-from ticd_fixtures import SECRET, URL, certificates, database, read_all, start, ticd  # noqa: F401
 
 AICCU_ABORTS_AT = 1014
-
-
-def answer_to(challenge, method="md5", secret=SECRET):
-    hash_of = getattr(hashlib, method)
-    return hash_of((challenge + hash_of(secret.encode()).hexdigest()).encode()).hexdigest()
+SECRET, URL = Ticd.SECRET, Ticd.URL
 
 
 class Speaker:
@@ -75,7 +71,7 @@ def test_dialogue_in_any_manner(ticd, database, manner):
     assert s.hear().startswith("200 ")
     s.say("challenge md5")
     assert re.fullmatch("200 [0-9a-f]{32}", challenge := s.hear())
-    s.say("authenticate md5 " + answer_to(challenge[4:]))
+    s.say("authenticate md5 " + answer_to(challenge[4:], SECRET))
     assert s.hear() == "200 Successfully logged in using md5 as DEMO (Demo Tester) from 127.0.0.1"
     s.say("tunnel list")
     assert s.hear_block() == ["T1 2001:db8:2ff::2 ayiya demo01", "T2 2001:db8:2ff:1::2 heartbeat demo01", "T3 2001:db8:2ff:2::2 192.0.2.7 demo01"]
@@ -92,7 +88,7 @@ def test_dialogue_pipelined_is_answered_in_order(ticd, database):
     s = Speaker(sock, "LF")
     s.say("client TIC/draft-00 Tester/1.0 Linux/6.1", "get unixtime", "username DEMO", "challenge md5")
     answers = [s.hear() for _ in range(5)]
-    s.say("authenticate md5 " + answer_to(answers[-1][4:]), "tunnel list", "get unixtime", "tunnel show T2", "tunnel show T99", "pop list", "help", "quit")
+    s.say("authenticate md5 " + answer_to(answers[-1][4:], SECRET), "tunnel list", "get unixtime", "tunnel show T2", "tunnel show T99", "pop list", "help", "quit")
     sock.shutdown(socket.SHUT_WR)
     rest = s.lines.read().decode().splitlines()
     codes = [line[:3] for line in rest if re.match(r"\d{3} ", line)]
@@ -147,7 +143,7 @@ def test_challenges_are_single_use_and_differ(ticd):
     tic.ask("username DEMO", "200")
     challenge = tic.ask("challenge md5", "200")
     tic.ask("authenticate md5 " + "0" * 32, "500")
-    tic.ask("authenticate md5 " + answer_to(challenge), "400")
+    tic.ask("authenticate md5 " + answer_to(challenge, SECRET), "400")
 
 
 def refused_login(ticd, user, secret):
@@ -156,7 +152,7 @@ def refused_login(ticd, user, secret):
     words = [tic.ask(f"username {user}", "200")]
     challenge = tic.ask("challenge sha256", "200")
     began = time.perf_counter()
-    words.append(tic.ask(f"authenticate sha256 {answer_to(challenge, 'sha256', secret)}", "500"))
+    words.append(tic.ask(f"authenticate sha256 {answer_to(challenge, secret, 'sha256')}", "500"))
     return words, time.perf_counter() - began
 
 
@@ -198,8 +194,8 @@ def test_logins_too_frequent_are_told_until_when(start, database):
 
 
 def test_login_disabled_account_is_told_why(ticd, database):
-    database.op("user_add", "GONE", "Gone Tester", "gone@example.net", None, *[getattr(hashlib, m)(SECRET.encode()).hexdigest() for m in ("md5", "sha256")])
-    database.op("user_enable", "GONE", False)
+    database.add_user("GONE", SECRET, name="Gone Tester")
+    database.ticctl("user", "disable", "GONE")
     with pytest.raises(TicError, match="500 The account GONE is disabled"):
         ticd.login("GONE")
     with pytest.raises(TicError, match="500 Login failed"):
@@ -243,10 +239,10 @@ def test_pop_down_is_the_sentence(ticd, database):
 def test_changes(ticd, database):
     database.pop_is_up()
     tic = ticd.login()
-    balance = int(database.op("ledger", "DEMO")[-1][3])
+    balance = database.json("ledger", "DEMO")[-1]["balance"]
     assert "192.0.2.9" in tic.ask("tunnel set T3 endpoint 192.0.2.9", "200")
     assert tic.tunnel("T3")["IPv4 Endpoint"] == "192.0.2.9"
-    assert balance - int(database.op("ledger", "DEMO")[-1][3]) == 15
+    assert balance - database.json("ledger", "DEMO")[-1]["balance"] == 15
     assert "AYIYA" in tic.ask("tunnel set T1 endpoint 192.0.2.9", "500").upper()
     tic.ask("tunnel set T1 state disabled", "200")
     assert tic.tunnel("T1")["UserState"] == "disabled"
@@ -281,13 +277,11 @@ def test_long_list_in_clear_never_fills_the_stock_clients_buffer(ticd):
 
 def test_long_list_waits_for_a_reader_that_is_slow(ticd):
     """A peer that acknowledges late, because its window is closed, gets everything."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
-    sock.connect(("127.0.0.1", ticd.port))
+    sock = ticd.connect(receive_buffer=2304)
     s = Speaker(sock, "LF")
     s.say("username MANY", "challenge md5")
     challenge = [s.hear() for _ in range(3)][-1][4:]
-    s.say("authenticate md5 " + answer_to(challenge), *["tunnel list"] * 3, "quit")
+    s.say("authenticate md5 " + answer_to(challenge, SECRET), *["tunnel list"] * 3, "quit")
     time.sleep(1)
     rest = s.lines.read().splitlines()
     assert len([line for line in rest if line.startswith(b"T1")]) == 600 and rest[-1] == b"200 Bye"
@@ -310,7 +304,7 @@ def test_nonsense_is_answered_and_closed(ticd, said, sentence):
 
 
 def test_clients_that_vanish_leave_nothing_behind(ticd):
-    base = until(lambda: ticd.files(), 5, "files")
+    base = until(lambda: ticd.descriptors(), 5, "files")
     for how in range(60):
         sock = ticd.connect()
         if how % 3 == 0:
@@ -322,7 +316,7 @@ def test_clients_that_vanish_leave_nothing_behind(ticd):
     tic = ticd.login()
     tic.send("tunnel list")
     tic.sock.close()
-    until(lambda: ticd.files() <= base + 4, 10, "all sockets to be closed")  # four to the database stay
+    until(lambda: ticd.descriptors() <= base + 4, 10, "all sockets to be closed")  # four to the database stay
 
 
 def test_garbage_does_not_stop_it(ticd):
@@ -359,7 +353,7 @@ def test_stop_says_goodbye_after_what_is_under_way(ticd, database):
 
 def test_options(ticd, tmp_path):
     def run(*args):
-        done = subprocess.run([program("ticd"), *args], capture_output=True, text=True, timeout=20)
+        done = ticd.run(*args)
         return done.returncode, done.stdout, done.stderr
 
     assert run("--version")[1].startswith("ticd ")

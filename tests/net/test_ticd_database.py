@@ -6,16 +6,6 @@ import pytest
 
 from support.tic import TicError
 from support.wait import until
-from ticd_fixtures import Database, SECRET, start, ticd  # noqa: F401
-
-
-@pytest.fixture(scope="module")
-def database():
-    made = Database()
-    try:
-        yield made.seed()
-    finally:
-        made.remove()
 
 
 def quick(ticd):
@@ -43,12 +33,12 @@ def test_database_stopped_is_said_at_once_and_recovers(ticd, database):
         again = ticd.tic()  # a session that got the error may try again
         for _ in range(2):
             with pytest.raises(TicError, match="400 The database"):
-                again.login("DEMO", SECRET)
+                again.login("DEMO", ticd.SECRET)
     finally:
         database.start()
     until(lambda: ticd.login().quit(), 10, "a login after the restart")
     until(lambda: survivor.tunnels(), 10, "the old session")
-    again.login("DEMO", SECRET)
+    again.login("DEMO", ticd.SECRET)
 
 
 def test_database_frozen_delays_nobody_else(ticd, database):
@@ -115,13 +105,13 @@ def test_starts_without_a_database(start, database):
 
 def test_daily_job_books_once_whoever_runs_it(start, database):
     database.sql("insert into broker.tunnel_day (tunnel, day, sent, received) values (3, (now() at time zone 'utc')::date - 1, 1440, 0)")
-    bookings = lambda: [row for row in database.op("ledger", "DEMO") if row[1] == "static_down_day"]  # noqa: E731
+    bookings = lambda: [row for row in database.json("ledger", "DEMO") if row["action"] == "static_down_day"]  # noqa: E731
     assert bookings() == []
     servers = [start(isk_daily="yes") for _ in range(3)]
     until(bookings, 10, "the penalty")
     until(lambda: sum("static_down_day" in server.log() for server in servers) == 1, 5, "its line in the log")
     time.sleep(1)
-    assert len(bookings()) == 1 and bookings()[0][2] == "-5"
+    assert len(bookings()) == 1 and bookings()[0]["amount"] == -5
     assert not any("the daily ISK job failed" in server.log() for server in servers)
 
 

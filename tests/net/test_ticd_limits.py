@@ -3,15 +3,15 @@ import contextlib
 import resource
 import select
 import signal
-import socket
 import time
 
 import pytest
 
-from support.tic import Tic
+from support import machine
+from support.server import Server
+from support.sockets import read_all
+from support.tic import Tic, answer_to
 from support.wait import until
-from test_ticd import answer_to
-from ticd_fixtures import SECRET, database, read_all, start  # noqa: F401
 
 MANY = 10000
 
@@ -30,7 +30,7 @@ def test_limit_per_address_is_told(start):
     eager = ticd.connect()
     eager.sendall(b"client TIC/draft-00 a/1 b/1\nget unixtime\n")  # unread input must not cost the sentence
     assert refusal(eager).startswith("400 Too many connections from your address")
-    assert ticd.connect(source_address=("127.0.0.2", 0)).recv(4) == b"200 "  # another address has a limit of its own
+    assert ticd.connect("127.0.0.2").recv(4) == b"200 "  # another address has a limit of its own
     held.pop().quit()
     until(lambda: ticd.tic().quit(), 5, "a free place")
 
@@ -53,25 +53,19 @@ def test_out_of_descriptors_is_told_and_survived(start):
     time.sleep(0.1)
     limits = resource.prlimit(ticd.pid, resource.RLIMIT_NOFILE)
     room = 10
-    resource.prlimit(ticd.pid, resource.RLIMIT_NOFILE, (ticd.files() + room, limits[1]))
+    resource.prlimit(ticd.pid, resource.RLIMIT_NOFILE, (ticd.descriptors() + room, limits[1]))
     held = [ticd.connect() for _ in range(room)]
     assert all(sock.recv(100).startswith(b"200 ") for sock in held)
     late = [ticd.connect() for _ in range(3)]
     assert all(refusal(sock).startswith("400 Too many connections at the moment") for sock in late)
     used = time.process_time()
-    cpu = cpu_seconds(ticd.pid)
+    cpu = ticd.cpu_seconds()
     waiting = ticd.connect()
     time.sleep(1)
-    assert cpu_seconds(ticd.pid) - cpu < 0.3 and time.process_time() >= used  # no spinning on the listening socket
+    assert ticd.cpu_seconds() - cpu < 0.3 and time.process_time() >= used  # no spinning on the listening socket
     resource.prlimit(ticd.pid, resource.RLIMIT_NOFILE, limits)
     waiting.close()
     until(lambda: ticd.tic().quit(), 5, "connections again")
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def test_idle_and_login_timeouts_are_told(start):
@@ -100,30 +94,25 @@ def test_talking_keeps_a_session_alive_but_not_a_login(start):
 
 def test_peer_that_never_reads_is_closed(start):
     ticd = start(write_timeout=1)
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
-    sock.connect(("127.0.0.1", ticd.port))
-    tic = Tic(None, netns_connect=lambda: sock)
-    tic.login("MANY", SECRET)
+    sock = ticd.connect(receive_buffer=2304)
+    tic = Tic(sock)
+    tic.login("MANY", ticd.SECRET)
     with contextlib.suppress(OSError):
         sock.setblocking(False)
         for _ in range(10000):
             sock.sendall(b"tunnel list\n" * 50)
     until(lambda: "the client does not read its replies" in ticd.log(), 20, "the close")
-    before = ticd.memory_kib()
-    assert before < 100000
+    assert ticd.rss() < 100 << 20
     ticd.login().quit()
 
 
 def test_endless_input_without_reading_is_bounded(start):
     """No command is read while replies wait to be sent."""
     ticd = start(write_timeout=30)
-    base = ticd.memory_kib()
+    base = ticd.rss()
     socks = []
     for _ in range(20):
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
-        sock.connect(("127.0.0.1", ticd.port))
+        sock = ticd.connect(receive_buffer=2304)
         sock.setblocking(False)
         socks.append(sock)
     end = time.monotonic() + 3
@@ -131,7 +120,7 @@ def test_endless_input_without_reading_is_bounded(start):
         for sock in select.select([], socks, [], 0.1)[1]:
             with contextlib.suppress(BlockingIOError):
                 sock.send(b"get unixtime\n" * 1000)
-    assert ticd.memory_kib() - base < 3000
+    assert ticd.rss() - base < 3 << 20
     ticd.login().quit()
 
 
@@ -153,25 +142,25 @@ def test_ten_thousand_half_open_connections(start):
     try:
         ticd = start(connections=MANY, connections_per_address=MANY, login_timeout=600)
         ticd.login().quit()
-        files, base = ticd.files(), ticd.memory_kib()
+        files, base = ticd.descriptors(), ticd.rss()
         began = time.monotonic()
         held = [ticd.connect() for _ in range(MANY - 1)]
         for sock in held:
             sock.sendall(b"username DEM")
         for sock in held:
             assert sock.recv(100).startswith(b"200 ")
-        took, memory = time.monotonic() - began, ticd.memory_kib()
+        took, memory = time.monotonic() - began, ticd.rss()
         began = time.monotonic()
         tic = ticd.login()
         login_took = time.monotonic() - began
-        print(f"{MANY} connections in {took:.1f} s, RSS {base} -> {memory} KiB ({(memory - base) / MANY:.2f} KiB each), a login then {login_took * 1000:.0f} ms")
-        assert memory - base < 8 * MANY and login_took < 5
+        print(f"{MANY} connections in {took:.1f} s, RSS {base >> 10} -> {memory >> 10} KiB ({(memory - base) / MANY:.0f} bytes each), a login then {login_took * 1000:.0f} ms")
+        assert memory - base < 8192 * MANY and login_took < 5
         assert refusal(ticd.connect()).startswith("400 Too many connections at the moment")
         assert tic.tunnels()
         for sock in held:
             sock.close()
-        until(lambda: ticd.files() <= files + 8, 60, "all of them to be closed")
-        assert ticd.memory_kib() < memory * 1.1
+        until(lambda: ticd.descriptors() <= files + 8, 60, "all of them to be closed")
+        assert ticd.rss() < memory * 1.1
         ticd.login().quit()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -180,7 +169,7 @@ def test_ten_thousand_half_open_connections(start):
 def test_settings_change_at_a_hangup(start):
     ticd = start(connections_per_address=50)
     old = ticd.login()
-    ticd.rewrite(ticd_url="https://other.example.net/", ticd_service="Other", idle_timeout=1, connections_per_address=2, ticd_log_level="info",
+    ticd.configure(ticd_url="https://other.example.net/", ticd_service="Other", idle_timeout=1, connections_per_address=2, ticd_log_level="info",
                  ticd_listen="127.0.0.1:1", database_connections=3)
     ticd.signal(signal.SIGHUP)
     until(lambda: "reloaded" in ticd.log(), 5, "the reload")
@@ -202,23 +191,20 @@ def test_settings_change_at_a_hangup(start):
 
 
 def test_ipv6_listener_takes_both_and_tells_addresses_apart(start):
-    with socket.socket(socket.AF_INET6) as s:
-        with contextlib.suppress(OSError):
-            s.bind(("::1", 0))
-        if s.getsockname()[1] == 0:
-            pytest.skip("no IPv6 on this machine")
+    if not machine.has_ipv6_loopback():
+        pytest.skip("no IPv6 on this machine")
     ticd = start()
     ticd.stop()
-    ticd.rewrite(ticd_listen=f"[::]:{ticd.port}", connections_per_address=3)
+    ticd.configure(ticd_listen=f"[::]:{ticd.port}", connections_per_address=3)
     ticd.start()
-    v4, v6 = ticd.tic(), Tic("::1", ticd.port)
-    assert v4.login("DEMO", SECRET).endswith("from 127.0.0.1")
+    v4, v6 = ticd.tic(), Tic(Server("::1", ticd.port).connect())
+    assert v4.login("DEMO", ticd.SECRET).endswith("from 127.0.0.1")
     v6.ask("username DEMO", "200")
     challenge = v6.ask("challenge md5", "200")
-    assert v6.ask("authenticate md5 " + answer_to(challenge), "200").endswith("from ::1")
+    assert v6.ask("authenticate md5 " + answer_to(challenge, ticd.SECRET), "200").endswith("from ::1")
     assert "connected over IPv6" in v6.ask("tunnel set T3 endpoint current", "500")
-    more = [Tic("::1", ticd.port) for _ in range(2)]
-    assert refusal(socket.create_connection(("::1", ticd.port))).startswith("400 Too many connections from your address")
+    more = [Tic(Server("::1", ticd.port).connect()) for _ in range(2)]
+    assert refusal(Server("::1", ticd.port).connect()).startswith("400 Too many connections from your address")
     ticd.tic().quit()
     for tic in more:
         tic.quit()

@@ -9,8 +9,10 @@ import warnings
 
 import pytest
 
+from support.daemons import Ticd
+from support.sockets import read_all
 from support.wait import until
-from ticd_fixtures import SECRET, certificate, certificates, database, read_all, start  # noqa: F401
+from support.world import certificate
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_tls_versions_work_and_send_no_tickets(ticd, version):
     # a ticket would be in the socket now, or have come with the handshake
     assert select.select([tic.sock], [], [], 0.2)[0] == [] and tic.sock.pending() == 0
     assert not tic.sock.session.has_ticket
-    assert " from 127.0.0.1" in tic.login("DEMO", SECRET)
+    assert " from 127.0.0.1" in tic.login("DEMO", Ticd.SECRET)
     assert len(tic.tunnels()) == 3
     assert tic.quit().startswith("200 ")
     until(lambda: "logged in using md5 over TLS" in ticd.log(), 5, "the log")
@@ -59,7 +61,7 @@ def test_tls_versions_work_and_send_no_tickets(ticd, version):
 
 def test_clear_password_works_inside_tls(ticd):
     tic = in_tls(ticd)
-    assert "using clear as DEMO" in tic.login("DEMO", SECRET, "clear")
+    assert "using clear as DEMO" in tic.login("DEMO", Ticd.SECRET, "clear")
     tic = in_tls(ticd)
     with pytest.raises(AssertionError, match="500 Login failed"):
         tic.login("DEMO", "wrong", "clear")
@@ -71,12 +73,12 @@ def test_old_versions_are_a_setting(ticd, start, certificates):
     old = start(tls_certificate=certificates[0][0], tls_key=certificates[0][1], tls_old_versions="yes")
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_3):
         tic = in_tls(old, version=version, old=True)
-        tic.login("DEMO", SECRET)
+        tic.login("DEMO", Ticd.SECRET)
 
 
 def test_list_of_200_is_a_record_a_line(ticd):
     tic = in_tls(ticd)
-    tic.login("MANY", SECRET)
+    tic.login("MANY", Ticd.SECRET)
     tic.send("tunnel list")
     records = []
     while not records or records[-1] != b"202 Done\n":
@@ -124,29 +126,29 @@ def test_handshake_that_never_comes_is_timed_out(start, certificates):
 def test_second_starttls_is_refused(ticd):
     tic = in_tls(ticd)
     assert "already" in tic.ask("starttls", "500")
-    tic.login("DEMO", SECRET)
+    tic.login("DEMO", Ticd.SECRET)
 
 
 def test_certificate_is_renewed_at_a_hangup(ticd, certificates, tmp_path):
     before = in_tls(ticd)
     assert common_name(before) == "one.example.net"
-    ticd.rewrite(tls_certificate=certificates[1][0], tls_key=certificates[1][1])
+    ticd.configure(tls_certificate=certificates[1][0], tls_key=certificates[1][1])
     ticd.signal(signal.SIGHUP)
     until(lambda: common_name(in_tls(ticd)) == "two.example.net", 5, "the new certificate")
-    before.login("DEMO", SECRET)  # the old connection goes on
+    before.login("DEMO", Ticd.SECRET)  # the old connection goes on
 
     # unusable ones: not a certificate, a key of another one, a missing file
     broken = tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     for n, (cert, key) in enumerate(((broken, certificates[1][1]), (certificates[0][0], certificates[1][1]), (tmp_path / "none", certificates[1][1]))):
-        ticd.rewrite(tls_certificate=cert, tls_key=key)
+        ticd.configure(tls_certificate=cert, tls_key=key)
         ticd.signal(signal.SIGHUP)
         until(lambda: ticd.log().count("the current certificate stays in use") == n + 1, 5, "the refusal in the log")
         assert common_name(in_tls(ticd)) == "two.example.net"
 
     # the same file names with new content, as certbot writes them
     renewed = certificate(tmp_path, "renewed", "three.example.net")
-    ticd.rewrite(tls_certificate=renewed[0], tls_key=renewed[1])
+    ticd.configure(tls_certificate=renewed[0], tls_key=renewed[1])
     ticd.signal(signal.SIGHUP)
     until(lambda: common_name(in_tls(ticd)) == "three.example.net", 5, "the third certificate")
     certificate(tmp_path, "renewed", "four.example.net")
@@ -154,7 +156,7 @@ def test_certificate_is_renewed_at_a_hangup(ticd, certificates, tmp_path):
     until(lambda: common_name(in_tls(ticd)) == "four.example.net", 5, "the fourth certificate")
 
     # and no certificate
-    ticd.rewrite(tls_certificate="", tls_key="")
+    ticd.configure(tls_certificate="", tls_key="")
     ticd.signal(signal.SIGHUP)
     until(lambda: ticd.tic().ask("starttls", "500"), 5, "no TLS")
     assert before.tunnels()

@@ -10,15 +10,16 @@ import time
 
 import pytest
 
-from popd_fixtures import HOST, POP_IPV4, echo, is_echo_reply, receive, slow, udp_socket
-from support.paths import program
+from support.network import HOST, POP_IPV4
+from support.packets import echo
+from support.paths import program, slow
+from support.sockets import udp_socket
 from support.wait import until
 
 
 @pytest.fixture(scope="module")
 def net(net):
-    net.daemon.start()
-    net.loaded()
+    net.popd.restart()
     return net
 
 
@@ -48,8 +49,7 @@ def busy(net):
 
     with udp_socket(net.client) as sock:
         for tunnel in tunnels[:2]:
-            sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, ident=2)), (POP_IPV4, 5072))
-            assert receive(sock, lambda d, tunnel=tunnel: is_echo_reply(tunnel.open_ayiya(d), HOST, 2))
+            tunnel.exchange(sock, ident=2)
         thread = threading.Thread(target=send, args=(sock,))
         thread.start()
         time.sleep(1)
@@ -99,7 +99,7 @@ def test_a_table_for_people(net, busy):
 
 def test_on_a_terminal_the_table_is_drawn_anew(net, busy):
     master, slave = pty.openpty()
-    process = subprocess.Popen([program("popctl"), "--socket", net.socket, "top", "--interval=1"], stdout=slave, stderr=slave, stdin=slave)
+    process = subprocess.Popen([program("popctl"), "--socket", net.popd.socket, "top", "--interval=1"], stdout=slave, stderr=slave, stdin=slave)
     os.close(slave)
     seen = b""
     try:
@@ -115,7 +115,7 @@ def test_on_a_terminal_the_table_is_drawn_anew(net, busy):
 
 
 def test_without_a_terminal_a_line_of_json_a_table(net, busy):
-    process = subprocess.Popen([program("popctl"), "--socket", net.socket, "--json", "top", "--interval", "1", "-n", "1"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([program("popctl"), "--socket", net.popd.socket, "--json", "top", "--interval", "1", "-n", "1"], stdout=subprocess.PIPE, text=True)
     try:
         told = [json.loads(process.stdout.readline()) for _ in range(2)]
         assert all(len(t["tunnels"]) == 1 and t["window_ms"] for t in told)
@@ -125,7 +125,7 @@ def test_without_a_terminal_a_line_of_json_a_table(net, busy):
 
 
 def test_many_who_watch_cost_no_more_than_two_looks_a_second(net, busy):
-    watchers = [subprocess.Popen([program("popctl"), "--socket", net.socket, "--json", "top", "--interval", "1"], stdout=subprocess.PIPE, text=True)
+    watchers = [subprocess.Popen([program("popctl"), "--socket", net.popd.socket, "--json", "top", "--interval", "1"], stdout=subprocess.PIPE, text=True)
                 for _ in range(20)]
     try:
         windows = [json.loads(w.stdout.readline())["window_ms"] for w in watchers for _ in range(2)]
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said(net):
 
 def test_what_it_remembers_is_forgotten_a_minute_after_the_last_look(net):
     def mapped():  # what may be written to, in kB; an arena that malloc keeps in reserve is not
-        with open(f"/proc/{net.daemon.pid}/maps", encoding="ascii") as f:
+        with open(f"/proc/{net.popd.pid}/maps", encoding="ascii") as f:
             ranges = [line.split()[0].split("-") for line in f if " rw-p " in line]
         return sum(int(end, 16) - int(start, 16) for start, end in ranges) >> 10
     once(net)

@@ -11,15 +11,16 @@ import time
 
 import pytest
 
-from popd_fixtures import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4, echo, is_echo_reply, raw41_socket, receive, slow, udp_socket
-from support.paths import program
+from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
+from support.packets import echo, is_echo_reply
+from support.paths import program, slow
+from support.sockets import raw41_socket, receive, udp_socket
 from support.wait import until
 
 
 @pytest.fixture(scope="module")
 def net(net):
-    net.daemon.start()
-    net.loaded()
+    net.popd.restart()
     return net
 
 
@@ -27,7 +28,7 @@ class Watcher:
     """A running popctl tunnel trace."""
 
     def __init__(self, net, *words, options=()):
-        self.process = subprocess.Popen([program("popctl"), "--socket", net.socket, *options, "tunnel", "trace", *words],
+        self.process = subprocess.Popen([program("popctl"), "--socket", net.popd.socket, *options, "tunnel", "trace", *words],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.said = self.process.stderr.readline().decode()
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -69,16 +70,6 @@ def watching(net, *words, options=()):
             watcher.process.communicate()
 
 
-def up(tunnel, sock):
-    sock.sendto(tunnel.ayiya(b"", opcode=0, proto=59), (POP_IPV4, 5072))
-    until(lambda: tunnel.shown()["state"] == "up", slow(3), f"{tunnel.name} to be up")
-
-
-def exchange(tunnel, sock, destination=HOST, ident=1, **more):
-    sock.sendto(tunnel.ayiya(echo(tunnel.client, destination, ident=ident, **more)), (POP_IPV4, 5072))
-    assert receive(sock, lambda d: is_echo_reply(tunnel.open_ayiya(d), destination, ident))
-
-
 def tshark(tunnel, *arguments, data=None):
     """Rows of fields, but for popd's own pings."""
     others = f"not (icmpv6.type == 128 and ipv6.src == {tunnel.pop})"
@@ -95,10 +86,10 @@ def test_each_decision_is_one_line_with_its_verdict(net):
         here = f"{CLIENT_IPV4}:{sock.getsockname()[1]}"
         sock.sendto(tunnel.ayiya(b"", opcode=0, proto=59), (POP_IPV4, 5072))
         watcher.until(f" {tunnel.name} ayiya {here}: AYIYA no-op, 44 bytes: accepted")
-        exchange(tunnel, sock)
+        tunnel.exchange(sock)
         watcher.until(f" {tunnel.name} ayiya {here}: {tunnel.client} > {HOST} ICMPv6 echo request, 124 bytes: to the uplink")
         watcher.until(f" {tunnel.name} uplink: {HOST} > {tunnel.client} ICMPv6 echo reply, 80 bytes: to {tunnel.name} at {here}")
-        exchange(tunnel, sock, tunnel.pop)
+        tunnel.exchange(sock, tunnel.pop)
         watcher.until(f"{tunnel.client} > {tunnel.pop} ICMPv6 echo request", f": answered with {tunnel.pop} > {tunnel.client} ICMPv6 echo reply")
         sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST, hops=1)), (POP_IPV4, 5072))
         watcher.until(f": dropped: hop-limit, answered with {tunnel.pop} > {tunnel.client} ICMPv6 time exceeded")
@@ -115,7 +106,7 @@ def test_packets_of_two_tunnels_show_to_watchers_of_either(net):
     one, two = net.request("ayiya").known(), net.request("static", endpoint=CLIENT2_IPV4).known()
     with udp_socket(net.client) as sock, watching(net, one.name) as first, watching(net, two.client) as second, watching(net, one.name, two.name) as both:
         assert two.name in second.said and one.name in both.said
-        up(one, sock)
+        one.up_by_ayiya(sock)
         sock.sendto(one.ayiya(echo(one.client, two.client)), (POP_IPV4, 5072))
         line = first.until(f"{one.client} > {two.client}", f": to {two.name} at {CLIENT2_IPV4}")
         assert second.until(f"{one.client} > {two.client}") == line
@@ -149,7 +140,7 @@ def test_all_shows_what_belongs_to_no_tunnel(net):
     with udp_socket(net.client) as sock, watching(net, "--all") as everything, watching(net, tunnel.name) as one:
         sock.sendto(b"no tunnel packet at all", (POP_IPV4, 5072))
         everything.until(f" - ayiya {CLIENT_IPV4}:{sock.getsockname()[1]}: no AYIYA packet, 23 bytes: dropped: ")
-        exchange(tunnel, sock)
+        tunnel.exchange(sock)
         one.until("echo reply")
         everything.until("echo reply")
         assert len(one.lines()) == 2
@@ -159,7 +150,7 @@ def test_ends_after_so_many_packets(net):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock, watching(net, tunnel.name, "-c", "3") as watcher:
         for _ in range(4):
-            exchange(tunnel, sock)
+            tunnel.exchange(sock)
         watcher.process.wait(timeout=10)
         status, out, _ = watcher.end()
         assert status == 0 and out.count(b"\n") == 3
@@ -245,8 +236,8 @@ def test_outer_packets_of_protocol_41_are_a_capture_too(net, tmp_path):
 def test_inner_packets_are_the_default_and_go_to_a_pipe(net):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock, watching(net, tunnel.name, "--pcap", "-") as watcher:
-        exchange(tunnel, sock, ident=7)
-        exchange(tunnel, sock, tunnel.pop, ident=8)
+        tunnel.exchange(sock, ident=7)
+        tunnel.exchange(sock, tunnel.pop, ident=8)
         sock.sendto(tunnel.ayiya(b"", opcode=0, proto=59), (POP_IPV4, 5072))  # nothing inner in it
         until(lambda: (watcher.lines(), len(watcher.output) >= 24 + 4 * (16 + 80))[1], slow(5), "four packets")
         status, data, _ = watcher.end(signal.SIGTERM)
@@ -271,7 +262,7 @@ def test_a_stalled_watcher_loses_packets_is_told_how_many_and_delays_nobody(net)
     count = 3000
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as stalled, raw41_socket(net.client, CLIENT2_IPV4) as sock, \
             watching(net, tunnel.name, "--pcap", os.devnull) as reader:
-        stalled.connect(net.socket)
+        stalled.connect(net.popd.socket)
         stalled.sendall(json.dumps({"command": "tunnel trace", "tunnel": tunnel.name, "snap": 2048}).encode() + b"\n")
         stalled.settimeout(10)
         assert b"following" in stalled.recv(4096)
@@ -310,7 +301,7 @@ def test_a_watcher_that_was_killed_leaves_room_for_others(net):
             watcher.process.kill()
             watcher.process.communicate()
         with watching(net, tunnel.name) as last:
-            exchange(tunnel, sock)
+            tunnel.exchange(sock)
             last.until("echo reply")
 
 
@@ -319,28 +310,24 @@ def test_a_tunnel_that_comes_back_is_followed_again(net):
     with udp_socket(net.client) as sock, watching(net, tunnel.name) as watcher:
         net.db.ticctl("tunnel", "set", tunnel.name, "mtu", "1400")
         until(lambda: tunnel.shown()["mtu"] == 1400, slow(3), "the change")
-        exchange(tunnel, sock)
+        tunnel.exchange(sock)
         watcher.until("echo reply")
 
 
 def test_popd_that_ends_ends_its_watchers(net):
     tunnel = net.request("ayiya").known()
     with watching(net, tunnel.name) as watcher:
-        net.daemon.stop()
+        net.popd.stop()
         watcher.process.wait(timeout=10)
         status, _, err = watcher.end()
         assert status == 1 and "popd has closed the connection" in err
-    net.daemon.start()
-    net.loaded()
+    net.popd.start()
+    net.popd.loaded()
 
 
 def test_no_packet_takes_the_fast_path_through_the_kernel_while_it_is_followed(net):
-    net.configure(bpf_encap="yes")
-    if net.daemon.is_running():
-        net.daemon.stop()
     net.pop.run("ethtool", "-K", "p0", "tx", "off", check=False)
-    net.daemon.start()
-    net.loaded()
+    net.popd.restart(bpf_encap="yes")
     try:
         if net.popctl("status")["offloads"]["bpf_encap"] != "on":
             pytest.skip("this kernel or build has no fast path")
@@ -350,7 +337,4 @@ def test_no_packet_takes_the_fast_path_through_the_kernel_while_it_is_followed(n
                 net.host.run("ping", "-6", "-n", "-c", "3", "-i", "0.1", "-W", "1", tunnel.client, check=False)
                 until(lambda w=watcher: sum(f"uplink: {HOST} > {tunnel.client}" in line for line in w.lines()) == 3, slow(3), "all three pings")
     finally:
-        net.configure()
-        net.daemon.stop()
-        net.daemon.start()
-        net.loaded()
+        net.popd.restart()

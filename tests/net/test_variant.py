@@ -1,29 +1,15 @@
 """The variant that is asked for (tests/support/variant.py) is the one that runs, or all the other tests prove nothing about it."""
-import pytest
-
-from popd_fixtures import Net
 from support import variant
 
 
-@pytest.fixture(scope="module")
-def net():
-    made = Net()
-    try:
-        made.prepare()
-        made.daemon.start()
-        yield made
-    finally:
-        made.remove()
-
-
-def test_popd_runs_as_the_variant_says(net):
-    status, wanted, known = net.popctl("status"), variant.settings(), net.dump()
+def test_popd_runs_as_the_variant_says(net, popd):
+    status, wanted, known = net.popctl("status"), variant.settings(), net.popd.dump()
     states = status["offloads"]
     for name, state in states.items():
         if name != "sha1":
             assert state == ("off" if known[name] == "no" else "on"), f"{name} is {state}"
     assert wanted.get("sha1", "auto") in ("auto", states["sha1"])
-    assert status["workers"] == int(wanted.get("workers", "2")) == net.workers
+    assert status["workers"] == int(wanted.get("workers", "2")) == net.popd.workers
     for name, value in wanted.items():
         assert known[name] == value
 

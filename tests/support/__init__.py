@@ -1,1 +1,4 @@
-"""What the Python suites share: a private PostgreSQL, namespaces, daemons as processes, clients of our own. No wire code of the server's."""
+"""The one world of the Python tests: a private PostgreSQL, namespaces, the daemons as processes, and clients of our own.
+
+Clients and packets are written from the documents alone; nothing here shares code with the product.
+"""

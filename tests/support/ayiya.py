@@ -1,4 +1,4 @@
-"""AYIYA as the draft and the stock client have it, written for the tests alone: struct and hashlib, nothing of the server's."""
+"""AYIYA and heartbeats as the drafts and the stock client have them, written from those alone."""
 import hashlib
 import socket
 import struct
@@ -11,17 +11,17 @@ METHODS = {"sha1": (0x52, hashlib.sha1, 20), "sha256": (0x84, hashlib.sha256, 32
 
 def build(identity, secret, payload=b"", opcode=FORWARD, epoch=None, method="sha1", next_header=None):
     """A signed datagram. `identity`: IPv6 text; `secret`: the tunnel's password as text."""
-    sig, hash_of, length = METHODS[method]
+    sig, hash_of, _ = METHODS[method]
     if next_header is None:
         next_header = IPV6 if payload else NONE
-    head = struct.pack("!BBBBI16s", 0x41, sig, 0x10 | opcode, next_header, int(time.time()) if epoch is None else epoch,
+    head = struct.pack("!BBBBI16s", 0x41, sig, 0x10 | opcode, next_header, int(time.time() if epoch is None else epoch),
                        socket.inet_pton(socket.AF_INET6, identity))
     key = hash_of(secret.encode()).digest()
     return head + hash_of(head + key + payload).digest() + payload
 
 
 class Refused(ValueError):
-    """What a stock client would not take."""
+    """A datagram that a stock client would not take."""
 
 
 def parse(datagram, identity, secret, now=None):
@@ -47,5 +47,5 @@ def parse(datagram, identity, secret, now=None):
 
 def beat(client, secret, address="sender", epoch=None):
     """A heartbeat line as the stock client sends it."""
-    text = f"HEARTBEAT TUNNEL {client} {address} {int(time.time()) if epoch is None else epoch} "
+    text = f"HEARTBEAT TUNNEL {client} {address} {int(time.time() if epoch is None else epoch)} "
     return (text + hashlib.md5((text + secret).encode()).hexdigest()).encode()

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Steady numbered traffic through tunnels, both ways, of which every packet is accounted for.
+"""Steady numbered traffic through tunnels, both ways; every packet is accounted for.
 
     flows.py DESCRIPTION   a JSON file: {"rate": packets a second of each flow and direction, "pop": IPv4, "host": IPv6,
                            "client_space", "host_space": names of namespaces,
                            "tunnels": [{"kind", "client", "pop_identity", "secret", "source": IPv4}]}
 
-Prints "up" when it sends, ends a while after SIGTERM (when nothing is under way any more) and prints what there is to say as JSON:
-for each tunnel and direction how many were sent and how many came, and what was wrong with them (twice, out of order, damaged).
+Prints "up" when it sends, ends a while after SIGTERM (when every packet has had time to arrive) and prints its counts as JSON: for each
+tunnel and direction the packets sent and received, and what was wrong with them (twice, out of order, damaged).
 """
 import json
 import os
@@ -20,24 +20,15 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import ayiya  # noqa: E402
 from support.netns import setns  # noqa: E402
+from support.packets import fold, packed, sum16  # noqa: E402
 
 PORT, PAYLOAD, DRAIN, BEAT = 7000, 64, 1.5, 20
-SO_RCVBUFFORCE, ROOM = 33, 8 << 20
+SO_RCVBUFFORCE, RECEIVE_BUFFER = 33, 8 << 20
 IPV6_HEADER, UDP_HEADER = 40, 8
 
 
-def sum16(data):
-    return sum(struct.unpack(f"!{len(data) // 2}H", data))
-
-
-def fold(total):
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
-
-
 class Direction:
-    """What was sent one way, and what came of it."""
+    """What was sent one way and what of it arrived."""
 
     def __init__(self):
         self.sent = self.received = self.newest = 0
@@ -47,10 +38,10 @@ class Direction:
         self.sent += 1
         return struct.pack("!Q", self.sent) + bytes(PAYLOAD - 8)
 
-    def fault(self, what):
-        self.faults[what] = self.faults.get(what, 0) + 1
+    def fault(self, kind):
+        self.faults[kind] = self.faults.get(kind, 0) + 1
 
-    def came(self, payload):
+    def receive(self, payload):
         number = struct.unpack("!Q", payload[:8])[0] if len(payload) == PAYLOAD else 0
         if number == self.newest + 1:
             self.newest = number
@@ -63,7 +54,7 @@ class Direction:
             self.fault("damaged")
         self.received += 1
 
-    def told(self):
+    def counts(self):
         return {"sent": self.sent, "received": self.received, "faults": self.faults}
 
 
@@ -75,7 +66,7 @@ class Flow:
         self.kind, self.client, self.identity, self.secret = (tunnel[k] for k in ("kind", "client", "pop_identity", "secret"))
         self.source, self.host = tunnel["source"], conf["host"]
         self.up, self.down = Direction(), Direction()
-        here, there = (socket.inet_pton(socket.AF_INET6, a) for a in (self.client, self.host))
+        here, there = (packed(a) for a in (self.client, self.host))
         length = UDP_HEADER + PAYLOAD
         self.header = struct.pack("!IHBB", 6 << 28, length, 17, 64) + here + there
         self.ports = struct.pack("!HHH", PORT + number, PORT, length)
@@ -85,7 +76,7 @@ class Flow:
     def open(self):
         kind = (socket.SOCK_DGRAM, 0) if self.kind == "ayiya" else (socket.SOCK_RAW, 41)
         sock = socket.socket(socket.AF_INET, *kind)
-        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         sock.bind((self.source, 0))
         sock.setblocking(False)
         if self.kind == "ayiya":
@@ -119,14 +110,14 @@ class Traffic:
     def __init__(self, conf):
         self.rate = conf["rate"]
         self.flows = [Flow(i + 1, t, conf) for i, t in enumerate(conf["tunnels"])]
-        self.by_client = {socket.inet_pton(socket.AF_INET6, f.client): f for f in self.flows}
+        self.by_client = {packed(f.client): f for f in self.flows}
         setns(f"/run/netns/{conf['host_space']}")
         self.host = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        self.host.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
+        self.host.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         self.host.bind((conf["host"], PORT))
         self.host.setblocking(False)
-        setns(f"/run/netns/{conf['client_space']}")  # and here it stays, for the beats
-        # Protocol 41 comes to every raw socket of its address: one for each address, whoever is behind it.
+        setns(f"/run/netns/{conf['client_space']}")  # and here this process stays, for the beats
+        # Every raw socket of an address gets all its protocol 41: one socket for each address, whatever tunnels it has.
         raw = {}
         for f in self.flows:
             f.sock = raw.get(f.source) if f.kind != "ayiya" else None
@@ -136,23 +127,23 @@ class Traffic:
             if f.kind == "heartbeat":
                 f.beat()
         self.poll = select.epoll()
-        self.readers = {self.host.fileno(): self.host_has}
+        self.readers = {self.host.fileno(): self.host_ready}
         for f in self.flows:
-            self.readers.setdefault(f.sock.fileno(), lambda flow=f: self.client_has(flow))
+            self.readers.setdefault(f.sock.fileno(), lambda flow=f: self.client_ready(flow))
         for fd in self.readers:
             self.poll.register(fd, select.EPOLLIN)
 
-    def host_has(self):
+    def host_ready(self):
         while True:
             try:
                 data, peer = self.host.recvfrom(2048)
             except BlockingIOError:
                 return
-            flow = self.by_client.get(socket.inet_pton(socket.AF_INET6, peer[0]))
+            flow = self.by_client.get(packed(peer[0]))
             if flow:
-                flow.up.came(data)
+                flow.up.receive(data)
 
-    def client_has(self, flow):
+    def client_ready(self, flow):
         while True:
             try:
                 inner = flow.receive()
@@ -164,7 +155,7 @@ class Traffic:
             # Pings from <tunnel>::1 are popd's own.
             owner = self.by_client.get(inner[24:40])
             if owner and inner[6] == 17 and inner[8:40] == owner.expected:
-                owner.down.came(inner[IPV6_HEADER + UDP_HEADER:])
+                owner.down.receive(inner[IPV6_HEADER + UDP_HEADER:])
 
     def read(self, until):
         while True:
@@ -180,7 +171,7 @@ class Traffic:
             self.host.sendto(f.down.next(), (f.client, PORT + f.number))
 
     def run(self, running):
-        """Never makes up for lost time: bursts would lose packets at somebody else's queue."""
+        """Never makes up for lost time: a burst could overrun a queue that is not under test."""
         step = 1 / self.rate
         next_send = next_beat = time.monotonic()
         while running:
@@ -201,14 +192,14 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: running.clear())
     with open(sys.argv[1], encoding="ascii") as f:
         traffic = Traffic(json.load(f))
-    traffic.read(time.monotonic() + 0.3)  # the beats are heard before the first packet comes for their clients
+    traffic.read(time.monotonic() + 0.3)  # the beats arrive before the first packet for their clients
     for flow in traffic.flows:
         if flow.kind == "ayiya":
             flow.sock.send(ayiya.build(flow.client, flow.secret, b"", ayiya.NOOP))
     traffic.read(time.monotonic() + 0.3)
     print("up", flush=True)
     traffic.run(running)
-    print(json.dumps([{"client": f.client, "up": f.up.told(), "down": f.down.told()} for f in traffic.flows]), flush=True)
+    print(json.dumps([{"client": f.client, "up": f.up.counts(), "down": f.down.counts()} for f in traffic.flows]), flush=True)
 
 
 if __name__ == "__main__":

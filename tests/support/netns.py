@@ -55,8 +55,8 @@ class Netns:
         for address in addresses:
             self.run("ip", "addr", "add", address, "dev", dev)
 
-    def route(self, *words):
-        self.run("ip", *(["-6"] if ":" in words[0] or "-6" in words else []), "route", "add", *[w for w in words if w != "-6"])
+    def route(self, *args):
+        self.run("ip", *(["-6"] if ":" in args[0] or "-6" in args else []), "route", "add", *[a for a in args if a != "-6"])
 
     def sysctl(self, **settings):
         for key, value in settings.items():
@@ -64,6 +64,11 @@ class Netns:
 
     def nft(self, rules):
         self.run("nft", "-f", "-", input=rules)
+
+    def silence(self):
+        """The test's own client answers protocol 41 here; the kernel must not answer it with "protocol unreachable"."""
+        self.nft("table ip quiet { chain out { type filter hook output priority 0; policy accept;"
+                 " icmp type destination-unreachable icmp code 2 drop\n }\n}\n")
 
     def remove(self):
         run("ip", "netns", "del", self.name, check=False)
@@ -74,3 +79,9 @@ def join(a, dev_a, b, dev_b):
     run("ip", "link", "add", dev_a, "netns", a.name, "type", "veth", "peer", "name", dev_b, "netns", b.name)
     a.run("ip", "link", "set", dev_a, "up")
     b.run("ip", "link", "set", dev_b, "up")
+
+
+def ping(space, address, count=1, size=56, timeout=1):
+    """True when `address` answered every echo request."""
+    done = space.run("ping", "-6", "-n", "-c", str(count), "-i", "0.2", "-W", str(timeout), "-s", str(size), address, check=False)
+    return f" {count} received" in done.stdout

@@ -1,4 +1,4 @@
-"""Where things are, from the environment the Makefile sets (BUILD) or its defaults."""
+"""Our programs: where they are, from the environment the Makefile sets (BUILD) or its defaults, whether they are sanitized, and their arguments."""
 import os
 import pathlib
 
@@ -6,10 +6,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
 if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
+SANITIZED = "san" in BUILD.name
 
 
 def program(name):
-    """The path of one of our programs; a missing one is a failure of the build, said so."""
+    """The path of one of our programs. A missing one fails the test with a sentence."""
     path = BUILD / name
     assert path.exists(), f"{path} is not built"
     return str(path)
+
+
+def slow(seconds):
+    """A promise about time, stretched for a sanitized build."""
+    return seconds * (5 if SANITIZED else 1)
+
+
+def arguments(options):
+    """Options as arguments of a command: isp_name="x" is --isp-name x."""
+    return [arg for name, value in options.items() for arg in (f"--{name.replace('_', '-')}", str(value))]

@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """A tunnel client for the tests: a TUN on one side, AYIYA or protocol 41 (with or without heartbeats) on the other.
 
-Prints "up" when it forwards. SIGUSR1 sends a beat now. SIGHUP (AYIYA): opens a new socket, so the source port changes.
-Ends at SIGTERM, printing one JSON line of what it counted.
+Prints "up" when it forwards. SIGUSR1 sends a beat now. Ends at SIGTERM, printing its counters as one line of JSON.
 """
 import argparse
 import collections
@@ -20,6 +19,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import ayiya  # noqa: E402
 
+TUN = "tun0"
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
 
 
@@ -29,21 +29,18 @@ def tun_open(name):
     return fd
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True)
+def ip(*args):
+    subprocess.run(["ip", *args], check=True)
 
 
 class Ayiya:
     def __init__(self, o):
         self.o = o
-        self.open()
-
-    def open(self):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        if self.o.source:
-            self.sock.bind((self.o.source, 0))
-        self.sock.connect((self.o.pop, 5072))
+        if o.source:
+            self.sock.bind((o.source, 0))
+        self.sock.connect((o.pop, 5072))
         self.sock.setblocking(False)
 
     def send(self, packet):
@@ -57,10 +54,6 @@ class Ayiya:
         if opcode != ayiya.FORWARD or method != self.o.method:
             raise ayiya.Refused(f"opcode {opcode}, {method}")
         return body
-
-    def rebind(self):
-        self.sock.close()
-        self.open()
 
 
 class Protocol41:
@@ -89,9 +82,6 @@ class Protocol41:
             raise ayiya.Refused(f"protocol 41 from {peer[0]}")
         return packet[(packet[0] & 15) * 4:]
 
-    def rebind(self):
-        self.beat()
-
 
 def main():
     p = argparse.ArgumentParser()
@@ -103,33 +93,27 @@ def main():
     p.add_argument("--method", default="sha1")
     p.add_argument("--source")
     p.add_argument("--mtu", default="1280")
-    p.add_argument("--tun", default="tun0")
     p.add_argument("--beat", type=float, default=60.0)
-    p.add_argument("--no-default-route", action="store_true")
     o = p.parse_args()
 
-    tun = tun_open(o.tun)
-    ip("link", "set", o.tun, "mtu", o.mtu, "txqueuelen", "4096", "up")
-    ip("addr", "add", f"{o.client}/64", "dev", o.tun)
-    if not o.no_default_route:
-        ip("-6", "route", "add", "default", "via", o.pop_identity, "dev", o.tun)
+    tun = tun_open(TUN)
+    ip("link", "set", TUN, "mtu", o.mtu, "txqueuelen", "4096", "up")
+    ip("addr", "add", f"{o.client}/64", "dev", TUN)
+    ip("-6", "route", "add", "default", "via", o.pop_identity, "dev", TUN)
     link = Ayiya(o) if o.type == "ayiya" else Protocol41(o)
     counts = collections.Counter()
-    running, wanted = [True], set()
+    running, beats_due = [True], []
     signal.signal(signal.SIGTERM, lambda *_: running.clear())
-    signal.signal(signal.SIGUSR1, lambda *_: wanted.add("beat"))
-    signal.signal(signal.SIGHUP, lambda *_: wanted.add("rebind"))
+    signal.signal(signal.SIGUSR1, lambda *_: beats_due.append(True))
     next_beat = 0.0
     while running:
-        if time.monotonic() >= next_beat or wanted:
-            if "rebind" in wanted:
-                link.rebind()
+        if time.monotonic() >= next_beat or beats_due:
+            beats_due.clear()
             try:
                 link.beat()
                 counts["beats"] += 1
             except OSError as error:
                 counts[f"beat {error.strerror}"] += 1
-            wanted.clear()
             if next_beat == 0.0:
                 print("up", flush=True)
             next_beat = time.monotonic() + o.beat

@@ -1,10 +1,10 @@
 """
-The variant of popd and of its surroundings that all tests are run with: tests/matrix.sh says it in the environment, tests that write
-a configuration or make an outer device ask here. Nothing said: popd as it comes.
+The variant of popd and of its surroundings that all tests are run with: tests/matrix.sh sets it in the environment, the world reads it
+here. Unset: popd with its defaults.
 
     BROKER_TEST_POPD   settings, as in popd.conf, separated by semicolons: "tun_tso = no; workers = 1". A test whose subject is one of
-                       them sets it itself, and that wins.
-    BROKER_TEST_GRO    on or off: receive offload of the device that outer packets come by; empty: as the device comes.
+                       them sets it itself, and the test's setting wins.
+    BROKER_TEST_GRO    on or off: receive offload of the devices that outer packets arrive by; empty: as the device comes.
 """
 import os
 
@@ -20,14 +20,9 @@ def outer_gro():
 
 
 def set_outer(space, device):
-    """Makes the outer device what the variant wants of it."""
+    """Sets an outer device up as the variant wants it."""
     if outer_gro():
         space.run("ethtool", "-K", device, "gro", outer_gro())
     if settings().get("bpf_encap") == "yes":
-        # a virtual device leaves checksums to who reads the packet, which a client with a raw socket is not up to; a real one computes them
+        # a virtual device leaves checksums to the reader, which a client with a raw socket does not do; a real device computes them
         space.run("ethtool", "-K", device, "tx", "off")
-
-
-def lines(keys):
-    """Settings as the lines of a file."""
-    return "".join(f"{name} = {value}\n" for name, value in keys.items())

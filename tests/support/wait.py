@@ -7,7 +7,7 @@ class Timeout(AssertionError):
 
 
 def until(condition, seconds, what, step=0.05):
-    """Calls `condition` until it returns something true, which is returned; fails with `what` after `seconds`. Exceptions count as not yet."""
+    """Calls `condition` until it returns something true, which is returned; fails with `what` after `seconds`. An exception counts as false."""
     deadline = time.monotonic() + seconds
     last = None
     while True:
@@ -16,7 +16,7 @@ def until(condition, seconds, what, step=0.05):
             if value:
                 return value
             last = value
-        except Exception as error:  # the condition may look at things that are not there yet
+        except Exception as error:  # what the condition looks at may not exist yet
             last = error
         if time.monotonic() > deadline:
             raise Timeout(f"{what}: not within {seconds} s (last: {last!r})")

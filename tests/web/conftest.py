@@ -1,20 +1,12 @@
 import pathlib
-import sys
 
 import pytest
 
+from support.daemons import Webd
+from support.database import Postgres
+from support.wait import until
+
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-sys.path.insert(0, str(HERE))
-
-from site_under_test import Site  # noqa: E402
-from support.postgres import Postgres  # noqa: E402
-from support.wait import until  # noqa: E402
-
-# What every page, status and method must have in common is tried on all of these: (path, status).
-PAGES = [("/", 200), ("/pops/status", 200), ("/pops/nlams01", 200), ("/pops/uschi02", 200), ("/pops/dedus01", 200), ("/pops/evil66", 200),
-         ("/nosuch", 404), ("/pops/nosuch", 404)]
-OTHERS = [("/healthz", 200), ("/pops/status.json", 200), ("/static/style.css", 200), ("/static/favicon.svg", 200), ("/favicon.ico", 200), ("/pops", 308)]
 
 
 def with_pops(db):
@@ -26,45 +18,45 @@ def with_pops(db):
 @pytest.fixture(scope="session")
 def db():
     """A database with the PoPs of pops.sql that nobody stops."""
-    made = Postgres()
-    try:
+    with Postgres() as made:
         yield with_pops(made)
-    finally:
-        made.remove()
-
-
-@pytest.fixture(scope="session")
-def site(db):
-    """A webd that nobody stops, with data."""
-    made = Site(db.conninfo("webd")).start()
-    try:
-        until(lambda: made.get("/pops/nlams01").text.count("<tr") > 1, 10, "the first history")
-        yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture
 def own_db():
-    """A database of the test's own, to stop and start."""
-    made = Postgres()
-    try:
+    """The same for one test, to stop and start."""
+    with Postgres() as made:
         yield with_pops(made)
+
+
+@pytest.fixture(scope="session")
+def site(db, tmp_path_factory):
+    """A webd that nobody stops, with data."""
+    made = Webd(tmp_path_factory.mktemp("webd"), db.conninfo("webd")).start()
+    try:
+        until(lambda: made.get("/pops/nlams01").text.count("<tr") > 1, 10, "the first history")
+        yield made
     finally:
-        made.remove()
+        ended_well(made)
 
 
 @pytest.fixture
-def make_site(db):
-    """Starts a webd of the test's own: make_site(conninfo=..., limits=...)."""
+def make_site(db, tmp_path):
+    """make_site(conninfo, **settings) gives a webd of the test's own, running unless start is False."""
     made = []
 
     def make(conninfo=None, start=True, **settings):
-        made.append(Site(conninfo or db.conninfo("webd"), **settings))
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(Webd(folder, conninfo or db.conninfo("webd"), **settings))
         return made[-1].start() if start else made[-1]
 
-    try:
-        yield make
-    finally:
-        for site in made:
-            site.remove()
+    yield make
+    for site in made:
+        ended_well(site)
+
+
+def ended_well(site):
+    """A status that is not 0 is a finding, a sanitizer's perhaps."""
+    status = site.stop()
+    assert status in (0, None), f"webd ended with {status}:\n{site.log()[-4000:]}"

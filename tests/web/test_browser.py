@@ -4,7 +4,7 @@ import shutil
 import tempfile
 
 import pytest
-from conftest import PAGES
+from pages import PAGES
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys

@@ -1,6 +1,4 @@
 """What clients may not do: be too many, too slow, too big; and what the operator can do: start, stop, reload, check."""
-import os
-import re
 import socket
 import subprocess
 import time
@@ -22,11 +20,6 @@ def is_closed(s):
         return False
     except ConnectionError:
         return True
-
-
-def memory(site):
-    with open(f"/proc/{site.daemon.pid}/status", encoding="ascii") as f:
-        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
 
 
 def test_connection_is_kept_for_many_requests(site):
@@ -91,7 +84,7 @@ def test_log_cannot_be_forged(site):
 
 
 def test_slow_request_costs_one_place_for_a_while(make_site):
-    site = make_site(limits="request_timeout = 2")
+    site = make_site(limits_request_timeout=2)
     with site.connect() as silent, site.connect() as slow:
         slow.sendall(b"GET /pops/status HTTP/1.1\r\nHost: x\r\n")
         start = time.monotonic()
@@ -109,7 +102,7 @@ def test_slow_request_costs_one_place_for_a_while(make_site):
 
 
 def test_idle_connection_is_closed_but_not_a_busy_one(make_site):
-    site = make_site(limits="request_timeout = 2")
+    site = make_site(limits_request_timeout=2)
     with site.connect() as busy:
         for _ in range(8):
             busy.sendall(REQUEST)
@@ -119,14 +112,12 @@ def test_idle_connection_is_closed_but_not_a_busy_one(make_site):
 
 
 def test_slow_readers_cost_little_and_are_cut_off(make_site):
-    site = make_site(limits="response_timeout = 3\nrequest_timeout = 60")
+    site = make_site(limits_response_timeout=3, limits_request_timeout=60)
     site.get("/static/style.css")
-    before = memory(site)
+    before = site.rss()
     readers = []
     for _ in range(40):
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        s.connect(("127.0.0.1", site.port))
+        s = site.connect(receive_buffer=2048)
         s.setblocking(False)
         try:
             while True:
@@ -137,7 +128,7 @@ def test_slow_readers_cost_little_and_are_cut_off(make_site):
     start = time.monotonic()
     assert site.get("/pops/status.json").status in (200, 503)
     assert time.monotonic() - start < 1
-    assert memory(site) - before < 20000  # KiB, of which each reader has its own buffer of 16
+    assert site.rss() - before < 20000 << 10  # each reader has its own buffer of 16 KiB
     time.sleep(4.5)  # past the timeout: nothing to be seen from here until one reads
     for s in readers:
         until(lambda s=s: is_closed(s), 5, "the slow reader to be cut off")
@@ -146,7 +137,7 @@ def test_slow_readers_cost_little_and_are_cut_off(make_site):
 
 
 def test_one_address_has_so_many_connections_and_others_theirs(make_site):
-    site = make_site(limits="connections_per_address = 5\nconnections = 20")
+    site = make_site(limits_connections_per_address=5, limits_connections=20)
     held = [site.connect("127.0.0.2") for _ in range(5)]
     for s in held:
         s.sendall(REQUEST)
@@ -162,7 +153,7 @@ def test_one_address_has_so_many_connections_and_others_theirs(make_site):
 
 
 def test_full_house_empties_by_itself(make_site):
-    site = make_site(limits="connections = 20\nconnections_per_address = 0\nrequest_timeout = 2")
+    site = make_site(limits_connections=20, limits_connections_per_address=0, limits_request_timeout=2)
     held = [site.connect() for _ in range(40)]
     until(lambda: site.get("/healthz").status == 200, 15, "a place when the silent ones are gone")
     for s in held:
@@ -170,53 +161,45 @@ def test_full_house_empties_by_itself(make_site):
 
 
 def test_crowd_leaves_no_descriptor_behind(make_site):
-    site = make_site(limits="request_timeout = 2\nconnections = 600\nconnections_per_address = 0")
-
-    def descriptors():
-        return len(os.listdir(f"/proc/{site.daemon.pid}/fd"))
-    before = descriptors()
+    site = make_site(limits_request_timeout=2, limits_connections=600, limits_connections_per_address=0)
+    before = site.descriptors()
     crowd = [site.connect() for _ in range(500)]
-    until(lambda: descriptors() > before + 450, 5, "the crowd to be taken in")
+    until(lambda: site.descriptors() > before + 450, 5, "the crowd to be taken in")
     assert site.get("/healthz").status == 200
     for s in crowd:
         s.close()
-    until(lambda: descriptors() <= before, 10, "the crowd's descriptors to be closed")
+    until(lambda: site.descriptors() <= before, 10, "the crowd's descriptors to be closed")
 
 
 def test_reload_takes_new_settings_and_keeps_old_ones_when_bad(make_site):
     site = make_site()
     until(lambda: site.get("/pops/status").status == 200, 10, "the first view")
-    site.write(title="Other broker", listen="127.0.0.1:1")
-    site.daemon.signal(1)
+    site.configure(title="Other broker", listen="127.0.0.1:1")
+    site.signal(1)
     until(lambda: "Other broker" in site.get("/pops/status").text, 5, "the new title")
     assert "listen has changed; restart webd" in site.log()
-    with open(site.config, "a", encoding="ascii") as f:
+    with open(site.conf, "a", encoding="ascii") as f:
         f.write("nonsense = 1\n")
-    site.daemon.signal(1)
+    site.signal(1)
     until(lambda: "the settings stay as they were" in site.log(), 5, "the refusal")
     assert "Other broker" in site.get("/pops/status").text
-    site.conninfo = "this is not a conninfo"
-    site.write(title="Third broker")
-    site.daemon.signal(1)
+    site.configure(title="Third broker", database_conninfo="this is not a conninfo")
+    site.signal(1)
     until(lambda: site.log().count("the settings stay as they were") == 2, 5, "the refusal")
     assert "Other broker" in site.get("/pops/status").text
     until(lambda: site.get("/pops/status.json").json["database"] == "up", 5, "the old connection to serve on")
 
 
-def run(*arguments):
-    return subprocess.run([program("webd"), *arguments], capture_output=True, text=True, timeout=10)
-
-
 def test_port_taken_is_one_plain_sentence(site):
-    done = run("-c", site.config)
+    done = site.run("-c", site.conf)
     assert done.returncode == 1 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and f"127.0.0.1:{site.port} is taken by another program" in done.stderr
 
 
 def test_ipv6_is_served(make_site):
     site = make_site(start=False)
-    site.write(listen=f"[::1]:{site.port}")
-    site.daemon.ready = lambda: socket.create_connection(("::1", site.port), timeout=1).close() or True
+    site.configure(listen=f"[::1]:{site.port}")
+    site.ready = lambda: socket.create_connection(("::1", site.port), timeout=1).close() or True
     site.start()
     with socket.create_connection(("::1", site.port), timeout=5) as s:
         s.sendall(REQUEST)
@@ -225,23 +208,23 @@ def test_ipv6_is_served(make_site):
 
 
 def test_command_line(site, tmp_path):
-    assert run("--version").stdout.startswith("webd ") and run("--help").returncode == 0
-    for bad in [], ["--nosuch"], ["-c"], ["-c", site.config, "extra"], ["--check-config"]:
-        done = run(*bad)
+    assert site.run("--version").stdout.startswith("webd ") and site.run("--help").returncode == 0
+    for bad in [], ["--nosuch"], ["-c"], ["-c", site.conf, "extra"], ["--check-config"]:
+        done = site.run(*bad)
         assert done.returncode == 2 and "usage:" in done.stderr
-    assert run("--check-config", "-c", site.config).returncode == 0
-    dump = run("--dump-config", "-c", site.config)
+    assert site.run("--check-config", "-c", site.conf).returncode == 0
+    dump = site.run("--dump-config", "-c", site.conf)
     assert dump.returncode == 0 and "conninfo = (set)" in dump.stdout and f"listen = 127.0.0.1:{site.port}" in dump.stdout
-    assert site.conninfo not in dump.stdout
+    assert site.settings["database_conninfo"] not in dump.stdout
     with open("/dev/full", "w", encoding="ascii") as full:
-        done = subprocess.run([program("webd"), "--dump-config", "-c", site.config], stdout=full, stderr=subprocess.PIPE, text=True, timeout=10)
+        done = subprocess.run([program("webd"), "--dump-config", "-c", site.conf], stdout=full, stderr=subprocess.PIPE, text=True, timeout=10)
     assert done.returncode == 1 and "cannot write the settings: No space left on device" in done.stderr
     bad = tmp_path / "bad.conf"
     for text, line in ("[webd]\nnosuch = 1\n", 2), ("[limits]\n\nconnections = many\n", 3), ("\n[nosuch]\na = b\n", 2):
         bad.write_text(text)
-        done = run("--check-config", "-c", str(bad))
+        done = site.run("--check-config", "-c", str(bad))
         assert done.returncode == 1 and done.stderr.startswith(f"{bad}:{line}: "), done.stderr
-    assert run("--check-config", "-c", str(tmp_path / "missing.conf")).returncode == 1
+    assert site.run("--check-config", "-c", str(tmp_path / "missing.conf")).returncode == 1
 
 
 def test_ends_cleanly_with_open_connections(make_site):
@@ -249,5 +232,5 @@ def test_ends_cleanly_with_open_connections(make_site):
         site = make_site()
         with site.connect() as s:
             s.sendall(b"GET / HTTP/1.1\r\n")
-            site.daemon.signal(number)
-            assert site.daemon.process.wait(5) == 0
+            site.signal(number)
+            assert site.process.wait(5) == 0

@@ -5,7 +5,7 @@ import subprocess
 
 import html5lib
 import pytest
-from conftest import OTHERS, PAGES
+from pages import OTHERS, PAGES
 
 from support.wait import until
 
@@ -174,16 +174,11 @@ def test_new_pop_appears_and_its_fall_is_told(make_site, own_db):
 
 
 def test_no_pop_yet_is_said(make_site, own_db):
-    own_db.sql("create database empty", dbname="postgres")
-    subprocess.run([site_program(), "--db", own_db.conninfo(dbname="empty"), "migrate"], check=True, capture_output=True)
-    site = make_site(own_db.conninfo("webd", "empty"))
+    empty = own_db.create("empty")
+    empty.migrate()
+    site = make_site(empty.conninfo("webd"))
     until(lambda: site.get("/pops/status").status == 200, 10, "the first view")
     text = site.get("/pops/status").text
     assert "There is no PoP yet." in text and "<table" not in text
     assert_valid(text, "no PoP")
     assert site.get("/pops/status.json").json["pops"] == []
-
-
-def site_program():
-    from support.paths import program
-    return program("ticctl")
