@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/span.h"
+
 /* ---- cells ---- */
 
 const char *cell_text(const json_t *o, const char *key)
@@ -18,29 +20,15 @@ unsigned long long cell_number(const json_t *o, const char *key)
 	return (unsigned long long)json_integer_value(json_object_get(o, key));
 }
 
-const char *cell_span(unsigned long long s, char out[static CELL])
-{
-	if (s < 120)
-		snprintf(out, CELL, "%llu s", s);
-	else if (s < 7200)
-		snprintf(out, CELL, "%llu min", s / 60);
-	else if (s < 172800)
-		snprintf(out, CELL, "%llu h %02llu min", s / 3600, s / 60 % 60);
-	else
-		snprintf(out, CELL, "%llu d %llu h", s / 86400, s / 3600 % 24);
-	return out;
-}
-
 const char *cell_ago(const json_t *o, const char *key, char out[static CELL])
 {
 	const json_t *age = json_object_get(o, key);
-	char text[CELL];
+	char text[SPAN_TEXT];
 
 	if (!json_is_integer(age))
 		snprintf(out, CELL, "never");
 	else
-		snprintf(out, CELL, "%.80s ago",
-			 cell_span((unsigned long long)json_integer_value(age), text));
+		snprintf(out, CELL, "%s ago", span_text(json_integer_value(age), text));
 	return out;
 }
 

@@ -17,8 +17,7 @@ enum { CELL = 160 };
 const char *cell_text(const json_t *o, const char *key); /* the answer's own */
 unsigned long long cell_number(const json_t *o, const char *key);
 
-/* "8 s", "12 min", "3 h 05 min", "4 d 7 h" */
-const char *cell_span(unsigned long long seconds, char out[static CELL]) NONNULL;
+/* "12 min ago" */
 const char *cell_ago(const json_t *o, const char *key, char out[static CELL]) NONNULL_ARGS(2, 3);
 /* "900 B", "12.3 MB" */
 const char *cell_bytes(unsigned long long n, char out[static CELL]) NONNULL;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "lib/span.h"
 #include "popd/ctl/command.h"
 #include "popd/ctl/print.h"
 
@@ -140,7 +141,7 @@ void show_status(const json_t *o, const struct request *r, FILE *out)
 	     json_is_false(json_object_get(o, "enabled")) ? ", disabled by the broker" : "");
 	line(out, "popd", "%s, process %llu, %llu workers, up %s", cell_text(o, "version"),
 	     cell_number(o, "pid"), cell_number(o, "workers"),
-	     cell_span(cell_number(o, "uptime"), a));
+	     span_text((int64_t)cell_number(o, "uptime"), a));
 	line(out, "tunnels", "%llu configured, %llu up, %llu active (capacity %llu)",
 	     cell_number(tunnels, "configured"), cell_number(tunnels, "up"),
 	     cell_number(tunnels, "active"), cell_number(tunnels, "capacity"));
