@@ -43,7 +43,7 @@ static int parse_prefixes(const char *list, struct prefix6 *out, size_t n)
 static int parse_endpoint(const struct feedrow_tunnel *row, struct tunnel_conf *c, char *why)
 {
 	if (c->type != TUNNEL_STATIC)
-		return 0; /* the client's packets tell it; the row's is not used */
+		return 0; /* learned from the client's packets; the row's is not used */
 	if (!row->endpoint)
 		return wrong(why, "a static tunnel needs an endpoint");
 	if (ip4_parse(row->endpoint, strlen(row->endpoint), &c->static_endpoint) != 0 ||

@@ -153,7 +153,7 @@ static void full_load_done(struct pgfeed *f)
 	log_info("feed: %s", outcome);
 	f->want_changes = true; /* committed during the load */
 	f->conf.table_changed(f->conf.ctx);
-	if (!f->want_full) /* else the end of the next load answers who asked for one */
+	if (!f->want_full) /* else the end of the next load answers the request */
 		f->conf.reloaded(f->conf.ctx, true, outcome);
 }
 
