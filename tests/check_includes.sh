@@ -141,6 +141,14 @@ check_folders() {
 	done < <(find lib popd ticd web -name '*.[ch]' -printf '%h\n' 2>/dev/null | sort | uniq -c)
 }
 
+# No header includes itself by way of others; the guards would hide it from the compiler.
+check_circles() {
+	local circle
+	circle=$(grep -rH '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' --include='*.h' lib popd ticd web 2>/dev/null |
+		sed 's/^\([^:]*\):[^"]*"\([^"]*\)".*/\1 \2/' | tsort 2>&1 >/dev/null | sed 's/^tsort: //; 1d' | tr '\n' ' ')
+	[ -z "$circle" ] || problem "headers include each other in a circle: $circle"
+}
+
 check_tree() {
 	local line file number text
 	cd "$1" || exit 2
@@ -159,6 +167,7 @@ check_tree() {
 		check_own_first "$file"
 	done < <(find lib popd ticd web -name '*.c' 2>/dev/null | sort)
 	check_folders
+	check_circles
 	[ "$problems" = 0 ]
 }
 
@@ -237,6 +246,13 @@ prove_rules() {
 	for file in $(seq $FOLDER_FILES); do echo '#include <stdlib.h>' >"$tree/popd/feed/more_$file.c"; done
 	if (check_tree "$tree") >/dev/null; then
 		echo "check_includes.sh: does not see a folder of more than $FOLDER_FILES files"
+		missed=1
+	fi
+	rm "$tree"/popd/feed/more_*.c
+	printf '#include <stdint.h>\n#include "popd/core/e.h"\n' >"$tree/popd/core/d.h"
+	printf '#include <stdint.h>\n#include "popd/core/d.h"\n' >"$tree/popd/core/e.h"
+	if (check_tree "$tree") >/dev/null; then
+		echo "check_includes.sh: does not see a circle of headers"
 		missed=1
 	fi
 	[ $missed = 0 ] || exit 2

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "popd/ctl/client.h"
-#include "popd/ctl/command.h"
+#include "popd/ctl/request.h"
 
 json_t *ask(int fd, const json_t *request, FILE *err)
 {

@@ -6,8 +6,8 @@
 
 #include "lib/digest.h"
 #include "lib/span.h"
-#include "popd/ctl/command.h"
 #include "popd/ctl/print.h"
+#include "popd/ctl/request.h"
 
 /* ---- lines of "name  value" ---- */
 

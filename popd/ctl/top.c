@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "popd/ctl/ask.h"
-#include "popd/ctl/command.h"
 #include "popd/ctl/print.h"
+#include "popd/ctl/request.h"
 
 /* As top(1) does: to the upper left corner, then erase all that follows. */
 static const char clear_screen[] = "\033[H\033[J";

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 
 #include "popd/ctl/client.h"
-#include "popd/ctl/command.h"
 #include "popd/ctl/packet_show.h"
+#include "popd/ctl/request.h"
 
 /* ---- lines from popd, until Ctrl-C or SIGTERM ---- */
 

@@ -17,6 +17,7 @@
 #include "popd/observe/control.h"
 #include "popd/observe/errors.h"
 #include "popd/observe/metrics.h"
+#include "popd/observe/request.h"
 #include "popd/observe/top.h"
 #include "popd/observe/trace.h"
 #include "popd/report/stats.h"

@@ -1,7 +1,5 @@
 /*
- * The parts of a running popd: made here, one after another, and freed together. A part knows the
- * parts it talks to by pointers it was created with; who needs a part includes its header. Control
- * thread.
+ * Makes the parts of a running popd, one after another, and frees them together. Control thread.
  */
 #ifndef POPD_DAEMON_BUILD_H
 #define POPD_DAEMON_BUILD_H
@@ -10,34 +8,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
-#include "popd/core/histogram.h"
-
-struct ev_loop;
-
-struct parts {
-	/* the caller's, set before anything is built */
-	struct settings *settings;
-	const char *path; /* of the configuration */
-	struct ev_loop *loop;
-	uint32_t started; /* wall second */
-
-	struct histogram late_us; /* delay of the control thread's timer */
-	struct digest_ctx *digest;
-	struct forwarder *forwarder;
-	struct link *link;
-	struct store *store;
-	struct checkpoint *checkpoint;
-	struct stats *stats;
-	struct database *database;
-	struct prober *prober;
-	struct endpoint_scan *endpoint_scan;
-	struct errors *errors;
-	struct trace *trace;
-	struct top *top;
-	struct commands *commands;
-	struct control *control;
-	struct metrics *metrics;
-};
+#include "popd/daemon/parts.h"
 
 /* In this order; each returns false after a line in the log. */
 

@@ -5,13 +5,14 @@
 
 #include "lib/clock.h"
 #include "lib/version.h"
-#include "popd/daemon/build.h"
 #include "popd/daemon/database.h"
 #include "popd/daemon/forwarder.h"
 #include "popd/daemon/link.h"
+#include "popd/daemon/parts.h"
 #include "popd/fastpath/bpf_encap.h"
 #include "popd/feed/store.h"
 #include "popd/observe/facts.h"
+#include "popd/observe/metrics.h"
 #include "popd/report/stats.h"
 #include "popd/settings.h"
 

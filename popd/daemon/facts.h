@@ -6,7 +6,7 @@
 
 struct facts;
 
-/* `parts`: the struct parts of build.h, all of it built. */
+/* `parts`: the struct parts of parts.h, all of it built. */
 void facts_fill(void *parts, struct facts *out) NONNULL;
 
 #endif

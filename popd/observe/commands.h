@@ -31,29 +31,7 @@
 #include "lib/cc.h"
 #include "popd/observe/control.h"
 
-struct bpf_encap;
-struct counters;
-struct errors;
-struct facts;
-struct settings;
-struct table;
-struct top;
-struct trace;
-
-/* The parts that commands read and act on. All of them outlive the control socket's clients. */
-struct commands {
-	const struct settings *settings;
-	struct table *table;
-	struct counters *const *counters; /* of the workers, and of the kernel's program */
-	size_t counter_sets;
-	struct bpf_encap *encap; /* NULL: there is no program in the kernel */
-	struct errors *errors;
-	struct trace *trace; /* NULL until popd has started */
-	struct top *top;
-	void (*facts)(void *ctx, struct facts *out);
-	void (*reload)(void *ctx); /* begins one; its result comes to commands_reload_answer */
-	void *ctx;
-};
+struct commands;
 
 /* Answers one request: a control_handler, `ctx` is the struct commands. */
 enum control_verdict commands_handle(void *ctx, unsigned client, uint32_t now, const char *line,

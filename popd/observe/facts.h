@@ -17,8 +17,13 @@
 #include "popd/core/table.h"
 #include "popd/core/view.h"
 #include "popd/feed/pgfeed.h"
-#include "popd/observe/metrics.h"
 #include "popd/port/worker.h"
+
+/* The metrics server. */
+struct metrics_state {
+	const char *address; /* as in the configuration; NULL: off */
+	const char *problem; /* why it does not listen, a sentence; NULL: it does */
+};
 
 /* Times are wall seconds, 0: never. */
 struct facts {

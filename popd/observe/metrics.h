@@ -10,10 +10,10 @@
 
 #include "lib/cc.h"
 #include "lib/config.h"
+#include "popd/observe/facts.h"
 #include "popd/observe/metrics_text.h"
 
 struct ev_loop;
-struct facts;
 struct metrics;
 
 struct metrics_conf {
@@ -33,10 +33,6 @@ void metrics_free(struct metrics *m); /* NULL is fine */
 void metrics_listen(struct metrics *m) NONNULL;
 
 /* Lives as long as `m`, the problem until the next metrics_listen. */
-struct metrics_state {
-	const char *address; /* as in the configuration; NULL: off */
-	const char *problem; /* why it does not listen, a sentence; NULL: it does */
-};
 struct metrics_state metrics_state(const struct metrics *m) NONNULL;
 
 #endif

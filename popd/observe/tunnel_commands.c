@@ -9,6 +9,7 @@
 #include "popd/core/measure.h"
 #include "popd/core/path.h"
 #include "popd/core/view.h"
+#include "popd/observe/control.h"
 #include "popd/observe/errors.h"
 #include "popd/observe/trace.h"
 #include "popd/observe/value.h"

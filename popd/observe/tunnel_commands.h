@@ -3,16 +3,9 @@
 #define POPD_OBSERVE_TUNNEL_COMMANDS_H
 
 #include <jansson.h>
-#include <stdint.h>
 
 #include "lib/cc.h"
-#include "popd/observe/commands.h"
-
-struct request {
-	const json_t *json;
-	unsigned client;
-	uint32_t now; /* wall seconds */
-};
+#include "popd/observe/request.h"
 
 /* A page of the list: tunnels in it, and slots searched for them, at most. */
 enum { TUNNEL_LIST_PAGE = 500, TUNNEL_LIST_SLOTS = 65536 };

@@ -8,6 +8,7 @@
 #include "popd/observe/commands.h"
 #include "popd/observe/errors.h"
 #include "popd/observe/facts.h"
+#include "popd/observe/request.h"
 #include "popd/observe/top.h"
 #include "popd/observe/trace.h"
 #include "popd/settings.h"
