@@ -1,6 +1,6 @@
 #!/bin/sh
-# "make install" calls this: DESTDIR, PREFIX (default /usr/local) and BUILD (default build) as in the Makefile. It copies, and switches
-# nothing on: firewall, sysctl, modprobe and configuration go beside the documentation as examples, for the operator to put in force.
+# "make install" calls this: DESTDIR, PREFIX (default /usr/local) and BUILD (default build) as in the Makefile. It copies files and
+# activates nothing: firewall, sysctl, modprobe and configuration go to the documentation as examples.
 set -eu
 cd "$(dirname "$0")/.."
 PREFIX=${PREFIX:-/usr/local}

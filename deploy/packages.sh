@@ -1,10 +1,11 @@
 #!/bin/sh
-# The Debian 12 packages the broker needs, and their installation without a question asked.
+# Installs the Debian 12 packages that the broker needs, without asking questions.
 #
-#   packages.sh SET         installs what is missing of a set: build, run (build and more) or test (run and more); silent when nothing is
-#   packages.sh --list SET  prints the names
+#   packages.sh SET         installs the missing packages of a set: build, run (build and more) or test (run and more); prints nothing
+#                           when none is missing
+#   packages.sh --list SET  prints the packages' names
 #
-# Only what is missing needs root. Exit 1 with one sentence when it cannot be had.
+# Root is needed only when a package is missing. Exits 1 with one sentence when it cannot be installed.
 set -eu
 
 packages_of() {
@@ -29,15 +30,15 @@ is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# True when every package has a version to install in the lists apt has now.
+# True when apt's current lists have a version of every package.
 has_candidates() {
 	for name in "$@"; do
 		apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]' || return 1
 	done
 }
 
-# Debian makes and starts a cluster when the first PostgreSQL server is installed. The broker brings its own, so on a machine that
-# had none we ask for that to be left out, for the time of this installation only.
+# Debian creates and starts a cluster when the first PostgreSQL server is installed. The broker has its own, so on a machine without
+# PostgreSQL that is switched off during this installation.
 MAIN_CLUSTER=/etc/postgresql-common/createcluster.d/no-main-cluster-for-the-broker.conf
 hold_main_cluster() {
 	is_installed postgresql-15 && return
@@ -63,7 +64,7 @@ install_packages() {
 	if ! has_candidates "$@"; then
 		apt_quietly update || true
 	fi
-	# Lists that are too old name files that are gone: fetch them anew and try once more.
+	# Old lists name files that the mirror no longer has: fetch them again and retry once.
 	apt_quietly install --no-install-recommends "$@" || {
 		apt_quietly update && apt_quietly install --no-install-recommends "$@"
 	} || {
@@ -85,7 +86,7 @@ if [ $LIST = yes ]; then
 	printf '%s\n' $names
 	exit 0
 fi
-command -v dpkg-query >/dev/null || { echo "This is not a Debian system; install the like of these by hand: $names" >&2; exit 1; }
+command -v dpkg-query >/dev/null || { echo "This is not a Debian system; install the equivalents of these packages: $names" >&2; exit 1; }
 missing=
 for name in $names; do
 	is_installed "$name" || missing="$missing $name"

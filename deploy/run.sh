@@ -1,21 +1,21 @@
 #!/bin/bash
-# Runs the whole broker on this machine for a look at it: a private PostgreSQL, the schema, a PoP with an account and three tunnels,
-# popd, ticd and webd. Ctrl-C stops everything; the next start finds the same data. "make run" builds and calls this.
+# Runs the whole broker on this machine, to try it: a private PostgreSQL, the schema, a PoP with an account and three tunnels, popd, ticd
+# and webd. Ctrl-C stops everything; the next start uses the same data. "make run" builds and calls this.
 #
 #   deploy/run.sh [NAME=VALUE...]
 #
-# VAR            directory of all that is kept           the checkout's var
-# DB             conninfo of a server to use instead; the role must own the database
+# VAR            directory of all data                   the checkout's var
+# DB             conninfo of an existing server; its role must own the database
 # POP            name of the PoP                         demo01
 # POP_IPV4       its address, one of this machine's      that of the default route
 # POP_IPV6       its address                             <TUNNEL_PREFIX>:ffff::1
 # TUNNEL_PREFIX  a /48                                   2001:db8:2ff::/48
-# SUBNET_PREFIX  a /40 or so                             2001:db8:3000::/40
-# STATIC_IPV4    where the static tunnel ends            192.0.2.1
-# HTTP, TIC      what webd and ticd listen on            127.0.0.1:8080, 0.0.0.0:3874
+# SUBNET_PREFIX  a prefix of 16 to 48 bits               2001:db8:3000::/40
+# STATIC_IPV4    endpoint of the static tunnel           192.0.2.1
+# HTTP, TIC      where webd and ticd listen              127.0.0.1:8080, 0.0.0.0:3874
 # BUILD          directory of the programs               build
 #
-# The steps are in deploy/lib, one file a subject, in the order of main below. A refusal is one sentence on standard error and exit 1.
+# The steps are in deploy/lib, one file a subject. A failure is one sentence on standard error and exit 1.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -35,10 +35,10 @@ for part in say values machine user cluster daemons conf forwarding seed; do
 	. "$ROOT/deploy/lib/$part.sh"
 done
 
-# One broker a VAR. The lock goes with this process, whatever ends it.
+# One broker for each VAR. The lock ends with this process.
 lock_var() {
 	local owner
-	mkdir -p "$VAR" || fail "$VAR cannot be made."
+	mkdir -p "$VAR" || fail "The directory $VAR cannot be created; choose another with VAR=."
 	VAR=$(cd "$VAR" && pwd -P)
 	exec 9>>"$VAR/lock"
 	owner=$(cat "$VAR/lock")
@@ -59,7 +59,7 @@ prepare() {
 	lock_var
 	cd "$VAR"
 	choose_user
-	open_the_way
+	grant_access
 	choose_socket_dir
 	CONTROL=$VAR/popd.sock
 	[ ${#CONTROL} -le "$LONGEST_SOCKET" ] || CONTROL=$SOCKETS/popd.sock
@@ -88,12 +88,12 @@ start_daemons() {
 	start_forwarding
 	start_daemon popd popd_answers "popctl got no answer" "$BUILD/popd" -c "$VAR/popd.conf"
 	start_daemon ticd tic_answers "there was no TIC greeting" as_user "$BUILD/ticd" -c "$VAR/ticd.conf"
-	start_daemon webd http_answers "/healthz was not good" as_user "$BUILD/webd" -c "$VAR/webd.conf"
+	start_daemon webd http_answers "/healthz was not 200" as_user "$BUILD/webd" -c "$VAR/webd.conf"
 }
 
 show() {
 	local type operator="DB='$(conninfo_of operator)'"
-	# Another's connection string may hold a password.
+	# The connection string of an existing server may contain a password.
 	[ -z "$DB" ] || operator='DB="$DB"'
 	say
 	say "The broker runs. Ctrl-C stops it."
@@ -102,7 +102,7 @@ show() {
 	say "  TIC server       $(reachable_host "$TIC"), port $(listen_port "$TIC")"
 	say "  account          $ACCOUNT"
 	say "  TIC secret       $SECRET"
-	look_at_tunnels
+	list_tunnels
 	for type in ayiya heartbeat static; do
 		write_aiccu $type
 		[ ! -e "$VAR/aiccu-$type.conf" ] || say "  AICCU            $VAR/aiccu-$type.conf"
@@ -113,7 +113,7 @@ show() {
 	say
 }
 
-# Until a daemon ends by itself; a signal leaves from here through the EXIT trap.
+# Follows the logs until a daemon ends by itself, which stops everything. A signal ends the script here, through its EXIT trap.
 watch_daemons() {
 	local logs=() names=() name never
 	for name in popd ticd webd pg; do
@@ -130,9 +130,9 @@ watch_daemons() {
 		for name in "${names[@]}"; do
 			is_running "$name" || fail_with_log "$VAR/$name.log" "$name ended by itself; everything is stopped."
 		done
-		read -r -t 0.5 -u "$never" || true # a sleep that costs no process and that a signal cuts short
+		read -r -t 0.5 -u "$never" || true # a sleep that needs no process and ends at a signal
 	done
-	fail "The logs can no longer be shown; everything is stopped."
+	fail "The logs can no longer be followed; everything is stopped."
 }
 
 stop_all() {
@@ -151,9 +151,9 @@ stop_all() {
 	restore_forwarding
 	case $status in
 	0) exit 0 ;;
-	"$TOLD") exit 1 ;;
+	"$EXPLAINED") exit 1 ;;
 	esac
-	say "deploy/run.sh failed where it should not (status $status); the logs are $VAR/*.log" >&2
+	say "deploy/run.sh failed unexpectedly (status $status); see $VAR/*.log" >&2
 	exit 1
 }
 

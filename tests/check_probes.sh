@@ -400,7 +400,7 @@ if root_only; then
 	mkdir -m 0755 "$SCRATCH/open" && mkdir -m 0700 "$SCRATCH/closed" && mkdir "$SCRATCH/closed/var"
 	yes "they are open" reach open
 	no "a directory above is closed" "" reach closed/var
-	opens() { lib 'RUN_USER=nobody; AS_USER=(--reuid=nobody --clear-groups); VAR='"$SCRATCH/$1"'; BUILD='"$SCRATCH/programs"'; open_the_way; [ ${#AS_USER[@]} -gt 2 ]'; }
+	opens() { lib 'RUN_USER=nobody; AS_USER=(--reuid=nobody --clear-groups); VAR='"$SCRATCH/$1"'; BUILD='"$SCRATCH/programs"'; grant_access; [ ${#AS_USER[@]} -gt 2 ]'; }
 	yes "closed, so the processes keep an ability" opens closed/var
 	no "open, so they keep none" "" opens open
 fi

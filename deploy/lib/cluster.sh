@@ -1,12 +1,12 @@
-# Sourced by run.sh: the database. The private PostgreSQL under $VAR/pg listens on a unix socket only; pg_ident.conf lets root and the user it
-# runs as in as any of the broker's roles, and nobody else.
+# Sourced by run.sh: the database. The private PostgreSQL in $VAR/pg listens on a unix socket only; pg_ident.conf lets root and the
+# user it runs as log in as any of the broker's roles, and nobody else.
 
 PGBIN=/usr/lib/postgresql/15/bin
 SOCKET_NAME=.s.PGSQL.5432
-LONGEST_SOCKET=107 # bytes of sockaddr_un's path, its final NUL not counted
+LONGEST_SOCKET=107 # bytes in sockaddr_un's path, without the final NUL
 ROLES="postgres broker ticd webd popd operator"
 
-# The socket's directory is $VAR/run, or a short one elsewhere, remembered in $VAR/socket-dir, where that path would be too long.
+# The socket's directory is $VAR/run, or, where that path is too long, a short one that $VAR/socket-dir names.
 choose_socket_dir() {
 	SOCKETS=$VAR/run
 	if [ $((${#SOCKETS} + 1 + ${#SOCKET_NAME})) -gt $LONGEST_SOCKET ]; then
@@ -21,7 +21,7 @@ choose_socket_dir() {
 	chmod 0700 "$SOCKETS"
 }
 
-# Made beside its place and moved there whole, so that an interrupted first start leaves nothing half done.
+# Created beside its place and then moved there, so that an interrupted first start leaves no half of a cluster.
 create_cluster() {
 	[ ! -e "$VAR/pg/PG_VERSION" ] || return 0
 	say "Creating a PostgreSQL cluster in $VAR/pg"
@@ -35,7 +35,7 @@ create_cluster() {
 
 configure_cluster() {
 	local role
-	[ "$(cat "$VAR/pg/PG_VERSION")" = 15 ] || fail "The cluster in $VAR/pg is not of PostgreSQL 15."
+	[ "$(cat "$VAR/pg/PG_VERSION")" = 15 ] || fail "The cluster in $VAR/pg is not of PostgreSQL 15; choose another directory with VAR=."
 	if [ "$(stat -c %U "$VAR/pg")" != "$RUN_USER" ]; then chown -R "$RUN_USER:$RUN_GROUP" "$VAR/pg"; fi
 	chmod 0700 "$VAR/pg"
 	echo "local all all peer map=broker" | for_user "$VAR/pg/pg_hba.conf" 0640
@@ -44,7 +44,7 @@ configure_cluster() {
 		echo "broker $RUN_USER $role"
 	done | for_user "$VAR/pg/pg_ident.conf" 0640
 	for_user "$VAR/pg/postgresql.conf" 0640 <<-END
-		# Written by deploy/run.sh at each start: a small cluster for one machine's broker. What must not be lost is not (fsync is on).
+		# Written by deploy/run.sh at each start: a small cluster for the broker of one machine. fsync is on: committed data survive a crash.
 		listen_addresses = ''
 		unix_socket_directories = '$SOCKETS'
 		unix_socket_permissions = 0700
@@ -63,8 +63,8 @@ configure_cluster() {
 	END
 }
 
-# Prints the processes of this cluster that live. They all stand in its directory; which one that is, its inode says, since a path
-# reads differently from another mount namespace.
+# Prints the pids of this cluster's processes: those whose working directory it is, compared by inode, since a path reads differently in
+# another mount namespace.
 cluster_processes() {
 	local process
 	for process in /proc/[0-9]*; do
@@ -74,21 +74,21 @@ cluster_processes() {
 
 cluster_is_empty() { [ -z "$(cluster_processes)" ]; }
 
-# What a start that was killed may have left: a server still running, or only its pid file, whose number may be another's by now.
+# A killed start may have left a running server, or only its pid file, whose number may belong to another process by now.
 clear_cluster() {
 	local pid
 	[ -d "$VAR/pg" ] || return 0
 	if ! cluster_is_empty; then
-		say "Stopping the PostgreSQL a start before this one left behind"
+		say "Stopping PostgreSQL, left running by an earlier start"
 		pid=$(head -n 1 "$VAR/pg/postmaster.pid" 2>/dev/null || true)
 		if [ -n "$pid" ] && [ "/proc/$pid/cwd" -ef "$VAR/pg" ]; then kill -INT "$pid" 2>/dev/null || true; fi
 		wait_until 15 cluster_is_empty || for pid in $(cluster_processes); do kill -KILL "$pid" 2>/dev/null || true; done
-		wait_until 5 cluster_is_empty || fail "The PostgreSQL left in $VAR/pg does not end."
+		wait_until 5 cluster_is_empty || fail "PostgreSQL in $VAR/pg, left running by an earlier start, does not stop; stop it, or choose another directory with VAR=."
 	fi
 	rm -f "$VAR/pg/postmaster.pid" "$SOCKETS/$SOCKET_NAME" "$SOCKETS/$SOCKET_NAME.lock"
 }
 
-super_sql() { "$PGBIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "host=$SOCKETS dbname=postgres user=postgres" -c "$1"; }
+superuser_sql() { "$PGBIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "host=$SOCKETS dbname=postgres user=postgres" -c "$1"; }
 
 cluster_answers() { ! is_running pg || "$PGBIN/pg_isready" -q -h "$SOCKETS" -d postgres -U postgres; }
 
@@ -96,13 +96,13 @@ start_cluster() {
 	launch pg as_user "$PGBIN/postgres" -D "$VAR/pg"
 	wait_until 60 cluster_answers || fail_with_log "$VAR/pg.log" "PostgreSQL did not answer within a minute."
 	is_running pg || fail_with_log "$VAR/pg.log" "PostgreSQL did not start."
-	[ -n "$(super_sql "select 1 from pg_roles where rolname = 'broker'")" ] || super_sql "create role broker login createrole"
-	[ -n "$(super_sql "select 1 from pg_database where datname = 'broker'")" ] || super_sql "create database broker owner broker"
+	[ -n "$(superuser_sql "select 1 from pg_roles where rolname = 'broker'")" ] || superuser_sql "create role broker login createrole"
+	[ -n "$(superuser_sql "select 1 from pg_database where datname = 'broker'")" ] || superuser_sql "create database broker owner broker"
 	OWNER_DB="host=$SOCKETS dbname=broker user=broker"
 }
 
-# Where a role of ours logs in. On another's server everybody logs in as the owner named in DB and steps down to the role at once, so
-# that the server need not know how to let our roles in.
+# The conninfo of one of our roles. On an existing server each logs in as the owner that DB names and takes the role at once, so that the
+# server's pg_hba.conf need not know our roles.
 conninfo_of() {
 	local option="options=-crole=$1"
 	case $DB in
@@ -113,11 +113,11 @@ conninfo_of() {
 	esac
 }
 
-# After the migration: the owner must be a member of the roles to step down to them.
+# After the migration: the owner must be a member of the roles to take them.
 join_roles() {
-	local said
+	local error
 	[ -n "$DB" ] || return 0
-	said=$("$PGBIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$DB" 2>&1 <<-'END'
+	error=$("$PGBIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$DB" 2>&1 <<-'END'
 		do $$
 		declare ours text;
 		begin
@@ -128,5 +128,5 @@ join_roles() {
 			end loop;
 		end $$
 	END
-	) || fail "The role that DB names may not act as ticd, webd, popd and operator; let its administrator grant it these roles (${said%%$'\n'*})."
+	) || fail "The role in DB cannot take the roles ticd, webd, popd and operator; its administrator must grant them to it (${error%%$'\n'*})."
 }

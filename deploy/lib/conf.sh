@@ -1,4 +1,4 @@
-# Sourced by run.sh: the daemons' configuration and ticd's certificate, written anew at each start.
+# Sourced by run.sh: the daemons' configuration, written at each start, and ticd's certificate.
 
 write_popd_conf() {
 	for_user "$VAR/popd.conf" 0640 <<-END
@@ -31,7 +31,7 @@ write_ticd_conf() {
 		key = $VAR/tic.pem
 
 		[limits]
-		# A real server takes 5 logins an hour; whoever tries things out needs more.
+		# The default is 5 logins an hour; trying things out takes more.
 		logins_per_hour = 1000
 	END
 }
@@ -48,7 +48,7 @@ write_webd_conf() {
 	END
 }
 
-# Signed by nobody: enough for STARTTLS, which AICCU does not verify. Key and certificate in one file.
+# Self-signed: enough for STARTTLS, since AICCU verifies no certificate. Key and certificate in one file, kept until its last day.
 make_certificate() {
 	local key certificate
 	if openssl x509 -in "$VAR/tic.pem" -noout -checkend 86400 >/dev/null 2>&1; then

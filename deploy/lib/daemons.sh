@@ -1,9 +1,9 @@
-# Sourced by run.sh: starting, watching and stopping processes by their pids. Each runs in a session of its own, so that a Ctrl-C
-# reaches only this script, which then stops them in order.
+# Sourced by run.sh: starts, watches and stops processes by their pids. Each runs in a session of its own, so that Ctrl-C reaches only
+# this script, which then stops them in order.
 
 declare -A PIDS=()
 
-# launch NAME COMMAND...: output to $VAR/NAME.log, pid to $VAR/NAME.pid. File 9 is the script's lock and stays the script's.
+# launch NAME COMMAND...: output to $VAR/NAME.log, pid to $VAR/NAME.pid. Descriptor 9, the script's lock, is not inherited.
 launch() {
 	local name=$1
 	shift
@@ -11,15 +11,15 @@ launch() {
 	setsid "$@" </dev/null >>"$VAR/$name.log" 2>&1 9>&- &
 	PIDS[$name]=$!
 	echo $! >"$VAR/$name.pid"
-	disown $! # the shell is not to comment on how it ends; that is our job
+	disown $! # or the shell would print how it ends
 }
 
 is_running() { [ -n "${PIDS[$1]-}" ] && kill -0 "${PIDS[$1]}" 2>/dev/null; }
 
-# A process nobody has waited for yet (the parent of what was left behind may take its time) is gone too.
+# A zombie counts as gone: its parent may take its time to wait for it.
 is_gone() { ! kill -0 "$1" 2>/dev/null || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
 
-# halt NAME SIGNAL: asks, waits ten seconds, then ends it.
+# halt NAME SIGNAL: sends the signal, waits ten seconds, then kills.
 halt() {
 	local name=$1 pid=${PIDS[$1]-}
 	[ -n "$pid" ] || return 0
@@ -32,12 +32,12 @@ halt() {
 	rm -f "$VAR/$name.pid"
 }
 
-# A daemon whose script was killed lives on: stop it, if the pid still is what was started here.
+# Stops a daemon that outlived its script, if the pid still is of the process started here.
 clear_daemon() {
 	local name=$1 pid
 	pid=$(cat "$VAR/$name.pid" 2>/dev/null || true)
 	if [ -n "$pid" ] && cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' ' ' | grep -qF -- "-c $VAR/$name.conf"; then
-		say "Stopping the $name a start before this one left behind"
+		say "Stopping $name, left running by an earlier start"
 		kill -TERM "$pid" 2>/dev/null || true
 		wait_until 10 is_gone "$pid" || kill -KILL "$pid" 2>/dev/null || true
 	fi
@@ -54,7 +54,7 @@ http_answers() {
 	! is_running webd || [[ $(ask_port "$HTTP" $'GET /healthz HTTP/1.0\r\n\r') == HTTP/1.[01]\ 200* ]]
 }
 
-# ask_port LISTEN TEXT: the first line a server says, when sent TEXT.
+# ask_port LISTEN TEXT: sends TEXT to a server and prints its first line.
 ask_port() {
 	local host line=
 	host=$(listen_host "$1")
@@ -71,11 +71,11 @@ ask_port() {
 	echo "$line"
 }
 
-# start_daemon NAME READY WHAT COMMAND...: launches it and waits for READY; says what failed, with the log's end, when it does not come.
+# start_daemon NAME READY FAILURE COMMAND...: launches it and waits until READY is true; else fails with FAILURE and the end of the log.
 start_daemon() {
-	local name=$1 ready=$2 what=$3
+	local name=$1 ready=$2 failure=$3
 	shift 3
 	launch "$name" "$@"
-	wait_until 20 "$ready" || fail_with_log "$VAR/$name.log" "$name started, but $what within 20 seconds."
+	wait_until 20 "$ready" || fail_with_log "$VAR/$name.log" "$name started, but $failure within 20 seconds."
 	is_running "$name" || fail_with_log "$VAR/$name.log" "$name ended at its start."
 }

@@ -1,9 +1,9 @@
-# Sourced by run.sh: what changes in the machine's network while the broker runs, and is put back at the end.
+# Sourced by run.sh: changes to the machine's network while the broker runs, undone at the end.
 
 TUN=sixxs
 CHANGED=()
 
-# change KEY VALUE, KEY below net/ipv6/conf
+# change KEY VALUE: sets net/ipv6/conf/KEY and remembers its value.
 change() {
 	local file=/proc/sys/net/ipv6/conf/$1 before
 	before=$(cat "$file")
@@ -12,8 +12,8 @@ change() {
 	CHANGED=("$1=$before" "${CHANGED[@]}")
 }
 
-# A Linux host that forwards stops listening to router advertisements and drops the default route it learned from them, unless
-# accept_ra is 2; so the interfaces that listen get that first.
+# A Linux host that forwards ignores router advertisements and drops the default route it has from them, unless accept_ra is 2; so the
+# interfaces that accept them get that first.
 start_forwarding() {
 	local file interface
 	[ "$(cat /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null)" = 0 ] || return 0
@@ -38,7 +38,7 @@ restore_forwarding() {
 	CHANGED=()
 }
 
-# popd leaves its TUN behind for the next popd, with addresses and routes; here there is none.
+# popd keeps its TUN and the routes for its next start; here nothing is to be left.
 remove_tun() {
 	if [ -e "/sys/class/net/$TUN/tun_flags" ] || ip tuntap show 2>/dev/null | grep -q "^$TUN:"; then
 		ip link delete dev "$TUN" 2>/dev/null || true

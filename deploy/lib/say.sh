@@ -1,17 +1,17 @@
-# Sourced by run.sh: how the script talks.
+# Sourced by run.sh: messages, failures, and waiting.
 
 say() { printf '%s\n' "$*"; }
 
-# The status that means "the reason was told", from a subshell too; whoever called the script sees 1.
-TOLD=70
+# The exit status of "the reason was printed", from a subshell too. The script's caller sees 1.
+EXPLAINED=70
 
-# One plain sentence on standard error, exit 1. The EXIT trap stops what is running.
+# Prints one sentence on standard error and exits. The EXIT trap stops what is running.
 fail() {
 	printf '%s\n' "$*" >&2
-	exit $TOLD
+	exit $EXPLAINED
 }
 
-# fail with the last lines of a log in front.
+# fail_with_log LOG SENTENCE: the last lines of a log, then the sentence.
 fail_with_log() {
 	local log=$1
 	shift

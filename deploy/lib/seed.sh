@@ -1,20 +1,20 @@
-# Sourced by run.sh: the schema, and once for each PoP what a first look needs: the PoP, an account and a tunnel of each type, all made
-# by ticctl as an operator would. Every step looks first, so that an interrupted start is continued by the next one.
+# Sourced by run.sh: the schema, and once for each PoP the PoP itself, an account and a tunnel of each type, all added with ticctl. Every
+# step checks first, so that the next start continues an interrupted one.
 
 ACCOUNT=DEMO
 SECRET_FILE=demo.secret
 
 ctl() { DB=$OWNER_DB "$BUILD/ticctl" "$@"; }
 
-# must WHAT COMMAND...: runs it; its own sentence and ours when it fails. Prints its output.
+# must SENTENCE COMMAND...: runs the command and prints its output; fails with SENTENCE and that output.
 must() {
-	local what=$1 out
+	local sentence=$1 out
 	shift
-	out=$("$@" 2>&1) || fail "$what: ${out:-no reason was given}"
+	out=$("$@" 2>&1) || fail "$sentence: ${out:-no reason was given}"
 	printf '%s\n' "$out"
 }
 
-# Prints the value of a key of one JSON record, as ticctl --json writes it: a key a line.
+# Prints the value of a key from a JSON record of ticctl --json, which has one key a line.
 json_value() { sed -n "s/^ *\"$1\": \"\{0,1\}\([^\"]*[^\",]\)\"\{0,1\},\{0,1\}\$/\1/p" | head -n 1; }
 
 migrate() {
@@ -25,14 +25,14 @@ seed_pop() {
 	local there
 	if there=$(ctl pop show "$POP" --json 2>/dev/null); then
 		there=$(json_value ipv4 <<<"$there")
-		[ "$there" = "$POP_IPV4" ] || fail "The PoP $POP in this database has the address $there, not $POP_IPV4; say POP_IPV4=$there, or begin anew with another VAR."
+		[ "$there" = "$POP_IPV4" ] || fail "The PoP $POP in this database has the address $there, not $POP_IPV4; set POP_IPV4=$there, or start with another VAR."
 		return
 	fi
 	must "The PoP could not be added" ctl pop add "$POP" --ipv4 "$POP_IPV4" --ipv6 "$POP_IPV6" --tunnels "$TUNNEL_PREFIX" \
 		--subnets "$SUBNET_PREFIX" --city "Demo City" --country "Nowhere" --isp DEMO --isp-name "Demo ISP"
 }
 
-# The secret is shown once by ticctl and kept in $VAR/demo.secret, for the next start to print; lost there, it is renewed.
+# ticctl shows the secret once; $VAR/demo.secret keeps it for the next start. Without that file the account gets a new one.
 seed_account() {
 	local answer
 	SECRET=$(cat "$VAR/$SECRET_FILE" 2>/dev/null || true)
@@ -44,12 +44,12 @@ seed_account() {
 		return 0
 	fi
 	SECRET=$(json_value secret <<<"$answer")
-	[ -n "$SECRET" ] || fail "ticctl made the account $ACCOUNT but told no secret."
+	[ -n "$SECRET" ] || fail "ticctl printed no secret for the account $ACCOUNT."
 	(umask 077 && printf '%s\n' "$SECRET" >"$VAR/$SECRET_FILE.new")
 	mv -f "$VAR/$SECRET_FILE.new" "$VAR/$SECRET_FILE"
 }
 
-# From a list of tunnels or requests as JSON, the number of the account's first one of a type on this PoP, or nothing.
+# first_of_type TYPE: from a JSON list of tunnels or requests, prints the number of the account's first one on this PoP, or nothing.
 first_of_type() {
 	awk -F '"' -v handle="$ACCOUNT" -v pop="$POP" -v type="$1" '
 		{ value[$2] = $3 ~ /[0-9]/ ? $3 : $4 }
@@ -63,8 +63,8 @@ first_of_type() {
 		}'
 }
 
-# The account's tunnels on this PoP, as they are now, in TUNNELS.
-look_at_tunnels() { TUNNELS=$(must "The tunnels could not be listed" ctl tunnel list "$ACCOUNT" --pop "$POP" --json); }
+# Sets TUNNELS to the account's tunnels on this PoP.
+list_tunnels() { TUNNELS=$(must "The tunnels could not be listed" ctl tunnel list "$ACCOUNT" --pop "$POP" --json); }
 
 request_of_type() {
 	local list
@@ -85,12 +85,12 @@ seed_tunnel() {
 	must "The $type tunnel could not be approved" ctl request approve "$request" --why "first start"
 }
 
-# The marker says which PoPs were seeded, so that what an operator deleted later stays deleted.
+# $VAR/seeded lists the PoPs that were seeded, so that what an operator deletes later stays deleted.
 seed() {
 	seed_pop
 	seed_account
 	grep -qxF "$POP" "$VAR/seeded" 2>/dev/null && return
-	look_at_tunnels
+	list_tunnels
 	seed_tunnel ayiya
 	seed_tunnel heartbeat
 	seed_tunnel static --endpoint "$STATIC_IPV4"
@@ -108,13 +108,13 @@ aiccu_lines() {
 	echo "password $SECRET"
 	echo "protocol tic"
 	if [ "$port" != 3874 ]; then
-		echo "# The TIC server listens on port $port. AICCU knows only port 3874 and takes no other here: forward that one to it."
+		echo "# The TIC server listens on port $port. AICCU knows only port 3874: forward that one to it."
 	fi
 	echo "server ${server//[][]/}"
 	echo "tunnel_id T$2"
 	echo "ipv6_interface aiccu"
 	echo "automatic true"
-	echo "# TLS is used when the client has it; the demo's certificate is signed by nobody."
+	echo "# TLS is used when the client has it; the demo's certificate is self-signed."
 	echo "requiretls false"
 	echo "verbose true"
 	echo "daemonize true"
@@ -125,7 +125,7 @@ aiccu_lines() {
 	echo "pidfile /var/run/aiccu.pid"
 }
 
-# write_aiccu TYPE: $VAR/aiccu-TYPE.conf, from TUNNELS, for the checkout's owner.
+# write_aiccu TYPE: writes $VAR/aiccu-TYPE.conf from TUNNELS, for the owner of the checkout.
 write_aiccu() {
 	local type=$1 file="$VAR/aiccu-$1.conf" id
 	id=$(first_of_type "$type" <<<"$TUNNELS")

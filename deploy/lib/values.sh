@@ -1,4 +1,4 @@
-# Sourced by run.sh: the variables a user may set, their defaults and what a good value is. Nothing here touches the machine.
+# Sourced by run.sh: the variables a user may set, their defaults and their checks. Nothing here touches the machine.
 
 is_ip4() {
 	local IFS=. part
@@ -9,7 +9,7 @@ is_ip4() {
 	done
 }
 
-# Prints the eight groups of an IPv6 address in hex without leading zeros; false when it is none.
+# Prints the eight groups of an IPv6 address in hex without leading zeros; false when the text is none.
 ip6_groups() {
 	local text=$1 head tail group n=0 out=()
 	[[ $text =~ ^[0-9a-fA-F:]+$ && $text != *:::* && $text != *::*::* ]] || return 1
@@ -32,7 +32,7 @@ ip6_groups() {
 
 is_ip6() { ip6_groups "$1" >/dev/null; }
 
-# is_prefix6 PREFIX MIN MAX: address/length, the length between the two, no bit set behind it.
+# is_prefix6 PREFIX MIN MAX: address/length, the length from MIN to MAX, no bit set beyond it.
 is_prefix6() {
 	local length=${1##*/} groups group at=0 keep
 	[[ $1 == */* && $length =~ ^[0-9]{1,3}$ ]] && [ "$length" -ge "$2" ] && [ "$length" -le "$3" ] || return 1
@@ -66,7 +66,7 @@ listen_port() { echo "${1##*:}"; }
 
 is_wildcard() { [ "$1" = 0.0.0.0 ] || [ "$1" = :: ]; }
 
-# The address others reach a listener at: its own, or the PoP's when it listens on all.
+# The address at which others reach a listener: its own, or the PoP's when it listens on all.
 reachable_host() {
 	local host
 	host=$(listen_host "$1")
@@ -92,9 +92,9 @@ set_default_values() {
 check_values() {
 	[[ $VAR == /* ]] || VAR=$PWD/$VAR
 	[[ $BUILD == /* ]] || BUILD=$ROOT/$BUILD
-	# The path goes into configuration files and connection strings, where a blank or a quote would mean something else.
+	# The path is written into configuration files and connection strings, where a blank or a quote has another meaning.
 	[[ $VAR =~ ^[A-Za-z0-9/._+@%,=~-]+$ ]] || fail "VAR=$VAR has a character other than letters, digits and /._+@%,=~- in its path; choose another directory."
-	[[ $POP =~ ^[a-z][a-z0-9]{1,31}$ ]] || fail "POP=$POP is not a PoP's name; it has 2 to 32 small letters and digits and begins with a letter."
+	[[ $POP =~ ^[a-z][a-z0-9]{1,31}$ ]] || fail "POP=$POP is not the name of a PoP; it must have 2 to 32 lower-case letters and digits and begin with a letter."
 	[[ $DB != *$'\n'* ]] || fail "DB must be one line."
 	is_prefix6 "$TUNNEL_PREFIX" 48 48 || fail "TUNNEL_PREFIX=$TUNNEL_PREFIX is not an IPv6 /48 like 2001:db8:2ff::/48."
 	is_prefix6 "$SUBNET_PREFIX" 16 48 || fail "SUBNET_PREFIX=$SUBNET_PREFIX is not an IPv6 prefix of 16 to 48 bits like 2001:db8:3000::/40."
