@@ -73,10 +73,10 @@ static void read_one(struct rd *r, uint8_t op, uint8_t arg)
 		break;
 	}
 	case 7: {
-		const char *word = rd_token(r, &len);
-		require((word != NULL) == (len > 0) && rd_ok(r) == was_ok);
-		require(!word ||
-			((const uint8_t *)word >= at && (const uint8_t *)word + len == r->pos));
+		const char *token = rd_token(r, &len);
+		require((token != NULL) == (len > 0) && rd_ok(r) == was_ok);
+		require(!token ||
+			((const uint8_t *)token >= at && (const uint8_t *)token + len == r->pos));
 		return;
 	}
 	}

@@ -68,11 +68,11 @@ static void try_words(const uint8_t *data, size_t size)
 	struct rd r = rd_init(data, size);
 	size_t len, total = 0;
 
-	for (const char *word; (word = rd_token(&r, &len));) {
-		require(len > 0 && !memchr(word, ' ', len) && !memchr(word, '\t', len));
+	for (const char *token; (token = rd_token(&r, &len));) {
+		require(len > 0 && !memchr(token, ' ', len) && !memchr(token, '\t', len));
 		total += len;
-		try_addresses(word, len);
-		try_numbers(word, len);
+		try_addresses(token, len);
+		try_numbers(token, len);
 	}
 	require(rd_end(&r) && total <= size);
 }

@@ -25,7 +25,7 @@ static const struct {
 	  0xc0000201 },
 	{ "no digits", "HEARTBEAT TUNNEL 2001:db8::2 sender 1795423273", 0, false, 0 },
 	{ "blank at the end", GOOD " ", 0, false, 0 },
-	{ "a word too many", GOOD " x", 0, false, 0 },
+	{ "a token too many", GOOD " x", 0, false, 0 },
 	{ "31 digits",
 	  "HEARTBEAT TUNNEL 2001:db8::2 sender 1795423273 00112233445566778899aabbccddeef", 0,
 	  false, 0 },

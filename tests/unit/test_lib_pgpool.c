@@ -21,16 +21,13 @@
 
 #include "lib/clock.h"
 #include "lib/err.h"
-#include "lib/io/pginfo.h"
 #include "lib/log.h"
-#include "tests/unit/allocator.h"
 #include "tests/unit/postgres.h"
 
 static struct ev_loop *loop;
 
 static int create_all(void **state)
 {
-	ev_set_allocator(allocator_spare);
 	loop = ev_loop_new(EVFLAG_AUTO);
 	return loop ? postgres_create(state) : -1;
 }
@@ -518,7 +515,7 @@ static void silent_first_host_does_not_hide_the_second(void **state)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
 	(void)state;
-	/* A socket that takes connections and never says a word. */
+	/* A socket that accepts connections and never answers. */
 	snprintf(silent, sizeof(silent), "%s/silent", postgres_folder());
 	postgres_shell("mkdir -m 777 %s", silent);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.80s/.s.PGSQL.5432", silent);
@@ -688,139 +685,6 @@ static void broken_conninfo_is_refused_without_quoting_it(void **state)
 	assert_null(pgpool_create(loop, &conf));
 }
 
-/* ---- without memory: the allocator fails at each call in turn ---- */
-
-static const enum allocator_mode modes[] = { ALLOCATOR_FAIL_ONE, ALLOCATOR_FAIL_FROM };
-
-enum { SWEEP_MAX = 1000 };
-
-/* Asks while the n-th allocation fails. False: there are not so many. */
-static bool ask_without_memory(struct pgpool *pool, unsigned n, enum allocator_mode mode)
-{
-	n_answers = 0;
-	allocator_fail(n, mode);
-	ask(pool, 0, "SELECT $1::text", "some text");
-	bool is_answered = wait_answers(1, 4.);
-	bool was_reached = allocator_restore();
-	if (!is_answered)
-		fail_msg("no answer when allocation %u fails", n);
-	assert_int_equal(asks[0].answers, 1);
-	assert_true(was_reached || asks[0].err == 0);
-	return was_reached;
-}
-
-static void statement_is_answered_without_memory(void **state)
-{
-	(void)state;
-	log_set_level(LOG_LEVEL_ERROR);
-	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
-		unsigned n = 0;
-		do {
-			struct pgpool *pool = pool_create();
-			wait_up(pool);
-			n++;
-			bool was_reached = ask_without_memory(pool, n, modes[m]);
-			/* What fails first is ours: no memory for the statement itself. */
-			if (n == 1) {
-				assert_int_equal(asks[0].err, -ERR_BUSY);
-				assert_string_equal(asks[0].text, "out of memory");
-				assert_true(pgpool_is_up(pool));
-				assert_int_equal(ask_now(pool, "SELECT 1", NULL)->err, 0);
-			}
-			pgpool_free(pool);
-			if (!was_reached)
-				break;
-		} while (n < SWEEP_MAX);
-		print_message("  a statement: %u allocations\n", n - 1);
-		assert_in_range(n, 3, SWEEP_MAX - 1);
-	}
-}
-
-/* The pools are kept, and asked again when the pause after a failed attempt is over. */
-static void connection_is_tried_again_after_no_memory(void **state)
-{
-	static struct pgpool *pools[SWEEP_MAX];
-
-	(void)state;
-	log_set_level(LOG_LEVEL_ERROR);
-	postgres_stop("fast");
-	postgres_start(SWEEP_MAX);
-	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
-		unsigned n = 0;
-		do
-			pools[n] = pool_create();
-		while (n++, ask_without_memory(pools[n - 1], n, modes[m]) && n < SWEEP_MAX);
-		print_message("  a connection: %u allocations\n", n - 1);
-		assert_in_range(n, 10, SWEEP_MAX - 1);
-		turn(.3);
-		for (unsigned i = 0; i < n; i++) {
-			assert_int_equal(ask_now(pools[i], "SELECT 1", NULL)->err, 0);
-			pgpool_free(pools[i]);
-		}
-	}
-	postgres_stop("fast");
-	postgres_start(0);
-}
-
-static void pool_is_created_whole_or_not_at_all(void **state)
-{
-	struct pgpool_conf conf = conf_default();
-	unsigned n = 0;
-
-	(void)state;
-	log_set_level(LOG_LEVEL_ERROR);
-	conf.conninfo = "host=/none,/nowhere hostaddr= port=1,2 dbname=postgres user=owner";
-	conf.listen = "x";
-	conf.notify = on_note;
-	for (bool is_short = true; is_short; n++) {
-		allocator_fail(n + 1, ALLOCATOR_FAIL_ONE);
-		struct pgpool *pool = pgpool_create(loop, &conf);
-		is_short = allocator_restore();
-		if (is_short && pool)
-			fail_msg("a pool although allocation %u failed", n + 1);
-		pgpool_free(pool);
-	}
-	assert_true(n > 5);
-}
-
-/* Every listener hears at last, whatever allocation of its first connection failed. */
-static void listener_connects_again_after_no_memory(void **state)
-{
-	static struct pgpool *pools[SWEEP_MAX];
-	struct pgpool_conf conf = conf_default();
-	unsigned n = 0;
-	bool was_reached;
-
-	(void)state;
-	log_set_level(LOG_LEVEL_ERROR);
-	postgres_stop("fast");
-	postgres_start(SWEEP_MAX);
-	conf.listen = "feed";
-	conf.notify = on_note;
-	n_notes = 0;
-	do {
-		unsigned before = n_notes;
-		pools[n] = pgpool_create(loop, &conf);
-		assert_non_null(pools[n]);
-		n++;
-		allocator_fail(n, ALLOCATOR_FAIL_ONE);
-		for (int i = 0; i < 20 && n_notes == before; i++)
-			turn(.005);
-		was_reached = allocator_restore();
-	} while (was_reached && n < SWEEP_MAX);
-	assert_in_range(n, 10, SWEEP_MAX - 1);
-	turn(1.);
-	assert_true(n_notes >= n);
-	n_notes = 0;
-	postgres_sql("NOTIFY feed, '9'");
-	turn(.3);
-	assert_int_equal(n_notes, n);
-	for (unsigned i = 0; i < n; i++)
-		pgpool_free(pools[i]);
-	postgres_stop("fast");
-	postgres_start(0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -860,12 +724,6 @@ int main(void)
 			loop_was_never_held_up),
 		cmocka_unit_test_teardown(broken_conninfo_is_refused_without_quoting_it,
 					  loop_was_never_held_up),
-		cmocka_unit_test_teardown(statement_is_answered_without_memory,
-					  loop_was_never_held_up),
-		cmocka_unit_test_teardown(connection_is_tried_again_after_no_memory,
-					  loop_was_never_held_up),
-		cmocka_unit_test(pool_is_created_whole_or_not_at_all),
-		cmocka_unit_test(listener_connects_again_after_no_memory),
 	};
 
 	log_init("test", LOG_LEVEL_INFO);

@@ -1,4 +1,4 @@
-/* What the pool believes of its server, event by event; no server is needed. */
+/* The state of the server, event by event; no server is needed. */
 #include "lib/io/pgserver.h"
 
 #include <setjmp.h>
@@ -10,13 +10,13 @@
 
 static void pauses_double_up_to_five_seconds_and_vary(void **state)
 {
-	static const int64_t least[] = { 250, 250, 500, 1000, 2000, 4000, 5000, 5000 };
+	static const int64_t min[] = { 250, 250, 500, 1000, 2000, 4000, 5000, 5000 };
 
 	(void)state;
-	for (unsigned failures = 0; failures < ARRAY_LEN(least); failures++) {
+	for (unsigned failures = 0; failures < ARRAY_LEN(min); failures++) {
 		for (unsigned i = 0; i < 200; i++)
-			assert_in_range(pgserver_pause_ms(failures), least[failures],
-					least[failures] * 6 / 5);
+			assert_in_range(pgserver_pause_ms(failures), min[failures],
+					min[failures] * 6 / 5);
 	}
 	assert_in_range(pgserver_pause_ms(UINT32_MAX), 5000, 6000);
 }

@@ -153,7 +153,7 @@ static void words_are_split_at_blanks(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *words[4];
+		const char *tokens[4];
 	} rows[] = {
 		{ "", { NULL } },
 		{ " \t ", { NULL } },
@@ -169,12 +169,12 @@ static void words_are_split_at_blanks(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint8_t *data = exact(rows[i].text, strlen(rows[i].text));
 		struct rd r = rd_init(data, strlen(rows[i].text));
-		for (size_t w = 0; rows[i].words[w]; w++) {
+		for (size_t w = 0; rows[i].tokens[w]; w++) {
 			size_t len;
-			const char *word = rd_token(&r, &len);
-			assert_non_null(word);
-			assert_int_equal(len, strlen(rows[i].words[w]));
-			assert_memory_equal(word, rows[i].words[w], len);
+			const char *token = rd_token(&r, &len);
+			assert_non_null(token);
+			assert_int_equal(len, strlen(rows[i].tokens[w]));
+			assert_memory_equal(token, rows[i].tokens[w], len);
 		}
 		size_t len = 1;
 		assert_null(rd_token(&r, &len));

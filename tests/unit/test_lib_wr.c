@@ -125,16 +125,16 @@ static void value_too_large_for_its_field_fails(void **state)
 {
 	static const struct {
 		void (*write)(struct wr *w, uint64_t v);
-		uint64_t most;
+		uint64_t max;
 	} rows[] = { { wr_u8, UINT8_MAX }, { wr_u16, UINT16_MAX }, { wr_u32, UINT32_MAX } };
 	uint8_t buf[8];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct wr w = wr_init(buf, sizeof(buf));
-		rows[i].write(&w, rows[i].most);
+		rows[i].write(&w, rows[i].max);
 		assert_true(wr_ok(&w));
-		rows[i].write(&w, rows[i].most + 1);
+		rows[i].write(&w, rows[i].max + 1);
 		assert_false(wr_ok(&w));
 		struct wr v = wr_init(buf, sizeof(buf));
 		rows[i].write(&v, UINT64_MAX);

@@ -225,7 +225,7 @@ static void daily_job_runs_again_after_no_memory(void **state)
 		daily_enable(daily, true);
 		clock_skip(3.);
 		allocator_fail(n, ALLOCATOR_FAIL_ONE);
-		(void)postgres_wait(loop, has_run, NULL, .04);
+		(void)postgres_wait(loop, has_run, NULL, .1);
 		was_reached = allocator_restore();
 		unlink(daily_file);
 		/* Where libpq waits for bytes that it dropped, the statement's timeout of 10

@@ -63,6 +63,15 @@ static bool is_complete(void *ctx)
 	       now.history(now.history_ctx, "nlams01") && now.history(now.history_ctx, "nlams02");
 }
 
+/* The first round has ended; one that failed with -ERR_BUSY does not show it. */
+static bool is_over(void *ctx)
+{
+	struct page_now now = { .view = NULL };
+
+	pgview_fill(ctx, &now);
+	return now.away || is_complete(ctx);
+}
+
 static void view_is_read_again_after_no_memory(void **state)
 {
 	char conninfo[POSTGRES_FOLDER * 2];
@@ -80,7 +89,7 @@ static void view_is_read_again_after_no_memory(void **state)
 		allocator_fail(n, ALLOCATOR_FAIL_ONE);
 		struct pgview *v = pgview_create(loop, &settings);
 		if (v)
-			(void)postgres_wait(loop, is_complete, v, .04);
+			(void)postgres_wait(loop, is_over, v, .4);
 		was_reached = allocator_restore();
 		/* A timeout of 1000 s comes first where libpq waits for bytes that it dropped. */
 		for (int i = 0; v && i < 20 && !is_complete(v); i++) {
@@ -92,7 +101,7 @@ static void view_is_read_again_after_no_memory(void **state)
 		pgview_free(v);
 	}
 	print_message("  a view and its histories: %u allocations\n", n - 2);
-	assert_in_range(n, 25, SWEEP_MAX - 1);
+	assert_in_range(n, 60, SWEEP_MAX - 1);
 }
 
 int main(void)
