@@ -609,7 +609,7 @@ sql() { BUILD=build beside_fakes tests/sql/run; }
 touch tests/sql/helpers.psql
 no "it is, so it applies the schema" "ticctl migrate failed" sql
 touch -d 2000-01-01 build/ticctl
-yes "it is older, so psql does" prints "is older than the schema: not used" sql
+yes "it is older, so psql does" prints "is older than the schema files" sql
 rm build/ticctl
 yes "it is not built, so psql does" sql
 cd "$TOP" || exit
