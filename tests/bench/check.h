@@ -18,7 +18,7 @@ struct check {
 
 void check_begin(struct check *c, const struct packet_set *s);
 /* One frame from a packet socket with a virtio header, of one packet or of merged ones. Frames of
- * anything else (popd's own probes, neighbour discovery) are passed over. */
+ * anything else (popd's own probes, neighbour discovery) are ignored. */
 void check_frame(struct check *c, const struct virtio_net_hdr *vnet, const uint8_t *frame,
 		 size_t len);
 void check_end(struct check *c);
