@@ -242,8 +242,42 @@ BEGIN
 END
 $$;
 
+-- Counts one more action of a user on a tunnel whose account the caller has locked. Refuses with
+-- BK005 when the last hour has as many as the setting allows. `done` is the action in words, as in
+-- "T7 was <done> 10 times".
+CREATE FUNCTION api.tunnel_action_count(tunnel_id int, action_name text, setting_name text,
+	done text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	most int := setting_value(setting_name);
+	recent timestamptz[];
+BEGIN
+	IF most = 0 THEN
+		RETURN;
+	END IF;
+	SELECT array_agg(u.at ORDER BY u.at) INTO recent
+	FROM tunnel_action a CROSS JOIN unnest(a.times) AS u (at)
+	WHERE a.tunnel = tunnel_id AND a.action = action_name
+		AND u.at > now() - interval '1 hour';
+	IF cardinality(recent) >= most THEN
+		PERFORM refuse('BK005', 'T%s was %s %s times within an hour, and %s is the limit, since each '
+			'time reaches its PoP; it is possible again at %s.', tunnel_id::text, done,
+			cardinality(recent)::text, most::text,
+			rfc3339(recent[cardinality(recent) - most + 1] + interval '1 hour'));
+	END IF;
+	INSERT INTO tunnel_action AS a (tunnel, action, times)
+	VALUES (tunnel_id, action_name, recent || now())
+	ON CONFLICT (tunnel, action) DO UPDATE SET times = excluded.times;
+END
+$$;
+
 -- Moves the endpoint of a static tunnel, whose account the caller has locked; returns the message.
-CREATE FUNCTION api.endpoint_move(tunnel_row broker.tunnel, address inet) RETURNS text
+-- What its user does is limited, what staff do is not.
+CREATE FUNCTION api.endpoint_move(tunnel_row broker.tunnel, address inet, by_user boolean)
+RETURNS text
 LANGUAGE plpgsql
 SET search_path = broker, pg_temp
 AS $$
@@ -258,6 +292,10 @@ BEGIN
 	PERFORM api.endpoint_check('static', address, tunnel_row.pop);
 	IF tunnel_row.endpoint = address THEN
 		RETURN format('T%s already ends at %s, nothing was charged', tunnel_row.id, host(address));
+	END IF;
+	IF by_user THEN
+		PERFORM api.tunnel_action_count(tunnel_row.id, 'endpoint_move', 'endpoint_moves_per_hour',
+			'moved');
 	END IF;
 	SELECT c.message INTO charged FROM api.charge(tunnel_row.account, 'endpoint_move',
 		tunnel_row.pop, tunnel_row.id, NULL, NULL,

@@ -95,7 +95,7 @@ BEGIN
 	PERFORM demand(value IS NOT NULL, 'The value is missing.');
 	CASE key
 	WHEN 'endpoint' THEN
-		message := api.endpoint_move(tunnel_row, api.address_parse(value));
+		message := api.endpoint_move(tunnel_row, api.address_parse(value), false);
 	WHEN 'type' THEN
 		message := api.type_change(tunnel_row, value);
 	WHEN 'mtu' THEN

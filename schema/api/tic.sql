@@ -87,7 +87,7 @@ SET search_path = broker, pg_temp
 AS $$
 BEGIN
 	message := api.endpoint_move(api.tunnel_lock_own(account_id, login_tunnel_id, tunnel_id),
-		address);
+		address, true);
 	RETURN NEXT;
 END
 $$;
@@ -102,10 +102,17 @@ DECLARE
 	tunnel_row broker.tunnel := api.tunnel_lock_own(account_id, login_tunnel_id, tunnel_id);
 BEGIN
 	PERFORM demand(enabled IS NOT NULL, 'The state of a tunnel is enabled or disabled.');
-	UPDATE tunnel t SET user_enabled = tic_tunnel_state.enabled WHERE t.id = tunnel_row.id;
-	message := format('%s T%s%s', switch(enabled), tunnel_row.id,
-		CASE WHEN enabled AND NOT tunnel_row.admin_enabled
-			THEN ', but the staff have disabled it as well, so it stays down' ELSE '' END);
+	IF tunnel_row.user_enabled = enabled THEN
+		message := format('T%s is already %s', tunnel_row.id, switch(enabled));
+	ELSE
+		PERFORM api.tunnel_action_count(tunnel_row.id, 'state_switch', 'state_switches_per_hour',
+			'switched');
+		UPDATE tunnel t SET user_enabled = tic_tunnel_state.enabled WHERE t.id = tunnel_row.id;
+		message := format('%s T%s', switch(enabled), tunnel_row.id);
+	END IF;
+	IF enabled AND NOT tunnel_row.admin_enabled THEN
+		message := message || ', but the staff have disabled it as well, so it stays down';
+	END IF;
 	RETURN NEXT;
 END
 $$;

@@ -101,7 +101,7 @@ SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'name', 'My cell
 SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'state', 'disabled')), 'disabled T#',
 	'the staff can disable a tunnel');
 SELECT is((SELECT t.masked(message) FROM api.tic_tunnel_state(:demo, NULL, :t1, true)),
-	'enabled T#, but the staff have disabled it as well, so it stays down', 'its user cannot undo that');
+	'T# is already enabled, but the staff have disabled it as well, so it stays down', 'its user cannot undo that');
 SELECT is((SELECT t.masked(message) FROM api.op_tunnel_set(:t1, 'state', 'enabled')), 'enabled T#', 'the staff can enable it again');
 SELECT is(t.refusal(format($$SELECT api.op_tunnel_set(%s, 'mtu', '1279')$$, :t1)),
 	'BK003 The MTU of a tunnel of type static is 1280 to 1480.', 'an MTU below 1280 is refused');
