@@ -28,7 +28,7 @@ struct settings {
 	int64_t workers; /* 0: one per core */
 	int64_t max_tunnels;
 	int64_t expiry;                /* seconds after which a silent dynamic tunnel is down */
-	int64_t errors;                /* ICMPv6 errors per second, for all tunnels together */
+	int64_t errors;                /* ICMPv6 errors of one kind per second, all tunnels */
 	int64_t tunnel_errors;         /* the same, for each tunnel */
 	int64_t report_interval;       /* seconds */
 	int64_t statistics_interval;   /* seconds */

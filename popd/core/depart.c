@@ -41,6 +41,15 @@ static void send_back(struct batch *b, size_t i, uint8_t *packet, uint32_t len)
 	counters_out(b->counters, job->tunnel->slot, len);
 }
 
+static enum limit limit_of(const struct verdict *v)
+{
+	if (v->error.type == ICMP6_TOO_BIG)
+		return LIMIT_TOO_BIG;
+	if (v->error.type == ICMP6_TIME_EXCEEDED)
+		return LIMIT_TIME_EXCEEDED;
+	return v->drop == DROP_NO_SUCH_TUNNEL ? LIMIT_UNALLOCATED : LIMIT_UNREACHABLE;
+}
+
 static void send_error(struct batch *b, size_t i, const struct verdict *v)
 {
 	static const struct ip6 unspecified;
@@ -51,7 +60,8 @@ static void send_error(struct batch *b, size_t i, const struct verdict *v)
 		return;
 	/* the budget of the tunnel that sent the packet; from the uplink, of its destination */
 	const struct tunnel *budget = b->jobs[i].tunnel ? b->jobs[i].tunnel : v->charge;
-	bool sent = limiter_take(b->limiter, budget ? budget->slot : UINT32_MAX, b->now.mono_us);
+	bool sent = limiter_take(b->limiter, limit_of(v), budget ? budget->slot : UINT32_MAX,
+				 b->now.mono_us);
 	counters_answer(b->counters, sent);
 	if (!sent)
 		return;

@@ -1,26 +1,45 @@
 /*
- * Token buckets for ICMPv6 errors (RFC 4443 2.4 f): one for the PoP and one per tunnel, hashed into
- * fixed memory. All workers share them: if each had its part of the rates, a tunnel whose packets
- * all come to one worker would get that part only. A bucket is one atomic word, touched only when
- * an error is to be sent. Pure.
+ * Token buckets for ICMPv6 errors (RFC 4443 2.4 f). A bucket is for one kind of error, so that a
+ * flood that causes one kind never uses up another: small packets to a closed port would switch off
+ * path MTU discovery, a scan of unallocated prefixes every other unreachable.
+ *
+ *                      a bucket for each tunnel    one for the PoP
+ *  packet too big      yes                         no: each tunnel gets its rate in any case
+ *  time exceeded       yes                         yes
+ *  unreachable, other  yes                         yes
+ *  unallocated         that of unreachables        yes
+ *
+ * All workers share the buckets: if each had its part of the rates, a tunnel whose packets all come
+ * to one worker would get that part only. A bucket is one atomic word, touched only when an error
+ * is to be sent. Pure.
  */
 #ifndef POPD_CORE_LIMIT_H
 #define POPD_CORE_LIMIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
 
+enum limit {
+	LIMIT_TOO_BIG,
+	LIMIT_TIME_EXCEEDED,
+	LIMIT_UNREACHABLE, /* and parameter problems */
+	LIMIT_UNALLOCATED, /* unreachable: in the PoP's prefixes, but no tunnel has it */
+	LIMIT__COUNT
+};
+
 struct limiter;
 
-/* Errors a second for the PoP and for each tunnel, with bursts of the same number. NULL: no
- * memory. */
-struct limiter *limiter_create(uint32_t all_rate, uint32_t tunnel_rate);
+/* Errors of one kind a second for the PoP and for each tunnel, with bursts of the same number; for
+ * tunnels in slots below `slots`. NULL: no memory. */
+struct limiter *limiter_create(size_t slots, uint32_t all_rate, uint32_t tunnel_rate);
 void limiter_free(struct limiter *l);
 
-/* Takes a token for an error about a packet of the tunnel in `slot` (UINT32_MAX: none). false: send
- * no error. Any worker. */
-bool limiter_take(struct limiter *l, uint32_t slot, int64_t mono_us) NONNULL;
+/* Takes a token for an error about a packet of the tunnel in `slot`. UINT32_MAX: of no tunnel;
+ * then popd's own address counts as a tunnel, and unallocated prefixes have the PoP's bucket only.
+ * false: send no error. Any worker. */
+bool limiter_take(struct limiter *l, enum limit kind, uint32_t slot, int64_t mono_us) NONNULL;
 
 #endif

@@ -76,7 +76,7 @@ void forwarder_free(struct forwarder *f)
 
 static bool make_workers(struct forwarder *f, struct worker_conf *conf, char why[static WORKER_WHY])
 {
-	f->limiter = limiter_create((uint32_t)f->settings->errors,
+	f->limiter = limiter_create((size_t)f->settings->max_tunnels, (uint32_t)f->settings->errors,
 				    (uint32_t)f->settings->tunnel_errors);
 	if (!f->limiter || !random_bytes(conf->probe_key, sizeof(conf->probe_key)))
 		return false;

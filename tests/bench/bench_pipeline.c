@@ -102,7 +102,7 @@ static void start(void)
 	require(digest_init() == 0 && random_bytes(key, sizeof(key)), "no digests");
 	pipeline = (struct pipeline){ .table = table_create(tunnels, 1, key),
 				      .counters = counters_create(tunnels),
-				      .limiter = limiter_create(100, 10),
+				      .limiter = limiter_create(tunnels, 100, 10),
 				      .digest = digest_ctx_create(),
 				      .forward = { .expiry = 360 } };
 	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.digest,
@@ -243,8 +243,7 @@ static double measure(const struct row *row, size_t size)
 		}
 		double begin = now_ns();
 		table_worker_enter(pipeline.table, 0);
-		pipeline_run(&pipeline, jobs, JOB_BATCH,
-			     (struct timestamp){ NOW, (int64_t)round });
+		pipeline_run(&pipeline, jobs, JOB_BATCH, (struct timestamp){ NOW, (int64_t)round });
 		table_worker_leave(pipeline.table, 0);
 		took[round] = (now_ns() - begin) / JOB_BATCH;
 		for (size_t i = 0; i < JOB_BATCH; i++)

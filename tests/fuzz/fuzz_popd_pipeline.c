@@ -59,7 +59,7 @@ static void start(void)
 		abort();
 	pipeline = (struct pipeline){ .table = table_create(TUNNELS, 1, seed),
 				      .counters = counters_create(TUNNELS),
-				      .limiter = limiter_create(1000000, 1000000),
+				      .limiter = limiter_create(TUNNELS, 1000000, 1000000),
 				      .digest = digest_ctx_create(),
 				      .sha1 = sha1_set_choose(SHA1_AUTO),
 				      .forward = { .expiry = 360, .probe_key = { 1 } },

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import socket
+import threading
 import time
 
 import pytest
@@ -15,7 +16,7 @@ from support.netns import ping
 from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
 from support.packets import is_echo_reply, packed, upper_checksum
 from support.paths import slow
-from support.sockets import ipv6_tap, raw41_socket, receive, send_ipv4, send_ipv6, udp_socket
+from support.sockets import ipv6_tap, open_socket, raw41_socket, receive, send_ipv4, send_ipv6, udp_socket
 from support.tunnel import TunnelClient
 from support.wait import until
 
@@ -243,6 +244,69 @@ def test_errors_are_limited_for_each_tunnel_and_in_all_whatever_the_number_of_wo
             took = flood(net, sock, *(tunnels[name] for name in ("mine", "narrow", "wide")))
             count = errors_to(sock)
             assert in_all <= count <= in_all * (1 + took) + 1
+    finally:
+        net.popd.restart(**PLENTY)
+
+
+FLOOD = 20_000  # packets a second of each flood
+
+
+@contextlib.contextmanager
+def floods(net, *packets):
+    """Sends each of the packets from the host FLOOD times a second, until the end. It says how many went out."""
+    stop, sent = threading.Event(), [0] * len(packets)
+
+    def send(index):
+        began = time.monotonic()
+        with open_socket(net.host, socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+            destination = socket.inet_ntop(socket.AF_INET6, packets[index][24:40]), 0
+            while not stop.is_set():
+                if sent[index] >= (time.monotonic() - began) * FLOOD:
+                    time.sleep(0.001)
+                    continue
+                sock.sendto(packets[index], destination)
+                sent[index] += 1
+
+    threads = [threading.Thread(target=send, args=(i,)) for i in range(len(packets))]
+    for thread in threads:
+        thread.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_floods_that_ask_for_other_errors_hold_no_packet_too_big_back(net, tunnels):
+    """The rates are popd's defaults. What a loaded machine loses on the way to popd is not popd's: it counts what it saw."""
+    narrow, asked = tunnels["narrow"], 40
+    big = bytes(IPv6(src=HOST, dst=narrow.client) / UDP(sport=4660, dport=9) / Raw(bytes(1400 - 48)))
+    small = [bytes(IPv6(src=HOST, dst=to) / UDP(sport=4660, dport=9)) for to in (narrow.pop, NOBODY)]
+
+    def too_big():
+        return next((d["count"] for d in narrow.shown()["drops"] if d["name"] == "too-big"), 0)
+
+    try:
+        net.popd.restart(tunnel_errors_per_second=20, errors_per_second=1000)
+        narrow.known()
+        before = net.drops("not-for-pop"), net.drops("no-such-tunnel")
+        with open_socket(net.host, socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as seen:
+            seen.setsockopt(socket.IPPROTO_ICMPV6, 1, b"\xfb" + b"\xff" * 31)  # ICMPV6_FILTER: type 2 only
+            with floods(net, *small) as sent:
+                until(lambda: min(sent) > FLOOD, slow(20), "a second of flood")
+                for _ in range(asked):
+                    send_ipv6(net.host, big)
+                    time.sleep(0.1)  # half of what the tunnel may be told
+                until(lambda: min(sent) > 4 * FLOOD, slow(40), "the floods to go on all the time")
+            told = 0
+            while receive(seen, lambda d: d[0] == 2 and d[4:8] == (1280).to_bytes(4, "big"), 0.5):
+                told += 1
+        assert told == too_big(), "each that popd saw was answered"
+        assert asked / 2 < told <= asked
+        flooded = net.drops("not-for-pop") - before[0], net.drops("no-such-tunnel") - before[1]
+        print(f"sent {sent}, seen {flooded}, told {told} of {asked}")
+        assert min(flooded) > FLOOD, "the floods reached popd"
     finally:
         net.popd.restart(**PLENTY)
 

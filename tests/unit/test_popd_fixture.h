@@ -131,7 +131,7 @@ static inline struct pop pop_new(void)
 	p.digest = digest_ctx_create();
 	p.table = table_create(FIXTURE_TUNNELS, 1, seed);
 	p.counters = counters_create(FIXTURE_TUNNELS);
-	p.limiter = limiter_create(1000, 100);
+	p.limiter = limiter_create(FIXTURE_TUNNELS, 1000, 100);
 	assert_true(p.digest && p.table && p.counters && p.limiter);
 	p.pipeline = (struct pipeline){ .table = p.table,
 					.counters = p.counters,

@@ -172,7 +172,7 @@ static struct pop world_new(struct oracle_world *w)
 	for (uint32_t id = 1; id <= 6; id++)
 		assert_true(table_delete(p.table, id));
 	limiter_free(p.limiter);
-	p.limiter = limiter_create(1000000, 1000000);
+	p.limiter = limiter_create(FIXTURE_TUNNELS, 1000000, 1000000);
 	p.pipeline.limiter = p.limiter;
 	*w = (struct oracle_world){ .ipv4 = { 198, 51, 100, 2 },
 				    .now = NOW,

@@ -17,13 +17,13 @@ static unsigned take_many(struct limiter *l, uint32_t slot, int64_t at_us, unsig
 	unsigned taken = 0;
 
 	while (tries-- > 0)
-		taken += limiter_take(l, slot, at_us);
+		taken += limiter_take(l, LIMIT_UNREACHABLE, slot, at_us);
 	return taken;
 }
 
 static void a_burst_is_a_second_s_worth_and_comes_back_with_time(void **state)
 {
-	struct limiter *l = limiter_create(100, 10);
+	struct limiter *l = limiter_create(FIXTURE_TUNNELS, 100, 10);
 
 	(void)state;
 	assert_int_equal(take_many(l, 1, 0, 50), 10);
@@ -35,14 +35,52 @@ static void a_burst_is_a_second_s_worth_and_comes_back_with_time(void **state)
 
 static void all_tunnels_share_the_pop_s_budget_and_a_refusal_costs_nothing(void **state)
 {
-	struct limiter *l = limiter_create(25, 10);
+	struct limiter *l = limiter_create(FIXTURE_TUNNELS, 25, 10);
 
 	(void)state;
 	assert_int_equal(take_many(l, 1, 0, 1000), 10);
 	assert_int_equal(take_many(l, 2, 0, 1000), 10);
 	assert_int_equal(take_many(l, 3, 0, 1000), 5);
 	assert_int_equal(take_many(l, UINT32_MAX, 0, 10), 0);
-	assert_int_equal(take_many(l, UINT32_MAX, SECOND, 100), 25);
+	assert_int_equal(take_many(l, UINT32_MAX, SECOND, 100), 10);
+	limiter_free(l);
+}
+
+static unsigned take_kind(struct limiter *l, enum limit kind, uint32_t slot)
+{
+	unsigned taken = 0;
+
+	for (int i = 0; i < 1000; i++)
+		taken += limiter_take(l, kind, slot, 0);
+	return taken;
+}
+
+static void no_kind_of_error_takes_another_s_tokens(void **state)
+{
+	struct limiter *l = limiter_create(FIXTURE_TUNNELS, 25, 10);
+
+	(void)state;
+	assert_int_equal(take_kind(l, LIMIT_UNALLOCATED, UINT32_MAX), 25);
+	assert_int_equal(take_kind(l, LIMIT_UNREACHABLE, UINT32_MAX), 10);
+	assert_int_equal(take_kind(l, LIMIT_UNREACHABLE, 1), 10);
+	assert_int_equal(take_kind(l, LIMIT_UNREACHABLE, 2), 5);
+	assert_int_equal(take_kind(l, LIMIT_TIME_EXCEEDED, 1), 10);
+	assert_int_equal(take_kind(l, LIMIT_TIME_EXCEEDED, 2), 10);
+	assert_int_equal(take_kind(l, LIMIT_TIME_EXCEEDED, 3), 5);
+	/* the PoP's own rate does not hold back what path MTU discovery needs */
+	for (uint32_t slot = 0; slot < FIXTURE_TUNNELS; slot++)
+		assert_int_equal(take_kind(l, LIMIT_TOO_BIG, slot), 10);
+	limiter_free(l);
+}
+
+static void a_tunnel_that_scans_has_one_budget_for_all_its_unreachables(void **state)
+{
+	struct limiter *l = limiter_create(FIXTURE_TUNNELS, 100, 10);
+
+	(void)state;
+	assert_int_equal(take_kind(l, LIMIT_UNALLOCATED, 1), 10);
+	assert_int_equal(take_kind(l, LIMIT_UNREACHABLE, 1), 0);
+	assert_int_equal(take_kind(l, LIMIT_UNALLOCATED, UINT32_MAX), 90);
 	limiter_free(l);
 }
 
@@ -63,7 +101,7 @@ static void *takes(void *arg)
 static void workers_that_take_at_once_get_no_more_than_there_is(void **state)
 {
 	enum { THREADS = 4 };
-	struct limiter *l = limiter_create(1000, 700);
+	struct limiter *l = limiter_create(FIXTURE_TUNNELS, 1000, 700);
 	struct taker takers[THREADS];
 	pthread_t threads[THREADS];
 	unsigned of_one = 0, of_all = 0;
@@ -86,13 +124,15 @@ static void workers_that_take_at_once_get_no_more_than_there_is(void **state)
 
 static void rates_at_the_edges(void **state)
 {
-	struct limiter *none = limiter_create(0, 10), *no_tunnel = limiter_create(10, 0),
-		       *one = limiter_create(1, 1), *many = limiter_create(UINT32_MAX, UINT32_MAX);
+	struct limiter *none = limiter_create(FIXTURE_TUNNELS, 0, 10),
+		       *no_tunnel = limiter_create(FIXTURE_TUNNELS, 10, 0),
+		       *one = limiter_create(FIXTURE_TUNNELS, 1, 1),
+		       *many = limiter_create(FIXTURE_TUNNELS, UINT32_MAX, UINT32_MAX);
 
 	(void)state;
 	assert_int_equal(take_many(none, 1, 0, 10), 0);
 	assert_int_equal(take_many(no_tunnel, 1, 0, 10), 0);
-	assert_int_equal(take_many(no_tunnel, UINT32_MAX, 0, 100), 10);
+	assert_int_equal(take_kind(no_tunnel, LIMIT_UNALLOCATED, UINT32_MAX), 10);
 	assert_int_equal(take_many(one, 1, 0, 10), 1);
 	assert_int_equal(take_many(one, 1, SECOND - 1, 10), 0);
 	assert_int_equal(take_many(one, 1, SECOND, 10), 1);
@@ -292,6 +332,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_is_a_second_s_worth_and_comes_back_with_time),
 		cmocka_unit_test(all_tunnels_share_the_pop_s_budget_and_a_refusal_costs_nothing),
+		cmocka_unit_test(no_kind_of_error_takes_another_s_tokens),
+		cmocka_unit_test(a_tunnel_that_scans_has_one_budget_for_all_its_unreachables),
 		cmocka_unit_test(workers_that_take_at_once_get_no_more_than_there_is),
 		cmocka_unit_test(rates_at_the_edges),
 		cmocka_unit_test(a_drop_is_counted_for_the_pop_and_for_its_tunnel_alone),

@@ -8,6 +8,7 @@
 #define CLIENT1 "2001:db8:2ff:1::2"
 #define CLIENT2 "2001:db8:2ff:2::2"
 #define CLIENT3 "2001:db8:2ff:3::2"
+#define CLIENT6 "2001:db8:2ff:6::2"
 #define OUTSIDE "2001:db8:f00::1"
 
 static struct endpoint4 home1(void)
@@ -235,6 +236,44 @@ static void errors_are_held_back_when_no_token_is_left(void **state)
 			  (struct endpoint4){ { 0 }, 0 });
 	assert_int_equal(job.out[0].kind, OUT_TUN);
 	job_end(&job);
+	pop_end(&p);
+}
+
+/* Microseconds of a flood of 20,000 packets a second of each kind, and of a packet too big in
+ * 20,000 us, which is half of the tunnel's rate. */
+enum { FLOOD_STEP = 50, TOO_BIG_STEP = 20000, FLOOD_END = 2000000 };
+
+static void floods_of_small_packets_hold_no_packet_too_big_back(void **state)
+{
+	static const char *const floods[] = {
+		"2001:db8:2ff:6::1",    /* a closed port of the tunnel's own end */
+		"2001:db8:2ff:6::99",   /* another host of its /64 */
+		"2001:db8:2ff:777::2",  /* an unallocated prefix */
+		"2001:db8:2ff:ffff::1", /* a closed port of popd */
+	};
+	const struct endpoint4 uplink = { { 0 }, 0 };
+	struct pop p = pop_new();
+	struct packet big = ipv6(OUTSIDE, CLIENT6, 17, 64, NULL, 1441);
+	unsigned wanted = 0, told = 0;
+	int64_t start = p.now.mono_us;
+	struct job job;
+
+	(void)state;
+	for (int64_t us = 0; us < FLOOD_END; us += FLOOD_STEP) {
+		p.now.mono_us = start + us;
+		for (size_t i = 0; i < ARRAY_LEN(floods); i++)
+			(void)pop_send(&p, JOB_FROM_TUN, udp(OUTSIDE, floods[i]), uplink);
+		(void)pop_send(&p, JOB_FROM_TUN, with_hops(echo(OUTSIDE, CLIENT6), 1), uplink);
+		if (us % TOO_BIG_STEP != 0)
+			continue;
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, big, uplink), DROP_TOO_BIG);
+		wanted++;
+		told += job.out[0].kind == OUT_TUN && job.out[0].data[40] == 2;
+		job_end(&job);
+	}
+	assert_int_equal(told, wanted);
+	/* the floods themselves were held back */
+	assert_in_range(atomic_load(&p.counters->answers_limited), 150000, 200000);
 	pop_end(&p);
 }
 
@@ -516,6 +555,7 @@ int main(void)
 		cmocka_unit_test(an_echo_request_that_forwards_does_both),
 		cmocka_unit_test(forged_echo_requests_are_not_answered),
 		cmocka_unit_test(errors_are_held_back_when_no_token_is_left),
+		cmocka_unit_test(floods_of_small_packets_hold_no_packet_too_big_back),
 		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),
 		cmocka_unit_test(
 			any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),

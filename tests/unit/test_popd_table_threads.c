@@ -171,7 +171,7 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 		readers[i].pipeline = (struct pipeline){
 			.table = s.table,
 			.counters = counters_create(CAPACITY),
-			.limiter = limiter_create(100, 10),
+			.limiter = limiter_create(CAPACITY, 100, 10),
 			.digest = digest_ctx_create(),
 			.sha1 = sha1_of_test(),
 			.forward = { .expiry = EXPIRY, .probe_key = { 1 } },
