@@ -150,6 +150,80 @@ bool prefix6_equal(const struct prefix6 *a, const struct prefix6 *b)
 	return a->len == b->len && ip6_equal(&a->addr, &b->addr);
 }
 
+/* ---- special-purpose addresses ---- */
+
+struct block4 {
+	uint32_t value;
+	uint8_t len;
+};
+struct block6 {
+	uint64_t high, low;
+	uint8_t len;
+};
+
+/* clang-format off */
+static const struct block4 never_global4[] = {
+	{ 0x00000000, 8 },  /* this network */
+	{ 0x0a000000, 8 },  /* 10/8, private (RFC 1918) */
+	{ 0x64400000, 10 }, /* 100.64/10, shared by carriers (RFC 6598) */
+	{ 0x7f000000, 8 },  /* loopback */
+	{ 0xa9fe0000, 16 }, /* 169.254/16, link-local */
+	{ 0xac100000, 12 }, /* 172.16/12, private */
+	{ 0xc0a80000, 16 }, /* 192.168/16, private */
+	{ 0xc6120000, 15 }, /* 198.18/15, benchmarking (RFC 2544) */
+	{ 0xe0000000, 3 },  /* multicast and reserved */
+};
+
+static const struct block6 never_global6[] = {
+	{ 0, 0, 96 },                                 /* ::, ::1, IPv4-compatible */
+	{ 0, UINT64_C(0x0000ffff00000000), 96 },      /* IPv4-mapped */
+	{ UINT64_C(0x0064ff9b00010000), 0, 48 },      /* local NAT64 (RFC 8215) */
+	{ UINT64_C(0x0100000000000000), 0, 64 },      /* discard-only (RFC 6666) */
+	{ UINT64_C(0x2001000200000000), 0, 48 },      /* benchmarking (RFC 5180) */
+	{ UINT64_C(0x5f00000000000000), 0, 16 },      /* segment routing (RFC 9602) */
+	{ UINT64_C(0xfc00000000000000), 0, 7 },       /* unique local (RFC 4193) */
+	{ UINT64_C(0xfe80000000000000), 0, 10 },      /* link-local */
+	{ UINT64_C(0xfec0000000000000), 0, 10 },      /* site-local (RFC 3879) */
+};
+/* clang-format on */
+
+static bool is_never_global4(uint32_t v)
+{
+	for (size_t i = 0; i < ARRAY_LEN(never_global4); i++)
+		if ((v ^ never_global4[i].value) >> (32 - never_global4[i].len) == 0)
+			return true;
+	return false;
+}
+
+static bool is_in_block6(uint64_t high, uint64_t low, const struct block6 *b)
+{
+	if (b->len <= 64)
+		return (high ^ b->high) >> (64 - b->len) == 0;
+	return high == b->high && (low ^ b->low) >> (128 - b->len) == 0;
+}
+
+static uint64_t word(const struct ip6 *ip, size_t at)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < 8; i++)
+		v = v << 8 | ip->b[at + i];
+	return v;
+}
+
+bool ip6_is_never_global(const struct ip6 *ip)
+{
+	uint64_t high = word(ip, 0), low = word(ip, 8);
+
+	/* 6to4 (RFC 3056): 2002 | IPv4 | ... */
+	if (high >> 48 == 0x2002)
+		return is_never_global4((uint32_t)(high >> 16));
+	for (size_t i = 0; i < ARRAY_LEN(never_global6); i++)
+		if (is_in_block6(high, low, &never_global6[i]))
+			return true;
+	return false;
+}
+
 bool ip4_is_martian(struct ip4 ip)
 {
 	uint32_t first = ip.v >> 24;

@@ -66,4 +66,10 @@ bool prefix6_equal(const struct prefix6 *a, const struct prefix6 *b) NONNULL;
 /* Addresses that no endpoint may have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890). */
 bool ip4_is_martian(struct ip4 ip);
 
+/* Unicast addresses that no packet on the Internet has (the special-purpose registries of RFC 6890):
+ * IPv4-compatible and -mapped ones, ::, ::1, link-local, site-local and unique local addresses,
+ * 64:ff9b:1::/48, 100::/64, 2001:2::/48, 5f00::/16, and 6to4 of an IPv4 address that is itself not
+ * global. Documentation prefixes are not among them: laboratories use them. */
+bool ip6_is_never_global(const struct ip6 *ip) NONNULL;
+
 #endif

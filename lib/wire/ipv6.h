@@ -77,12 +77,13 @@ struct ipv6_upper {
 struct ipv6_upper ipv6_upper(const uint8_t *packet, uint32_t total) NONNULL;
 
 enum ipv6_kind {
-	IPV6_GLOBAL,         /* all others, also unique local addresses */
+	IPV6_GLOBAL,         /* all others */
 	IPV6_UNSPECIFIED,    /* :: */
 	IPV6_LOOPBACK,       /* ::1 */
 	IPV6_V4,             /* ::ffff:0:0/96 and ::/96: IPv4 addresses, never sent */
 	IPV6_LINK_LOCAL,     /* fe80::/10 */
 	IPV6_SITE_LOCAL,     /* fec0::/10, deprecated by RFC 3879 */
+	IPV6_NEVER_GLOBAL,   /* the others that ip6_is_never_global knows */
 	IPV6_MULTICAST_LINK, /* interface-local and link-local multicast */
 	IPV6_MULTICAST,      /* multicast of a larger scope */
 };

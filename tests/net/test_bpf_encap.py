@@ -155,7 +155,7 @@ def ordinary(t, inner_max):
     yield "one more hop", echo(HOST, to, hops=3)
     yield "a fragment", ipv6(HOST, to, 44, struct.pack("!BBHI", 17, 0, 0x0009, 7) + bytes(64))
     yield "extension headers", ipv6(HOST, to, 0, bytes([60, 0, 1, 4, 0, 0, 0, 0]) + bytes([59, 0, 1, 4, 0, 0, 0, 0]))
-    yield "a unique local source", echo("fd00::1", to)
+    yield "a source outside documentation", echo("2001:200::1", to)
     for value in (0x01, 0x02, 0x03, 0x28, 0xB8, 0xFF):
         yield f"traffic class {value:#x}", with_class(echo(HOST, to), value)
 
@@ -175,6 +175,9 @@ def odd(net):
     yield "to a tunnel that is down", echo(HOST, net.beating.client)
     yield "to an AYIYA tunnel that is down", echo(HOST, net.ayiya.client)
     yield "from one of ours", echo(net.wide.client, t.client)
+    yield "from a unique local address", echo("fd00::1", t.client)
+    yield "6to4 of a private address", echo("2002:a00:1::1", t.client)
+    yield "another's 6to4", echo("2002:c000:909::1", t.client)
     yield "6to4 of the PoP", echo("2002:c000:201::1", t.client)
     yield "ISATAP of the PoP", echo("2001:db8:fff0::5efe:192.0.2.1", t.client)
     yield "from a documentation prefix, Teredo by the PoP", echo("2001:0:c000:201::1", t.client)
@@ -275,7 +278,7 @@ def mutated(net, n):
 
 
 def flood(net, packets):
-    """What comes out at the client, in its order within each tunnel, and how the counters have grown."""
+    """What comes out at the client, in its order from each source to each destination, and how the counters have grown."""
     tunnels = (net.static, net.wide, net.off, net.ayiya)
     sent = []
     with wires(net) as (host, client):
@@ -286,10 +289,10 @@ def flood(net, packets):
                 host.send(frame_to_pop(net, packet))
             sent += client.frames(lambda f: is_proto41(f) and f[42:74] in ours and f[40] != 58, 0.05)
         drops = {d["name"]: d["count"] - drops[d["name"]] for d in net.popctl("counters")["drops"]}
-    by_tunnel = {}
+    by_flow = {}
     for _, frame in sent:
-        by_tunnel.setdefault(frame[58:66], []).append(outer(frame))
-    return by_tunnel, grown(counted(net, *tunnels), before), {name: n for name, n in drops.items() if n}
+        by_flow.setdefault(frame[42:74], []).append(outer(frame))
+    return by_flow, grown(counted(net, *tunnels), before), {name: n for name, n in drops.items() if n}
 
 
 def test_random_packets_have_the_same_end_with_and_without(net):

@@ -94,6 +94,25 @@ def test_is_dropped_under_its_name_and_not_delivered(world, tunnels, at_host, na
     assert delivered(at_host) == 0
 
 
+NEVER_GLOBAL = ["fd00::1", "fc00::1", "100::1", "64:ff9b:1::1", "2001:2::1", "5f00::1", "::ffff:192.0.2.9", "fec0::1",
+                "2002:a00:1::1", "2002:c0a8:101::1", "2002:7f00:1::1", "2002:6440:1::1"]
+
+
+@pytest.mark.parametrize("address", NEVER_GLOBAL)
+def test_an_address_that_is_never_global_passes_neither_way(world, tunnels, at_host, address):
+    static = tunnels[2]
+    delivered(at_host)
+    to, source = world.drops("inner-martian-dest"), world.drops("inner-martian-source")
+    send_41(world, forged(static.client, address))
+    until(lambda: world.drops("inner-martian-dest") == to + 1, 3, "the destination to be refused")
+    send_41(world, forged(address, HOST))
+    until(lambda: world.drops("inner-martian-source") == source + 1, 3, "the source to be refused")
+    send_ipv6(world.host, forged(address, static.client))
+    if not address.startswith("::ffff"):  # the PoP's kernel does not forward that one
+        until(lambda: world.drops("inner-martian-source") == source + 2, 3, "the source to be refused from the uplink too")
+    assert delivered(at_host) == 0
+
+
 def test_the_controls_are_delivered(world, tunnels, at_host):
     """Without this the test above could not fail."""
     delivered(at_host)

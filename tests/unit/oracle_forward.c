@@ -70,8 +70,22 @@ static bool o_is_ours(const struct oracle_world *w, const uint8_t *address)
 
 static bool o_is_bad_unicast(const uint8_t *a)
 {
-	return o_begins(a, "0 0 0 0 0 0", 96) || o_begins(a, "0 0 0 0 0 ffff", 96) ||
-	       o_begins(a, "fec0", 10);
+	static const struct {
+		const char *words;
+		unsigned len;
+	} bad[] = {
+		{ "0 0 0 0 0 0", 96 }, { "0 0 0 0 0 ffff", 96 }, { "64 ff9b 1", 48 },
+		{ "100 0 0 0", 64 },   { "2001 2 0", 48 },       { "5f00", 16 },
+		{ "fc00", 7 },         { "fec0", 10 },           { "2002 0", 24 },
+		{ "2002 a00", 24 },    { "2002 6440", 26 },      { "2002 7f00", 24 },
+		{ "2002 a9fe", 32 },   { "2002 ac10", 28 },      { "2002 c0a8", 32 },
+		{ "2002 c612", 31 },   { "2002 e000", 19 },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (o_begins(a, bad[i].words, bad[i].len))
+			return true;
+	return false;
 }
 
 static bool o_holds_our_ipv4(const struct oracle_world *w, const uint8_t *a)

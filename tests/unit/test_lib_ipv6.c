@@ -37,8 +37,42 @@ static const struct {
 	{ "::1:0:192.0.2.1", IPV6_GLOBAL },
 	{ "64:ff9b::192.0.2.1", IPV6_GLOBAL },
 	{ "2001:db8::1", IPV6_GLOBAL },
-	{ "fc00::1", IPV6_GLOBAL },
-	{ "fd12::1", IPV6_GLOBAL },
+	{ "64:ff9b:0:ffff::1", IPV6_GLOBAL },
+	{ "64:ff9b:1::1", IPV6_NEVER_GLOBAL },
+	{ "64:ff9b:2::1", IPV6_GLOBAL },
+	{ "ff:ffff::1", IPV6_GLOBAL },
+	{ "100::1", IPV6_NEVER_GLOBAL },
+	{ "100:0:0:1::1", IPV6_GLOBAL },
+	{ "2001:1:ffff::1", IPV6_GLOBAL },
+	{ "2001:2::1", IPV6_NEVER_GLOBAL },
+	{ "2001:2:1::1", IPV6_GLOBAL },
+	{ "2001:200::1", IPV6_GLOBAL },
+	{ "2001:0:102:304::1", IPV6_GLOBAL }, /* Teredo */
+	{ "2002:c000:201::1", IPV6_GLOBAL },
+	{ "2002:9ff:ffff::1", IPV6_GLOBAL },
+	{ "2002:a00::1", IPV6_NEVER_GLOBAL },
+	{ "2002:b00::1", IPV6_GLOBAL },
+	{ "2002:643f:ffff::1", IPV6_GLOBAL },
+	{ "2002:6440::1", IPV6_NEVER_GLOBAL },
+	{ "2002:6480::1", IPV6_GLOBAL },
+	{ "2002:7f00:1::1", IPV6_NEVER_GLOBAL },
+	{ "2002:a9fe::1", IPV6_NEVER_GLOBAL },
+	{ "2002:ac0f::1", IPV6_GLOBAL },
+	{ "2002:ac1f::1", IPV6_NEVER_GLOBAL },
+	{ "2002:ac20::1", IPV6_GLOBAL },
+	{ "2002:c0a8::1", IPV6_NEVER_GLOBAL },
+	{ "2002:c613::1", IPV6_NEVER_GLOBAL },
+	{ "2002:1::1", IPV6_NEVER_GLOBAL },
+	{ "2002:e000::1", IPV6_NEVER_GLOBAL },
+	{ "2003:a00::1", IPV6_GLOBAL },
+	{ "3fff::1", IPV6_GLOBAL }, /* documentation, as 2001:db8::/32 */
+	{ "5eff::1", IPV6_GLOBAL },
+	{ "5f00::1", IPV6_NEVER_GLOBAL },
+	{ "5f01::1", IPV6_GLOBAL },
+	{ "fbff::1", IPV6_GLOBAL },
+	{ "fc00::1", IPV6_NEVER_GLOBAL },
+	{ "fd12::1", IPV6_NEVER_GLOBAL },
+	{ "fe00::1", IPV6_GLOBAL },
 	{ "fe7f::1", IPV6_GLOBAL },
 	{ "fe80::", IPV6_LINK_LOCAL },
 	{ "febf:ffff::1", IPV6_LINK_LOCAL },
@@ -60,6 +94,9 @@ static void each_kind_of_address_is_told(void **state)
 		struct ip6 ip = addr(kinds[i].address);
 		if (ipv6_kind(&ip) != kinds[i].kind)
 			fail_msg("%s: %d", kinds[i].address, ipv6_kind(&ip));
+		bool is_multicast = ip.b[0] == 0xff;
+		if (ip6_is_never_global(&ip) != (kinds[i].kind != IPV6_GLOBAL && !is_multicast))
+			fail_msg("%s: the table disagrees", kinds[i].address);
 	}
 }
 

@@ -23,9 +23,17 @@ static struct encap41_bits bits(const struct ip6 *ip)
 	return (struct encap41_bits){ k.high, k.low };
 }
 
+/* Addresses that the kernel's program leaves to popd, whatever they are. */
+static bool is_left_to_popd(const struct ip6 *ip)
+{
+	return ip->b[0] >> 5 != 1 || (ip->b[0] == 0x20 && ip->b[1] == 1 && ip->b[2] < 2) ||
+	       (ip->b[0] == 0x20 && ip->b[1] == 2);
+}
+
 static bool is_plain(const struct ip6 *ip)
 {
-	return ipv6_kind(ip) == IPV6_GLOBAL && !ipv6_embeds(ip, (struct ip4){ POP_IPV4 });
+	return ipv6_kind(ip) == IPV6_GLOBAL && !ipv6_embeds(ip, (struct ip4){ POP_IPV4 }) &&
+	       !is_left_to_popd(ip);
 }
 
 /* Both sides of each border between kinds of addresses, with and without our IPv4 address in each
@@ -61,6 +69,15 @@ static const char *const addresses[] = {
 	"2001:db8::100:5efe:198.51.100.2",
 	"2001:db8::5eff:198.51.100.2",
 	"2001:db8::5efe:198.51.100.3",
+	"1fff::1",
+	"2000::1",
+	"3fff::1",
+	"4000::1",
+	"fd00::1",
+	"100::1",
+	"2001:1ff::1",
+	"2001:200::1",
+	"2002:a00::1",
 };
 
 static void special_addresses_are_classified_as_by_popd(void **state)
