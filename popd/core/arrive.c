@@ -164,8 +164,9 @@ static enum drop check_proto41(const struct job *job, const struct work *w, uint
 	if (c->type == TUNNEL_HEARTBEAT && !tunnel_is_up(t, c, now, expiry))
 		return DROP_TUNNEL_DOWN;
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
-	return endpoint_of(endpoint).addr.v == job->from.addr.v ? DROP_NONE
-								: DROP_ENDPOINT_MISMATCH;
+	if (endpoint_of(endpoint).addr.v != job->from.addr.v)
+		return DROP_ENDPOINT_MISMATCH;
+	return job->merged ? DROP_INNER_MERGED : DROP_NONE;
 }
 
 static enum drop check(const struct job *job, const struct work *w, const struct batch *b)

@@ -61,6 +61,8 @@
 	X(INNER_SHORT, "inner-short", inner_length,                                               \
 	  "the inner packet is shorter than its IPv6 header says")                                \
 	X(INNER_VERSION, "inner-version", inner_version, "the inner packet is not IPv6")          \
+	X(INNER_MERGED, "inner-merged", length,                                                   \
+	  "the sender's host merged several packets into one, which cannot be cut again")         \
 	X(INNER_MARTIAN_SOURCE, "inner-martian-source", source,                                   \
 	  "the inner source address is not a routable unicast address")                           \
 	X(INNER_MARTIAN_DEST, "inner-martian-dest", destination,                                  \

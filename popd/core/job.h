@@ -75,6 +75,7 @@ struct job {
 	struct endpoint4 from; /* outer source; none for JOB_FROM_TUN */
 	uint8_t outer_tos;     /* as received */
 	struct gso gso;        /* JOB_FROM_PROTO41 */
+	bool merged;           /* the same: several packets that the port cannot cut (segment.h) */
 	/* JOB_PROBE: the destination; else found by the pipeline: the tunnel that sent the packet,
 	 * NULL: none or unknown */
 	struct tunnel *tunnel;

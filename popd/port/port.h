@@ -68,6 +68,7 @@ static inline void job_fill(struct job *job, enum job_source source, uint8_t *da
 	job->from = from;
 	job->outer_tos = tos;
 	job->gso = (struct gso){ 0, 0 };
+	job->merged = false;
 	job->tunnel = NULL;
 }
 

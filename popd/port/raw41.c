@@ -6,7 +6,7 @@
  *
  * Receiving: one recvmmsg fills up to JOB_BATCH large buffers. Each message becomes one job in
  * place or, when it is coalesced and not in transit, its segments, over as many calls of receive as
- * needed (`backlog`).
+ * needed (`backlog`). One that cannot be cut is a job too, which the pipeline drops and counts.
  */
 #include "popd/port/raw41.h"
 
@@ -84,13 +84,15 @@ static bool next_job(struct raw41_port *r, struct job *job, size_t slot)
 	struct endpoint4 from = { outer.source, 0 };
 	uint8_t *inner = message_at(r, r->next) + outer.offset;
 	bool coalesced = r->cutting || segments_begin_coalesced(&r->cut, inner, outer.len);
+	bool merged = coalesced && !segments_fit(&r->cut);
 	struct gso gso = { 0, 0 };
-	if (coalesced && !r->cutting)
+	if (coalesced && !merged && !r->cutting)
 		gso = gso_of_transit(r, inner);
-	if (!coalesced || gso.size > 0) {
+	if (!coalesced || merged || gso.size > 0) {
 		r->next++;
 		job_fill(job, JOB_FROM_PROTO41, inner, outer.len, from, outer.tos);
 		job->gso = gso;
+		job->merged = merged;
 		return true;
 	}
 	uint8_t *segment = buffers_at(r->segments, slot);

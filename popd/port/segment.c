@@ -60,6 +60,13 @@ bool segments_begin_coalesced(struct segments *s, const uint8_t *data, size_t le
 	return true;
 }
 
+bool segments_fit(const struct segments *s)
+{
+	size_t largest = s->payload < s->size ? s->payload : s->size;
+
+	return s->header + largest <= TUNNEL_MTU_MAX;
+}
+
 struct gso segments_as_gso(const struct segments *s)
 {
 	struct gso none = { 0, 0 };

@@ -7,6 +7,10 @@
  * never on a wire as they are: TCP segments that the kernel's receive offload (GRO) coalesced, of
  * up to 64 KiB, and TCP or UDP packets of a neighbouring virtual machine whose checksum was left to
  * hardware. Both hold a partial checksum. They are cut for the MTU that every IPv6 path has (1280).
+ *
+ * UDP datagrams that a program on such a machine sent merged (UDP_SEGMENT) look like one datagram:
+ * nothing says where one ends. They are recognized when that datagram is larger than any tunnel's
+ * MTU, and dropped.
  */
 #ifndef POPD_PORT_SEGMENT_H
 #define POPD_PORT_SEGMENT_H
@@ -39,6 +43,10 @@ bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t 
 /* The same for an inner packet of a raw socket, if it is coalesced. false: it is complete as it is,
  * or broken in a way that the pipeline detects. */
 bool segments_begin_coalesced(struct segments *s, const uint8_t *data, size_t len) NONNULL;
+
+/* False: a segment would be larger than any tunnel's MTU, so the packet cannot be cut into those
+ * that were sent: merged datagrams, or headers that are too long. */
+bool segments_fit(const struct segments *s) NONNULL;
 
 /* As what GSO packet a coalesced packet may be forwarded uncut, before segments_next. Size 0: it
  * must be cut. Only plain TCP may stay whole: several segments, no extension headers, and no

@@ -152,6 +152,7 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 	job->from = (struct endpoint4){ { 0xc0000200u + (header[0] & 15) }, 4000 };
 	job->outer_tos = header[1];
 	job->gso = (struct gso){ 0, 0 };
+	job->merged = job->source == JOB_FROM_PROTO41 && header[1] == 127;
 	if (job->source == JOB_FROM_PROTO41 && header[1] & 128)
 		job->gso = (struct gso){ (uint16_t)(1 + header[1] * 8), 60 };
 	job->tunnel = job->source == JOB_PROBE

@@ -1,4 +1,5 @@
 """A person at home gets IPv6: TIC, then each tunnel type, ping and TCP both ways, through what homes have between them and us."""
+import struct
 import time
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from support.database import POP
 from support.netns import ping
 from support.network import HOST, OFFICE, OFFICE2, POP_IPV4
-from support.packets import echo, ipv4
+from support.packets import echo, fold, ipv4, ipv6, upper_checksum
 from support.sockets import raw41_socket, receive, send_ipv4
 from support.wait import until
 from support.world import transfer
@@ -69,6 +70,22 @@ def test_static_tunnel_carries_tcp_both_ways(clients):
     until(lambda: ping(clients.office, HOST), 5, "the host to answer through the tunnel")
     transfer(clients.office, clients.host, HOST, TEN_MB)
     transfer(clients.host, clients.office, client.address, TEN_MB)
+
+
+def test_merged_datagrams_that_cannot_be_cut_are_counted_for_their_tunnel(clients):
+    """What UDP_SEGMENT leaves when the kernel's sit runs on popd's own machine: one UDP header, with the sum of the pseudo-header alone. Here
+    it comes in IPv4 fragments."""
+    tunnel = clients.request_by_tic("static", OFFICE)
+    with raw41_socket(clients.office, OFFICE) as sock:
+        for payload, dropped in ((1400, 0), (1433, 1), (40000, 2)):
+            head = struct.pack("!HHHH", 4000, 9, 8 + payload, 0)
+            partial = fold((~upper_checksum(tunnel.client, HOST, 17, b"") & 0xFFFF) + 8 + payload)
+            datagram = head[:6] + struct.pack("!H", partial) + b"m" * payload
+            heard = tunnel.shown()["packets_in"]
+            sock.sendto(ipv6(tunnel.client, HOST, 17, datagram), (POP_IPV4, 0))
+            if not dropped:
+                until(lambda: tunnel.shown()["packets_in"] == heard + 1, 5, "one datagram to pass")  # noqa: B023
+            until(lambda: [d["count"] for d in tunnel.shown()["drops"] if d["name"] == "inner-merged"] == [dropped][:dropped], 5, "the drop")  # noqa: B023
 
 
 def test_two_clients_of_one_pop_reach_each_other(clients):

@@ -21,23 +21,24 @@ struct sent {
 	struct packet packet;
 	struct endpoint4 from;
 	uint8_t tos;
+	bool merged;
 };
 
 static struct sent from_ayiya(struct packet p)
 {
-	return (struct sent){ JOB_FROM_AYIYA, p, at(HOME1), 0 };
+	return (struct sent){ JOB_FROM_AYIYA, p, at(HOME1), 0, false };
 }
 static struct sent from_static(struct packet p)
 {
-	return (struct sent){ JOB_FROM_PROTO41, p, at(HOME3), 0 };
+	return (struct sent){ JOB_FROM_PROTO41, p, at(HOME3), 0, false };
 }
 static struct sent from_tun(struct packet p)
 {
-	return (struct sent){ JOB_FROM_TUN, p, { { 0 }, 0 }, 0 };
+	return (struct sent){ JOB_FROM_TUN, p, { { 0 }, 0 }, 0, false };
 }
 static struct sent from_beat(struct packet p)
 {
-	return (struct sent){ JOB_FROM_HEARTBEAT, p, at(HOME2), 0 };
+	return (struct sent){ JOB_FROM_HEARTBEAT, p, at(HOME2), 0, false };
 }
 
 static struct packet good_inner(void)
@@ -130,7 +131,7 @@ static struct sent tunnel_disabled(struct pop *pop)
 static struct sent tunnel_down(struct pop *pop)
 {
 	(void)pop;
-	return (struct sent){ JOB_FROM_PROTO41, echo(CLIENT5, OUTSIDE), at(HOME2), 0 };
+	return (struct sent){ JOB_FROM_PROTO41, echo(CLIENT5, OUTSIDE), at(HOME2), 0, false };
 }
 static struct sent clock_skew(struct pop *pop)
 {
@@ -165,6 +166,13 @@ static struct sent inner_version(struct pop *pop)
 	struct packet inner = good_inner();
 	inner.b[0] = 0x45;
 	return ayiya_with(pop, inner);
+}
+static struct sent inner_merged(struct pop *pop)
+{
+	struct sent s = from_static(ipv6(CLIENT3, OUTSIDE, 17, 64, NULL, 1441));
+	(void)pop;
+	s.merged = true;
+	return s;
 }
 static struct sent inner_martian_source(struct pop *pop)
 {
@@ -244,7 +252,7 @@ static struct sent from_router(uint8_t type, uint8_t code)
 	struct packet inner = echo(OUTSIDE, CLIENT3),
 		      about = outer(POP_IPV4_TEXT, "203.0.113.3", 0, &inner);
 	return (struct sent){ JOB_FROM_ICMP4, icmp4(type, code, 1400, &about, 100),
-			      at("192.0.2.254", 0), 0 };
+			      at("192.0.2.254", 0), 0, false };
 }
 static struct sent outer_unreachable(struct pop *pop)
 {
@@ -316,6 +324,8 @@ static const struct {
 	{ DROP_INNER_SHORT, inner_short, 1,
 	  "the inner packet has 103 bytes, but its IPv6 header says 104" },
 	{ DROP_INNER_VERSION, inner_version, 1, "the inner packet has IP version 4, not 6" },
+	{ DROP_INNER_MERGED, inner_merged, 3,
+	  "the sender's host merged several packets into one, which cannot be cut again: 1481 bytes" },
 	{ DROP_INNER_MARTIAN_SOURCE, inner_martian_source, 1,
 	  "the inner source address is not a routable unicast address: ::ffff:192.0.2.1" },
 	{ DROP_INNER_MARTIAN_DEST, inner_martian_dest, 1,
@@ -409,6 +419,7 @@ static void every_reason_is_reached_by_a_packet(void **state)
 		struct sent s = rows[i].send(&pop);
 		struct job job;
 		job_init(&job, s.source, &s.packet, s.from, s.tos);
+		job.merged = s.merged;
 		pop_run(&pop, &job, 1);
 		if (job.drop != rows[i].why)
 			fail_msg("wanted %s, got %s", drop_name(rows[i].why), drop_name(job.drop));

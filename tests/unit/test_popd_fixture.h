@@ -380,6 +380,7 @@ static inline void job_init(struct job *job, enum job_source source, const struc
 	job->from = from;
 	job->outer_tos = tos;
 	job->gso = (struct gso){ 0, 0 };
+	job->merged = false;
 	job->tunnel = NULL;
 }
 

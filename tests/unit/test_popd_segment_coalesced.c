@@ -113,6 +113,58 @@ static void udp_with_a_partial_checksum_is_completed_and_stays_whole(void **stat
 	assert_int_equal(segments_next(&c, out, sizeof(out)), 0);
 }
 
+/* What UDP_SEGMENT on the sender's machine leaves: one header, a checksum over all of it, and no
+ * sign of where a datagram ends. */
+static void merged_datagrams_do_not_fit(void **state)
+{
+	static const struct {
+		size_t payload;
+		bool fit;
+	} rows[] = { { 0, true }, { 1432, true }, { 1433, false }, { 60000, false } };
+	static uint8_t whole[WHOLE];
+	struct packet head = ipv6(CLIENT, HOST, 17, 64, NULL, 0);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t len = 48 + rows[i].payload;
+		struct segments c;
+		memcpy(whole, head.b, 40);
+		put16(whole + 4, (unsigned)(len - 40));
+		put16(whole + 44, (unsigned)(len - 40));
+		memset(whole + 48, 7, rows[i].payload);
+		seal_partly(whole, len, 6, 17);
+		assert_true(segments_begin_coalesced(&c, whole, len));
+		assert_int_equal(segments_fit(&c), rows[i].fit);
+	}
+}
+
+/* A destination options header of 2048 bytes before TCP: each segment would need it. */
+static void headers_longer_than_a_packet_do_not_fit(void **state)
+{
+	static uint8_t whole[WHOLE];
+	struct segments c;
+	struct packet head = ipv6(CLIENT, HOST, 60, 64, NULL, 0);
+	size_t options = 2048, len = 40 + options + TCP + 3000, sum = 0;
+
+	(void)state;
+	memcpy(whole, head.b, 40);
+	put16(whole + 4, (unsigned)(len - 40));
+	memset(whole + 40, 0, len - 40);
+	whole[40] = 6;
+	whole[41] = (uint8_t)(options / 8 - 1);
+	uint8_t *tcp_at = whole + 40 + options;
+	tcp_at[12] = TCP / 4 << 4;
+	tcp_at[20] = 1; /* or the checksum over all would be that of the header */
+	for (size_t i = 8; i < 40; i += 2)
+		sum += (size_t)(whole[i] << 8 | whole[i + 1]);
+	sum += len - 40 - options + 6;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put16(tcp_at + 16, (unsigned)sum);
+	assert_true(segments_begin_coalesced(&c, whole, len));
+	assert_false(segments_fit(&c));
+}
+
 static void a_packet_as_on_the_wire_is_not_coalesced(void **state)
 {
 	static uint8_t b[4096];
@@ -256,6 +308,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_coalesced_packet_becomes_the_segments_that_were_sent),
 		cmocka_unit_test(udp_with_a_partial_checksum_is_completed_and_stays_whole),
+		cmocka_unit_test(merged_datagrams_do_not_fit),
+		cmocka_unit_test(headers_longer_than_a_packet_do_not_fit),
 		cmocka_unit_test(a_packet_as_on_the_wire_is_not_coalesced),
 		cmocka_unit_test(a_right_checksum_that_looks_partial_is_recognized),
 		cmocka_unit_test(a_packet_truncated_at_any_byte_is_not_coalesced),
