@@ -13,7 +13,7 @@ packages_of() {
 	build) echo "gcc make pkg-config libc6-dev libev-dev libpq-dev libssl-dev libmicrohttpd-dev libmnl-dev libinih-dev libjansson-dev" ;;
 	run)
 		packages_of build
-		echo "postgresql-15 postgresql-client-15 iproute2 openssl kmod util-linux procps"
+		echo "postgresql-15 postgresql-client-15 iproute2 openssl kmod util-linux mount passwd procps"
 		;;
 	test)
 		packages_of run

@@ -5,7 +5,7 @@
 #   deploy/run.sh [NAME=VALUE...]
 #
 # VAR            directory of all data                   the checkout's var
-# DB             conninfo of an existing server; its role must own the database
+# DB             conninfo of an existing server; its role must own the database and let root, popd, ticd and webd in
 # POP            name of the PoP                         demo01
 # POP_IPV4       its address, one of this machine's      that of the default route
 # POP_IPV6       its address                             <TUNNEL_PREFIX>:ffff::1
@@ -15,6 +15,7 @@
 # HTTP, TIC      where webd and ticd listen              127.0.0.1:8080, 0.0.0.0:3874
 # BUILD          directory of the programs               build
 #
+# popd, ticd, webd and PostgreSQL run as users of their own, which the first start makes where they are absent (deploy/lib/user.sh).
 # The steps are in deploy/lib, one file a subject. A failure is one sentence on standard error and exit 1.
 set -euo pipefail
 
@@ -30,7 +31,7 @@ for assignment in "$@"; do
 		;;
 	esac
 done
-for part in say values machine user cluster daemons conf forwarding seed; do
+for part in say values machine user view cluster daemons conf forwarding seed; do
 	# shellcheck source=/dev/null
 	. "$ROOT/deploy/lib/$part.sh"
 done
@@ -58,14 +59,14 @@ prepare() {
 	umask 022
 	lock_var
 	cd "$VAR"
-	choose_user
-	grant_access
-	choose_socket_dir
-	CONTROL=$VAR/popd.sock
-	[ ${#CONTROL} -le "$LONGEST_SOCKET" ] || CONTROL=$SOCKETS/popd.sock
+	choose_capabilities
+	make_users
+	open_view
+	make_runtime
 	for name in webd ticd popd; do clear_daemon $name; done
 	clear_cluster
 	check_ports
+	make_state
 }
 
 start_database() {
@@ -86,9 +87,9 @@ start_daemons() {
 	write_webd_conf
 	make_certificate
 	start_forwarding
-	start_daemon popd popd_answers "popctl got no answer" "$BUILD/popd" -c "$VAR/popd.conf"
-	start_daemon ticd tic_answers "there was no TIC greeting" as_user "$BUILD/ticd" -c "$VAR/ticd.conf"
-	start_daemon webd http_answers "/healthz was not 200" as_user "$BUILD/webd" -c "$VAR/webd.conf"
+	start_daemon popd popd_answers "popctl got no answer" "$PROGRAMS/popd" -c "$VAR/popd.conf"
+	start_daemon ticd tic_answers "there was no TIC greeting" "$PROGRAMS/ticd" -c "$VAR/ticd.conf"
+	start_daemon webd http_answers "/healthz was not 200" "$PROGRAMS/webd" -c "$VAR/webd.conf"
 }
 
 show() {

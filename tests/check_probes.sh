@@ -103,7 +103,7 @@ in_network() { unshare -nm bash -c "mount -t sysfs sysfs /sys; $1"; }
 # lib CODE: bash code with the parts of deploy/run.sh at hand, and a VAR of its own.
 lib() {
 	VAR=$SCRATCH/var bash -uc 'set -o pipefail; mkdir -p "$VAR"; ROOT=$PWD
-		for part in say values machine user cluster daemons conf forwarding seed; do . "deploy/lib/$part.sh"; done
+		for part in say values machine user view cluster daemons conf forwarding seed; do . "deploy/lib/$part.sh"; done
 		eval "$1"' lib "$1"
 }
 
@@ -352,13 +352,13 @@ yes "nobody is in it" lib 'mkdir -p "$VAR/pg"; cluster_is_empty'
 no "a process is" "" lib 'mkdir -p "$VAR/pg"; cd "$VAR/pg"; cluster_is_empty'
 
 probe "deploy/run.sh, is there a cluster"
-creates() { lib "$1"' RUN_USER=$(id -un); RUN_GROUP=$(id -gn); as_user() { echo "initdb was run"; }; create_cluster; cat "$VAR/pg.log"; [ -s "$VAR/pg.log" ]'; }
+creates() { lib "$1"' CLUSTER_USER=$(id -un); as() { echo "initdb was run"; }; create_cluster; cat "$VAR/pg.log"; [ -s "$VAR/pg.log" ]'; }
 yes "none, so it is made" creates 'rm -rf "$VAR"/pg*; '
 no "one, so it is kept" "" creates 'rm -rf "$VAR"/pg*; : >"$VAR/pg.log"; mkdir "$VAR/pg"; echo 15 >"$VAR/pg/PG_VERSION"; '
 
 probe "deploy/run.sh, is the cluster of PostgreSQL 15"
 if root_only; then
-	version() { lib 'RUN_USER=$(id -un); RUN_GROUP=$(id -gn); SOCKETS=$VAR/run; mkdir -p "$VAR/pg"; echo '"$1"' >"$VAR/pg/PG_VERSION"; configure_cluster'; }
+	version() { lib 'CLUSTER_USER=$(id -un); SOCKETS=$VAR/run/pg; mkdir -p "$VAR/pg"; echo '"$1"' >"$VAR/pg/PG_VERSION"; configure_cluster'; }
 	yes "it is" version 15
 	no "it is older" "is not of PostgreSQL 15" version 14
 fi
@@ -389,37 +389,109 @@ exec 3<&-
 no "nobody listens" "" answers "TIC=127.0.0.1:$tic; tic_answers"
 
 probe "deploy/run.sh, is the path too long for a socket"
-socket_dir() { lib 'VAR=$VAR/'"$1"'; RUN_USER=$(id -un); RUN_GROUP=$(id -gn); mkdir -p "$VAR"; choose_socket_dir; trap "rmdir $SOCKETS" EXIT; [ "$SOCKETS" != "$VAR/run" ]'; }
-yes "then it is a short one elsewhere" socket_dir "$(printf 'long%.0s' {1..30})"
-no "else it is below VAR" "" socket_dir short
+runtime() { lib 'DB=x; VAR=$VAR/'"$1"'; mkdir -p "$VAR"; directory_of() { :; }; group_of() { :; }; chown() { :; }; make_runtime; base=${SOCKETS%/pg}
+	trap "rmdir $base" EXIT; [ "$base" != "$VAR/run" ]'; }
+yes "then it is a short one elsewhere" runtime "$(printf 'long%.0s' {1..30})"
+no "else it is below VAR" "" runtime short
 
-probe "deploy/run.sh, may the user reach the files"
+# ---- deploy/run.sh, the users of the daemons
+
+# Whatever became of a user is in $SCRATCH/users; those in $SCRATCH/there are on the machine.
+fake_users() {
+	local name
+	clean
+	: >"$SCRATCH/users"
+	printf '%s\n' "$@" >"$SCRATCH/there"
+	fake id "for name; do :; done; grep -qx \"\$name\" $SCRATCH/there"
+	fake getent "grep -qx \"\$2\" $SCRATCH/there"
+	for name in useradd groupadd; do fake $name "echo \"$name \$*\" >>$SCRATCH/users"; done
+	fake systemd-sysusers "cat >>$SCRATCH/users"
+	bare
+}
+makes_users() { only_fakes lib "DB=$1; make_users" && [ -s "$SCRATCH/users" ]; }
+did() { grep -q -- "$1" "$SCRATCH/users"; }
+
+probe "deploy/run.sh, are the users there"
+fake_users popd ticd webd postgres ipv6-broker
+no "all are, so none is made" "" makes_users ""
+for name in popd ticd webd; do
+	fake_users popd ticd webd postgres ipv6-broker
+	sed -i "/^$name\$/d" "$SCRATCH/there"
+	yes "$name is not, so it is named" prints "kept when the broker stops: user $name" makes_users ""
+done
+fake_users popd ticd webd postgres
+yes "the socket's group is not" prints "kept when the broker stops: group ipv6-broker" makes_users ""
+yes "and is made" did '^g ipv6-broker -$'
+fake_users popd ticd webd ipv6-broker
+no "there is no postgres" "There is no user postgres" makes_users ""
+yes "there is none, and DB names a server elsewhere" only_fakes lib "DB=dbname=elsewhere; make_users"
+
+probe "deploy/run.sh, is systemd-sysusers there"
+fake_users postgres
+yes "it is" makes_users ""
+yes "it is, so it makes the users" did '^u ticd -'
+no "it is, so useradd is not called" "" did useradd
+fake_users postgres
+rm "$FAKES/systemd-sysusers"
+yes "it is not" makes_users ""
+yes "it is not, so useradd makes the users" did 'useradd --system .* ticd$'
+yes "it is not, so groupadd makes the group" did 'groupadd --system ipv6-broker$'
+fake groupadd 'echo "groupadd: cannot lock"; exit 10'
+no "it is not, and groupadd fails" "ipv6-broker): groupadd: cannot lock" makes_users ""
+
+probe "deploy/run.sh, may popd have its capabilities"
 if root_only; then
-	reach() { lib 'RUN_USER=nobody; AS_USER=(--reuid=nobody --clear-groups); VAR='"$SCRATCH/$1"'; BUILD='"$SCRATCH/programs"'; can_reach_files'; }
-	printf '#!/bin/sh\n' >"$SCRATCH/programs/ticd"
-	mkdir -m 0755 "$SCRATCH/open" && mkdir -m 0700 "$SCRATCH/closed" && mkdir "$SCRATCH/closed/var"
-	yes "they are open" reach open
-	no "a directory above is closed" "" reach closed/var
-	opens() { lib 'RUN_USER=nobody; AS_USER=(--reuid=nobody --clear-groups); VAR='"$SCRATCH/$1"'; BUILD='"$SCRATCH/programs"'; grant_access; [ ${#AS_USER[@]} -gt 2 ]'; }
-	yes "closed, so the processes keep an ability" opens closed/var
-	no "open, so they keep none" "" opens open
+	capabilities() { setpriv --bounding-set="$1" -- bash -c '. deploy/lib/say.sh; . deploy/lib/user.sh; choose_capabilities; [ "$POPD_CAPABILITIES" = "$1" ]' bash "$2"; }
+	yes "all three" capabilities +bpf "net_admin net_raw bpf"
+	yes "it may not have CAP_BPF" capabilities -bpf "net_admin net_raw"
+	for name in net_admin net_raw; do no "it may not have $name" "popd needs CAP_NET_ADMIN and CAP_NET_RAW" capabilities "-$name" ""; done
 fi
 
-probe "deploy/run.sh, whose is the checkout"
-owner() { beside_fakes lib 'choose_user; [ "$RUN_USER" = '"$1"' ]'; }
-fake id 'case "$*" in *nobody-here*) exit 1 ;; -gn*) echo group ;; esac'
-fake stat 'echo somebody'
-yes "a user's, who then runs PostgreSQL" owner somebody
-fake stat 'echo root'
-yes "root's, so postgres does" owner postgres
-fake stat 'echo nobody-here'
-yes "nobody's here, so postgres does" owner postgres
-fake id 'exit 1'
-no "and there is no postgres" "There is no user postgres" owner postgres
+probe "deploy/run.sh, may the users reach VAR"
+if root_only; then
+	# everybody is nobody, in a mount namespace when there is to be one
+	nobodies='users_of_var() { echo nobody; }; become() { view_of nobody; BECOME=("${VIEW[@]}" setpriv --reuid=nobody --clear-groups -- "${@:2}"); }; TUN_CLOSED='
+	opens() { lib "$nobodies; VAR=$SCRATCH/$1; open_var; [ -z \"\$CLOSED\" ]"; }
+	mkdir -m 0755 "$SCRATCH/open" && mkdir -m 0700 "$SCRATCH/closed" && mkdir "$SCRATCH/closed/var"
+	yes "it is open" opens open
+	no "a directory above is closed, so they get a namespace" "may not enter $SCRATCH/closed; each gets a mount namespace" opens closed/var
+	no "it is closed itself" "open it with 'chmod a+x" opens closed
+	fake unshare 'exit 1'
+	no "there are no namespaces here" "no mount namespace can be made here" beside_fakes opens closed/var
+	in_view() { lib "$nobodies; VAR=$SCRATCH/closed/var; CLOSED=$1; as nobody sh -c 'cd $SCRATCH/closed/var && pwd'"; }
+	yes "inside the namespace they can" prints "$SCRATCH/closed/var" in_view "$SCRATCH/closed"
+	no "outside they cannot" "" in_view ""
+fi
+
+probe "deploy/run.sh, may the users run the programs"
+if root_only; then
+	for name in popd ticd webd; do printf '#!/bin/sh\n' >"$SCRATCH/programs/$name"; done
+	programs() { lib "$nobodies; VAR=$SCRATCH/open; BUILD=$1; choose_programs; [ \$PROGRAMS = $1 ]"; }
+	yes "they may" programs "$SCRATCH/programs"
+	cp -r "$SCRATCH/programs" "$SCRATCH/closed/programs"
+	no "they may not, so they get copies" "" programs "$SCRATCH/closed/programs"
+	yes "the copies run" test -x "$SCRATCH/open/bin/webd"
+	echo 'exit 1' >>"$SCRATCH/closed/programs/webd"
+	no "the copies do not run" "The user webd can run webd neither in" programs "$SCRATCH/closed/programs"
+fi
+
+probe "deploy/run.sh, may popd open the TUN device"
+if root_only; then
+	opens_tun() {
+		in_mounts "mount -t tmpfs none /dev/net; mknod /dev/net/tun c 10 200; chmod $1 /dev/net/tun; $2" bash -c '
+			for part in say user view; do . deploy/lib/$part.sh; done
+			become() { view_of popd; BECOME=("${VIEW[@]}" setpriv --reuid=nobody --clear-groups -- "${@:2}"); }
+			eval "$(declare -f enter_view | sed "s/chown popd/chown nobody/")"
+			VAR=/tmp; open_tun; [ -z "$TUN_CLOSED" ]'
+	}
+	yes "everybody may" opens_tun 0666 true
+	no "root alone may, so popd gets a device of its own" "" opens_tun 0600 true
+	no "root alone may, and there are no namespaces" "give the device the mode that udev gives it" opens_tun 0600 'mount --bind /dev/null /usr/bin/unshare'
+fi
 
 probe "deploy/run.sh, is the certificate still good"
 if root_only; then
-	renewed() { lib 'RUN_GROUP=root; POP=demo01; POP_IPV4=192.0.2.1; '"$1"' before=$(cat "$VAR/tic.pem"); make_certificate; [ "$before" != "$(cat "$VAR/tic.pem")" ]'; }
+	renewed() { lib 'group_of() { echo root; }; POP=demo01; POP_IPV4=192.0.2.1; '"$1"' before=$(cat "$VAR/tic.pem"); make_certificate; [ "$before" != "$(cat "$VAR/tic.pem")" ]'; }
 	made='openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x -keyout "$VAR/key" -out "$VAR/tic.pem" 2>/dev/null -days'
 	no "it is, so it is kept" "" renewed "$made 30;"
 	yes "it ends within a day, so there is a new one" renewed "$made 1; sleep 1.1;"

@@ -1,24 +1,44 @@
-# Sourced by run.sh: the database. The private PostgreSQL in $VAR/pg listens on a unix socket only; pg_ident.conf lets root and the
-# user it runs as log in as any of the broker's roles, and nobody else.
+# Sourced by run.sh: the database. The private PostgreSQL in $VAR/pg listens on a unix socket only. pg_ident.conf lets each daemon's user
+# log in as its own role, PostgreSQL's user as the superuser, and root as any of them; the socket's directory keeps everybody else out.
 
 PGBIN=/usr/lib/postgresql/15/bin
 SOCKET_NAME=.s.PGSQL.5432
 LONGEST_SOCKET=107 # bytes in sockaddr_un's path, without the final NUL
-ROLES="postgres broker ticd webd popd operator"
 
-# The socket's directory is $VAR/run, or, where that path is too long, a short one that $VAR/socket-dir names.
-choose_socket_dir() {
-	SOCKETS=$VAR/run
-	if [ $((${#SOCKETS} + 1 + ${#SOCKET_NAME})) -gt $LONGEST_SOCKET ]; then
-		SOCKETS=$(cat "$VAR/socket-dir" 2>/dev/null || true)
-		if [ -z "$SOCKETS" ]; then
-			SOCKETS=$(mktemp -d /run/broker-XXXXXX 2>/dev/null || mktemp -d /tmp/broker-XXXXXX)
-			echo "$SOCKETS" >"$VAR/socket-dir"
+# The role that the PoP logs in as.
+pop_role() { echo popd; }
+
+# The sockets' directories are below $VAR/run, or, where that path is too long, below a short one that $VAR/socket-dir names: PostgreSQL's,
+# and popd's control socket's.
+make_runtime() {
+	local base=$VAR/run
+	if [ $((${#base} + 4 + ${#SOCKET_NAME})) -gt $LONGEST_SOCKET ]; then
+		base=$(cat "$VAR/socket-dir" 2>/dev/null || true)
+		if [ -z "$base" ]; then
+			base=$(mktemp -d /run/broker-XXXXXX 2>/dev/null || mktemp -d /tmp/broker-XXXXXX)
+			echo "$base" >"$VAR/socket-dir"
 		fi
 	fi
-	mkdir -p "$SOCKETS"
-	chown "$RUN_USER:$RUN_GROUP" "$SOCKETS"
-	chmod 0700 "$SOCKETS"
+	SOCKETS=$base/pg
+	CONTROL=$base/popd/popd.sock
+	mkdir -p "$base"
+	chown root:root "$base"
+	chmod 0755 "$base"
+	directory_of popd "$(group_of popd)" 0750 "$base/popd"
+	[ -n "$DB" ] || directory_of "$CLUSTER_USER" "$SOCKET_GROUP" 0710 "$SOCKETS"
+}
+
+# popd's snapshot and journals have a directory of their own. Before, they and the sockets lay beside it, as root's and another user's.
+make_state() {
+	local group old
+	group=$(group_of popd)
+	directory_of popd "$group" 0700 "$VAR/popd"
+	for old in "$VAR"/popd.snapshot*; do
+		[ -e "$old" ] || continue
+		chown "popd:$group" "$old"
+		mv -f "$old" "$VAR/popd/snapshot${old#"$VAR/popd.snapshot"}"
+	done
+	rm -f "$VAR/popd.sock" "${SOCKETS%/*}/popd.sock" "${SOCKETS%/*}/$SOCKET_NAME" "${SOCKETS%/*}/$SOCKET_NAME.lock"
 }
 
 # Created beside its place and then moved there, so that an interrupted first start leaves no half of a cluster.
@@ -26,8 +46,8 @@ create_cluster() {
 	[ ! -e "$VAR/pg/PG_VERSION" ] || return 0
 	say "Creating a PostgreSQL cluster in $VAR/pg"
 	rm -rf "$VAR/pg.new"
-	install -d -o "$RUN_USER" -g "$RUN_GROUP" -m 0700 "$VAR/pg.new"
-	as_user "$PGBIN/initdb" -D "$VAR/pg.new" -U postgres --auth=peer --encoding=UTF8 --locale=C.UTF-8 --no-instructions >"$VAR/pg.log" 2>&1 ||
+	directory_of "$CLUSTER_USER" "$(group_of $CLUSTER_USER)" 0700 "$VAR/pg.new"
+	as "$CLUSTER_USER" "$PGBIN/initdb" -D "$VAR/pg.new" -U postgres --auth=peer --encoding=UTF8 --locale=C.UTF-8 --no-instructions >"$VAR/pg.log" 2>&1 ||
 		fail_with_log "$VAR/pg.log" "The PostgreSQL cluster could not be created."
 	rmdir "$VAR/pg" 2>/dev/null || true
 	mv "$VAR/pg.new" "$VAR/pg"
@@ -36,18 +56,21 @@ create_cluster() {
 configure_cluster() {
 	local role
 	[ "$(cat "$VAR/pg/PG_VERSION")" = 15 ] || fail "The cluster in $VAR/pg is not of PostgreSQL 15; choose another directory with VAR=."
-	if [ "$(stat -c %U "$VAR/pg")" != "$RUN_USER" ]; then chown -R "$RUN_USER:$RUN_GROUP" "$VAR/pg"; fi
-	chmod 0700 "$VAR/pg"
-	echo "local all all peer map=broker" | for_user "$VAR/pg/pg_hba.conf" 0640
-	for role in $ROLES; do
-		echo "broker root $role"
-		echo "broker $RUN_USER $role"
-	done | for_user "$VAR/pg/pg_ident.conf" 0640
-	for_user "$VAR/pg/postgresql.conf" 0640 <<-END
+	directory_of "$CLUSTER_USER" "$(group_of $CLUSTER_USER)" 0700 "$VAR/pg"
+	echo "local all all peer map=broker" | for_user "$CLUSTER_USER" "$VAR/pg/pg_hba.conf" 0640
+	{
+		for role in postgres broker operator ticd webd "$(pop_role)"; do echo "broker root $role"; done
+		echo "broker $CLUSTER_USER postgres"
+		echo "broker popd $(pop_role)"
+		echo "broker ticd ticd"
+		echo "broker webd webd"
+	} | for_user "$CLUSTER_USER" "$VAR/pg/pg_ident.conf" 0640
+	for_user "$CLUSTER_USER" "$VAR/pg/postgresql.conf" 0640 <<-END
 		# Written by deploy/run.sh at each start: a small cluster for the broker of one machine. fsync is on: committed data survive a crash.
 		listen_addresses = ''
 		unix_socket_directories = '$SOCKETS'
-		unix_socket_permissions = 0700
+		unix_socket_group = '$SOCKET_GROUP'
+		unix_socket_permissions = 0770
 		max_connections = 40
 		shared_buffers = 32MB
 		dynamic_shared_memory_type = mmap
@@ -93,7 +116,7 @@ superuser_sql() { "$PGBIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "host=$SOCKETS
 cluster_answers() { ! is_running pg || "$PGBIN/pg_isready" -q -h "$SOCKETS" -d postgres -U postgres; }
 
 start_cluster() {
-	launch pg as_user "$PGBIN/postgres" -D "$VAR/pg"
+	launch pg "$CLUSTER_USER" "$PGBIN/postgres" -D "$VAR/pg"
 	wait_until 60 cluster_answers || fail_with_log "$VAR/pg.log" "PostgreSQL did not answer within a minute."
 	is_running pg || fail_with_log "$VAR/pg.log" "PostgreSQL did not start."
 	[ -n "$(superuser_sql "select 1 from pg_roles where rolname = 'broker'")" ] || superuser_sql "create role broker login createrole"

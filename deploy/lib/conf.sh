@@ -1,22 +1,22 @@
 # Sourced by run.sh: the daemons' configuration, written at each start, and ticd's certificate.
 
 write_popd_conf() {
-	for_user "$VAR/popd.conf" 0640 <<-END
+	for_user popd "$VAR/popd.conf" 0640 <<-END
 		# Written by deploy/run.sh at each start. "popd -c FILE --dump-config" shows every key.
 		[popd]
 		name = $POP
 		ipv4 = $POP_IPV4
 		tun = $TUN
-		snapshot = $VAR/popd.snapshot
+		snapshot = $VAR/popd/snapshot
 		control = $CONTROL
 
 		[database]
-		conninfo = $(conninfo_of popd)
+		conninfo = $(conninfo_of "$(pop_role)")
 	END
 }
 
 write_ticd_conf() {
-	for_user "$VAR/ticd.conf" 0640 <<-END
+	for_user ticd "$VAR/ticd.conf" 0640 <<-END
 		# Written by deploy/run.sh at each start. "ticd -c FILE --dump-config" shows every key.
 		[ticd]
 		listen = $TIC
@@ -37,7 +37,7 @@ write_ticd_conf() {
 }
 
 write_webd_conf() {
-	for_user "$VAR/webd.conf" 0640 <<-END
+	for_user webd "$VAR/webd.conf" 0640 <<-END
 		# Written by deploy/run.sh at each start. "webd -c FILE --dump-config" shows every key.
 		[webd]
 		listen = $HTTP
@@ -52,11 +52,11 @@ write_webd_conf() {
 make_certificate() {
 	local key certificate
 	if openssl x509 -in "$VAR/tic.pem" -noout -checkend 86400 >/dev/null 2>&1; then
-		chown "root:$RUN_GROUP" "$VAR/tic.pem"
+		chown "root:$(group_of ticd)" "$VAR/tic.pem"
 		return
 	fi
 	key=$(openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 2>/dev/null) || fail "openssl could not make a key for ticd."
 	certificate=$(openssl req -new -x509 -key /dev/stdin -days 3650 -subj "/CN=$POP" -addext "subjectAltName=IP:$POP_IPV4" <<<"$key" 2>/dev/null) ||
 		fail "openssl could not make a certificate for ticd."
-	printf '%s\n%s\n' "$key" "$certificate" | for_user "$VAR/tic.pem" 0640
+	printf '%s\n%s\n' "$key" "$certificate" | for_user ticd "$VAR/tic.pem" 0640
 }

@@ -3,12 +3,13 @@
 
 declare -A PIDS=()
 
-# launch NAME COMMAND...: output to $VAR/NAME.log, pid to $VAR/NAME.pid. Descriptor 9, the script's lock, is not inherited.
+# launch NAME USER COMMAND...: output to $VAR/NAME.log, pid to $VAR/NAME.pid. Descriptor 9, the script's lock, is not inherited.
 launch() {
-	local name=$1
+	local name=$1 BECOME
 	shift
-	[ "$1" != as_user ] || set -- setpriv "${AS_USER[@]}" -- "${@:2}"
-	setsid "$@" </dev/null >>"$VAR/$name.log" 2>&1 9>&- &
+	become "$@"
+	log_of "$1" "$name"
+	setsid "${BECOME[@]}" </dev/null >>"$VAR/$name.log" 2>&1 9>&- &
 	PIDS[$name]=$!
 	echo $! >"$VAR/$name.pid"
 	disown $! # or the shell would print how it ends
@@ -71,11 +72,12 @@ ask_port() {
 	echo "$line"
 }
 
-# start_daemon NAME READY FAILURE COMMAND...: launches it and waits until READY is true; else fails with FAILURE and the end of the log.
+# start_daemon NAME READY FAILURE COMMAND...: launches it as the user of its name and waits until READY is true; else fails with FAILURE and
+# the end of the log.
 start_daemon() {
 	local name=$1 ready=$2 failure=$3
 	shift 3
-	launch "$name" "$@"
+	launch "$name" "$name" "$@"
 	wait_until 20 "$ready" || fail_with_log "$VAR/$name.log" "$name started, but $failure within 20 seconds."
 	is_running "$name" || fail_with_log "$VAR/$name.log" "$name ended at its start."
 }

@@ -2,8 +2,10 @@
 
     uplink end (192.0.2.9) ---- veth ---- the machine (192.0.2.10, default route): run.sh with all it starts, in a namespace
 """
+import grp
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -27,6 +29,9 @@ ADDRESS = "192.0.2.10"
 AICCU_OPTIONS = set("""username password protocol server ipv6_interface tunnel_id local_ipv4_override setupscript automatic daemonize verbose
     behindnat requiretls noconfigure makebeats defaultroute pidfile""".split())
 UNPRIVILEGED = "nobody"
+GROUP = "ipv6-broker"
+ROLES = ["postgres", "broker", "operator", "popd", "ticd", "webd"]
+NET_ADMIN, NET_RAW, BPF = 1 << 12, 1 << 13, 1 << 39  # the bits of <linux/capability.h>
 
 
 class Machine:
@@ -155,6 +160,34 @@ def var(machine, directory):
     return path
 
 
+def status(pid):
+    """/proc/PID/status: the words of each line."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return {name: words.split() for name, words in (line.split(":", 1) for line in f)}
+
+
+def assert_confined(broker, name, user, capabilities):
+    """Each process of a daemon is this user's for good and has these capabilities, of those that root has here, and no other."""
+    found = [pid for pid, words in broker.processes().items() if re.search(rf"(^|/){name}[: ]", words)]
+    assert found, broker.processes()
+    expected = f"{capabilities & int(status('self')['CapBnd'][0], 16):016x}"
+    for pid in found:
+        said = status(pid)
+        assert (said["Uid"], said["Gid"]) == ([str(user.pw_uid)] * 4, [str(user.pw_gid)] * 4)
+        assert {key: said[key] for key in said if key.startswith("Cap")} == dict.fromkeys(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"], [expected])
+        assert said["NoNewPrivs"] == ["1"]
+
+
+def becoming(user, groups):
+    return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", groups, "--"]
+
+
+def ask(broker, role, user="root", groups=f"--groups={GROUP}", query="select current_user"):
+    """psql as this user of the machine, who wants to log in as this role."""
+    conninfo = f"host={broker.var}/run/pg dbname=broker user={role}"
+    return broker.machine.ns.run(*becoming(user, groups), "psql", "-X", "-A", "-t", "-d", conninfo, "-c", query, check=False, cwd="/")
+
+
 def read(path):
     with open(path, encoding="utf-8") as f:
         return f.read()
@@ -168,7 +201,7 @@ def options(path):
 def test_first_start_prints_where_all_is(running):
     assert running.value("status page") == "http://127.0.0.1:8080/pops/status"
     assert running.value("TIC server") == f"{ADDRESS}, port 3874"
-    for name in ["popd.conf", "ticd.conf", "webd.conf", "popd.sock", "popd.log", "ticd.log", "webd.log", "pg/PG_VERSION"]:
+    for name in ["popd.conf", "ticd.conf", "webd.conf", "run/popd/popd.sock", "popd.log", "ticd.log", "webd.log", "pg/PG_VERSION"]:
         assert os.path.exists(f"{running.var}/{name}"), name
     assert "demo01" in running.machine.get("/pops/status")
     until(lambda: running.machine.pop_state() == "up", 15, "the PoP to be up")
@@ -200,10 +233,42 @@ def test_printed_commands_reach_database_and_pop(running):
         assert words in done.stdout
 
 
-def test_nothing_runs_as_root_that_need_not(running):
-    for pid, words in running.processes().items():
-        if "/ticd " in words or "/webd " in words or "postgres" in words:
-            assert os.stat(f"/proc/{pid}").st_uid != 0, words
+@pytest.mark.parametrize("name, user, capabilities", [("popd", "popd", NET_ADMIN | NET_RAW | BPF), ("ticd", "ticd", 0), ("webd", "webd", 0),
+                                                      ("postgres", "postgres", 0)])
+def test_daemon_runs_as_its_own_user_and_may_do_no_more_than_it_needs(running, name, user, capabilities):
+    assert_confined(running, name, pwd.getpwnam(user), capabilities)
+
+
+@pytest.mark.parametrize("user", ["popd", "ticd", "webd", "postgres"])
+def test_user_of_a_daemon_logs_in_as_its_own_role_alone(running, user):
+    for role in ROLES:
+        done = ask(running, role, user)
+        if role == user:
+            assert (done.returncode, done.stdout) == (0, f"{role}\n"), done
+        else:
+            assert done.returncode == 2 and f'Peer authentication failed for user "{role}"' in done.stderr, (role, done)
+
+
+def test_root_logs_in_as_every_role_and_only_postgres_is_a_superuser(running):
+    for role in ROLES:
+        assert ask(running, role).stdout == f"{role}\n"
+    assert ask(running, "postgres", query="select string_agg(rolname, ' ') from pg_roles where rolsuper").stdout == "postgres\n"
+
+
+def test_nobody_else_reaches_the_sockets(running):
+    done = ask(running, "ticd", UNPRIVILEGED, groups="--clear-groups")
+    assert done.returncode == 2 and "Permission denied" in done.stderr, done
+    done = running.machine.ns.run(*becoming(UNPRIVILEGED, "--clear-groups"), "stat", f"{running.var}/run/popd/popd.sock", check=False)
+    assert done.returncode == 1 and "Permission denied" in done.stderr, done
+
+
+def test_files_belong_to_those_who_use_them(running):
+    for path, owner, group, mode in [("popd", "popd", "popd", 0o700), ("run/popd", "popd", "popd", 0o750), ("run/popd/popd.sock", "popd", "popd", 0o660),
+                                     ("run/pg", "postgres", GROUP, 0o710), ("pg", "postgres", "postgres", 0o700),
+                                     ("popd.conf", "root", "popd", 0o640), ("ticd.conf", "root", "ticd", 0o640), ("tic.pem", "root", "ticd", 0o640),
+                                     ("webd.conf", "root", "webd", 0o640), ("popd.log", "popd", "adm", 0o640), ("pg.log", "postgres", "adm", 0o640)]:
+        found = os.stat(f"{running.var}/{path}")
+        assert (pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name, found.st_mode & 0o7777) == (owner, group, mode), path
 
 
 def test_second_broker_on_one_directory_is_refused_in_a_sentence(running):
@@ -283,6 +348,112 @@ def test_daemon_that_dies_takes_the_rest_with_it(machine, var, name):
     assert f"{'pg' if name == 'postgres' else name} ended by itself" in said
 
 
+def test_data_of_the_layout_before_are_taken_over(machine, var, directory):
+    """Before, one user had everything but popd's files, which were root's and lay in VAR itself."""
+    old = f"{directory}/old"
+    shutil.copytree(var, old, ignore=shutil.ignore_patterns("run"))
+    secret = read(f"{old}/demo.secret")
+    for name in os.listdir(f"{old}/popd"):
+        shutil.move(f"{old}/popd/{name}", f"{old}/popd.{name}")
+    shutil.rmtree(f"{old}/popd")
+    os.mkdir(f"{old}/run", 0o700)
+    for path in [f"{old}/popd.sock", f"{old}/run/.s.PGSQL.5432"]:
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(path)
+    for name in ["popd.log", "ticd.log", "pg.log"]:
+        os.truncate(f"{old}/{name}", 0)
+    machine.ns.run("chown", "-R", "root:root", old)
+    machine.ns.run("chown", "-R", f"{UNPRIVILEGED}:", f"{old}/pg", f"{old}/run")
+    os.chmod(f"{old}/pg", 0o700)
+    broker = Run(machine, old)
+    try:
+        assert "3 tunnels read from the snapshot" in read(f"{old}/popd.log")
+        assert (broker.value("TIC secret"), "approved" in broker.said()) == (secret.strip(), False)
+        assert_confined(broker, "postgres", pwd.getpwnam("postgres"), 0)
+        assert not any(os.path.lexists(f"{old}/{name}") for name in ["popd.sock", "popd.snapshot", "run/.s.PGSQL.5432"])
+    finally:
+        broker.end()
+
+
+def etc_without_users(directory):
+    """A copy of /etc in which the users and the group that run.sh makes are missing."""
+    etc = f"{directory}/etc"
+    subprocess.run(["cp", "-a", "/etc", etc], check=True)
+    for name in ["passwd", "shadow", "group", "gshadow"]:
+        for file in [f"{etc}/{name}", f"{etc}/{name}-"]:
+            if os.path.exists(file):
+                subprocess.run(["sed", "-i", f"/^\\(popd\\|ticd\\|webd\\|{GROUP}\\):/d", file], check=True)
+    return etc
+
+
+# A /usr/bin of links to the real one, without systemd-sysusers.
+WITHOUT_SYSUSERS = """mkdir real links; mount --bind /usr/bin real; cp -rs $PWD/real/. links; rm links/systemd-sysusers; mount --bind links /usr/bin; """
+
+
+@pytest.mark.parametrize("hide", ["", WITHOUT_SYSUSERS], ids=["systemd-sysusers", "useradd"])
+def test_missing_users_are_made_and_named_in_one_line(machine, hide):
+    made = tempfile.mkdtemp(prefix="broker-run-", dir="/tmp")
+    os.chmod(made, 0o755)
+    try:
+        etc = etc_without_users(made)
+        broker = Run(machine, f"{made}/var", wrapper=["unshare", "-m", "sh", "-ec", f'cd {made}; mount --bind {etc} /etc; {hide}exec "$@"', "sh"])
+        try:
+            assert re.search(r"^Made on this machine.*: user popd, user ticd, user webd, group ipv6-broker$", broker.said(), re.M), broker.said()
+            users = {words[0]: words for words in (line.split(":") for line in read(f"{etc}/passwd").splitlines())}
+            for name in ["popd", "ticd", "webd"]:
+                user = pwd.struct_passwd(users[name])
+                assert user.pw_shell.endswith("/nologin")
+                pid = int(read(f"{made}/var/{name}.pid"))
+                assert (status(pid)["Uid"][0], status(pid)["Gid"][0]) == (user.pw_uid, user.pw_gid)
+            assert not re.search(rf"^{GROUP}:[^:]*:[^:]*:.", read(f"{etc}/group"), re.M), "the socket's group has a member"
+        finally:
+            broker.end()
+    finally:
+        shutil.rmtree(made)
+
+
+def with_tun(mode):
+    return ["unshare", "-m", "sh", "-ec", f'mount -t tmpfs none /dev/net; mknod /dev/net/tun c 10 200; chmod {mode} /dev/net/tun; exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("mode, shared", [("0666", True), ("0600", False)])
+def test_popd_opens_a_tun_device_of_root_alone_in_a_mount_namespace_of_its_own(machine, var, mode, shared):
+    broker = Run(machine, var, wrapper=with_tun(mode))
+    try:
+        mounts = [os.readlink(f"/proc/{pid}/ns/mnt") for pid in (broker.script(), int(read(f"{var}/popd.pid")), int(read(f"{var}/ticd.pid")))]
+        assert mounts[0] == mounts[2] and (mounts[0] == mounts[1]) is shared
+        assert os.stat(f"/proc/{broker.script()}/root/dev/net/tun").st_mode & 0o777 == int(mode, 8)
+        until(lambda: machine.pop_state() == "up", 15, "the PoP to be up")
+    finally:
+        broker.end()
+
+
+def without(*capabilities):
+    return ["setpriv", f"--bounding-set={','.join(f'-{name}' for name in capabilities)}", "--"]
+
+
+def test_popd_runs_without_the_capability_for_bpf(machine, var):
+    broker = Run(machine, var, wrapper=without("bpf"))
+    try:
+        assert_confined(broker, "popd", pwd.getpwnam("popd"), NET_ADMIN | NET_RAW)
+    finally:
+        broker.end()
+
+
+@pytest.mark.parametrize("sentence, settings, wrapper", [
+    ("popd needs CAP_NET_ADMIN and CAP_NET_RAW", "VAR={var}", without("net_raw")),
+    ("may not open /dev/net/tun", "VAR={var}", [*with_tun("0600"), *without("sys_admin")]),
+    ("no mount namespace can be made here", "VAR={closed}/var", [*with_tun("0666"), *without("sys_admin")]),
+    ("open it with 'chmod a+x", "VAR={closed}", []),
+])
+def test_what_keeps_a_daemons_user_out_is_named_in_a_sentence(machine, var, sentence, settings, wrapper):
+    closed = tempfile.mkdtemp(prefix="broker-run-", dir="/tmp")
+    try:
+        refuses(machine, sentence, settings.format(var=var, closed=closed), wrapper=wrapper)
+    finally:
+        shutil.rmtree(closed)
+
+
 def test_checkout_below_a_closed_directory_runs(machine):
     closed = tempfile.mkdtemp(prefix="broker-run-", dir="/tmp")
     assert os.stat(closed).st_mode & 0o077 == 0
@@ -291,7 +462,14 @@ def test_checkout_below_a_closed_directory_runs(machine):
         shutil.copytree(ROOT / "deploy", f"{checkout}/deploy")
         shutil.copytree(BUILD, f"{checkout}/build", ignore=lambda _, names: [n for n in names if n not in ("popd", "popctl", "ticd", "ticctl", "webd")])
         broker = Run(machine, f"{checkout}/var", "BUILD=build", script=f"{checkout}/deploy/run.sh")
-        broker.end()
+        try:
+            assert f"may not enter {closed};" in broker.said()
+            for name, capabilities in {"popd": NET_ADMIN | NET_RAW | BPF, "ticd": 0, "webd": 0, "postgres": 0}.items():
+                assert_confined(broker, name, pwd.getpwnam(name), capabilities)
+            assert ask(broker, "operator").stdout == "operator\n"
+            assert os.stat(closed).st_mode & 0o077 == 0 and closed not in read("/proc/self/mountinfo")
+        finally:
+            broker.end()
     finally:
         shutil.rmtree(closed)
 

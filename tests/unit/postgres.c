@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/io/pgpool.h"
+
 enum { MAX_CONNECTIONS = 20 };
 
 static char folder[POSTGRES_FOLDER] = "/tmp/postgres-test-XXXXXX";
@@ -158,6 +160,25 @@ const char *postgres_conninfo(void)
 const char *postgres_folder(void)
 {
 	return folder;
+}
+
+struct pgpool_conf postgres_pool_conf(void)
+{
+	return (struct pgpool_conf){ .conninfo = postgres_conninfo(),
+				     .application = "test",
+				     .connections = 4,
+				     .queue_max = 1000,
+				     .connect_timeout = 1.,
+				     .query_timeout = 2. };
+}
+
+struct pgpool *postgres_pool_create(struct ev_loop *loop)
+{
+	struct pgpool_conf conf = postgres_pool_conf();
+	struct pgpool *pool = pgpool_create(loop, &conf);
+
+	assert_non_null(pool);
+	return pool;
 }
 
 static void time_is_up(struct ev_loop *loop, ev_timer *w, int revents)

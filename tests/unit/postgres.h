@@ -10,6 +10,8 @@
 #include "lib/cc.h"
 
 struct ev_loop;
+struct pgpool;
+struct pgpool_conf;
 
 enum { POSTGRES_FOLDER = 64 };
 
@@ -20,6 +22,11 @@ int postgres_remove(void **state);
 /* "host=... dbname=... user=...", for its superuser. */
 const char *postgres_conninfo(void);
 const char *postgres_folder(void);
+
+/* For a pool of four connections to the server, with timeouts of a second or two. */
+struct pgpool_conf postgres_pool_conf(void);
+/* A pool of that configuration; fails the test when there is none. The caller frees it. */
+struct pgpool *postgres_pool_create(struct ev_loop *loop) NONNULL;
 
 /* Fail the test when the server does not obey. `mode` is pg_ctl's: smart, fast, immediate. */
 void postgres_start(unsigned max_connections);

@@ -96,25 +96,6 @@ static void ask_until_answered_well(struct pgpool *pool)
 	assert_string_equal(last_ask.text, "text");
 }
 
-static struct pgpool_conf conf_default(void)
-{
-	return (struct pgpool_conf){ .conninfo = postgres_conninfo(),
-				     .application = "test",
-				     .connections = 4,
-				     .queue_max = 1000,
-				     .connect_timeout = 1.,
-				     .query_timeout = 2. };
-}
-
-static struct pgpool *pool_create(void)
-{
-	struct pgpool_conf conf = conf_default();
-	struct pgpool *pool = pgpool_create(loop, &conf);
-
-	assert_non_null(pool);
-	return pool;
-}
-
 static unsigned n_notes;
 
 static void on_note(void *ctx, const char *payload)
@@ -147,7 +128,7 @@ static void statement_is_answered_without_memory(void **state)
 	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
 		unsigned n = 0;
 		do {
-			struct pgpool *pool = pool_create();
+			struct pgpool *pool = postgres_pool_create(loop);
 			ask_until_answered_well(pool);
 			n++;
 			bool was_reached = ask_without_memory(pool, n, modes[m]);
@@ -178,7 +159,7 @@ static void connection_is_tried_again_after_no_memory(void **state)
 	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
 		unsigned n = 0;
 		do
-			pools[n] = pool_create();
+			pools[n] = postgres_pool_create(loop);
 		while (n++, ask_without_memory(pools[n - 1], n, modes[m]) && n < SWEEP_MAX);
 		print_message("  a connection: %u allocations\n", n - 1);
 		assert_in_range(n, 10, SWEEP_MAX - 1);
@@ -194,7 +175,7 @@ static void connection_is_tried_again_after_no_memory(void **state)
 
 static void pool_is_created_whole_or_not_at_all(void **state)
 {
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	unsigned n = 0;
 
 	(void)state;
@@ -216,7 +197,7 @@ static void pool_is_created_whole_or_not_at_all(void **state)
 static void listener_connects_again_after_no_memory(void **state)
 {
 	static struct pgpool *pools[SWEEP_MAX];
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	unsigned n = 0;
 	bool was_reached;
 

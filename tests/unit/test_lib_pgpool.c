@@ -140,25 +140,6 @@ static struct ask *ask_now(struct pgpool *pool, const char *sql, const char *par
 	return &asks[0];
 }
 
-static struct pgpool_conf conf_default(void)
-{
-	return (struct pgpool_conf){ .conninfo = postgres_conninfo(),
-				     .application = "test",
-				     .connections = 4,
-				     .queue_max = 1000,
-				     .connect_timeout = 1.,
-				     .query_timeout = 2. };
-}
-
-static struct pgpool *pool_create(void)
-{
-	struct pgpool_conf conf = conf_default();
-	struct pgpool *pool = pgpool_create(loop, &conf);
-
-	assert_non_null(pool);
-	return pool;
-}
-
 /* Until the server answers, as after a restart. */
 static void wait_up(struct pgpool *pool)
 {
@@ -171,7 +152,7 @@ static void wait_up(struct pgpool *pool)
 
 static void result_is_read_within_its_bounds(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 
 	(void)state;
 	assert_false(pgpool_is_up(pool));
@@ -212,7 +193,7 @@ static void check_values(void *ctx, const struct pg_answer *a)
 
 static void values_have_types_and_nulls(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 	struct pgquery query = { 0 };
 
 	(void)state;
@@ -233,7 +214,7 @@ static void errors_are_sorted_by_sqlstate(void **state)
 		     { "P0001", -ERR_FORMAT },  { "40P01", -ERR_BUSY },    { "55P03", -ERR_BUSY },
 		     { "57P03", -ERR_AWAY },    { "53300", -ERR_AWAY },    { "25006", -ERR_AWAY },
 		     { "57014", -ERR_TIMEOUT } };
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 
 	(void)state;
 	assert_int_equal(
@@ -257,7 +238,7 @@ static void errors_are_sorted_by_sqlstate(void **state)
 
 static void many_statements_share_few_connections(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 
 	(void)state;
 	n_answers = 0;
@@ -297,7 +278,7 @@ static void check_large(void *ctx, const struct pg_answer *a)
 static void large_parameter_and_result_pass_in_pieces(void **state)
 {
 	enum { SIZE = 6 * 1000 * 1000 };
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 	char *large = malloc(SIZE + 1);
 	struct pgquery query = { 0 };
 
@@ -314,7 +295,7 @@ static void large_parameter_and_result_pass_in_pieces(void **state)
 
 static void full_queue_answers_busy(void **state)
 {
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	conf.connections = 1;
 	conf.queue_max = 3;
 	struct pgpool *pool = pgpool_create(loop, &conf);
@@ -332,7 +313,7 @@ static void full_queue_answers_busy(void **state)
 
 static void forgotten_statement_runs_and_is_not_answered(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 
 	(void)state;
 	ask_now(pool, "CREATE TABLE IF NOT EXISTS mark (n int)", NULL);
@@ -349,7 +330,7 @@ static void forgotten_statement_runs_and_is_not_answered(void **state)
 
 static void slow_statement_times_out_and_others_go_on(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 
 	(void)state;
 	n_answers = 0;
@@ -374,9 +355,9 @@ static void slow_statement_times_out_and_others_go_on(void **state)
 
 static void replaced_function_is_prepared_anew(void **state)
 {
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	conf.connections = 1;
-	struct pgpool *pool = pgpool_create(loop, &conf), *other = pool_create();
+	struct pgpool *pool = pgpool_create(loop, &conf), *other = postgres_pool_create(loop);
 
 	(void)state;
 	ask_now(other,
@@ -399,7 +380,7 @@ static void absent_server_is_refused_fast_and_found_again(void **state)
 {
 	(void)state;
 	postgres_stop("fast");
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 	for (unsigned round = 0; round < 3; round++) {
 		ask_now(pool, "SELECT 1", NULL);
 		assert_int_equal(asks[0].err, -ERR_AWAY);
@@ -417,7 +398,7 @@ static void absent_server_is_refused_fast_and_found_again(void **state)
 
 static void server_comes_back_without_being_asked(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 
 	(void)state;
 	wait_up(pool);
@@ -432,7 +413,7 @@ static void server_comes_back_without_being_asked(void **state)
 
 static void restart_under_load_answers_everything_once(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 	unsigned asked = 0, by_err[ERR__COUNT] = { 0 };
 
 	(void)state;
@@ -463,7 +444,7 @@ static void restart_under_load_answers_everything_once(void **state)
 
 static void frozen_server_costs_its_timeout_then_nothing(void **state)
 {
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 
 	(void)state;
 	wait_up(pool);
@@ -493,7 +474,7 @@ static void full_server_still_serves_through_what_there_is(void **state)
 	(void)state;
 	postgres_stop("fast");
 	postgres_start(3);
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	conf.connections = 8;
 	struct pgpool *pool = pgpool_create(loop, &conf);
 	wait_up(pool);
@@ -510,7 +491,7 @@ static void full_server_still_serves_through_what_there_is(void **state)
 
 static void silent_first_host_does_not_hide_the_second(void **state)
 {
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	char conninfo[256], silent[128];
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
@@ -547,7 +528,7 @@ static void on_note(void *ctx, const char *payload)
 
 static void listener_hears_and_says_when_it_may_have_missed(void **state)
 {
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	conf.listen = "feed_\"Odd";
 	conf.notify = on_note;
 	struct pgpool *pool = pgpool_create(loop, &conf);
@@ -592,11 +573,11 @@ static void free_pool_by_note(void *ctx, const char *payload)
 
 static void pool_may_be_freed_from_its_callbacks(void **state)
 {
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 	struct pgquery queries[5] = { 0 };
 
 	(void)state;
-	victim = pool_create();
+	victim = postgres_pool_create(loop);
 	n_answers = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(queries); i++)
 		pgpool_query(victim, &queries[i], "SELECT 1", 0, NULL, free_pool, NULL);
@@ -610,7 +591,7 @@ static void pool_may_be_freed_from_its_callbacks(void **state)
 	turn(.3);
 	assert_int_equal(n_answers, 1);
 	/* With statements in every place: waiting, running, answered. */
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 	for (unsigned i = 0; i < 20; i++)
 		ask(pool, i, "SELECT pg_sleep(1)", NULL);
 	turn(.2);
@@ -634,7 +615,7 @@ static void ask_again(void *ctx, const struct pg_answer *a)
 static void answer_may_ask_again(void **state)
 {
 	(void)state;
-	asking_again = pool_create();
+	asking_again = postgres_pool_create(loop);
 	left = 500;
 	n_answers = 0;
 	int64_t begin = mono_now().ms;
@@ -648,7 +629,7 @@ static void answer_may_ask_again(void **state)
 static void renewed_connections_are_opened_again_and_lose_no_statement(void **state)
 {
 	static const char pid[] = "SELECT pg_backend_pid()::text";
-	struct pgpool *pool = pool_create();
+	struct pgpool *pool = postgres_pool_create(loop);
 	char before[16], idle[16];
 
 	(void)state;
@@ -678,7 +659,7 @@ static void renewed_connections_are_opened_again_and_lose_no_statement(void **st
 
 static void broken_conninfo_is_refused_without_quoting_it(void **state)
 {
-	struct pgpool_conf conf = conf_default();
+	struct pgpool_conf conf = postgres_pool_conf();
 
 	(void)state;
 	conf.conninfo = "host=x password";
