@@ -30,7 +30,7 @@ for assignment in "$@"; do
 		;;
 	esac
 done
-for part in say values machine user cluster daemons conf forwarding seed; do
+for part in say values machine user cluster superuser daemons conf forwarding seed; do
 	# shellcheck source=/dev/null
 	. "$ROOT/deploy/lib/$part.sh"
 done
@@ -74,10 +74,12 @@ start_database() {
 		create_cluster
 		configure_cluster
 		start_cluster
+		run_superuser_sql
 	fi
 	migrate
 	join_roles
 	seed
+	pop_login
 }
 
 start_daemons() {

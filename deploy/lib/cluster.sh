@@ -4,7 +4,7 @@
 PGBIN=/usr/lib/postgresql/15/bin
 SOCKET_NAME=.s.PGSQL.5432
 LONGEST_SOCKET=107 # bytes in sockaddr_un's path, without the final NUL
-ROLES="postgres broker ticd webd popd operator"
+ROLES="postgres broker ticd webd operator"
 
 # The socket's directory is $VAR/run, or, where that path is too long, a short one that $VAR/socket-dir names.
 choose_socket_dir() {
@@ -39,7 +39,7 @@ configure_cluster() {
 	if [ "$(stat -c %U "$VAR/pg")" != "$RUN_USER" ]; then chown -R "$RUN_USER:$RUN_GROUP" "$VAR/pg"; fi
 	chmod 0700 "$VAR/pg"
 	echo "local all all peer map=broker" | for_user "$VAR/pg/pg_hba.conf" 0640
-	for role in $ROLES; do
+	for role in $ROLES "popd_$POP"; do
 		echo "broker root $role"
 		echo "broker $RUN_USER $role"
 	done | for_user "$VAR/pg/pg_ident.conf" 0640
@@ -96,7 +96,7 @@ start_cluster() {
 	launch pg as_user "$PGBIN/postgres" -D "$VAR/pg"
 	wait_until 60 cluster_answers || fail_with_log "$VAR/pg.log" "PostgreSQL did not answer within a minute."
 	is_running pg || fail_with_log "$VAR/pg.log" "PostgreSQL did not start."
-	[ -n "$(superuser_sql "select 1 from pg_roles where rolname = 'broker'")" ] || superuser_sql "create role broker login createrole"
+	[ -n "$(superuser_sql "select 1 from pg_roles where rolname = 'broker'")" ] || superuser_sql "create role broker login"
 	[ -n "$(superuser_sql "select 1 from pg_database where datname = 'broker'")" ] || superuser_sql "create database broker owner broker"
 	OWNER_DB="host=$SOCKETS dbname=broker user=broker"
 }
@@ -121,12 +121,12 @@ join_roles() {
 		do $$
 		declare ours text;
 		begin
-			foreach ours in array array['ticd', 'webd', 'popd', 'operator'] loop
+			foreach ours in array array['ticd', 'webd', 'operator'] loop
 				if not pg_has_role(current_user, ours, 'member') then
 					execute format('grant %I to current_user', ours);
 				end if;
 			end loop;
 		end $$
 	END
-	) || fail "The role in DB cannot take the roles ticd, webd, popd and operator; its administrator must grant them to it (${error%%$'\n'*})."
+	) || fail "The role in DB cannot take the roles ticd, webd and operator; its administrator must grant them to it (${error%%$'\n'*})."
 }

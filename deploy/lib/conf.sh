@@ -11,7 +11,7 @@ write_popd_conf() {
 		control = $CONTROL
 
 		[database]
-		conninfo = $(conninfo_of popd)
+		conninfo = $(conninfo_of "popd_$POP")
 	END
 }
 
