@@ -31,7 +31,7 @@ for assignment in "$@"; do
 		;;
 	esac
 done
-for part in say values machine user view cluster daemons conf forwarding seed; do
+for part in say values machine user view cluster superuser daemons conf forwarding seed; do
 	# shellcheck source=/dev/null
 	. "$ROOT/deploy/lib/$part.sh"
 done
@@ -75,10 +75,12 @@ start_database() {
 		create_cluster
 		configure_cluster
 		start_cluster
+		run_superuser_sql
 	fi
 	migrate
 	join_roles
 	seed
+	pop_login
 }
 
 start_daemons() {

@@ -6,7 +6,7 @@ SOCKET_NAME=.s.PGSQL.5432
 LONGEST_SOCKET=107 # bytes in sockaddr_un's path, without the final NUL
 
 # The role that the PoP logs in as.
-pop_role() { echo popd; }
+pop_role() { echo "popd_$POP"; }
 
 # The sockets' directories are below $VAR/run, or, where that path is too long, below a short one that $VAR/socket-dir names: PostgreSQL's,
 # and popd's control socket's.
@@ -119,7 +119,7 @@ start_cluster() {
 	launch pg "$CLUSTER_USER" "$PGBIN/postgres" -D "$VAR/pg"
 	wait_until 60 cluster_answers || fail_with_log "$VAR/pg.log" "PostgreSQL did not answer within a minute."
 	is_running pg || fail_with_log "$VAR/pg.log" "PostgreSQL did not start."
-	[ -n "$(superuser_sql "select 1 from pg_roles where rolname = 'broker'")" ] || superuser_sql "create role broker login createrole"
+	[ -n "$(superuser_sql "select 1 from pg_roles where rolname = 'broker'")" ] || superuser_sql "create role broker login"
 	[ -n "$(superuser_sql "select 1 from pg_database where datname = 'broker'")" ] || superuser_sql "create database broker owner broker"
 	OWNER_DB="host=$SOCKETS dbname=broker user=broker"
 }
@@ -144,12 +144,12 @@ join_roles() {
 		do $$
 		declare ours text;
 		begin
-			foreach ours in array array['ticd', 'webd', 'popd', 'operator'] loop
+			foreach ours in array array['ticd', 'webd', 'operator'] loop
 				if not pg_has_role(current_user, ours, 'member') then
 					execute format('grant %I to current_user', ours);
 				end if;
 			end loop;
 		end $$
 	END
-	) || fail "The role in DB cannot take the roles ticd, webd, popd and operator; its administrator must grant them to it (${error%%$'\n'*})."
+	) || fail "The role in DB cannot take the roles ticd, webd and operator; its administrator must grant them to it (${error%%$'\n'*})."
 }

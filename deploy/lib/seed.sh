@@ -28,7 +28,7 @@ seed_pop() {
 		[ "$there" = "$POP_IPV4" ] || fail "The PoP $POP in this database has the address $there, not $POP_IPV4; set POP_IPV4=$there, or start with another VAR."
 		return
 	fi
-	must "The PoP could not be added" ctl pop add "$POP" --ipv4 "$POP_IPV4" --ipv6 "$POP_IPV6" --tunnels "$TUNNEL_PREFIX" \
+	must "The PoP could not be added" ctl pop add "$POP" --certificate --ipv4 "$POP_IPV4" --ipv6 "$POP_IPV6" --tunnels "$TUNNEL_PREFIX" \
 		--subnets "$SUBNET_PREFIX" --city "Demo City" --country "Nowhere" --isp DEMO --isp-name "Demo ISP"
 }
 

@@ -132,7 +132,6 @@ static struct pgreport *make_report(struct database *d)
 		.loop = d->conf.loop,
 		.pool = d->pool,
 		.stats = d->conf.stats,
-		.pop = s->name,
 		.started = d->conf.started,
 		.interval = (double)s->report_interval,
 		.statistics_interval = (double)s->statistics_interval,

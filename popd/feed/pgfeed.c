@@ -193,13 +193,13 @@ static void page_answered(void *ctx, const struct pg_answer *answer)
 static void ask_page(struct pgfeed *f)
 {
 	char after[16], limit[16];
-	const char *params[] = { f->conf.pop, after, limit };
+	const char *params[] = { after, limit };
 
 	snprintf(after, sizeof(after), "%" PRIu32, f->last_id);
 	snprintf(limit, sizeof(limit), "%d", PAGE);
 	pgpool_query(
 		f->conf.pool, &f->query,
-		"SELECT id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_tunnels($1, $2::int, $3::int)",
+		"SELECT id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_tunnels($1::int, $2::int)",
 		ARRAY_LEN(params), params, page_answered, f);
 }
 
@@ -215,6 +215,19 @@ static void warn_of_other_ipv4(struct pgfeed *f, struct ip4 listed)
 			"clients are told to use %s as this PoP's address, but popd listens at %s; correct `ipv4` in popd.conf or the PoP in the database",
 			ip4_text(listed, a), ip4_text(f->conf.ipv4, b));
 	f->ipv4_differs = differs;
+}
+
+/* False, with the reason: the database knows this log-in as that of another PoP, whose tunnels are
+ * none of this one's business. */
+static bool is_own_login(const struct pgfeed *f, const char *name, char why[static FEEDROW_WHY])
+{
+	bool is_own = strcmp(name, f->conf.pop) == 0;
+
+	if (!is_own)
+		snprintf(why, FEEDROW_WHY,
+			 "the log-in is that of %.32s, but popd.conf names this PoP %s", name,
+			 f->conf.pop);
+	return is_own;
 }
 
 /* False, with the reason: the row is not valid. */
@@ -253,7 +266,7 @@ static void hello_answered(void *ctx, const struct pg_answer *answer)
 	if (has_failed(f, answer, from))
 		return;
 	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 4, &seq) != 0 || seq < 0 ||
-	    !take_pop(f, answer->res, why)) {
+	    !is_own_login(f, pgres_str(answer->res, 0, 5), why) || !take_pop(f, answer->res, why)) {
 		fail(f, -ERR_FORMAT, from, why);
 		return;
 	}
@@ -267,8 +280,6 @@ static void hello_answered(void *ctx, const struct pg_answer *answer)
 
 static void ask_hello(struct pgfeed *f, bool full)
 {
-	const char *params[] = { f->conf.pop };
-
 	f->full = full;
 	if (full) {
 		f->want_full = false;
@@ -276,8 +287,8 @@ static void ask_hello(struct pgfeed *f, bool full)
 	}
 	pgpool_query(
 		f->conf.pool, &f->query,
-		"SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq FROM api.popd_hello($1)",
-		ARRAY_LEN(params), params, hello_answered, f);
+		"SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq, name FROM api.popd_hello()",
+		0, NULL, hello_answered, f);
 }
 
 /* ---- changes ---- */
@@ -347,14 +358,14 @@ static void changes_answered(void *ctx, const struct pg_answer *answer)
 static void ask_changes(struct pgfeed *f)
 {
 	char after[24], limit[16];
-	const char *params[] = { f->conf.pop, after, limit };
+	const char *params[] = { after, limit };
 
 	f->want_changes = false;
 	snprintf(after, sizeof(after), "%" PRIu64, f->seq);
 	snprintf(limit, sizeof(limit), "%d", PAGE);
 	pgpool_query(
 		f->conf.pool, &f->query,
-		"SELECT seq, op, id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_changes($1, $2::bigint, $3::int)",
+		"SELECT seq, op, id, type, prefix, secret, endpoint, mtu, enabled, routes FROM api.popd_changes($1::bigint, $2::int)",
 		ARRAY_LEN(params), params, changes_answered, f);
 }
 

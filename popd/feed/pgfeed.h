@@ -29,7 +29,7 @@ struct pgfeed_conf {
 	struct pgpool *pool;
 	struct table *table;
 	struct digest_ctx *digest; /* the control thread's */
-	const char *pop;           /* name; outlives the feed */
+	const char *pop;           /* name; the log-in must be its own; outlives the feed */
 	struct ip4 ipv4;           /* where this popd listens */
 	uint64_t seq;              /* of the snapshot; 0: there was none */
 	/* the PoP's row was read; it may be as before */

@@ -53,10 +53,9 @@ static void report_answered(void *ctx, const struct pg_answer *answer)
 static void send_report(struct pgreport *r)
 {
 	char started[CLOCK_TEXT], configured[16], up[16], active[16], seq[24];
-	const char *params[] = { r->conf.pop,    r->conf.incarnation,
-				 BROKER_VERSION, started,
-				 configured,     up,
-				 active,         seq };
+	const char *params[] = {
+		r->conf.incarnation, BROKER_VERSION, started, configured, up, active, seq
+	};
 	struct pgreport_facts facts;
 
 	r->conf.facts(r->conf.ctx, &facts);
@@ -67,7 +66,7 @@ static void send_report(struct pgreport *r)
 	snprintf(seq, sizeof(seq), "%" PRIu64, facts.feed_seq);
 	pgpool_query(
 		r->conf.pool, &r->report_query,
-		"SELECT enabled, feed_seq FROM api.popd_report($1, $2, $3, $4::timestamptz, $5::int, $6::int, $7::int, $8::bigint)",
+		"SELECT enabled, feed_seq FROM api.popd_report($1, $2, $3::timestamptz, $4::int, $5::int, $6::int, $7::bigint)",
 		ARRAY_LEN(params), params, report_answered, r);
 }
 
@@ -92,14 +91,17 @@ static void finish(struct pgreport *r)
 		finished(r->conf.ctx);
 }
 
-/* True when the database will never take this batch, which would delay all that follow. A function
- * that does not exist yet (the schema is older than this program) is waited for. */
+/* True when the fault is in what was sent, so that the database will never take it, which would
+ * delay all that follow: an implausible or malformed value. Anything else may pass: a function that
+ * does not exist yet, a right that was not granted yet, a lock, a clock. */
 static bool is_refused_for_good(const struct pg_answer *answer)
 {
-	static const char undefined_function[] = "42883";
+	static const char *const states[] = { "BK003", "22", "23" };
 
-	return answer->err == -ERR_REFUSED ||
-	       (answer->err == -ERR_FORMAT && strcmp(answer->sqlstate, undefined_function) != 0);
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		if (answer->err && strncmp(answer->sqlstate, states[i], strlen(states[i])) == 0)
+			return true;
+	return false;
 }
 
 static void send_batches(struct pgreport *r);
@@ -127,20 +129,20 @@ static bool send_batch(struct pgreport *r, const struct stats_batch *b)
 {
 	char number[24];
 	char *columns[STATS_COLUMNS] = { 0 };
-	const char *params[3 + STATS_COLUMNS] = { r->conf.pop, r->conf.incarnation, number };
+	const char *params[2 + STATS_COLUMNS] = { r->conf.incarnation, number };
 	bool complete = true;
 
 	snprintf(number, sizeof(number), "%" PRIu64, b->number);
 	for (size_t i = 0; complete && i < STATS_COLUMNS; i++) {
-		params[3 + i] = columns[i] = stats_column_text(b, (enum stats_column)i);
+		params[2 + i] = columns[i] = stats_column_text(b, (enum stats_column)i);
 		complete = columns[i];
 	}
 	if (complete)
 		pgpool_query(
 			r->conf.pool, &r->batch_query,
-			"SELECT applied FROM api.popd_samples($1, $2, $3::bigint, $4::int[], $5::date[], $6::int[], $7::int[], $8::int[],"
-			" $9::int[], $10::bigint[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],"
-			" $17::int[], $18::date[], $19::text[], $20::bigint[])",
+			"SELECT applied FROM api.popd_samples($1, $2::bigint, $3::int[], $4::date[], $5::int[], $6::int[], $7::int[],"
+			" $8::int[], $9::bigint[], $10::int[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],"
+			" $16::int[], $17::date[], $18::text[], $19::bigint[])",
 			ARRAY_LEN(params), params, batch_answered, r);
 	for (size_t i = 0; i < STATS_COLUMNS; i++)
 		free(columns[i]);

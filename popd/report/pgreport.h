@@ -25,7 +25,6 @@ struct pgreport_conf {
 	struct ev_loop *loop;
 	struct pgpool *pool;
 	struct stats *stats;
-	const char *pop;                      /* name; outlives the report */
 	char incarnation[33];                 /* 32 random hex digits, others at every start */
 	uint32_t started;                     /* wall second */
 	double interval, statistics_interval; /* seconds */

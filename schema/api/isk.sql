@@ -51,7 +51,7 @@ DECLARE
 	disabled_ids int[] := '{}';
 BEGIN
 	PERFORM demand(today IS NOT NULL, 'The daily job needs a date.');
-	PERFORM pg_advisory_xact_lock(hashtext('broker.isk_daily'));
+	LOCK TABLE isk_day IN SHARE ROW EXCLUSIVE MODE; -- one job at a time
 	SELECT coalesce(max(i.day), '-infinity') INTO last_judged FROM isk_day i;
 	PERFORM FROM account a WHERE a.id IN (
 			SELECT t.account FROM tunnel t JOIN tunnel_day d ON d.tunnel = t.id

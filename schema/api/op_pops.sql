@@ -27,10 +27,33 @@ EXCEPTION WHEN exclusion_violation THEN
 END
 $$;
 
+-- Makes the log-in role of a PoP, or gives it another password: `verifier`, NULL for none. False
+-- where superuser.sql was never run, so that nobody here can make roles.
+CREATE FUNCTION api.pop_login_set(pop_name text, verifier text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = broker, pg_temp
+AS $$
+BEGIN
+	IF to_regprocedure('broker_roles.pop_role_set(text, text)') IS NULL THEN
+		RETURN false;
+	END IF;
+	PERFORM broker_roles.pop_role_set(pop_name, verifier);
+	RETURN true;
+END
+$$;
+
+CREATE FUNCTION api.pop_login_by_hand(pop_name text) RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = broker, pg_temp
+RETURN format('superuser.sql was not run in this database, so the log-in must be made by hand: '
+	'CREATE ROLE popd_%s LOGIN CONNECTION LIMIT 5 IN ROLE popd', pop_name);
+
+-- `verifier`: of the password of the PoP's log-in, NULL for none. `login` is that role, NULL when it
+-- could not be made.
 CREATE FUNCTION api.op_pop_add(name text, ipv4 inet, ipv6 inet, tunnel_prefix cidr,
 	subnet_prefix cidr, city text, country text, isp_short text, isp_name text, isp_website text,
-	isp_asn text, isp_lir text)
-RETURNS TABLE (message text)
+	isp_asn text, isp_lir text, verifier text DEFAULT NULL)
+RETURNS TABLE (message text, login text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
@@ -56,13 +79,84 @@ BEGIN
 	IF subnet_prefix IS NOT NULL THEN
 		PERFORM api.pool_add(pop_id, 'subnet', subnet_prefix, greatest(48, masklen(subnet_prefix)));
 	END IF;
-	RETURN QUERY SELECT format('added %s: tunnels from %s, %s', name, tunnel_prefix,
-		coalesce('subnets from ' || subnet_prefix::text, 'no subnets'));
+	IF api.pop_login_set(name, verifier) THEN
+		login := 'popd_' || name;
+	END IF;
+	message := format('added %s: tunnels from %s, %s%s', name, tunnel_prefix,
+		coalesce('subnets from ' || subnet_prefix::text, 'no subnets'),
+		CASE WHEN login IS NULL THEN '; ' || api.pop_login_by_hand(name) ELSE '' END);
+	RETURN NEXT;
 EXCEPTION WHEN unique_violation THEN
 	PERFORM refuse('BK001', 'There is already a PoP called %s or at %s.', name, host(ipv4));
 WHEN check_violation THEN
 	PERFORM refuse('BK003', 'City, country and provider are single lines of at most 100 characters '
 		'(the AS number of at most 20), and the website is an http or https address.');
+END
+$$;
+
+-- Gives a PoP a new password and ends its sessions, so that the old one is of no more use to anybody.
+-- A PoP of before has its own log-in from now on and may no longer use the one that all share. Where
+-- superuser.sql was never run the role must have been made by hand; then only the latter is done.
+CREATE FUNCTION api.op_pop_secret(pop_name text, verifier text)
+RETURNS TABLE (message text, login text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	pop_id int := pop_find(pop_name);
+	is_set boolean := api.pop_login_set(pop_name, verifier);
+BEGIN
+	IF NOT is_set AND to_regrole('popd_' || pop_name) IS NULL THEN
+		PERFORM refuse('BK001', '%s.', api.pop_login_by_hand(pop_name));
+	END IF;
+	UPDATE pop p SET shared_login = false WHERE p.id = pop_id AND p.shared_login;
+	IF FOUND THEN
+		PERFORM api.doors_of_before_end();
+	END IF;
+	IF is_set THEN
+		message := format('%s logs in as popd_%s', pop_name, pop_name);
+		login := 'popd_' || pop_name;
+	ELSE
+		message := format('%s logs in as popd_%s; whoever made that role sets its password',
+			pop_name, pop_name);
+	END IF;
+	RETURN NEXT;
+END
+$$;
+
+-- Deletes a PoP without tunnels, all that is known of it, and its log-in. What was charged there
+-- stays in the ledger.
+CREATE FUNCTION api.op_pop_delete(pop_name text) RETURNS TABLE (message text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	pop_id int := pop_find(pop_name);
+	tunnels bigint := (SELECT count(*) FROM tunnel t WHERE t.pop = pop_id);
+	has_maker boolean := to_regprocedure('broker_roles.pop_role_drop(text)') IS NOT NULL;
+	table_name text;
+BEGIN
+	IF tunnels > 0 THEN
+		PERFORM refuse('BK001', '%s still has %s tunnels: delete those first.', pop_name,
+			tunnels::text);
+	ELSIF EXISTS (SELECT FROM request r WHERE r.pop = pop_id AND r.state = 'open') THEN
+		PERFORM refuse('BK001', '%s has requests that await a decision: decide those first.',
+			pop_name);
+	END IF;
+	IF has_maker THEN
+		PERFORM broker_roles.pop_role_drop(pop_name); -- ends its sessions, and so their locks
+	END IF;
+	FOREACH table_name IN ARRAY ARRAY['request', 'cost', 'allocation', 'pool', 'pop_report',
+		'pop_history', 'pop_day', 'pop_sample', 'pop_drop', 'drop_reason', 'statistics_batch',
+		'change', 'feed'] LOOP
+		EXECUTE format('DELETE FROM %I WHERE pop = $1', table_name) USING pop_id;
+	END LOOP;
+	DELETE FROM pop p WHERE p.id = pop_id;
+	PERFORM api.doors_of_before_end();
+	RETURN QUERY SELECT format('deleted %s%s', pop_name, CASE WHEN has_maker
+		THEN ' and its log-in popd_' || pop_name
+		ELSE '; its log-in, if it has one, must be dropped by hand: DROP ROLE popd_' || pop_name
+		END);
 END
 $$;
 
@@ -184,7 +278,8 @@ $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.op_pop_add(text, inet, inet, cidr, cidr, text, text, text, text, text,
-		text, text),
+		text, text, text),
+	api.op_pop_secret(text, text), api.op_pop_delete(text),
 	api.op_pop_prefix_add(text, text, cidr, int), api.op_pop_set(text, text, text),
 	api.op_pop_list(), api.op_pop_show(text), api.op_pop_enable(text, boolean),
 	api.op_setting_list(), api.op_setting_set(text, int) TO operator;

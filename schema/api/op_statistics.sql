@@ -80,7 +80,8 @@ AS $$
 BEGIN
 	PERFORM api.tunnel_check(tunnel_id);
 	RETURN QUERY SELECT d.day::text, d.reason, d.packets, r.text
-	FROM tunnel_drop d LEFT JOIN drop_reason r ON r.name = d.reason
+	FROM tunnel_drop d JOIN tunnel t ON t.id = d.tunnel
+	LEFT JOIN drop_reason r ON r.pop = t.pop AND r.name = d.reason
 	WHERE d.tunnel = tunnel_id
 		AND d.day BETWEEN coalesce(since, '0001-01-01') AND coalesce(until, '9999-12-31')
 	ORDER BY d.day DESC, d.packets DESC, d.reason;
@@ -96,7 +97,7 @@ DECLARE
 	pop_id int := pop_find(pop_name);
 BEGIN
 	RETURN QUERY SELECT d.day::text, d.reason, d.packets, r.text
-	FROM pop_drop d LEFT JOIN drop_reason r ON r.name = d.reason
+	FROM pop_drop d LEFT JOIN drop_reason r ON r.pop = d.pop AND r.name = d.reason
 	WHERE d.pop = pop_id
 		AND d.day BETWEEN coalesce(since, '0001-01-01') AND coalesce(until, '9999-12-31')
 	ORDER BY d.day DESC, d.packets DESC, d.reason;

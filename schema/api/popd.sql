@@ -1,39 +1,84 @@
--- What a PoP daemon may read and report, except its statistics (statistics.sql).
--- migrations/0005_feed.sql explains the feed.
+-- What a PoP daemon may read and report, except its statistics (statistics.sql). A PoP is known by
+-- the role that its session works as, popd_<name>, and gives no name. migrations/0005_feed.sql
+-- explains the feed. The functions pop_... do the work for a given PoP; popd_before.sql needs them
+-- too.
 
-CREATE FUNCTION api.popd_hello(pop_name text)
-RETURNS TABLE (name text, ipv4 text, ipv6 text, enabled boolean, tunnel_prefixes text,
-	subnet_prefixes text, feed_seq bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+-- The role that a session works as: the one that SET ROLE or the connection's option `role` chose,
+-- else the login. (current_user would be the owner of the door.)
+CREATE FUNCTION api.session_role() RETURNS text
+LANGUAGE sql STABLE
+SET search_path = broker, pg_temp
+AS $$
+	SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)
+$$;
+
+-- The PoP whose role the session works as. Refuses with BK001 when the role is no PoP's.
+CREATE FUNCTION api.pop_of_session() RETURNS int
+LANGUAGE plpgsql STABLE
 SET search_path = broker, pg_temp
 AS $$
 DECLARE
-	pop_id int := pop_find(pop_name);
+	pop_id int;
 BEGIN
-	RETURN QUERY SELECT p.name, host(p.ipv4), host(p.ipv6), p.enabled,
+	SELECT p.id INTO pop_id FROM pop p WHERE 'popd_' || p.name = api.session_role();
+	IF pop_id IS NULL THEN
+		PERFORM refuse('BK001', 'The role %s is no PoP''s. A PoP logs in as popd_ and its name; a '
+			'connection pooler in between must pass that user on.', api.session_role());
+	END IF;
+	RETURN pop_id;
+END
+$$;
+
+-- `pop_addresses` are the IPv4 addresses of all PoPs, this one's included.
+CREATE FUNCTION api.pop_hello(pop_id int)
+RETURNS TABLE (name text, ipv4 text, ipv6 text, enabled boolean, tunnel_prefixes text,
+	subnet_prefixes text, feed_seq bigint, pop_addresses text)
+LANGUAGE sql STABLE
+SET search_path = broker, pg_temp
+AS $$
+	SELECT p.name, host(p.ipv4), host(p.ipv6), p.enabled,
 		coalesce(string_agg(l.prefix::text, ',' ORDER BY l.id)
 			FILTER (WHERE l.kind = 'tunnel'), ''),
 		coalesce(string_agg(l.prefix::text, ',' ORDER BY l.id)
 			FILTER (WHERE l.kind = 'subnet'), ''),
-		f.seq
+		f.seq, (SELECT string_agg(host(o.ipv4), ',' ORDER BY o.id) FROM pop o)
 	FROM pop p JOIN feed f ON f.pop = p.id LEFT JOIN pool l ON l.pop = p.id
-	WHERE p.id = pop_id GROUP BY p.id, f.seq;
+	WHERE p.id = pop_hello.pop_id GROUP BY p.id, f.seq
+$$;
+
+CREATE FUNCTION api.popd_hello()
+RETURNS TABLE (name text, ipv4 text, ipv6 text, enabled boolean, tunnel_prefixes text,
+	subnet_prefixes text, feed_seq bigint, pop_addresses text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = broker, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY SELECT h.* FROM api.pop_hello(api.pop_of_session()) h;
 END
 $$;
 
 -- All tunnels of a PoP in pages of `max_rows` (NULL: all), those with an id above `after_id`.
-CREATE FUNCTION api.popd_tunnels(pop_name text, after_id int, max_rows int)
+CREATE FUNCTION api.pop_tunnels(pop_id int, after_id int, max_rows int)
+RETURNS TABLE (id int, type text, prefix text, secret text, endpoint text, mtu int,
+	enabled boolean, routes text)
+LANGUAGE plpgsql STABLE
+SET search_path = broker, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY SELECT v.id, v.type, v.prefix, v.secret, v.endpoint, v.mtu, v.enabled, v.routes
+	FROM tunnel_feed v WHERE v.pop = pop_id AND v.id > coalesce(after_id, 0)
+	ORDER BY v.id LIMIT max_rows;
+END
+$$;
+
+CREATE FUNCTION api.popd_tunnels(after_id int, max_rows int)
 RETURNS TABLE (id int, type text, prefix text, secret text, endpoint text, mtu int,
 	enabled boolean, routes text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-DECLARE
-	pop_id int := pop_find(pop_name);
 BEGIN
-	RETURN QUERY SELECT v.id, v.type, v.prefix, v.secret, v.endpoint, v.mtu, v.enabled, v.routes
-	FROM tunnel_feed v WHERE v.pop = pop_id AND v.id > coalesce(after_id, 0)
-	ORDER BY v.id LIMIT max_rows;
+	RETURN QUERY SELECT t.* FROM api.pop_tunnels(api.pop_of_session(), after_id, max_rows) t;
 END
 $$;
 
@@ -42,15 +87,14 @@ $$;
 -- changes that are kept, or newer than any number given out (a backup was restored). A PoP asks in
 -- one long session, and its plan may date from when there were no tunnels: without sequential scans
 -- no such plan can read all tunnels for each change.
-CREATE FUNCTION api.popd_changes(pop_name text, after_seq bigint, max_rows int)
+CREATE FUNCTION api.pop_changes(pop_id int, after_seq bigint, max_rows int)
 RETURNS TABLE (seq bigint, op text, id int, type text, prefix text, secret text, endpoint text,
 	mtu int, enabled boolean, routes text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE
 SET search_path = broker, pg_temp
 SET enable_seqscan = off
 AS $$
 DECLARE
-	pop_id int := pop_find(pop_name);
 	from_seq bigint := coalesce(after_seq, 0);
 BEGIN
 	RETURN QUERY
@@ -67,20 +111,29 @@ BEGIN
 END
 $$;
 
--- The PoP is alive; `seen_seq` is the number of the feed that it has applied.
-CREATE FUNCTION api.popd_report(pop_name text, incarnation text, version text,
-	started timestamptz, configured int, up int, active int, seen_seq bigint)
-RETURNS TABLE (enabled boolean, feed_seq bigint)
-LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION api.popd_changes(after_seq bigint, max_rows int)
+RETURNS TABLE (seq bigint, op text, id int, type text, prefix text, secret text, endpoint text,
+	mtu int, enabled boolean, routes text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
-DECLARE
-	pop_id int := pop_find(pop_name);
+BEGIN
+	RETURN QUERY SELECT c.* FROM api.pop_changes(api.pop_of_session(), after_seq, max_rows) c;
+END
+$$;
+
+-- The PoP is alive; `seen_seq` is the number of the feed that it has applied.
+CREATE FUNCTION api.pop_reported(pop_id int, incarnation text, version text, started timestamptz,
+	configured int, up int, active int, seen_seq bigint)
+RETURNS TABLE (enabled boolean, feed_seq bigint)
+LANGUAGE plpgsql
+SET search_path = broker, pg_temp
+AS $$
 BEGIN
 	INSERT INTO pop_report (pop, at, incarnation, version, started, configured, up, active,
 		feed_seq)
-	VALUES (pop_id, now(), popd_report.incarnation, popd_report.version, popd_report.started,
-		popd_report.configured, popd_report.up, popd_report.active, seen_seq)
+	VALUES (pop_id, now(), pop_reported.incarnation, pop_reported.version, pop_reported.started,
+		pop_reported.configured, pop_reported.up, pop_reported.active, seen_seq)
 	ON CONFLICT (pop) DO UPDATE SET at = excluded.at, incarnation = excluded.incarnation,
 		version = excluded.version, started = excluded.started, configured = excluded.configured,
 		up = excluded.up, active = excluded.active, feed_seq = excluded.feed_seq;
@@ -88,7 +141,19 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION api.popd_report(incarnation text, version text, started timestamptz,
+	configured int, up int, active int, seen_seq bigint)
+RETURNS TABLE (enabled boolean, feed_seq bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = broker, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY SELECT r.* FROM api.pop_reported(api.pop_of_session(), incarnation, version,
+		started, configured, up, active, seen_seq) r;
+END
+$$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.popd_hello(text), api.popd_tunnels(text, int, int),
-	api.popd_changes(text, bigint, int),
-	api.popd_report(text, text, text, timestamptz, int, int, int, bigint) TO popd;
+GRANT EXECUTE ON FUNCTION api.popd_hello(), api.popd_tunnels(int, int),
+	api.popd_changes(bigint, int),
+	api.popd_report(text, text, timestamptz, int, int, int, bigint) TO popd;

@@ -26,7 +26,8 @@ END
 $$;
 
 -- Deletes the rows of a table whose `time_column` is before what the setting keeps; returns their
--- number. Days are UTC.
+-- number. Days are UTC. A row that somebody holds locked is left to the next run: a PoP whose
+-- transaction stays open holds up nobody.
 CREATE FUNCTION api.table_prune(table_name text, time_column text, setting text) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = broker, pg_temp
@@ -34,7 +35,8 @@ AS $$
 DECLARE
 	deleted bigint;
 BEGIN
-	EXECUTE format('DELETE FROM %I WHERE %I < %s - make_interval(days => $1)', table_name,
+	EXECUTE format('DELETE FROM %1$I WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$I '
+		'WHERE %2$I < %3$s - make_interval(days => $1) FOR UPDATE SKIP LOCKED))', table_name,
 		time_column, CASE time_column WHEN 'day' THEN '(now() AT TIME ZONE ''UTC'')::date'
 			ELSE 'now()' END)
 		USING setting_value(setting);
@@ -49,7 +51,6 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 BEGIN
-	PERFORM pg_advisory_xact_lock(hashtext('broker.prune'));
 	RETURN QUERY SELECT p.record, p.deleted FROM (VALUES
 		('change of the feed', api.feed_prune()),
 		('statistics batch',

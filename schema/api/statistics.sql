@@ -76,17 +76,15 @@ $$;
 -- day in UTC, or NULL for what is known by the day only (popd merges quarters while the database is
 -- away). Rows of tunnels that are not, or no longer, this PoP's count for the PoP alone. The last
 -- four arrays are the drops once more, by reason; tunnel 0 stands for packets of no known tunnel.
-CREATE FUNCTION api.popd_samples(pop_name text, incarnation text, batch bigint, tunnel int[],
-	day date[], quarter int[], sent int[], received int[], rtt_min_us int[], rtt_sum_us bigint[],
-	rtt_max_us int[], packets_in bigint[], bytes_in bigint[], packets_out bigint[],
-	bytes_out bigint[], drops bigint[], drop_tunnel int[], drop_day date[], drop_reason text[],
-	drop_packets bigint[])
+CREATE FUNCTION api.pop_samples(pop_id int, incarnation text, batch bigint, tunnel int[], day date[], quarter int[], sent int[],
+	received int[], rtt_min_us int[], rtt_sum_us bigint[], rtt_max_us int[], packets_in bigint[],
+	bytes_in bigint[], packets_out bigint[], bytes_out bigint[], drops bigint[], drop_tunnel int[],
+	drop_day date[], drop_reason text[], drop_packets bigint[])
 RETURNS TABLE (applied boolean)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql
 SET search_path = broker, pg_temp
 AS $$
 DECLARE
-	pop_id int := pop_find(pop_name);
 	rows measurement[];
 	-- A clock may be up to a day ahead; a sample must not be older than those that are kept.
 	last_day date := (now() AT TIME ZONE 'UTC')::date + 1;
@@ -115,10 +113,10 @@ BEGIN
 			CASE WHEN u.received > 0 THEN u.rtt_min END, u.rtt_sum,
 			CASE WHEN u.received > 0 THEN u.rtt_max END, u.packets_in, u.bytes_in, u.packets_out,
 			u.bytes_out, u.drops)::measurement
-		FROM unnest(popd_samples.tunnel, popd_samples.day, popd_samples.quarter, popd_samples.sent,
-			popd_samples.received, popd_samples.rtt_min_us, popd_samples.rtt_sum_us,
-			popd_samples.rtt_max_us, popd_samples.packets_in, popd_samples.bytes_in,
-			popd_samples.packets_out, popd_samples.bytes_out, popd_samples.drops)
+		FROM unnest(pop_samples.tunnel, pop_samples.day, pop_samples.quarter, pop_samples.sent,
+			pop_samples.received, pop_samples.rtt_min_us, pop_samples.rtt_sum_us,
+			pop_samples.rtt_max_us, pop_samples.packets_in, pop_samples.bytes_in,
+			pop_samples.packets_out, pop_samples.bytes_out, pop_samples.drops)
 			AS u (tunnel, day, quarter, sent, received, rtt_min, rtt_sum, rtt_max, packets_in,
 				bytes_in, packets_out, bytes_out, drops)
 		CROSS JOIN LATERAL
@@ -135,44 +133,42 @@ BEGIN
 END
 $$;
 
--- The door of a popd older than migration 8, which reports by the day only. It stays so that schema
--- and PoPs can be upgraded at different times.
-CREATE FUNCTION api.popd_statistics(pop_name text, incarnation text, batch bigint, tunnel int[],
-	day date[], sent int[], received int[], rtt_min_us int[], rtt_sum_us bigint[],
-	rtt_max_us int[], packets_in bigint[], bytes_in bigint[], packets_out bigint[],
-	bytes_out bigint[], drops bigint[])
+CREATE FUNCTION api.popd_samples(incarnation text, batch bigint, tunnel int[], day date[], quarter int[], sent int[],
+	received int[], rtt_min_us int[], rtt_sum_us bigint[], rtt_max_us int[], packets_in bigint[],
+	bytes_in bigint[], packets_out bigint[], bytes_out bigint[], drops bigint[], drop_tunnel int[],
+	drop_day date[], drop_reason text[], drop_packets bigint[])
 RETURNS TABLE (applied boolean)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 BEGIN
-	RETURN QUERY SELECT s.applied FROM api.popd_samples(pop_name, incarnation, batch, tunnel, day,
-		array_fill(NULL::int, ARRAY[coalesce(cardinality(day), 0)]), sent, received, rtt_min_us,
-		rtt_sum_us, rtt_max_us, packets_in, bytes_in, packets_out, bytes_out, drops, '{}', '{}',
-		'{}', '{}') s;
+	RETURN QUERY SELECT s.applied FROM api.pop_samples(api.pop_of_session(), incarnation, batch,
+		tunnel, day, quarter, sent, received, rtt_min_us, rtt_sum_us, rtt_max_us, packets_in,
+		bytes_in, packets_out, bytes_out, drops, drop_tunnel, drop_day, drop_reason,
+		drop_packets) s;
 END
 $$;
 
--- Stores what the drop reasons of this popd mean; returns how many texts are new.
+-- Stores what the drop reasons of this PoP mean; returns how many texts are new.
 CREATE FUNCTION api.popd_reasons(names text[], texts text[]) RETURNS TABLE (changed bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
+DECLARE
+	pop_id int := api.pop_of_session();
 BEGIN
 	PERFORM demand(cardinality(names) = cardinality(texts),
 		'Every drop reason needs a name and a text.');
-	INSERT INTO drop_reason AS r (name, text)
-	SELECT u.name, u.text FROM unnest(names, texts) AS u (name, text) ORDER BY u.name
-	ON CONFLICT (name) DO UPDATE SET text = excluded.text WHERE r.text <> excluded.text;
+	INSERT INTO drop_reason AS r (pop, name, text)
+	SELECT pop_id, u.name, u.text FROM unnest(names, texts) AS u (name, text) ORDER BY u.name
+	ON CONFLICT (pop, name) DO UPDATE SET text = excluded.text WHERE r.text <> excluded.text;
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	RETURN NEXT;
 END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.popd_samples(text, text, bigint, int[], date[], int[], int[], int[],
-		int[], bigint[], int[], bigint[], bigint[], bigint[], bigint[], bigint[], int[], date[],
-		text[], bigint[]),
-	api.popd_statistics(text, text, bigint, int[], date[], int[], int[], int[], bigint[], int[],
-		bigint[], bigint[], bigint[], bigint[], bigint[]),
+GRANT EXECUTE ON FUNCTION api.popd_samples(text, bigint, int[], date[], int[], int[], int[], int[],
+		bigint[], int[], bigint[], bigint[], bigint[], bigint[], bigint[], int[], date[], text[],
+		bigint[]),
 	api.popd_reasons(text[], text[]) TO popd;

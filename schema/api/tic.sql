@@ -31,8 +31,8 @@ DECLARE
 	refused_until timestamptz;
 BEGIN
 	PERFORM demand(max_per_hour >= 0, 'The number of logins per hour is 0 (no limit) or more.');
-	-- Not the account's row lock: the daily job may hold that for seconds.
-	PERFORM pg_advisory_xact_lock(hashtext('broker.login'), account_id);
+	INSERT INTO login_turn (account) VALUES (account_id) ON CONFLICT DO NOTHING;
+	PERFORM FROM login_turn t WHERE t.account = account_id FOR UPDATE;
 	IF max_per_hour > 0 THEN
 		SELECT l.at + interval '1 hour' INTO refused_until FROM login l
 		WHERE l.account = account_id AND l.tunnel IS NOT DISTINCT FROM login_tunnel_id

@@ -442,7 +442,7 @@ def test_the_configuration_is_checked_and_dumped(net):
     good = net.popd.configure("good.conf")
     assert net.popd.run("-c", good, "--check-config").returncode == 0
     dumped = net.popd.run("-c", good, "--dump-config")
-    assert "name = demo01" in dumped.stdout and net.db.conninfo("popd") not in dumped.stdout
+    assert "name = demo01" in dumped.stdout and net.db.conninfo("popd_demo01") not in dumped.stdout
     for change, said in (({"workers": 65}, "workers"), ({"colour": "red"}, "colour"), ({"name": "Demo"}, "name must be"), ({"ipv4": "127.0.0.256"}, "ipv4"),
                          ({"ayiya_port": 3740}, "must differ"), ({"expiry": 1}, "expiry")):
         bad = net.popd.configure("bad.conf", **change)

@@ -99,9 +99,9 @@ def test_an_answer_that_is_lost_doubles_nothing(net, popd):
         bad_signatures(tunnel, sock, 1)
         until(lambda: everything_arrived(net, tunnel), slow(10), "the statistics to reach the database")
     # the newest batch of this popd, once more, as popd would send it
-    applied = net.db.sql("select s.applied from (select incarnation, max(batch) as batch from broker.statistics_batch group by 1 order by max(at) desc limit 1) b,"
-                         f" api.popd_samples('{POP}', b.incarnation, b.batch, array[{tunnel.number}], array[current_date], array[0], array[1], array[1], array[1], array[1],"
-                         " array[1], array[1], array[1], array[1], array[1], array[1], '{}', '{}', '{}', '{}') s", user="postgres")
+    incarnation, batch = net.db.sql("select incarnation, max(batch) from broker.statistics_batch group by 1 order by max(at) desc limit 1")[0]
+    applied = net.db.sql(f"select applied from api.popd_samples('{incarnation}', {batch}, array[{tunnel.number}], array[current_date], array[0], array[1], array[1],"
+                         " array[1], array[1], array[1], array[1], array[1], array[1], array[1], array[1], '{}', '{}', '{}', '{}')", user=f"popd_{POP}")
     assert applied == [["f"]] and everything_arrived(net, tunnel)
 
 

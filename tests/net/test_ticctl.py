@@ -20,9 +20,9 @@ def week_up(broker, tunnel, pop="demo01"):
     days = [str(TODAY - datetime.timedelta(days=n)) for n in range(7, 0, -1)]
     n = len(days)
     column = "array[" + ",".join(["{0}"] * n) + "]"
-    broker.sql(f"select * from api.popd_statistics('{pop}', repeat('a', 32), 1, {column.format(tunnel)}, '{{{','.join(days)}}}',"
-                      + ",".join([column.format(1)] * 2 + [column.format(9000)] * 3 + [column.format(0)] * 5) + ")",
-                      user="popd")
+    broker.sql(f"select * from api.popd_samples(repeat('a', 32), 1, {column.format(tunnel)}, '{{{','.join(days)}}}', {column.format('null')}::int[],"
+                      + ",".join([column.format(1)] * 2 + [column.format(9000)] * 3 + [column.format(0)] * 5) + ", '{}', '{}', '{}', '{}')",
+                      user=f"popd_{pop}")
 
 
 def test_canonical_plan_to_the_last_isk(broker):
@@ -52,11 +52,11 @@ def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
     broker.add_user("demo")
     broker.ticctl("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya")
     broker.ticctl("request", "approve", "1")
-    broker.sql("select * from api.popd_reasons('{hop-limit}', '{the hop limit ran out}'); select * from api.popd_samples('demo01', repeat('a', 32), 1,"
+    broker.sql("select * from api.popd_reasons('{hop-limit}', '{the hop limit ran out}'); select * from api.popd_samples(repeat('a', 32), 1,"
                       f" array[1, 1, 1], array['2024-12-30', '2025-01-05', '{TODAY}']::date[], array[3, null, 0], array[4, 4, 4], array[4, 3, 4],"
                       " array[1000, 2000, 3000], array[4000, 6000, 12000], array[1000, 2000, 3000], array[7, 7, 7], array[700, 700, 700],"
                       " array[8, 8, 8], array[800, 800, 800], array[0, 5, 0], array[1, 0], array['2025-01-05', '2025-01-05']::date[],"
-                      " array['hop-limit', 'tunnel-unknown'], array[5, 6])", user="popd")
+                      " array['hop-limit', 'tunnel-unknown'], array[5, 6])", user="popd_demo01")
     weeks = broker.json("tunnel", "statistics", "T1", "--by", "week", "--until", "2025-01-05")
     assert weeks == [{"period": "2025-W01", "sent": 8, "received": 7, "loss_percent": 12.5, "rtt_min_us": 1000, "rtt_average_us": 1429,
                       "rtt_max_us": 2000, "packets_in": 14, "bytes_in": 1400, "packets_out": 16, "bytes_out": 1600, "drops": 5}]
@@ -73,10 +73,16 @@ def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
 # Every command, in an order in which each finds what it needs: the line, a pattern of its text, and the keys of its JSON.
 # All run as text in one database and with --json in another.
 MESSAGE = {"message"}
+LOGIN = {"message", "login", "password"}
 COMMANDS = [
     ("pop list", r"^There are no PoPs\.$", []),
     ("pop add demo01 --ipv4 192.0.2.42 --ipv6 2001:db8:2ff:ffff::1 --tunnels 2001:db8:2ff::/48 --subnets 2001:db8:3000::/40 --city Genève",
-     r"^added demo01: tunnels from 2001:db8:2ff::/48, subnets from 2001:db8:3000::/40$", MESSAGE),
+     r"^added demo01: tunnels from 2001:db8:2ff::/48, subnets from 2001:db8:3000::/40\nlog-in: popd_demo01\npassword: \w{24} \(shown this once\)$", LOGIN),
+    ("pop secret demo01", r"^demo01 logs in as popd_demo01\nlog-in: popd_demo01\npassword: \w{24} \(shown this once\)$", LOGIN),
+    ("pop secret demo01 --certificate", r"^demo01 logs in as popd_demo01\nlog-in: popd_demo01$", {"message", "login"}),
+    ("pop add gone01 --ipv4 192.0.2.43 --ipv6 2001:db8::1 --tunnels 2001:db8:9::/48 --subnets 2001:db8:a000::/40 --certificate",
+     r"^added gone01: tunnels from 2001:db8:9::/48, subnets from 2001:db8:a000::/40\nlog-in: popd_gone01$", {"message", "login"}),
+    ("pop delete gone01", "^deleted gone01 and its log-in popd_gone01$", MESSAGE),
     ("pop list", r"(?m)^NAME +STATE .*TUNNELS +SUBNETS\ndemo01 +down .*Genève", [{"name": "demo01", "state": "down", "tunnels": 0}]),
     ("pop show demo01", r"(?m)^name: +demo01\n(.*\n)*city: +Genève\n(.*\n)*version: +-$", {"name": "demo01", "version": None, "up": 0}),
     ("pop disable demo01", "^disabled demo01$", MESSAGE),

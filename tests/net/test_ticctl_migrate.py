@@ -13,7 +13,7 @@ def fingerprint(database):
     return (database.sql("select n.nspname, c.relname, c.relkind, c.relacl from pg_class c join pg_namespace n on n.oid = c.relnamespace"
                          " where n.nspname in ('broker', 'api') order by 1, 2"),
             database.sql("select p.oid::regprocedure, p.proacl, md5(p.prosrc) from pg_proc p"
-                         " where p.pronamespace::regnamespace::text in ('broker', 'api') order by 1::text"),
+                         " where p.pronamespace::regnamespace::text in ('broker', 'api') order by p.oid"),
             database.sql("select number, checksum, applied_at from broker.migration order by 1"))
 
 

@@ -40,7 +40,7 @@ SELECT is(t.refusal(format('SELECT api.op_ns_add(%s, %L)', :subnet, 'ns2.example
 	'BK004 A name server needs a balance of 1 ISK and DEMO has 0.', 'a balance of 0 refuses a second name server');
 SELECT is((SELECT message FROM api.op_tunnel_set(:tunnel, 'endpoint', '192.0.2.2')),
 	format('moved T%s to 192.0.2.2, charged 15 ISK, balance -15', :tunnel), 'a balance of 0 still allows an endpoint to be moved');
-SELECT is((SELECT enabled FROM api.popd_tunnels('demo01', 0, 10)), true, 'a tunnel keeps working with a balance below 0');
+SELECT is((SELECT enabled FROM t.popd_tunnels('demo01', 0, 10)), true, 'a tunnel keeps working with a balance below 0');
 
 SELECT results_eq($$SELECT action, amount, balance, pop, tunnel IS NOT NULL, why FROM api.op_ledger('demo')$$, $$VALUES
 	('signup', 25, 25, NULL, false, ''),

@@ -35,11 +35,11 @@ SELECT t.day(:st, '2025-01-07', false, 0);
 SELECT is_empty($$SELECT pg_temp.job('2025-01-08')$$, 'a day without probes costs nothing');
 SELECT is((SELECT down_days FROM broker.tunnel_streak WHERE tunnel = :st), 6, 'a day without probes does not interrupt the streak');
 SELECT t.day(:st, '2025-01-08', false);
-SELECT feed_seq AS seq FROM api.popd_hello('demo01') \gset
+SELECT feed_seq AS seq FROM t.popd_hello('demo01') \gset
 SELECT results_eq($$SELECT pg_temp.job('2025-01-09')$$, $$VALUES ('2025-01-08 static_down_day -5 -20'),
 	('2025-01-08 static_down_week -50 -70')$$, 'the seventh down day costs 50 more');
 SELECT is((SELECT admin_enabled FROM broker.tunnel WHERE id = :st), false, 'the seventh down day disables the tunnel');
-SELECT results_eq(format('SELECT op, id, enabled FROM api.popd_changes(%L, %s, 10)', 'demo01', :seq),
+SELECT results_eq(format('SELECT op, id, enabled FROM t.popd_changes(%L, %s, 10)', 'demo01', :seq),
 	format('VALUES (%L, %s, false)', 'set', :st), 'the feed tells the PoP that the tunnel is disabled');
 SELECT is((SELECT admin_state FROM api.tic_tunnel_show(:demo, NULL, :st)), 'disabled', 'TIC says that the tunnel is disabled');
 SELECT is((SELECT down_days FROM broker.tunnel_streak WHERE tunnel = :st), 0, 'the streak begins anew after a week');

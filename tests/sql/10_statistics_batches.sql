@@ -10,7 +10,7 @@ SELECT t.tunnel('DEMO', 'demo02') AS far \gset
 CREATE FUNCTION pg_temp.batch(batch bigint, tunnels int[], days date[], sent int[], received int[], low int[],
 	incarnation text DEFAULT 'a')
 RETURNS boolean LANGUAGE sql AS $$
-	SELECT applied FROM api.popd_statistics('demo01', repeat(incarnation, 32), batch, tunnels, days, sent, received,
+	SELECT applied FROM t.popd_days('demo01', repeat(incarnation, 32), batch, tunnels, days, sent, received,
 		low, ARRAY(SELECT 1000::bigint * r FROM unnest(received) WITH ORDINALITY u (r, n) ORDER BY n),
 		ARRAY(SELECT 2 * l FROM unnest(low) WITH ORDINALITY u (l, n) ORDER BY n),
 			ARRAY(SELECT 1::bigint FROM unnest(days)), ARRAY(SELECT 10::bigint FROM unnest(days)),

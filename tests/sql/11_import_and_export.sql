@@ -43,11 +43,11 @@ SELECT results_eq('SELECT line FROM api.op_export(''demo01'')', $$VALUES
 		('config 7ffe T22555 heartbeat disabled 1280 fedcba9876543210fedcba9876543210'),
 	('config 2001:db8:1155::/48 3 static'), ('config 2001:db8:1100::/56 1f static')$$,
 	'the export has the same ids, numbers, secrets and states, and leaves out the default routed /64');
-SELECT results_eq('SELECT id, prefix, routes, enabled FROM api.popd_tunnels(''demo01'', 0, 10)', $$VALUES
+SELECT results_eq('SELECT id, prefix, routes, enabled FROM t.popd_tunnels(''demo01'', 0, 10)', $$VALUES
 	(4141, '2001:db8:1:1f::/64', '2001:db8:1:801f::/64,2001:db8:1100::/56', true),
 	(15039, '2001:db8:1:3::/64', '2001:db8:1:8003::/64,2001:db8:1155::/48', true),
 	(22555, '2001:db8:1:7ffe::/64', '2001:db8:1:fffe::/64', false)$$, 'the PoP reads the imported tunnels');
-SELECT is((SELECT count(*)::int FROM api.popd_changes('demo01', 0, 100) WHERE op = 'set'), 3, 'the feed has every imported tunnel');
+SELECT is((SELECT count(*)::int FROM t.popd_changes('demo01', 0, 100) WHERE op = 'set'), 3, 'the feed has every imported tunnel');
 SELECT is((SELECT admin_state FROM api.tic_tunnel_show(:owner, NULL, 22555)), 'disabled',
 	'a tunnel that is disabled in the file is disabled by the staff');
 SELECT t.tunnel() AS next \gset
@@ -150,10 +150,10 @@ SELECT is((SELECT array_agg(line) FROM api.op_export('big01')),
 	to_hex(number)) FROM file ORDER BY i), 'they are exported line for line as they were imported');
 SELECT diag(format('exported in %s s', round(extract(epoch FROM clock_timestamp() - :'begun'), 2)));
 SELECT clock_timestamp() AS begun \gset
-SELECT is((SELECT count(*)::int FROM api.popd_tunnels('big01', 0, 100000)), 10000, 'the PoP reads them all');
+SELECT is((SELECT count(*)::int FROM t.popd_tunnels('big01', 0, 100000)), 10000, 'the PoP reads them all');
 SELECT diag(format('read by the PoP in %s s', round(extract(epoch FROM clock_timestamp() - :'begun'), 2)));
 SELECT clock_timestamp() AS begun \gset
-SELECT is((SELECT count(*)::int FROM api.popd_changes('big01', 0, 100000) WHERE op = 'set'), 10000,
+SELECT is((SELECT count(*)::int FROM t.popd_changes('big01', 0, 100000) WHERE op = 'set'), 10000,
 	'the feed has a change of each');
 SELECT diag(format('read from its feed in %s s', round(extract(epoch FROM clock_timestamp() - :'begun'), 2)));
 SELECT clock_timestamp() AS begun \gset

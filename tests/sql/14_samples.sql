@@ -20,7 +20,7 @@ $$;
 CREATE FUNCTION pg_temp.batch(batch bigint, tunnels int[], days date[], quarters int[], received int[], rtt int[],
 	times bigint DEFAULT 1, pop text DEFAULT 'demo01')
 RETURNS boolean LANGUAGE sql AS $$
-	SELECT applied FROM api.popd_samples(pop, repeat('a', 32), batch, tunnels, days, quarters,
+	SELECT applied FROM t.popd_samples(pop, repeat('a', 32), batch, tunnels, days, quarters,
 		ARRAY(SELECT 10 FROM unnest(days)), received, rtt, ARRAY(SELECT (x * y)::bigint FROM unnest(received, rtt) AS u (x, y)),
 		ARRAY(SELECT 2 * x FROM unnest(rtt) x), ARRAY(SELECT times FROM unnest(days)), ARRAY(SELECT 10 * times FROM unnest(days)),
 		ARRAY(SELECT 2 * times FROM unnest(days)), ARRAY(SELECT 20 * times FROM unnest(days)),
@@ -30,7 +30,7 @@ $$;
 CREATE FUNCTION pg_temp.drops(batch bigint, tunnels int[], days date[], reasons text[], packets bigint[],
 	pop text DEFAULT 'demo01')
 RETURNS boolean LANGUAGE sql AS $$
-	SELECT applied FROM api.popd_samples(pop, repeat('b', 32), batch, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+	SELECT applied FROM t.popd_samples(pop, repeat('b', 32), batch, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
 		'{}', '{}', '{}', '{}', tunnels, days, reasons, packets)
 $$;
 
@@ -144,9 +144,9 @@ SELECT is((SELECT array_agg(format('%s %s %s', d.day, d.reason, d.packets) ORDER
 SELECT is((SELECT count(*)::int FROM broker.tunnel_drop WHERE tunnel NOT IN (:t1, :t2)), 0, 'drops of other tunnels are not stored by tunnel');
 SELECT is((SELECT array_agg(format('%s %s %s', d.day, d.reason, d.packets) ORDER BY d.day, d.reason) FROM broker.pop_drop d
 	WHERE d.pop = :pop), '{2025-05-01 hop-limit 43,2025-05-01 tunnel-unknown 16,2025-05-02 clock-skew 4}', 'all drops add up for the PoP');
-SELECT is((SELECT changed FROM api.popd_reasons('{hop-limit,clock-skew}', '{the hop limit ran out,the clock is wrong}')), 2::bigint,
+SELECT is((SELECT changed FROM t.popd_reasons('demo01', '{hop-limit,clock-skew}', '{the hop limit ran out,the clock is wrong}')), 2::bigint,
 	'new meanings are stored');
-SELECT is((SELECT changed FROM api.popd_reasons('{hop-limit,clock-skew}', '{the hop limit ran out,the client''s clock is wrong}')),
+SELECT is((SELECT changed FROM t.popd_reasons('demo01', '{hop-limit,clock-skew}', '{the hop limit ran out,the client''s clock is wrong}')),
 	1::bigint, 'only a changed meaning counts as changed');
 SELECT results_eq(format('SELECT * FROM api.op_tunnel_errors(%s, NULL, NULL)', :t1),
 	$$VALUES ('2025-05-02', 'clock-skew', 4::bigint, 'the client''s clock is wrong'), ('2025-05-01', 'hop-limit', 3, 'the hop limit ran out')$$,
@@ -165,9 +165,9 @@ SELECT is((SELECT sum(packets_in) FROM api.op_pop_statistics('demo01', 'year', N
 SELECT cmp_ok((SELECT count(*)::int FROM api.op_pop_statistics('demo01', 'quarter', NULL, NULL)), '>=', 2, 'the quarters of the PoP stay');
 
 -- A popd from before samples.
-SELECT is((SELECT applied FROM api.popd_statistics('demo01', repeat('c', 32), 1, ARRAY[:t2], '{2025-06-01}', '{3}', '{2}', '{10}', '{30}',
+SELECT is((SELECT applied FROM t.popd_days('demo01', repeat('c', 32), 1, ARRAY[:t2], '{2025-06-01}', '{3}', '{2}', '{10}', '{30}',
 	'{20}', '{7}', '{8}', '{9}', '{10}', '{11}')), true, 'the door of an older popd applies a batch');
-SELECT is((SELECT applied FROM api.popd_statistics('demo01', repeat('c', 32), 1, ARRAY[:t2], '{2025-06-01}', '{3}', '{2}', '{10}', '{30}',
+SELECT is((SELECT applied FROM t.popd_days('demo01', repeat('c', 32), 1, ARRAY[:t2], '{2025-06-01}', '{3}', '{2}', '{10}', '{30}',
 	'{20}', '{7}', '{8}', '{9}', '{10}', '{11}')), false, 'it applies a batch once');
 SELECT is((SELECT d.*::text FROM broker.tunnel_day d WHERE day = '2025-06-01'), format('(%s,2025-06-01,3,2,10,30,20,7,8,9,10,11)', :t2),
 	'it adds to the day of the tunnel');
@@ -200,7 +200,7 @@ SELECT is((SELECT array_agg(name ORDER BY n) FROM measure),
 SELECT is((SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = ('broker.' || v.name)::regclass
 	AND a.attnum > v.keys AND NOT a.attisdropped), (SELECT array_agg(name::name ORDER BY n) FROM measure), v.name || ' has the columns of the list')
 FROM (VALUES ('tunnel_day', 2), ('tunnel_sample', 2), ('pop_day', 2), ('pop_sample', 2), ('measurement', 4)) v (name, keys);
-SELECT is((SELECT p.proargnames[7:16] FROM pg_proc p WHERE p.oid = 'api.popd_samples'::regproc), (SELECT array_agg(name ORDER BY n) FROM measure),
+SELECT is((SELECT p.proargnames[6:15] FROM pg_proc p WHERE p.oid = 'api.popd_samples'::regproc), (SELECT array_agg(name ORDER BY n) FROM measure),
 	'the door takes them in the order of the list');
 SELECT * FROM finish();
 ROLLBACK;

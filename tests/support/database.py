@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 
-from .paths import arguments, program
+from .paths import ROOT, arguments, program
 from .wait import until
 
 BIN = "/usr/lib/postgresql/15/bin"
@@ -70,6 +70,12 @@ class Database:
         assert done.returncode == 1 and done.stderr.startswith("ERROR:  "), done
         return done.stderr.splitlines()[0].removeprefix("ERROR:  ")
 
+    def superuser(self):
+        """What the operator has a superuser run once in the broker's database."""
+        done = subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.conninfo(), "-f", ROOT / "schema/superuser.sql"],
+                              capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
     def migrate(self, **more):
         return self.ticctl("migrate", user="postgres", **more)
 
@@ -102,7 +108,7 @@ class Database:
 
     def pop_is_up(self, name=POP):
         """What popd's report says, good for the next 45 seconds."""
-        self.sql(f"select * from api.popd_report('{name}', repeat('a', 32), '0', now(), 3, 3, 3, 0)", user="popd")
+        self.sql("select * from api.popd_report(repeat('a', 32), '0', now(), 3, 3, 3, 0)", user=f"popd_{name}")
 
     def pop_is_down(self):
         self.sql("update broker.pop_report set at = now() - interval '1 hour'")
@@ -122,7 +128,7 @@ class Postgres(Database):
         self.log = f"{self.dir}/log"
         self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         self.start()
-        self.create(self.dbname)
+        self.create(self.dbname).superuser()
 
     def _as_user(self):
         if not self.user:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 
 from .daemons import Popd, Ticd, Webd
-from .database import Postgres
+from .database import POP, Postgres
 from .network import HOST, POP_IPV4, POP_IPV6, SUBNETS, TUNNELS, Network
 from .sockets import open_socket
 from .tunnel import Tunnel, TunnelClient
@@ -28,7 +28,7 @@ class World(Network):
         super().__init__()
         try:
             self.db = Postgres()
-            self.popd = Popd(self.dir, self.db.conninfo("popd"), self.pop, POP_IPV4, **settings)
+            self.popd = Popd(self.dir, self.db.conninfo(f"popd_{POP}"), self.pop, POP_IPV4, **settings)
             self.db.migrate()
             self.db.add_pop(ipv4=POP_IPV4, ipv6=POP_IPV6, tunnels=TUNNELS, subnets=SUBNETS)
             self.db.add_user(secret=Ticd.SECRET, name="Demo User", credit=1000)

@@ -22,26 +22,26 @@ static const enum allocator_mode modes[] = { ALLOCATOR_FAIL_ONE, ALLOCATOR_FAIL_
 
 static const char schema[] =
 	"CREATE SCHEMA api;"
-	"CREATE FUNCTION api.popd_hello(text) RETURNS TABLE (ipv4 text, tunnel_prefixes text, "
-	"  subnet_prefixes text, enabled bool, feed_seq bigint) LANGUAGE sql AS $$ "
-	"  SELECT '192.0.2.1', '2001:db8:2ff::/48', '2001:db8:3000::/40', true, 5::bigint $$;"
-	"CREATE FUNCTION api.popd_tunnels(text, after int, int) RETURNS TABLE (id int, type text, "
+	"CREATE FUNCTION api.popd_hello() RETURNS TABLE (ipv4 text, tunnel_prefixes text, "
+	"  subnet_prefixes text, enabled bool, feed_seq bigint, name text) LANGUAGE sql AS $$ "
+	"  SELECT '192.0.2.1', '2001:db8:2ff::/48', '2001:db8:3000::/40', true, 5::bigint, 'nlams01' $$;"
+	"CREATE FUNCTION api.popd_tunnels(after int, int) RETURNS TABLE (id int, type text, "
 	"  prefix text, secret text, endpoint text, mtu int, enabled bool, routes text) LANGUAGE "
 	"sql AS $$ "
 	"  SELECT n, 'ayiya', format('2001:db8:2ff:%%s::/64', n), repeat('0', 32), NULL, 1280, "
 	"true, '' "
 	"  FROM generate_series(1, 3) n WHERE n > after $$;"
-	"CREATE FUNCTION api.popd_changes(text, after bigint, int) RETURNS TABLE (seq bigint, op "
+	"CREATE FUNCTION api.popd_changes(after bigint, int) RETURNS TABLE (seq bigint, op "
 	"text, "
 	"  id int, type text, prefix text, secret text, endpoint text, mtu int, enabled bool, "
 	"routes text) "
 	"  LANGUAGE sql AS $$ SELECT 6::bigint, 'set', 9, 'ayiya', '2001:db8:2ff:9::/64', "
 	"repeat('0', 32), "
 	"  NULL, 1280, true, '' WHERE after < 6 $$;"
-	"CREATE FUNCTION api.popd_report(text, text, text, timestamptz, int, int, int, bigint) "
+	"CREATE FUNCTION api.popd_report(text, text, timestamptz, int, int, int, bigint) "
 	"  RETURNS TABLE (enabled bool, feed_seq bigint) LANGUAGE sql AS $$ SELECT true, 5::bigint "
 	"$$;"
-	"CREATE FUNCTION api.popd_samples(text, text, bigint, int[], date[], int[], int[], int[], "
+	"CREATE FUNCTION api.popd_samples(text, bigint, int[], date[], int[], int[], int[], "
 	"int[], "
 	"  bigint[], int[], bigint[], bigint[], bigint[], bigint[], bigint[], int[], date[], "
 	"text[], bigint[]) "
@@ -251,7 +251,6 @@ static void start_reporting(struct reporter *r)
 		.loop = loop,
 		.pool = pool,
 		.stats = r->stats,
-		.pop = "nlams01",
 		.incarnation = "00112233445566778899aabbccddeeff",
 		.started = 1800000000,
 		.interval = 10.,

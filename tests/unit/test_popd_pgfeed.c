@@ -13,18 +13,19 @@
 static const char schema[] =
 	"CREATE SCHEMA api;"
 	"CREATE SEQUENCE loads;"
-	"CREATE TABLE pop (ipv4 text, prefixes text); INSERT INTO pop VALUES ('192.0.2.1', '2001:db8:2ff::/48');"
+	"CREATE TABLE pop (name text, ipv4 text, prefixes text);"
+	"INSERT INTO pop VALUES ('nlams01', '192.0.2.1', '2001:db8:2ff::/48');"
 	"CREATE TABLE tunnel (id int, type text, routes text);"
 	"CREATE TABLE change (seq bigint, op text, id int, type text, routes text);"
-	"CREATE FUNCTION api.popd_hello(text) RETURNS TABLE (ipv4 text, tunnel_prefixes text, "
-	"  subnet_prefixes text, enabled bool, feed_seq bigint) LANGUAGE sql AS $$ "
+	"CREATE FUNCTION api.popd_hello() RETURNS TABLE (ipv4 text, tunnel_prefixes text, "
+	"  subnet_prefixes text, enabled bool, feed_seq bigint, name text) LANGUAGE sql AS $$ "
 	"  SELECT nextval('loads'); SELECT ipv4, prefixes, '2001:db8:3000::/40', true, "
-	"  (SELECT coalesce(max(seq), 5) FROM change) FROM pop $$;"
-	"CREATE FUNCTION api.popd_tunnels(text, after int, int) RETURNS TABLE (id int, type text, "
+	"  (SELECT coalesce(max(seq), 5) FROM change), name FROM pop $$;"
+	"CREATE FUNCTION api.popd_tunnels(after int, int) RETURNS TABLE (id int, type text, "
 	"  prefix text, secret text, endpoint text, mtu int, enabled bool, routes text) LANGUAGE sql AS $$ "
 	"  SELECT id, type, format('2001:db8:2ff:%s::/64', id), repeat('0', 32), NULL, 1280, true, routes "
 	"  FROM tunnel WHERE id > after ORDER BY id $$;"
-	"CREATE FUNCTION api.popd_changes(text, after bigint, int) RETURNS TABLE (seq bigint, op text, "
+	"CREATE FUNCTION api.popd_changes(after bigint, int) RETURNS TABLE (seq bigint, op text, "
 	"  id int, type text, prefix text, secret text, endpoint text, mtu int, enabled bool, routes text) "
 	"  LANGUAGE sql AS $$ SELECT seq, op, id, type, format('2001:db8:2ff:%s::/64', id), repeat('0', 32), "
 	"  NULL, 1280, true, routes FROM change WHERE seq > after ORDER BY seq $$;";
@@ -193,6 +194,23 @@ static void a_load_that_fails_says_why_and_is_tried_again(void **state)
 	stop_following(&f);
 }
 
+static void the_login_of_another_pop_is_refused(void **state)
+{
+	struct follower f;
+
+	(void)state;
+	postgres_sql("INSERT INTO tunnel VALUES (1, 'ayiya', ''); UPDATE pop SET name = 'nlams02'");
+	follow(&f);
+	wait_for(&f, has_failed, 0);
+	assert_string_equal(f.outcome,
+			    "not reloaded, tunnels stay as they are and the load is tried again: "
+			    "the log-in is that of nlams02, but popd.conf names this PoP nlams01");
+	assert_null(table_by_id(f.table, 1));
+	postgres_sql("UPDATE pop SET name = 'nlams01'");
+	wait_for(&f, has_loaded, 1);
+	stop_following(&f);
+}
+
 static void changes_are_applied_in_order_and_a_reload_loads_everything(void **state)
 {
 	struct follower f;
@@ -227,6 +245,7 @@ int main(void)
 		cmocka_unit_test(a_reload_during_a_load_is_answered_by_a_load_of_its_own),
 		cmocka_unit_test(a_bad_row_is_refused_and_the_others_are_set),
 		cmocka_unit_test(a_load_that_fails_says_why_and_is_tried_again),
+		cmocka_unit_test(the_login_of_another_pop_is_refused),
 		cmocka_unit_test(changes_are_applied_in_order_and_a_reload_loads_everything),
 	};
 

@@ -141,6 +141,7 @@ static const struct {
 	[ARG_FIXED] = { NULL, NULL },
 	[ARG_MD5] = { NULL, NULL },
 	[ARG_SHA256] = { NULL, NULL },
+	[ARG_VERIFIER] = { NULL, NULL },
 };
 _Static_assert(ARRAY_LEN(kinds) == ARG__COUNT, "a row for every kind");
 

@@ -29,6 +29,9 @@ enum arg_kind {
 	/* not on the command line: run.c sets them to the digests of a new TIC secret */
 	ARG_MD5,
 	ARG_SHA256,
+	/* not on the command line: run.c sets it to the SCRAM verifier of a new password, unless the
+	 * flag before it is given */
+	ARG_VERIFIER,
 	ARG__COUNT
 };
 
@@ -56,7 +59,8 @@ static inline bool param_is_option(const struct param *p)
 }
 static inline bool param_is_hidden(const struct param *p)
 {
-	return p->kind == ARG_FIXED || p->kind == ARG_MD5 || p->kind == ARG_SHA256;
+	return p->kind == ARG_FIXED || p->kind == ARG_MD5 || p->kind == ARG_SHA256 ||
+	       p->kind == ARG_VERIFIER;
 }
 
 /* Reads `argc` arguments of the command line by `params` (ended by a row without a name). `out`

@@ -13,6 +13,7 @@
 #define MAYBE_ARG(called, of_kind) {.name = called, .kind = of_kind, .optional = true}
 #define FIXED(value) {.name = "", .kind = ARG_FIXED, .fixed = value}
 #define NEW_SECRET {.name = "", .kind = ARG_MD5}, {.name = "", .kind = ARG_SHA256}
+#define NEW_PASSWORD ARG("--certificate", ARG_FLAG), {.name = "", .kind = ARG_VERIFIER}
 #define HANDLE ARG("HANDLE", ARG_TEXT)
 #define POP_NAME ARG("NAME", ARG_TEXT)
 #define TUNNEL ARG("T<id>", ARG_TUNNEL)
@@ -40,9 +41,22 @@ const struct command commands[] = {
 			    MAYBE("--isp", ARG_TEXT, "TEXT"), MAYBE("--isp-name", ARG_TEXT, "TEXT"),
 			    MAYBE("--isp-website", ARG_TEXT, "URL"),
 			    MAYBE("--isp-asn", ARG_TEXT, "ASN"),
-			    MAYBE("--isp-lir", ARG_TEXT, "TEXT") },
-		.sql = "SELECT * FROM api.op_pop_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-		.help = "add a PoP with the prefixes for its tunnels and subnets",
+			    MAYBE("--isp-lir", ARG_TEXT, "TEXT"), NEW_PASSWORD },
+		.sql = "SELECT * FROM api.op_pop_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+		       " CASE WHEN $13::boolean THEN NULL ELSE $14 END)",
+		.help = "add a PoP with the prefixes for its tunnels and subnets; prints its log-in's password once",
+	},
+	{
+		.name = "pop secret",
+		.params = { POP_NAME, NEW_PASSWORD },
+		.sql = "SELECT * FROM api.op_pop_secret($1, CASE WHEN $2::boolean THEN NULL ELSE $3 END)",
+		.help = "give the log-in of a PoP a new password; prints it once",
+	},
+	{
+		.name = "pop delete",
+		.params = { POP_NAME },
+		.sql = "SELECT * FROM api.op_pop_delete($1)",
+		.help = "delete a PoP that has no tunnels, and its log-in",
 	},
 	{
 		.name = "pop list",

@@ -226,6 +226,15 @@ static int run_missing(struct pgctl *db, const struct rows *applied, struct wr *
 	return err;
 }
 
+/* Also when nothing has changed: a restored database may have lost what this file sets. */
+static int run_roles(struct pgctl *db, struct fault *fault)
+{
+	for (const struct schema_file *file = schema_files; file->path; file++)
+		if (strcmp(file->path, "roles.sql") == 0)
+			return run_file(db, file, fault);
+	return 0;
+}
+
 /* roles.sql, the first of these files, creates the schema. */
 static int create_api(struct pgctl *db, const char *checksum, struct fault *fault)
 {
@@ -256,7 +265,7 @@ static int renew_api(struct pgctl *db, bool *is_renewed, struct fault *fault)
 	const char *recorded = rows_cell(&comment, 0, 0);
 	*is_renewed = !recorded || strcmp(recorded, checksum) != 0;
 	rows_free(&comment);
-	return *is_renewed ? create_api(db, checksum, fault) : 0;
+	return *is_renewed ? create_api(db, checksum, fault) : run_roles(db, fault);
 }
 
 static void report_rows(struct report *report, bool is_renewed, struct rows *out)

@@ -3,7 +3,8 @@
  * do the work once, and a failure leaves the database as it was.
  *
  * Schema files: migrations/NNNN_subject.sql are run once each, in order; roles.sql and api/ (the
- * functions that programs may call) are run again whenever one of them changed.
+ * functions that programs may call) are run again whenever one of them changed, roles.sql at every
+ * run.
  */
 #ifndef TICD_CTL_MIGRATE_H
 #define TICD_CTL_MIGRATE_H

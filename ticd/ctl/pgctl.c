@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,17 @@ int pgctl_query(struct pgctl *db, const char *sql, size_t n, const char *const *
 	int err = read_failure(db, res, fault);
 	PQclear(res);
 	return err;
+}
+
+int pgctl_verifier(struct pgctl *db, const char *password, char out[static PGCTL_VERIFIER],
+		   struct fault *fault)
+{
+	/* The name of the user is no part of this kind of verifier. */
+	char *verifier = PQencryptPasswordConn(db->conn, password, "", "scram-sha-256");
+	int length = verifier ? snprintf(out, PGCTL_VERIFIER, "%s", verifier) : PGCTL_VERIFIER;
+
+	PQfreemem(verifier);
+	return length < PGCTL_VERIFIER ? 0 : fault_nomem(fault);
 }
 
 int pgctl_script(struct pgctl *db, const char *sql, struct fault *fault)

@@ -22,6 +22,12 @@ void pgctl_close(struct pgctl *db); /* NULL is fine; rolls back what was not com
 int pgctl_query(struct pgctl *db, const char *sql, size_t n, const char *const *params,
 		struct rows *out, struct fault *fault) NONNULL_ARGS(1, 2, 5, 6) MUSTCHECK;
 
+/* The SCRAM-SHA-256 verifier of a password, which is all that the server gets to see of it. 0 or
+ * -ERR_NOMEM. */
+enum { PGCTL_VERIFIER = 192 };
+int pgctl_verifier(struct pgctl *db, const char *password, char out[static PGCTL_VERIFIER],
+		   struct fault *fault) NONNULL MUSTCHECK;
+
 /* A text of any number of statements, without their rows. Results as pgctl_query. */
 int pgctl_script(struct pgctl *db, const char *sql, struct fault *fault) NONNULL MUSTCHECK;
 

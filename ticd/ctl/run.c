@@ -1,5 +1,7 @@
 #include "ticd/ctl/run.h"
 
+#include <string.h>
+
 #include "lib/err.h"
 #include "ticd/ctl/json.h"
 #include "ticd/ctl/pgctl.h"
@@ -33,25 +35,72 @@ free_ctx:
 	return err;
 }
 
-/* Makes a secret when the command takes its digests (else secret->text stays ""), and sets them as
- * arguments. */
+/* A password's verifier is made only without the flag before it. */
+static bool takes_secret(const struct command *command, const struct args *args, size_t i)
+{
+	switch (command->params[i].kind) {
+	case ARG_MD5:
+	case ARG_SHA256:
+		return true;
+	case ARG_VERIFIER:
+		return strcmp(args->value[i - 1], "true") != 0;
+	default:
+		return false;
+	}
+}
+
+/* Makes a secret when the command takes its digests or its verifier (else secret->text stays ""),
+ * and sets the digests as arguments. */
 static int fill_secret(const struct command *command, struct args *args, struct run_secret *secret,
 		       struct fault *fault)
 {
 	for (size_t i = 0; i < args->n; i++) {
 		enum arg_kind kind = command->params[i].kind;
-		if (kind != ARG_MD5 && kind != ARG_SHA256)
+		if (!takes_secret(command, args, i))
 			continue;
 		int err = secret->text[0] ? 0 : run_make_secret(secret);
 		if (err == -ERR_NOMEM)
 			return fault_nomem(fault);
 		if (err)
-			return fault_set(
-				fault, err, "failed",
-				"cannot make a TIC secret: the system gives no random bytes");
-		args->value[i] = kind == ARG_MD5 ? secret->md5 : secret->sha256;
+			return fault_set(fault, err, "failed",
+					 "cannot make a secret: the system gives no random bytes");
+		if (kind != ARG_VERIFIER)
+			args->value[i] = kind == ARG_MD5 ? secret->md5 : secret->sha256;
 	}
 	return 0;
+}
+
+/* Sets the verifier of the secret as argument, where the command takes it. */
+static int fill_verifier(struct pgctl *db, const struct command *command, struct args *args,
+			 const struct run_secret *secret, char verifier[static PGCTL_VERIFIER],
+			 struct fault *fault)
+{
+	for (size_t i = 0; i < args->n; i++) {
+		if (command->params[i].kind != ARG_VERIFIER || !secret->text[0])
+			continue;
+		int err = pgctl_verifier(db, secret->text, verifier, fault);
+		if (err)
+			return err;
+		args->value[i] = verifier;
+	}
+	return 0;
+}
+
+static bool has_login(const struct rows *rows)
+{
+	return rows->width == 2 && strcmp(rows->columns[1].name, "login") == 0;
+}
+
+/* The secret is of a PoP's log-in, which the answer names. */
+static void print_login(FILE *out, const char *login, const char *secret)
+{
+	if (!login)
+		return;
+	fprintf(out, "log-in: ");
+	table_text(out, login);
+	if (secret)
+		fprintf(out, "\npassword: %s (shown this once)", secret);
+	putc('\n', out);
 }
 
 static void print_text(FILE *out, const struct command *command, const struct rows *rows,
@@ -72,7 +121,9 @@ static void print_text(FILE *out, const struct command *command, const struct ro
 		table_lines(out, rows);
 		break;
 	}
-	if (secret)
+	if (has_login(rows))
+		print_login(out, rows_cell(rows, 0, 1), secret);
+	else if (secret)
 		fprintf(out, "TIC secret: %s (shown this once)\n", secret);
 }
 
@@ -81,6 +132,9 @@ static bool print_json(FILE *out, const struct command *command, const struct ro
 {
 	if (command->shape == SHAPE_LIST || command->shape == SHAPE_LINES)
 		return json_write_list(out, rows);
+	if (has_login(rows)) /* without a log-in nobody has the password */
+		return json_write_record(out, rows, "password",
+					 rows_cell(rows, 0, 1) ? secret : NULL);
 	return json_write_record(out, rows, "secret", secret);
 }
 
@@ -106,12 +160,15 @@ int run_command(const struct command *command, struct args *args, const char *co
 		bool is_json, FILE *out, struct fault *fault)
 {
 	struct run_secret secret = { .text = "" };
+	char verifier[PGCTL_VERIFIER];
 	struct rows rows = { 0 };
 	struct pgctl *db = NULL;
 
 	int err = fill_secret(command, args, &secret, fault);
 	if (!err)
 		err = pgctl_open(conninfo, &db, fault);
+	if (!err)
+		err = fill_verifier(db, command, args, &secret, verifier, fault);
 	if (!err)
 		err = command->run
 			      ? command->run(db, args->value, &rows, fault)

@@ -14,8 +14,8 @@
 int run_command(const struct command *command, struct args *args, const char *conninfo,
 		bool is_json, FILE *out, struct fault *fault) NONNULL MUSTCHECK;
 
-/* The TIC secret of an account: made here, shown once, stored nowhere; the database gets only the
- * digests that the protocol needs. */
+/* The TIC secret of an account, or the password of a PoP's log-in: made here, shown once, stored nowhere; the database gets only the
+ * digests that the protocol needs, or the password's verifier. */
 
 enum { RUN_SECRET_LEN = 24 }; /* characters of 5 bits each: 120 bits */
 
