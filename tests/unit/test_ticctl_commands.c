@@ -136,7 +136,7 @@ static void help_lists_the_commands_that_begin_so(void **state)
 		all++;
 	assert_non_null(out);
 	assert_int_equal(commands_help(out, NULL, 0), all);
-	assert_int_equal(commands_help(out, (char *const[]){ pop }, 1), 9);
+	assert_int_equal(commands_help(out, (char *const[]){ pop }, 1), 11);
 	assert_int_equal(commands_help(out, (char *const[]){ pop, add }, 2), 1);
 	assert_int_equal(commands_help(out, (char *const[]){ pop, add, name }, 3), 1);
 	assert_int_equal(commands_help(out, (char *const[]){ pop, none }, 2), 0);
