@@ -459,7 +459,8 @@ def test_checkout_below_a_closed_directory_runs(machine):
     assert os.stat(closed).st_mode & 0o077 == 0
     try:
         checkout = f"{closed}/broker"
-        shutil.copytree(ROOT / "deploy", f"{checkout}/deploy")
+        for part in ["deploy", "schema"]:
+            shutil.copytree(ROOT / part, f"{checkout}/{part}")
         shutil.copytree(BUILD, f"{checkout}/build", ignore=lambda _, names: [n for n in names if n not in ("popd", "popctl", "ticd", "ticctl", "webd")])
         broker = Run(machine, f"{checkout}/var", "BUILD=build", script=f"{checkout}/deploy/run.sh")
         try:
@@ -488,8 +489,9 @@ def test_path_too_long_for_a_socket_runs(machine, directory):
 def test_server_of_ones_own_is_used(machine, directory):
     with Postgres() as db:
         db.sql("create role keeper login createrole")
-        db.sql("alter database broker owner to keeper")
-        broker = Run(machine, f"{directory}/own", f"DB={db.conninfo('keeper')}")
+        own = db.create("own")
+        db.sql("alter database own owner to keeper")
+        broker = Run(machine, f"{directory}/own", f"DB={own.conninfo('keeper')}")
         try:
             until(lambda: machine.pop_state() == "up", 15, "the PoP to be up")
             assert not os.path.exists(f"{broker.var}/pg")
