@@ -1,7 +1,8 @@
 #!/bin/bash
 # shellcheck disable=SC2317 # the checks are called by name
-# What lies in deploy/ is right: scripts parse, sample configurations load, systemd and nft accept units and firewall rules, "make
-# install" and the Debian package hold what they should. One line a check: "ok ...", "not ok ..." or "skip ...".
+# The files in deploy/ are right: scripts parse, sample configurations load, systemd and nft accept
+# units and firewall rules, "make install" and the Debian package hold what they should. One line a
+# check: "ok ...", "not ok ..." or "skip ...".
 #
 #   check_deploy.sh [TEXT]   only the checks whose name contains TEXT
 set -uo pipefail
@@ -44,7 +45,8 @@ refuses_bad_config() {
 	[[ $out == *bad.conf:2:* ]] || { echo "$out"; return 1; }
 }
 
-# Our users and paths need not exist here, so the unit gets this build's program and this test's user.
+# Our users and paths need not exist here, so the unit gets this build's program and this test's
+# user.
 verify_unit() {
 	mkdir -p "$SCRATCH/units"
 	sed "s|/usr/sbin/|$BUILD/|; s|^User=.*|User=daemon|" "deploy/systemd/$1.service" >"$SCRATCH/units/$1.service"

@@ -1,13 +1,16 @@
 #!/bin/bash
-# Who includes what: the parts depend on each other in one direction, and a foreign library's header is named in one place.
+# Who includes what: the parts depend on each other in one direction, and a foreign library's header
+# is named in one place.
 #
 #   check_includes.sh [ROOT]   ROOT: a source tree, default this one
 #
-# Prints each line that breaks a rule and exits 1. First it proves on a small tree of its own that each rule is still enforced.
+# Prints each line that breaks a rule and exits 1. First it proves on a small tree of its own that
+# each rule is still enforced.
 set -uo pipefail
 
-# Files (glob, the first that fits) and what of ours they may include. `lib/*.h` is the library without its folders; a glob's *
-# also stands for slashes, so a part's folders are named one by one. A folder may always include itself.
+# Files (glob, the first that fits) and what of ours they may include. `lib/*.h` is the library
+# without its folders; a glob's * also stands for slashes, so a part's folders are named one by one.
+# A folder may always include itself.
 DIRECTION='
 lib/io/*         lib/[!/]*.h lib/io/*
 lib/wire/*       lib/[!/]*.h
@@ -51,7 +54,8 @@ cmocka.h        tests/*
 immintrin.h     lib/sha1_* tests/*
 '
 
-# The C library, the kernel: free for all. Whatever is neither here nor above needs a row above first.
+# The C library, the kernel: free for all. Whatever is neither here nor above needs a row above
+# first.
 SYSTEM=$(echo assert.h ctype.h dirent.h errno.h fcntl.h float.h getopt.h glob.h grp.h ifaddrs.h inttypes.h limits.h locale.h malloc.h math.h \
 	netdb.h poll.h pthread.h pwd.h sched.h setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h \
 	stdlib.h string.h strings.h syslog.h termios.h threads.h time.h unistd.h wchar.h)
@@ -91,7 +95,8 @@ check_ours() {
 	elif ! row "$DIRECTION" "$file"; then
 		problem "$where: this folder has no row in tests/check_includes.sh"
 	else
-		# `lib/*` stands for lib/io too; only what is written with [!/] is confined to one folder.
+		# `lib/*` stands for lib/io too; only what is written with [!/] is confined to one
+		# folder.
 		set -f
 		# shellcheck disable=SC2086
 		if [ "${header%/*}" != "${file%/*}" ] && ! matches_confined "$header" $REPLY; then problem "$where: \"$header\" does not lie below ${file%/*}: includes point one way"; fi

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The manual pages: mandoc finds nothing to say, and each daemon's page of its file names every key the program has, and no
-# other. One line a check: "ok ..." or "not ok ...".
+# The manual pages: mandoc finds nothing to say, and each daemon's page of its file names every key
+# the program has, and no other. One line a check: "ok ..." or "not ok ...".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}

@@ -1,6 +1,7 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2317 # code for other shells is quoted; the checks are called by name
-# The programs are built and run where popd's program for the kernel cannot be: one line a check: "ok ...", "not ok ..." or "skip ...".
+# The programs are built and run where popd's program for the kernel cannot be: one line a check:
+# "ok ...", "not ok ..." or "skip ...".
 #
 #   check_no_bpf.sh headers   clang is there, but /usr/include/bpf is an empty folder, as without libbpf-dev
 #   check_no_bpf.sh clang     the path has no clang either

@@ -1,8 +1,9 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2317 # code for other shells is quoted; the probes are called by name
-# Every probe of the Makefile and of the scripts ("is X there?", "may we?") is tried where the answer is yes and where it is no: with
-# commands of this test's own in the path, in mount and network namespaces, on broken copies. One line a case: "ok ...", "not ok ..." or
-# "skip ..."; a probe with cases for one answer only is a "not ok" too.
+# Every probe of the Makefile and of the scripts ("is X there?", "may we?") is tried where the
+# answer is yes and where it is no: with commands of this test's own in the path, in mount and
+# network namespaces, on broken copies. One line a case: "ok ...", "not ok ..." or "skip ..."; a
+# probe with cases for one answer only is a "not ok" too.
 #
 #   check_probes.sh [TEXT]   only the probes whose name contains TEXT
 set -uo pipefail
@@ -51,8 +52,8 @@ yes() {
 	verdict $result "$probe: yes, $1" "$out"
 }
 
-# no CASE TEXT COMMAND...: the answer is no: another status, and TEXT in what was said. A command that could not be run, or a mount that
-# failed (32), is no answer.
+# no CASE TEXT COMMAND...: the answer is no: another status, and TEXT in what was said. A command
+# that could not be run, or a mount that failed (32), is no answer.
 no() {
 	local out result
 	[[ $probe == *"$only"* ]] || return 0
@@ -150,7 +151,8 @@ no "BPF= asks no probe" "" beside_fakes makes_bpf CC=cc BPF=
 
 # ---- deploy/packages.sh
 
-# Of the packages, gcc is missing where $SCRATCH/missing exists; apt-get installs it. What apt-get was called with is in $SCRATCH/apt.
+# Of the packages, gcc is missing where $SCRATCH/missing exists; apt-get installs it. What apt-get
+# was called with is in $SCRATCH/apt.
 fake_debian() {
 	clean
 	rm -f "$SCRATCH"/apt "$SCRATCH"/missing
@@ -396,7 +398,7 @@ no "else it is below VAR" "" runtime short
 
 # ---- deploy/run.sh, the users of the daemons
 
-# Whatever became of a user is in $SCRATCH/users; those in $SCRATCH/there are on the machine.
+# Users and groups in $SCRATCH/there are on the machine; $SCRATCH/users records what was made.
 fake_users() {
 	local name
 	clean
@@ -615,7 +617,8 @@ cd "$TOP" || exit
 
 probe "tests/run.sh, has the suite passed"
 mkdir -p "$SCRATCH/suite"
-# suite LINES STATUS: run.sh with tests/check_manuals.sh replaced by a script of this output and status.
+# suite LINES STATUS: run.sh with tests/check_manuals.sh replaced by a script of this output and
+# status.
 suite() {
 	copy tests/run.sh
 	mkdir -p tests build

@@ -1,4 +1,4 @@
-"""What the suites of tests/net and tests/web begin with. The world itself is in tests/support."""
+"""Fixtures that tests/net and tests/web share. The world itself is in tests/support."""
 import pytest
 
 from support import machine

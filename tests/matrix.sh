@@ -1,13 +1,14 @@
 #!/bin/bash
-# The tests once in each variant: each offload off (on, if off is its default), each signature engine that this processor has, receive
-# offload of the outer device on and off, one worker and two, sanitizers. "make matrix" calls this. At the end a table, and the totals in
-# the last line.
+# The tests once in each variant: each offload off (on, if off is its default), each signature
+# engine that this processor has, receive offload of the outer device on and off, one worker and
+# two, sanitizers. "make matrix" calls this. At the end a table, and the totals in the last line.
 #
 #   tests/matrix.sh [VARIANT...]   only those; "list" prints their names, and why one is skipped here
 #
-# Environment: MATRIX_FILES: files of tests/net instead of all that run a popd; MATRIX_JOBS: processes of pytest at once (2).
-# Offloads and engines are read from popd's own lists, so a new one is in the matrix as soon as popd has it. tests/support/variant.py
-# gives the variant to the tests; tests/net/test_variant.py proves in each that popd runs as it says.
+# Environment: MATRIX_FILES: files of tests/net instead of all that run a popd; MATRIX_JOBS:
+# processes of pytest at once (2). Offloads and engines are read from popd's own lists, so a new one
+# is in the matrix as soon as popd has it. tests/support/variant.py gives the variant to the tests;
+# tests/net/test_variant.py proves in each that popd runs as it says.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
@@ -29,7 +30,7 @@ fi
 declare -A feature=([avx2]=avx2 [sha-ni]=sha_ni [avx512]=avx512bw)
 has_engine() { [ -z "${feature[$1]:-}" ] || grep -qw "${feature[$1]}" /proc/cpuinfo; }
 
-# why_not VARIANT: prints why it cannot run here, if so.
+# why_not VARIANT: prints the reason when it cannot run here.
 why_not() {
 	if [[ $1 == sha1-* ]] && ! has_engine "${1#sha1-}"; then echo "this processor lacks ${feature[${1#sha1-}]}"; fi
 }
@@ -105,7 +106,8 @@ run_variant() {
 	return $status
 }
 
-# "passed failed skipped" of a variant's output: lines of make unit, cmocka's own, and pytest's last.
+# "passed failed skipped" of a variant's output: lines of make unit, cmocka's own, and pytest's
+# last.
 count() {
 	awk '/^ok  +test_/ { p++ } /^FAIL test_/ { f++ } /^\[  PASSED  \]/ { p += $4 } /^\[  FAILED  \] [0-9]+ test/ { f += $4 }
 		/^[0-9]+ (passed|failed|skipped|error).* in [0-9.]+s/ {

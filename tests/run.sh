@@ -1,11 +1,13 @@
 #!/bin/bash
-# Every suite, one after another, whatever the result of the one before; then a table, and the totals in the last line. "make test" calls
-# this. BUILD (default build): the folder of the programs under test; SAN=1: they are sanitized.
+# Every suite, one after another, whatever the result of the one before; then a table, and the
+# totals in the last line. "make test" calls this. BUILD (default build): the folder of the programs
+# under test; SAN=1: they are sanitized.
 #
 #   tests/run.sh [SUITE...]   only those
 #
-# A suite is a function suite_<name>. Its output goes to the terminal and to $BUILD/test-<name>.log, from which count_<kind> takes the
-# numbers. A suite fails by its exit status too, and by running no test.
+# A suite is a function suite_<name>. Its output goes to the terminal and to $BUILD/test-<name>.log,
+# from which count_<kind> takes the numbers. A suite fails by its exit status too, and by running no
+# test.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 export BUILD=${BUILD:-build} SAN=${SAN:-}
@@ -60,7 +62,8 @@ suite_deploy() { tests/check_deploy.sh; }
 suite_probes() { tests/check_probes.sh; }
 suite_no-bpf() { tests/check_no_bpf.sh headers; }
 suite_no-clang() { tests/check_no_bpf.sh clang; }
-# Two files at a time, each in one process: these tests wait more than they work. The slowest are named.
+# Two files at a time, each in one process: these tests wait more than they work. The slowest are
+# named.
 run_pytest() { "$PYTHON" -m pytest -q -rfEs --durations=8 -n 2 --dist loadfile "$@"; }
 suite_net() { run_pytest tests/net; }
 suite_web() { run_pytest tests/web; }

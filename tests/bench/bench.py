@@ -1,4 +1,5 @@
-"""Runs the bench's rows and prints the table. Called by run.sh, which builds the tools; README says how to read what comes out."""
+"""Runs the bench's rows and prints the table. Called by run.sh, which builds the tools; README says
+how to read what comes out."""
 import argparse
 import contextlib
 import fnmatch
@@ -32,7 +33,7 @@ def share(lane):
 
 
 def ratio(answer, which="each"):
-    """Of popd's time a packet to the reference's."""
+    """popd's time a packet divided by the reference's."""
     reference = answer["reference"]["each"][1]
     return answer["popd"][which][1] / reference if reference else 0
 
@@ -139,8 +140,8 @@ class Bench:
         return f"the reference lost {1 - share(reference):.0%}" if share(reference) < DELIVERED else None
 
     def against_goal(self, row, answer):
-        """(missed, what to say about it). Rows are compared with each other by their ratio to the reference, which takes out how
-        the machine's mood has changed between them."""
+        """(missed, what to say about it). Rows are compared with each other by their ratio to the
+        reference, which cancels changes of the machine's load between them."""
         if row.goal:
             over = answer["popd"]["each"][1] / row.goal - 1
             ratio_over = ratio(answer) / row.goal_ratio - 1
@@ -245,7 +246,7 @@ def main():
         return 0
     if os.geteuid() != 0:
         parser.error("namespaces and packet sockets take root")
-    # both ways to be told to stop end in the cleaning up below
+    # both signals end in the cleanup below
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = Bench(options)
     try:

@@ -102,7 +102,7 @@ static void check_inner(struct check *c, const uint8_t *inner, size_t len, bool 
 	}
 	uint32_t count = (upper - 20) / payload;
 	if (number == 0 || number > c->set->packets) {
-		complain(c, "a packet's number is none of ours");
+		complain(c, "a packet's number is not one of the row's");
 		return;
 	}
 	const char *fault = fault_of_headers(c, inner, number);
@@ -146,7 +146,7 @@ static void check_ayiya(struct check *c, const uint8_t *p, size_t len, uint32_t 
 		return;
 	uint32_t number = get32(p + PACKET_AYIYA + PACKET_INNER + 4);
 	if (number == 0 || number > c->set->packets) {
-		complain(c, "a packet's number is none of ours");
+		complain(c, "a packet's number is not one of the row's");
 		return;
 	}
 	uint32_t tunnel = c->set->tunnel_at[(number - 1) / c->set->plan.run];

@@ -92,7 +92,7 @@ static void send_run(struct client *c, size_t from, size_t n)
 		m.msg_control = &control;
 		m.msg_controllen = sizeof(control.bytes);
 	}
-	(void)sendmsg(c->udp, &m, 0); /* what is lost, TCP sends again */
+	(void)sendmsg(c->udp, &m, 0); /* TCP sends lost segments again */
 }
 
 static void send_all(struct client *c, size_t n)
@@ -270,7 +270,7 @@ static void prepare(struct client *c)
 	c->engines = sha1_set_choose(SHA1_AUTO);
 }
 
-/* A no-op: popd learns where we are, and that we live. */
+/* A no-op: popd learns our endpoint, and that we are up. */
 static void beat(struct client *c)
 {
 	put_datagram(c, 0, NULL, 0, NULL, 0);

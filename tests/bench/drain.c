@@ -1,6 +1,6 @@
 /*
  * One row of the bench: rounds (lane.h) of popd and of the reference in turns, with the same
- * packets, as many as fit into the time. Since both meet the same moods of the machine, their ratio
+ * packets, as many as fit into the time. Both meet the same load of the machine, so their ratio
  * means something where their times alone do not. Before the first comes a round that proves that
  * popd delivers every packet once, in order, and right, and some that are not measured.
  *

@@ -6,7 +6,7 @@
 
 #include "tests/bench/die.h"
 
-static const int64_t stall_ns = 1000000000; /* nothing has come out for so long: nothing will */
+static const int64_t stall_ns = 1000000000; /* after so long without a packet no more will come */
 
 static int64_t time_ns(clockid_t clock)
 {
@@ -31,8 +31,7 @@ static void run_on(int cpu)
 		die_errno("the processor cannot be chosen");
 }
 
-/* Not so short that looking on would disturb a worker on the same processor; only the clock's time
- * is the coarser. */
+/* Long enough not to disturb a worker on the same processor; only the elapsed time gets coarser. */
 static void wait_a_little(void)
 {
 	static const struct timespec pause = { .tv_nsec = 500000 };

@@ -16,7 +16,7 @@ struct link {
 
 enum { LINK_FRAME_MAX = 1 << 17 };
 
-/* Ends the program when it cannot be had. */
+/* Ends the program when it cannot be opened. */
 void link_open(struct link *l, const char *netns, const char *device);
 
 /* Sends frames `from` .. `from + n - 1` of the set, again from the first after the last. */
@@ -28,8 +28,8 @@ struct link_count {
 };
 struct link_count link_received(const struct link *l);
 
-/* A socket that sees what arrives from now on; costs whoever delivers, so only where nothing is
- * measured. */
+/* A socket that sees what arrives from now on. It costs the sender time, so it is only for rounds
+ * that are not measured. */
 int link_watch(const struct link *l);
 /* The next frame that has arrived, at most LINK_FRAME_MAX bytes; 0: none is waiting. */
 size_t link_next(int watch, struct virtio_net_hdr *vnet, uint8_t *frame);

@@ -13,7 +13,7 @@
  *
  *   reference floor
  *
- * Tells what the machine asks for the things a packet is made of, in nanoseconds: the best of many
+ * Prints what the parts of a packet's work cost on this machine, in nanoseconds: the best of many
  * short tries.
  */
 #include <arpa/inet.h>
@@ -170,7 +170,7 @@ static void copy_64k(struct reference *r)
 	__asm__ volatile(""
 			 :
 			 : "r"(r->data)
-			 : "memory"); /* or the compiler sees that nobody looks */
+			 : "memory"); /* or the compiler drops the unused result */
 }
 
 static double best_of(struct reference *r, void (*thing)(struct reference *r))

@@ -1,10 +1,12 @@
-"""The rows of the bench: what each sends, through which popd, and what the goal is. README explains them one by one."""
+"""The rows of the bench: what each sends, through which popd, and what the goal is. README explains
+them one by one."""
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """Tunnels popd is configured with; `active` of the AYIYA ones have a client, all static ones do."""
+    """Tunnels popd is configured with; `active` of the AYIYA ones have a client, all static ones
+    do."""
     ayiya: int
     static: int
     active: int
@@ -14,7 +16,8 @@ class World:
         return self.ayiya + self.static
 
 
-# What the plainest forwarder needed where the goals were set, by path and bytes: a goal divided by it is a goal for any machine.
+# What the plainest forwarder needed where the goals were set, by path and bytes: a goal divided by
+# it is a goal for any machine.
 PLAIN = {("ayiya-decap", 1280): 1720, ("ayiya-decap", 84): 1360, ("ayiya-encap", 1280): 1650, ("proto41-decap", 1280): 1500,
          ("proto41-encap", 1280): 1560}
 

@@ -1,10 +1,13 @@
 #!/bin/bash
-# What a packet costs popd: builds the bench's tools and runs every row. tests/bench/README says what is measured and how to read it.
+# What a packet costs popd: builds the bench's tools and runs every row. tests/bench/README says
+# what is measured and how to read it.
 #
 #   tests/bench/run.sh [--quick] [--list] [--json FILE]      as root; make bench builds popd first
 #
-# BUILD (default build): whose popd. BENCH_ROWS="WORD...": only rows whose name holds one of the words (* and ? as in a shell).
-# BENCH_CONF="KEY = VALUE; ...": further lines for popd's configuration, to measure it with an offload off, say.
+# BUILD (default build): whose popd. BENCH_ROWS="WORD...": only rows whose name holds one of the
+# words (* and ? as in a shell).
+# BENCH_CONF="KEY = VALUE; ...": further lines for popd's configuration, to measure it with an
+# offload off, say.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export BUILD=${BUILD:-build}

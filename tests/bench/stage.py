@@ -5,8 +5,9 @@ Where the bench plays: three namespaces, popd in the middle one, and the tools b
 
 Three more, with the same addresses, have the reference in the middle.
 
-The clients' addresses (198.19.0.0/16) and the host that the measured packets go to (2001:db8:fff0::dead) are neighbour entries with an
-Ethernet address that no device has: what arrives there is counted by the device and dropped at once.
+The clients' addresses (198.19.0.0/16) and the host that the measured packets go to
+(2001:db8:fff0::dead) are neighbour entries with an Ethernet address that no device has: what
+arrives there is counted by the device and dropped at once.
 """
 import contextlib
 import json
@@ -73,8 +74,10 @@ class Chain:
 
     @contextlib.contextmanager
     def receive_merging(self):
-        """p0 merges what arrives, as a device with generic receive offload does: packets of a flow wait for each other until one has PSH."""
-        # the sender's device must not promise to cut large packets itself, or veth passes its frames round the merging
+        """p0 merges what arrives, as a device with generic receive offload does: packets of a flow
+        wait for each other until one has PSH."""
+        # the sender's device must not promise to cut large packets itself, or veth passes its
+        # frames round the merging
         self.feature(self.gen, "g0", "tso", False)
         self.feature(self.pop, "p0", "gro", True)
         self.pop.run("sh", "-c", "echo 20000000 >/sys/class/net/p0/gro_flush_timeout")
@@ -87,7 +90,8 @@ class Chain:
 
     @contextlib.contextmanager
     def without_udp_segmentation(self):
-        """p0 as a device that cannot cut large UDP packets: the kernel does it for it, in popd's time."""
+        """p0 as a device that cannot cut large UDP packets: the kernel does it for it, in popd's
+        time."""
         self.feature(self.pop, "p0", "tx-udp-segmentation", False)
         try:
             yield
@@ -118,7 +122,8 @@ class Stage:
 
     @contextlib.contextmanager
     def settings_of(self, row):
-        """popd's devices as the row wants them. The reference's stay as they are: it could make nothing of merged packets."""
+        """popd's devices as the row wants them. The reference's stay as they are: it could make
+        nothing of merged packets."""
         with contextlib.ExitStack() as settings:
             if row.gro:
                 settings.enter_context(self.chain.receive_merging())
@@ -128,7 +133,8 @@ class Stage:
 
 
 class Popd:
-    """popd over a world of tunnels, with each worker on a processor of its own; without a database, from a snapshot."""
+    """popd over a world of tunnels, with each worker on a processor of its own; without a database,
+    from a snapshot."""
 
     def __init__(self, stage, world, workers, more=""):
         self.stage, self.world, self.workers = stage, world, workers

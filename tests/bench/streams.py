@@ -1,4 +1,5 @@
-"""Real TCP, with iperf3: through a tunnel (popd at one end, the bench's own client at the other), and beside it through the kernel alone."""
+"""Real TCP, with iperf3: through a tunnel (popd at one end, the bench's own client at the other),
+and beside it through the kernel alone."""
 import contextlib
 import json
 import pathlib
@@ -49,7 +50,8 @@ class Streams:
         until(lambda: gen.run("ping", "-6", "-c", "1", "-W", "1", scene.SINK, check=False).returncode == 0, 10, "the tunnel to carry a ping")
 
     def run(self, count, down, seconds, popd):
-        """Gbit/s of `count` streams, and what part of a processor popd's workers and the client took."""
+        """Gbit/s of `count` streams, and what part of a processor popd's workers and the client
+        took."""
         words = ["iperf3", "-6", "-c", scene.SINK, "-J", "-P", str(count), "-t", str(seconds), *(["-R"] if down else [])]
         with self.server():
             before, begun = self.times(popd), time.monotonic()

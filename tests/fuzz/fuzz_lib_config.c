@@ -37,7 +37,7 @@ static const struct config_key keys[] = {
 	  false, "an endpoint" },
 };
 
-/* The dump of what `data` says, or NULL when it is refused. */
+/* The dump of the configuration `data`, or NULL when it is refused. */
 static char *load_and_dump(const void *data, size_t size)
 {
 	struct conf conf = { 0 };

@@ -17,7 +17,7 @@ static void require(bool holds)
 		abort();
 }
 
-/* What a big-endian number of the next `n` bytes is. */
+/* The next `n` bytes as a big-endian number. */
 static uint64_t expected(const uint8_t *at, size_t n)
 {
 	uint64_t v = 0;
@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	size_t there = data[0] % (size - 1), room = data[1];
-	/* At the very end of what belongs to us, so that a step too far is seen. */
+	/* At the end of our block, so that a sanitizer sees an access beyond it. */
 	struct rd r = rd_init(data + size - there, there);
 	struct wr w = wr_init(space + sizeof(space) - room, room);
 	for (size_t i = 2; i + 1 < size; i += 2) {

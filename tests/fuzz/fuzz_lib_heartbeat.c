@@ -1,5 +1,5 @@
-/* The heartbeat line: no input is read beyond its end, and what is hashed of a line that is
- * accepted lies before 32 digits within it. */
+/* The heartbeat line: no input is read beyond its end, and in an accepted line the hashed part and
+ * the 32 digits behind it lie within it. */
 #include <stdlib.h>
 #include <string.h>
 

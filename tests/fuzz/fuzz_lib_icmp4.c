@@ -1,6 +1,6 @@
-/* ICMPv4 errors: no input is read beyond its end (it lies in a block of exactly its size), and what
- * is shown stands in it. The first byte says whether the checksum is made right, without which
- * little is reached. */
+/* ICMPv4 errors: no input is read beyond its end (it lies in a block of exactly its size), and the
+ * decoded quote lies within it. The first byte says whether the checksum is corrected, since a
+ * wrong one ends the parsing early. */
 #include <stdlib.h>
 #include <string.h>
 

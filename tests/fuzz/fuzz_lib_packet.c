@@ -83,7 +83,7 @@ static bool has_right_sum(const uint8_t *packet, uint32_t len)
 	return plain_upper(packet, packet + IPV6_HEADER, len - IPV6_HEADER, IPV6_NEXT_ICMP) == 0;
 }
 
-/* An error about the packet, which is quoted as far as 1280 bytes go. */
+/* An error about the packet, with as much of it as fits into 1280 bytes. */
 static void try_error(const uint8_t *data, uint32_t total)
 {
 	static uint8_t room[ICMP6_ERROR_HEADROOM + PACKET_MAX];
@@ -164,7 +164,7 @@ static void try_ipv6(const uint8_t *data, size_t size)
 	try_solicitation(data, total, &upper);
 }
 
-/* The packet that the input is, and the same with a good beginning and a right ICMPv6 checksum. */
+/* The input as a packet, and again with a valid start and a right ICMPv6 checksum. */
 static void try_repaired(const uint8_t *data, size_t size)
 {
 	static uint8_t room[PACKET_MAX];

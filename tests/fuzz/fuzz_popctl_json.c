@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			     .all = data[0] & 32,
 			     .json = data[0] & 64,
 			     .packet = data[0] & 128,
-			     .once = true, /* and no time between two answers */
+			     .once = true, /* and no pause between two answers */
 			     .limit = 10 };
 	require(r.command != NULL);
 	r.n = r.n < r.command->max ? r.n : r.command->max;

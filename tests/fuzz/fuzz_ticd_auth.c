@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			*c = *c >= 'a' && *c <= 'f' ? (char)(*c - 'a' + 'A') : *c;
 	if (flags & SPOILED && *answer)
 		answer[strlen(answer) / 2] ^= 1;
-	/* In letters only a to f may be large. */
+	/* Only the letters a to f may be in upper case. */
 	bool is_right = method == AUTH_CLEAR ? strcmp(answer, password) == 0
 					     : *right && strcasecmp(answer, right) == 0;
 	require(auth_response_set(ctx, method, (struct token){ answer, strlen(answer) },

@@ -1,7 +1,7 @@
 /*
- * A request as a client may send it: three lines, method, path and If-None-Match. Whatever they are
- * there is an answer with a known status, a body and all its headers; and a request for what the
- * client was just told it has is a 304.
+ * A request as a client may send it: three lines, method, path and If-None-Match. Every request
+ * gets an answer with a known status, a body and all its headers; and a request with the ETag of
+ * the last answer gets a 304.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Takes what the last "make fuzz" found new into tests/fuzz/corpus, as few and small inputs as reach every edge of the code that
-# was reached; those that are there stay. Look at what it adds before it is committed.
+# Takes what the last "make fuzz" found new into tests/fuzz/corpus, as few and small inputs as reach
+# every edge of the code that was reached; those that are there stay. Look at what it adds before it
+# is committed.
 #
 #   tests/fuzz/keep.sh [TARGET...]
 set -euo pipefail

@@ -1,10 +1,12 @@
 #!/bin/bash
-# Fuzzes every target FUZZ_RUNS times, as many at once as there are cores (FUZZ_JOBS); then a table. "make fuzz" calls this.
+# Fuzzes every target FUZZ_RUNS times, as many at once as there are cores (FUZZ_JOBS); then a table.
+# "make fuzz" calls this.
 #
 #   tests/fuzz/run.sh [TARGET...]   only those
 #
-# A target fails when it finds something, and when FUZZ_SECONDS pass before it is through. What it found is kept in $BUILD and
-# named, with how to run it again. What is new grows in $BUILD/corpus; tests/fuzz/keep.sh takes the worthwhile part of it over.
+# A target fails when it finds something, and when FUZZ_SECONDS pass before it is through. What it
+# found is kept in $BUILD and named, with how to run it again. What is new grows in $BUILD/corpus;
+# tests/fuzz/keep.sh takes the worthwhile part of it over.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 BUILD=${BUILD:-build-fuzz}
@@ -12,7 +14,8 @@ RUNS=${FUZZ_RUNS:-10000000}
 SECONDS_EACH=${FUZZ_SECONDS:-1800}
 JOBS=${FUZZ_JOBS:-$(nproc)}
 
-# The largest input where 256 bytes are not the right size: what a target has room for, no more, since time goes by bytes.
+# The largest input where 256 bytes are not the right size: what a target has room for, no more,
+# since time goes by bytes.
 declare -A MAX_LEN=(
 	[lib_cursor]=128
 	[lib_text]=64
@@ -31,8 +34,8 @@ declare -A MAX_LEN=(
 	[webd_text]=96
 )
 
-# A short memory of freed blocks and of who allocated them: enough for one input, and three times as fast. A found input is run
-# again without these.
+# A short memory of freed blocks and of who allocated them: enough for one input, and three times as
+# fast. A found input is run again without these.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=1:malloc_context_size=1:allocator_release_to_os_interval_ms=-1}
 
 max_len() { echo "${MAX_LEN[$1]:-256}"; }
@@ -62,7 +65,7 @@ else
 		file=${file##*/fuzz_}
 		targets+=("${file%.c}")
 	done
-	# The large ones first, so that none is left for the end alone.
+	# The large ones first, so that no large one runs alone at the end.
 	mapfile -t targets < <(for name in "${targets[@]}"; do echo "$(max_len "$name") $name"; done | sort -rn | cut -d' ' -f2)
 fi
 

@@ -1,8 +1,10 @@
 """
-The fast path in the kernel (bpf_encap): what leaves by it is what popd would have sent, and all else comes by popd.
+The fast path in the kernel (bpf_encap) sends exactly what popd would have sent, and leaves all
+other packets to popd.
 
-Every packet is put on the host's wire as a frame, and what comes out is read from the client's wire as frames; packets that popd has
-read are told from those that it has not by the TUN's own counter.
+Every packet is put on the host's wire as a frame, and what comes out is read from the client's
+wire as frames; packets that popd has read are told from those that it has not by the TUN's own
+counter.
 """
 import contextlib
 import functools
@@ -31,7 +33,7 @@ def net():
     with World() as made:
         # the kernel's own multicast reports would be read by popd, too
         made.pop.nft("table ip6 quiet { chain out { type filter hook output priority 0; policy accept; oifname sixxs icmpv6 type mld2-listener-report drop\n }\n}\n")
-        made.pop.run("ethtool", "-K", "p0", "tx", "on", "tso", "on", "gso", "on")  # whatever the variant has made of them
+        made.pop.run("ethtool", "-K", "p0", "tx", "on", "tso", "on", "gso", "on")  # whatever the variant has set
         made.popd.restart()
         made.static = made.request("static", CLIENT_IPV4).known()
         made.wide = made.request("static", CLIENT2_IPV4).known()
@@ -49,7 +51,7 @@ def mode(net, fast_path, **more):
     net.dscp = more.get("dscp", "copy")
     assert net.popctl("status")["offloads"]["bpf_encap"] == ("on" if fast_path else "off")
     until(lambda: net.off.shown()["state"] == "disabled" and net.wide.shown()["mtu"] == 1480, slow(5), "the changed tunnels")
-    for address in (CLIENT_IPV4, CLIENT2_IPV4):  # whom the kernel knows, it need not ask for
+    for address in (CLIENT_IPV4, CLIENT2_IPV4):  # the kernel need not ask for a known neighbour
         assert net.pop.run("ping", "-4", "-n", "-c", "1", "-W", "2", address, check=False).returncode == 0
 
 
@@ -114,7 +116,7 @@ def is_proto41(frame):
 
 
 def destination(sent):
-    """The outer one of what outer() has made of a frame."""
+    """The outer header of what outer() returned for a frame."""
     return socket.inet_ntoa(sent[26:30])
 
 
@@ -125,7 +127,8 @@ def read_by_popd(net):
 
 
 def outer(frame):
-    """All of the frame that must be the same whoever sent it: without identification and checksum, which is verified."""
+    """The part of the frame that must be the same from popd and from the kernel: all but
+    identification and checksum, which is verified."""
     assert checksum(frame[14:34]) == 0, "checksum of the outer header"
     assert struct.unpack("!H", frame[16:18])[0] == len(frame) - 14
     return frame[:18] + frame[20:24] + frame[26:]
@@ -144,7 +147,7 @@ def with_class(packet, value):
 
 
 def ordinary(t, inner_max):
-    """Packets that no tunnel makes trouble about."""
+    """Packets that every tunnel forwards."""
     to = t.client
     yield "echo", echo(HOST, to)
     yield "no payload", ipv6(HOST, to, 59, b"")
@@ -161,7 +164,7 @@ def ordinary(t, inner_max):
 
 
 def odd(net):
-    """Packets about which popd has something to say: (what, packet)."""
+    """Packets that popd answers, drops or logs: (name, packet)."""
     t = net.static
     base = packed(t.client)[:8]
     other = socket.inet_ntop(socket.AF_INET6, base + bytes(7) + b"\x03")
@@ -184,12 +187,14 @@ def odd(net):
 
 
 def is_answer(frame):
-    """ICMPv6 from the PoP about our packets; the rest of the host's wire is its own affair."""
+    """ICMPv6 from the PoP about our packets; other packets on the host's wire are not part of the
+    test."""
     return frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] in (1, 2, 3, 4, 129)
 
 
 def watch_one(net, host, client, packet):
-    """What one packet leads to: the frames at the client, the answers at the host, and whether popd has read it."""
+    """What one packet leads to: the frames at the client, the answers at the host, and whether popd
+    has read it."""
     before = read_by_popd(net)
     host.send(frame_to_pop(net, packet))
     inner = packet[8:40]  # the addresses tell ours from probes
@@ -209,7 +214,8 @@ def grown(after, before):
 
 
 def run_all(net, packets):
-    """(what the wires saw, packets that popd read, how the tunnels' and the PoP's counters grew, how the drops did)"""
+    """(what the wires saw, packets that popd read, how the tunnels' and the PoP's counters grew,
+    how the drops did)"""
     tunnels = (net.static, net.wide, net.off, net.beating, net.ayiya)
     with wires(net) as (host, client):
         before, pop, drops = counted(net, *tunnels), net.popctl("counters"), {d["name"]: d["count"] for d in net.popctl("counters")["drops"]}
@@ -241,12 +247,12 @@ def test_ordinary_packets_leave_as_popd_sends_them_and_are_counted_the_same(net)
     assert same == growth
     assert net.popctl("status")["fast_path"] == {"packets_out": len(packets), "bytes_out": sum(len(p) for _, p in packets)}
     assert growth["tunnels"][0] == (len(packets) // 2, sum(len(p) for what, p in packets if what.startswith(f"{net.static.name} ")))
-    # DF above 1280 only, and then with no identification to speak of
+    # DF above 1280 only; then the identification has no meaning
     flags = {t.name: {f[0][18] for what, (f, _) in by_kernel.items() if what.startswith(f"{t.name} ")} for t in (net.static, net.wide)}
     assert flags == {net.static.name: {0x00}, net.wide.name: {0x40}}
 
 
-def test_whatever_is_not_plain_comes_by_popd_with_the_same_answers_and_reasons(net):
+def test_all_other_packets_go_through_popd_with_the_same_answers_and_reasons(net):
     mode(net, False)
     by_popd, _, growth = run_all(net, odd(net))
     assert sum(growth["drops"].values()) >= 10 and sum(bool(answers) for _, answers in by_popd.values()) >= 8
@@ -259,7 +265,8 @@ def test_whatever_is_not_plain_comes_by_popd_with_the_same_answers_and_reasons(n
 
 
 def mutated(net, n):
-    """Packets of which most are plain and many are not, always the same ones; the last 4 bytes number them."""
+    """Packets of which most are plain and many are not, always the same ones; the last 4 bytes
+    number them."""
     dice = random.Random(41)
     inside = [t.client for t in [net.static] * 6 + [net.wide] * 4 + [net.off, net.ayiya]] + [net.static.pop, "2001:db8:2ff:ffff::1", "2001:db8:2ff:7000::2"]
     outside = [HOST] * 8 + ["fd00::1", "2001:db8:fff0::77", "2002:c000:201::1", "2001:db8:fff0::5efe:192.0.2.1", "2001:0:c000:201::1", net.wide.client]
@@ -278,7 +285,8 @@ def mutated(net, n):
 
 
 def flood(net, packets):
-    """What comes out at the client, in its order from each source to each destination, and how the counters have grown."""
+    """What comes out at the client, in its order from each source to each destination, and how the
+    counters have grown."""
     tunnels = (net.static, net.wide, net.off, net.ayiya)
     sent = []
     with wires(net) as (host, client):
@@ -295,7 +303,7 @@ def flood(net, packets):
     return by_flow, grown(counted(net, *tunnels), before), {name: n for name, n in drops.items() if n}
 
 
-def test_random_packets_have_the_same_end_with_and_without(net):
+def test_random_packets_have_the_same_fate_with_and_without_the_fast_path(net):
     packets = list(mutated(net, 1500))
     mode(net, False)
     read = read_by_popd(net)
@@ -400,7 +408,8 @@ class Merged:
             assert struct.unpack("!H", inner[44:46])[0] == 8 + self.size
 
 
-# protocol, size of the payloads, how many; whether p0 may take it whole, which no device may when the frame is over 64 KiB
+# protocol, size of the payloads, how many; whether p0 may take it whole, which no device may when
+# the frame is over 64 KiB
 MERGED = {"tcp": (6, 1220, 7, True), "udp": (17, 1232, 5, True), "cut-tcp": (6, 1220, 7, False), "cut-udp": (17, 1232, 5, False),
           "as-large-as-a-header-can-say": (6, 1190, 55, False), "larger": (6, 1091, 60, False)}
 
@@ -431,7 +440,7 @@ def test_merged_packets_leave_merged_and_every_segment_is_right(net, fast_path, 
         merged.check_segment(n, frame)
 
 
-def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net, fast_path):
+def test_a_merged_packet_with_segments_too_large_for_the_tunnel_goes_through_popd(net, fast_path):
     merged = Merged(net, 6, 1221, 3)
     read = read_by_popd(net)
     with wires(net) as (host, client):
@@ -441,7 +450,7 @@ def test_a_merged_packet_with_segments_too_large_for_the_tunnel_is_popds(net, fa
     until(lambda: any(d["name"] == "too-big" for d in net.static.shown()["drops"]), 2, "popd to say why")
 
 
-def test_a_neighbour_that_is_not_known_is_popds_to_ask_for(net, fast_path):
+def test_packets_to_an_unknown_neighbour_go_through_popd(net, fast_path):
     with wires(net) as (host, client):
         net.pop.run("ip", "neigh", "flush", "dev", "p0")
         sent, _, read = watch_one(net, host, client, echo(HOST, net.static.client))
@@ -525,14 +534,14 @@ def test_a_killed_popd_forwards_no_longer_than_its_lease_and_the_next_one_takes_
         assert len(sent) == 1 and read == 0
     assert net.popd.stop() == 0
     assert filters(net) == 0
-    # and what a killed one leaves is swept away by one that wants no fast path
+    # and a popd without the fast path removes what a killed one left
     net.popd.start()
     net.popd.kill()
     mode(net, False)
     assert filters(net) == 0
 
 
-def test_without_the_right_popd_says_so_once_and_forwards_by_itself(net):
+def test_popd_without_the_capability_says_so_once_and_forwards_by_itself(net):
     net.popd.stop()
     net.popd.configure(bpf_encap="yes", workers=1)
     command, net.popd.command = net.popd.command, net.pop.command(

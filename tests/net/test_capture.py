@@ -1,4 +1,5 @@
-"""The recording of the stock client is accepted byte for byte, and an independent dissector finds nothing wrong with what we send."""
+"""The recording of the stock client is accepted byte for byte, and an independent dissector finds
+nothing wrong with what we send."""
 import os
 import socket
 import subprocess
@@ -139,7 +140,7 @@ def test_captured_datagrams_are_accepted_with_the_clock_of_the_capture(world, ca
         count = {row["name"]: row["count"] for row in after["drops"]}
         for row in before["drops"]:
             count[row["name"]] -= row["count"]
-        # what the stock client's kernel says on its own link is chatter, and all that may go no further
+        # the stock client's kernel sends link-local packets, and only those may be dropped
         assert {name for name, n in count.items() if n} <= {"link-local"}, count
         assert after["keepalives"] - before["keepalives"] == 3  # one no-op and two heartbeats
         for sock in sockets.values():

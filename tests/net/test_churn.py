@@ -1,9 +1,10 @@
 """
 While tunnels are added, changed and deleted by the thousand, the others do not lose a packet.
 
-Numbered packets go both ways through tunnels of each type at a steady pace, far below what any queue holds. Meanwhile waves of other
-tunnels come by the database's feed, change (state, MTU, secret, subnets, subnets from one tunnel to another) and go again, and all is
-loaded anew in their midst. CHURN_TUNNELS (100,000) are added, changed and deleted in all, in CHURN_WAVES waves.
+Numbered packets go both ways through tunnels of each type at a steady pace, far below what any
+queue holds. Meanwhile waves of other tunnels come by the database's feed, change (state, MTU,
+secret, subnets, subnets from one tunnel to another) and go again, and all is loaded anew in
+their midst. CHURN_TUNNELS (100,000) are added, changed and deleted in all, in CHURN_WAVES waves.
 """
 import json
 import os
@@ -22,8 +23,9 @@ WAVES = int(os.environ.get("CHURN_WAVES", "5"))
 RATE = 100  # packets a second, each tunnel, each way
 FIRST, MOST = 1000, 32000  # numbers of a /48 that are the waves'
 
-# The broker's rules have tests of their own, and would be most of the time of this one: the rows are written with triggers and
-# foreign keys off, and the feed hears of them by the function that its triggers call.
+# The broker's rules have tests of their own, and would be most of the time of this one: the rows
+# are written with triggers and foreign keys off, and the feed hears of them by the function that
+# its triggers call.
 AROUND_THE_RULES = "SET session_replication_role = replica;"
 TELL = "SELECT broker.feed_record(array_agg(t.pop), array_agg(t.id)) FROM ({}) t;"
 ADD = AROUND_THE_RULES + """
@@ -70,7 +72,7 @@ class Traffic:
 
 
 def followed(net):
-    """Waits until popd has heard of all there is."""
+    """Waits until popd has every row of the feed."""
     seq = int(net.db.sql("SELECT seq FROM broker.feed")[0][0])
     until(lambda: net.popctl("status")["feed"]["seq"] >= seq, slow(60), f"popd to hear of change {seq}", step=0.2)
 
@@ -124,7 +126,8 @@ def test_not_a_packet_of_the_others_is_lost(net):
         assert shown["drops"] == [], f"{kind} {tunnel.name} dropped"
     now = {row["name"]: row["count"] for row in net.popctl("counters")["drops"]}
     assert now == dropped, "nobody's packet was dropped"
-    # what a wave leaves behind in the allocator's hands comes to rest; configurations that were never freed would not
+    # what the allocator keeps after a wave reaches a limit; configurations that were never freed
+    # would not
     assert max(memory) - memory[0] < 16 << 20 or SANITIZED, f"memory grows by waves: {memory}"
     assert net.popctl("status")["feed"]["bad_rows"] == 0
     assert net.popd.stop() == 0

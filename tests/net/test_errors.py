@@ -1,4 +1,5 @@
-"""What popd tells of the packets it dropped: the sentence for the user, who sent the last one, its very bytes, and nothing of a secret."""
+"""What popd shows of the packets it dropped: the sentence for the user, the last one's sender and
+bytes, and no secret."""
 import hashlib
 import time
 
@@ -50,7 +51,7 @@ def is_of(row, sock, packet):
 
 
 @pytest.mark.parametrize("ahead", [312, -312])
-def test_a_skewed_clock_is_told_in_seconds(net, ahead):
+def test_a_skewed_clock_is_shown_in_seconds(net, ahead):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
         packet = tunnel.ayiya(echo(tunnel.client, HOST), epoch=time.time() + ahead)
@@ -65,7 +66,7 @@ def test_a_skewed_clock_is_told_in_seconds(net, ahead):
     assert row["sentence"] in text and "s ago" in text and packet[:4].hex() not in text
 
 
-def test_a_heartbeat_of_a_skewed_clock_is_told_in_seconds(net):
+def test_a_heartbeat_of_a_skewed_clock_is_shown_in_seconds(net):
     tunnel = net.request("heartbeat").known()
     with udp_socket(net.client) as sock:
         packet = tunnel.beat(when=time.time() - 500)
@@ -95,14 +96,14 @@ def test_a_wrong_password_in_a_heartbeat_is_named_and_no_key_shows(net):
         row = dropped(net, tunnel, "beat-signature")
         assert "password" in row["sentence"] and is_of(row, sock, packet)
         assert not any(key in str(net.popctl("counters")) for key in keys_of(tunnel))
-        # a client so wrong that it sends the password itself is not helped by our showing it
+        # a faulty client may send the password itself: it is not shown
         bare = packet[:-32] + tunnel.secret.encode()
         sock.sendto(bare, (POP_IPV4, 3740))
         row = dropped(net, tunnel, "beat-signature", 2)
         assert row["packet"] == (packet[:-32] + bytes(32))[:HEAD].hex() and row["length"] == len(bare)
 
 
-def test_what_passes_authentication_and_is_dropped_inside_shows_as_it_came(net):
+def test_an_authentic_packet_dropped_for_its_inner_packet_is_shown_as_it_came(net):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
         packet = tunnel.ayiya(echo("2001:db8:bad::1", HOST))
@@ -114,7 +115,7 @@ def test_what_passes_authentication_and_is_dropped_inside_shows_as_it_came(net):
         assert is_of(dropped(net, tunnel, "hop-limit"), sock, packet)
 
 
-def test_protocol_41_from_elsewhere_is_told_with_both_addresses(net):
+def test_protocol_41_from_elsewhere_is_shown_with_both_addresses(net):
     tunnel = net.request("static", endpoint=CLIENT2_IPV4).known()
     with raw41_socket(net.client, CLIENT_IPV4) as sock:
         packet = echo(tunnel.client, HOST)
@@ -124,7 +125,7 @@ def test_protocol_41_from_elsewhere_is_told_with_both_addresses(net):
         assert row["packet"] == packet[:HEAD].hex() and row["source"] == "proto41" and row["from"] == CLIENT_IPV4
 
 
-def test_too_large_packets_from_the_uplink_are_told_with_size_and_mtu(net):
+def test_too_large_packets_from_the_uplink_are_shown_with_size_and_mtu(net):
     tunnel = net.request("static", endpoint=CLIENT2_IPV4).known()
     net.host.run("ping", "-6", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", "1352", tunnel.client, check=False)
     row = dropped(net, tunnel, "too-big")
@@ -132,7 +133,7 @@ def test_too_large_packets_from_the_uplink_are_told_with_size_and_mtu(net):
     assert (row["from"], row["source"], row["length"]) == ("uplink", "tun", 1400)
 
 
-def test_drops_without_a_tunnel_are_the_pops(net):
+def test_drops_without_a_tunnel_are_counted_for_the_pop(net):
     with udp_socket(net.client) as sock:
         before = net.drops("tunnel-unknown")
         nobody = net.request("ayiya").known()
@@ -171,7 +172,7 @@ def test_the_packet_shows_as_tcpdump_would_print_it(net):
             assert dump(packet[:HEAD]) in net.popctl("counters", "--packet", text=True)
 
 
-def test_a_reset_forgets_what_was_and_counts_what_comes(net):
+def test_a_reset_starts_the_counts_again(net):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
         for number in (1, 2):

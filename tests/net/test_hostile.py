@@ -1,4 +1,5 @@
-"""Packets from people who mean harm, and from clients that are wrong: none is delivered, each is counted under its name, the log stays small."""
+"""Packets from people who mean harm, and from clients that are wrong: none is delivered, each is
+counted under its name, the log stays small."""
 import socket
 import time
 

@@ -1,4 +1,4 @@
-"""The metrics as a scraper sees them: true, in the format, and never in the way of anything."""
+"""The metrics as a scraper sees them: true, in the format, and without delay for anything else."""
 import contextlib
 import re
 import socket
@@ -52,7 +52,8 @@ def get(net, path="/metrics", at=AT):
 
 
 def check_format(text):
-    """What promtool would complain of: heads in order, each family once and in one piece, no sample twice."""
+    """What promtool would complain of: heads in order, each family once and in one piece, no sample
+    twice."""
     seen, samples, family = set(), set(), None
     assert text.endswith("\n")
     for line in text.splitlines():
@@ -81,7 +82,7 @@ def scrape(net, path="/metrics", at=AT):
 
 # ---- what they say
 
-def test_they_say_what_happened(net, popd):
+def test_counters_show_the_packets_that_passed_and_were_dropped(net, popd):
     tunnel = net.request("ayiya").known()
     net.request("static", endpoint=CLIENT2_IPV4).known()
     before = until(lambda: scrape(net), slow(3), "a page")
@@ -147,7 +148,7 @@ def test_every_batch_and_second_is_in_a_histogram(net, popd):
     assert status["control_late_us_p50"] <= status["control_late_us_p99"]
 
 
-def test_what_a_socket_lost_is_told(net, popd):
+def test_queue_overruns_of_a_socket_are_counted(net, popd):
     popd.restart(workers=1)
     popd.signal(19)  # SIGSTOP: nobody reads
     try:
@@ -162,7 +163,7 @@ def test_what_a_socket_lost_is_told(net, popd):
     popd.stop()
 
 
-def test_tunnels_are_told_on_request_only(net, popd):
+def test_series_of_tunnels_are_served_on_request_only(net, popd):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
         tunnel.up_by_ayiya(sock)
@@ -179,7 +180,7 @@ def test_tunnels_are_told_on_request_only(net, popd):
 
 # ---- who may ask, and how
 
-def test_only_what_is_there_is_given(net, popd):
+def test_unknown_paths_and_methods_are_refused(net, popd):
     def status(request):
         return int(say(net, request).split(b" ")[1])
     assert status(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == 404
@@ -206,12 +207,12 @@ def test_only_what_is_there_is_given(net, popd):
     assert scrape(net)["popd_workers",] == net.popd.workers
 
 
-def test_nobody_else_is_let_in_by_default(net, popd):
+def test_other_machines_are_refused_by_default(net, popd):
     listening = net.pop.run("ss", "-Hltn", "sport = :9641").stdout.split()
     assert "127.0.0.1:9641" in listening, listening
 
 
-def test_a_hundred_slow_connections_are_in_nobodys_way(net, popd):
+def test_a_hundred_slow_connections_delay_nobody(net, popd):
     memory = popd.rss()
     slow_ones = []
     for n in range(100):
@@ -238,7 +239,7 @@ def test_a_hundred_slow_connections_are_in_nobodys_way(net, popd):
         s.close()
 
 
-def test_who_does_not_read_is_cut_off(net, popd):
+def test_a_client_that_does_not_read_is_disconnected(net, popd):
     lazy = []
     for _ in range(3):
         s = server(net).connect(receive_buffer=2048)
@@ -255,7 +256,7 @@ def test_who_does_not_read_is_cut_off(net, popd):
 
 # ---- where
 
-def test_a_taken_port_is_no_reason_not_to_start(net, popd):
+def test_popd_starts_although_the_port_is_taken(net, popd):
     popd.stop()
     with open_socket(net.pop, socket.AF_INET, socket.SOCK_STREAM) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -272,7 +273,7 @@ def test_a_taken_port_is_no_reason_not_to_start(net, popd):
     assert scrape(net)["popd_workers",] == net.popd.workers
 
 
-def test_off_is_off(net, popd):
+def test_metrics_off_opens_no_port(net, popd):
     popd.restart(metrics="off")
     assert net.popctl("status")["metrics"] is None
     assert re.search("^metrics +off$", net.popctl("status", text=True), re.M)
@@ -282,7 +283,7 @@ def test_off_is_off(net, popd):
 
 
 @pytest.mark.parametrize("at", [("::1", 9642), (POP_IPV4, 9643)])
-def test_another_address_is_the_operators_choice(net, popd, at):
+def test_metrics_are_served_at_another_address(net, popd, at):
     popd.stop()
     where = f"[{at[0]}]:{at[1]}" if ":" in at[0] else f"{at[0]}:{at[1]}"
     net.popd.configure(metrics=where)

@@ -1,4 +1,4 @@
-"""Whatever the kernel does for us, and whichever engine signs: the same packets arrive."""
+"""The same packets arrive with every offload of the kernel and every signature engine."""
 import pytest
 
 from support import variant
@@ -31,7 +31,8 @@ def test_both_ways_carry_tcp_and_large_datagrams(clients, tunnels, case):
     effective = {**variant.settings(), **settings}
     assert popd.stop() == 0
     try:
-        # a virtual device leaves checksums to the reader, which a client with a raw socket does not do; a real device computes them
+        # a virtual device leaves checksums to the reader, which a client with a raw socket does not
+        # do; a real device computes them
         clients.pop.run("ethtool", "-K", "p2", "tx", "off" if effective.get("bpf_encap") == "yes" else "on")
         popd.restart(**settings)
         states = clients.popctl("status")["offloads"]

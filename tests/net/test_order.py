@@ -1,5 +1,6 @@
 """
-Two workers, one order: whatever the kernel deals out to whom, the packets of a tunnel that go one way leave as they came, each once.
+Two workers, one order: the packets of a tunnel in one direction leave in the order in which they
+came, each once, whichever worker gets them.
 """
 import pathlib
 import socket
@@ -39,7 +40,7 @@ def number_in(packet):
 
 
 def drain(sock, seconds=1):
-    """All that is there, until nothing comes for so long."""
+    """All packets, until none has come for so long."""
     sock.settimeout(seconds)
     while True:
         try:
@@ -54,7 +55,7 @@ def numbers(tunnel, datagrams):
 
 
 def worker_seconds(pid):
-    """What each thread but the control thread has run."""
+    """The processor time of each thread but the control thread."""
     tasks = sorted((task for task in pathlib.Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid), key=lambda task: int(task.name))
     return [int((task / "schedstat").read_text(encoding="ascii").split()[0]) / 1e9 for task in tasks]
 

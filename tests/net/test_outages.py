@@ -1,4 +1,4 @@
-"""What goes on when something else does not: a killed popd, a stopped database, a PoP that is down."""
+"""What continues when a part fails: a killed popd, a stopped database, a PoP that is down."""
 import time
 
 import pytest
@@ -22,7 +22,7 @@ def test_popd_killed_while_the_database_is_away_forwards_again_from_its_snapshot
         clients.popd.kill()
         died = time.monotonic()
         clients.popd.start(wait=False)
-        # from the host, so that nothing the client sends can have taught popd the endpoint again
+        # from the host, so that popd cannot learn the endpoint from a packet of the client
         until(lambda: ping(clients.host, client.address), 10, "the host to reach the client", step=0.02)
         took = time.monotonic() - died
         assert tunnel.shown()["endpoint"] == endpoint

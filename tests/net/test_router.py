@@ -1,6 +1,7 @@
 """
-popd as a router its users trust: every ICMPv6 answer field by field, the tools people look at a path with, and that what passes is not
-touched. scapy is the peer at the tunnel's far end and on the Internet; for the tools there is a client with a TUN.
+popd as a router: every ICMPv6 answer field by field, ping, traceroute and mtr, and packets that
+pass unchanged. scapy is the peer at the tunnel's far end and on the Internet; for the tools
+there is a client with a TUN.
 """
 import contextlib
 import logging
@@ -37,7 +38,8 @@ PLENTY = {"tunnel_errors_per_second": 10000, "errors_per_second": 10000}
 
 @pytest.fixture(scope="module")
 def popd(net):
-    """These tests ask for many errors, so the limits are out of the way; the tests of the limits set their own."""
+    """These tests ask for many errors, so the limits are out of the way; the tests of the limits
+    set their own."""
     yield net.popd.restart(**PLENTY)
     assert net.popd.is_running()
 
@@ -45,13 +47,15 @@ def popd(net):
 # ---- peers
 
 class Peer:
-    """Somebody who sends and receives whole IPv6 packets: a static tunnel's client, or the host on the Internet."""
+    """Somebody who sends and receives whole IPv6 packets: a static tunnel's client, or the host on
+    the Internet."""
 
     def __init__(self, send, raw, address):
         self.send, self.raw, self.address = send, raw, address
 
     def exchange(self, packet, wanted, seconds=2):
-        """Sends; gives the first packet that comes back and is wanted, as scapy has it, its checksum having been found right."""
+        """Sends; returns the first wanted packet that comes back, as scapy's, after checking its
+        checksum."""
         self.send(bytes(packet))
         return self.receive(wanted, seconds)
 
@@ -68,7 +72,7 @@ class Peer:
         return data
 
     def silence_until_echo(self, target):
-        """What came before the answer to a ping of `target`, which is all that an earlier packet can have brought."""
+        """The packets before the answer to a ping of `target`: all answers to earlier packets."""
         got = []
         ident = os.getpid() & 0xFFFF ^ len(got)
         self.send(bytes(IPv6(src=self.address, dst=target) / ICMPv6EchoRequest(id=ident, seq=9)))
@@ -101,7 +105,8 @@ def host_peer(net):
 
 @pytest.fixture(scope="module")
 def tunnels(net, popd):
-    """`mine` is the client's; `wide` takes 1480 bytes, `narrow` 1280; `off` is disabled, `down` was never heard from."""
+    """`mine` is the client's; `wide` takes 1480 bytes, `narrow` 1280; `off` is disabled, `down` was
+    never heard from."""
     made = {name: net.request("static", endpoint=CLIENT2_IPV4) for name in ("mine", "narrow", "wide", "off")}
     made["down"] = net.request("ayiya")
     net.db.ticctl("tunnel", "set", made["wide"].name, "mtu", "1480")
@@ -125,7 +130,8 @@ def host(net, tunnels):
 
 # ---- errors, field by field
 
-# name of the reason: tunnel or address it goes to, packet, type, code, third field, source (from the client, from the host)
+# name of the reason: tunnel or address it goes to, packet, type, code, third field, source (from
+# the client, from the host)
 NEAR, FAR, SELF = "the tunnel's ::1", "the ::1 of the tunnel it goes to", "popd itself"
 
 
@@ -199,7 +205,7 @@ def unanswerable(source):
 
 
 @pytest.mark.parametrize("name", unanswerable("::"))
-def test_never_an_error(net, tunnels, client, name):
+def test_packets_that_never_get_an_error(net, tunnels, client, name):
     before = net.popctl("status")["icmp_errors_sent"]
     dropped = net.popctl("status")["drops"]
     client.send(bytes(unanswerable(client.address)[name]))
@@ -212,7 +218,8 @@ def test_never_an_error(net, tunnels, client, name):
 # ---- limits
 
 def flood(net, sock, *tunnels):
-    """100 packets that deserve an error from each; gives the seconds until popd has decided about all of them."""
+    """Sends 100 packets from each that ask for an error; returns the seconds until popd has decided
+    about all of them."""
     def decided():
         status = net.popctl("status")
         return status["icmp_errors_sent"] + status["icmp_errors_limited"]
@@ -253,7 +260,8 @@ FLOOD = 20_000  # packets a second of each flood
 
 @contextlib.contextmanager
 def floods(net, *packets):
-    """Sends each of the packets from the host FLOOD times a second, until the end. It says how many went out."""
+    """Sends each of the packets from the host FLOOD times a second, until the end. It says how many
+    went out."""
     stop, sent = threading.Event(), [0] * len(packets)
 
     def send(index):
@@ -279,7 +287,8 @@ def floods(net, *packets):
 
 
 def test_floods_that_ask_for_other_errors_hold_no_packet_too_big_back(net, tunnels):
-    """The rates are popd's defaults. What a loaded machine loses on the way to popd is not popd's: it counts what it saw."""
+    """The rates are popd's defaults. Packets that a loaded machine loses before popd are not
+    counted: popd counts what it received."""
     narrow, asked = tunnels["narrow"], 40
     big = bytes(IPv6(src=HOST, dst=narrow.client) / UDP(sport=4660, dport=9) / Raw(bytes(1400 - 48)))
     small = [bytes(IPv6(src=HOST, dst=to) / UDP(sport=4660, dport=9)) for to in (narrow.pop, NOBODY)]
@@ -297,7 +306,7 @@ def test_floods_that_ask_for_other_errors_hold_no_packet_too_big_back(net, tunne
                 until(lambda: min(sent) > FLOOD, slow(20), "a second of flood")
                 for _ in range(asked):
                     send_ipv6(net.host, big)
-                    time.sleep(0.1)  # half of what the tunnel may be told
+                    time.sleep(0.1)  # half of the tunnel's own rate
                 until(lambda: min(sent) > 4 * FLOOD, slow(40), "the floods to go on all the time")
             told = 0
             while receive(seen, lambda d: d[0] == 2 and d[4:8] == (1280).to_bytes(4, "big"), 0.5):
@@ -374,13 +383,14 @@ def test_popd_s_addresses_answer_ping_of_any_size_from_both_sides(net, user, siz
             assert "3 received" in said
 
 
-def test_what_a_linux_client_s_kernel_says_to_its_link_is_no_fault(net, user):
-    """It has asked for routers and told of its multicast groups by the time the tests above are done."""
+def test_link_local_packets_of_a_linux_client_are_no_errors(net, user):
+    """Its kernel has sent router solicitations and listener reports by the time the tests above are
+    done."""
     until(lambda: any(d["name"] == "link-local" for d in user.shown()["drops"]), slow(10), "the kernel's chatter")
     assert {d["name"] for d in user.shown()["drops"]} <= {"link-local", "hop-limit", "not-for-pop", "too-big"}
 
 
-# ---- what a client's kernel asks its link
+# ---- link-local packets of a client's kernel
 
 @pytest.mark.parametrize("to", ["solicited-node multicast", "unicast, to see whether we are still there"])
 @pytest.mark.parametrize("option", [b"", bytes(ICMPv6NDOptSrcLLAddr(lladdr="02:00:00:00:00:01")), bytes(ICMPv6NDOptDstLLAddr()) + bytes(ICMPv6NDOptSrcLLAddr())])
@@ -413,7 +423,7 @@ def chatter(tunnels, source):
 
 
 @pytest.mark.parametrize("name", chatter({"mine": type("T", (), {"pop": "::1"})}, "::2"))
-def test_needs_no_answer(net, tunnels, client, name):
+def test_link_local_packets_that_need_no_answer(net, tunnels, client, name):
     packet, reason = chatter(tunnels, client.address)[name]
     before = net.drops(reason)
     client.send(bytes(packet))
@@ -421,7 +431,7 @@ def test_needs_no_answer(net, tunnels, client, name):
     until(lambda: net.drops(reason) > before, slow(2), f"one more {reason}")
 
 
-# ---- what passes is not touched
+# ---- forwarded packets are not changed
 
 def strange(source, destination):
     head, probe = IPv6(src=source, dst=destination, tc=0xB8, fl=0xABCDE), UDP(sport=1, dport=9) / Raw(b"payload")
@@ -444,7 +454,7 @@ def strange(source, destination):
 
 
 @pytest.mark.parametrize("name", strange("::", "::"))
-def test_passes_untouched_both_ways_but_for_the_hop_limit(tunnels, client, host, name):
+def test_packets_pass_unchanged_both_ways_but_for_the_hop_limit(tunnels, client, host, name):
     for sender, receiver in ((client, host), (host, client)):
         packet = bytes(strange(sender.address, receiver.address)[name])
         sender.send(packet)
@@ -503,7 +513,7 @@ def test_the_outer_dscp_is_policy_and_the_congestion_mark_is_the_inner_one(net, 
                 assert got == dscp << 2 | tc & 3 and inner.tc == tc
 
 
-def test_popd_s_own_answers_do_not_claim_what_the_question_did(tunnels, client):
+def test_answers_of_popd_do_not_copy_the_congestion_mark_of_the_request(tunnels, client):
     """An echo reply keeps the question's DSCP, but not its congestion mark, and no flow label."""
     answer = client.exchange(IPv6(src=client.address, dst=tunnels["mine"].pop, tc=46 << 2 | 3, fl=5) / ICMPv6EchoRequest(id=5), lambda p: ICMPv6EchoReply in p)
     assert answer.tc == 46 << 2 and answer.fl == 0 and answer.hlim == 64

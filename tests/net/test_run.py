@@ -1,4 +1,5 @@
-"""deploy/run.sh, what "make run" calls: starts from nothing and from everything that can be left behind, stops whole, refuses in one sentence.
+"""deploy/run.sh, what "make run" calls: starts from nothing and from everything that can be left
+behind, stops whole, refuses in one sentence.
 
     uplink end (192.0.2.9) ---- veth ---- the machine (192.0.2.10, default route): run.sh with all it starts, in a namespace
 """
@@ -59,7 +60,8 @@ class Machine:
 
 
 class Run:
-    """One run of the script, in a process group of its own as a shell gives it, its output in a file."""
+    """One run of the script, in a process group of its own as a shell gives it, its output in a
+    file."""
 
     def __init__(self, machine, var, *settings, script=ROOT / "deploy/run.sh", command=None, seconds=60, wrapper=()):
         self.machine, self.var = machine, str(var)
@@ -80,7 +82,8 @@ class Run:
         return re.search(rf"^  {label}  +(.*)$", self.said(), re.M).group(1)
 
     def processes(self):
-        """All that run with this VAR, by pid: the script, what it started, and PostgreSQL's children, which stand in its directory."""
+        """All that run with this VAR, by pid: the script, what it started, and PostgreSQL's
+        children, which stand in its directory."""
         found = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -167,7 +170,8 @@ def status(pid):
 
 
 def assert_confined(broker, name, user, capabilities):
-    """Each process of a daemon is this user's for good and has these capabilities, of those that root has here, and no other."""
+    """Each process of a daemon is this user's for good and has these capabilities, of those that
+    root has here, and no other."""
     found = [pid for pid, words in broker.processes().items() if re.search(rf"(^|/){name}[: ]", words)]
     assert found, broker.processes()
     expected = f"{capabilities & int(status('self')['CapBnd'][0], 16):016x}"
@@ -198,7 +202,7 @@ def options(path):
     return dict(line.split(" ", 1) for line in read(path).splitlines() if line and not line.startswith("#"))
 
 
-def test_first_start_prints_where_all_is(running):
+def test_first_start_prints_addresses_and_files(running):
     assert running.value("status page") == "http://127.0.0.1:8080/pops/status"
     assert running.value("TIC server") == f"{ADDRESS}, port 3874"
     for name in ["popd.conf", "ticd.conf", "webd.conf", "run/popd/popd.sock", "popd.log", "ticd.log", "webd.log", "pg/PG_VERSION"]:
@@ -348,7 +352,7 @@ def test_daemon_that_dies_takes_the_rest_with_it(machine, var, name):
     assert f"{'pg' if name == 'postgres' else name} ended by itself" in said
 
 
-def test_data_of_the_layout_before_are_taken_over(machine, var, directory):
+def test_data_of_an_earlier_layout_are_migrated(machine, var, directory):
     """Before, one user had everything but popd's files, which were root's and lay in VAR itself."""
     old = f"{directory}/old"
     shutil.copytree(var, old, ignore=shutil.ignore_patterns("run"))
@@ -486,7 +490,7 @@ def test_path_too_long_for_a_socket_runs(machine, directory):
         shutil.rmtree(read(f"{var}/socket-dir").strip())
 
 
-def test_server_of_ones_own_is_used(machine, directory):
+def test_existing_server_is_used(machine, directory):
     with Postgres() as db:
         db.sql("create role keeper login createrole")
         own = db.create("own")

@@ -1,7 +1,9 @@
 """
-Secrets that are not in use any more are not in popd's memory either: not in blocks that it has freed, not in libpq's buffers.
+Secrets that are no longer in use are not in popd's memory: neither in freed blocks nor in
+libpq's buffers.
 
-All memory that the running popd can write to is searched for the secrets of thousands of tunnels, and for the keys made of some of them.
+All memory that the running popd can write to is searched for the secrets of thousands of
+tunnels, and for the keys made of some of them.
 """
 import contextlib
 import hashlib
@@ -18,13 +20,15 @@ from support.wait import until
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="the sanitizer keeps freed memory as it was")
 
-# Two pages of the feed, so that libpq's buffers grow; all but the last two are deleted, so that nothing as long overwrites what is there.
+# Two pages of the feed, so that libpq's buffers grow; all but the last two are deleted, so that
+# nothing as long overwrites what is there.
 FIRST, LAST = 1000, 3999
 RENEWED, KEPT = LAST - 1, LAST
 ONLY_DIGITS = bytes(n if chr(n) in "0123456789abcdef" else 32 for n in range(256))
 
-# The broker's rules have tests of their own: rows are written with triggers off. The feed hears of new ones by the function that its triggers
-# call; of later changes it hears nothing, so that only the full reload brings them, in an answer too short to overwrite the ones before.
+# The broker's rules have tests of their own: rows are written with triggers off. The feed hears of
+# new ones by the function that its triggers call; of later changes it hears nothing, so that only
+# the full reload brings them, in an answer too short to overwrite the ones before.
 SILENTLY = "BEGIN; SET LOCAL session_replication_role = replica; {}; COMMIT;"
 TELL = f"SELECT broker.feed_record(array_agg(p.id), array_agg(n)) FROM broker.pop p, generate_series({FIRST}, {LAST}) n"
 ADD = """INSERT INTO broker.tunnel (id, account, pop, pop_ipv4, type, prefix)
@@ -38,7 +42,7 @@ def silently(net, *statements):
 
 
 def secrets(net):
-    """The texts that are in use, by tunnel."""
+    """The secrets in use, by tunnel."""
     return {int(n): secret.encode() for n, secret in net.db.sql(f"SELECT id, secret FROM broker.tunnel WHERE id >= {FIRST}")}
 
 
@@ -78,7 +82,7 @@ def hex_texts(block):
 
 
 def found(pid, texts, keys):
-    """Those of the secrets' texts and of the keys that the process has in its memory."""
+    """The secrets and keys, of those given, that are in the memory of the process."""
     seen = set()
     with stopped(pid):
         for block in writable_memory(pid):

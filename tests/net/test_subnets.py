@@ -1,4 +1,5 @@
-"""A subnet: requested, approved, routed to the client, reachable from the Internet; and gone at once when deleted."""
+"""A subnet: requested, approved, routed to the client, reachable from the Internet; and unreachable
+at once when deleted."""
 from support.netns import ping
 from support.network import HOST
 from support.wait import until

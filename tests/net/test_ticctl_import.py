@@ -122,7 +122,7 @@ def test_line_that_the_rules_refuse_is_named_and_nothing_is_imported(broker):
         assert sentence.startswith(f"line {line}: "), f"{bad}: {sentence}"
 
 
-def test_owner_or_pop_or_file_that_is_not_there_is_named(broker):
+def test_missing_owner_pop_or_file_is_named(broker):
     ready(broker)
     assert broker.refused("import", "-", "--owner", "nobody", "--pop", "demo01", stdin=FILE) == "There is no account NOBODY."
     assert broker.refused("import", "-", "--owner", "demo", "--pop", "nowhere", stdin=FILE) == "There is no PoP nowhere."

@@ -27,7 +27,7 @@ def test_empty_database_gets_everything_and_a_second_run_changes_nothing(blank):
     assert blank.ticctl("pop", "list") == "There are no PoPs."
 
 
-def test_json_tells_what_was_applied(blank):
+def test_json_lists_the_applied_migrations(blank):
     done = blank.json("migrate", user="postgres")
     assert (done["schema"], done["applied"], done["api"]) == (NEWEST, len(MIGRATIONS), True)
 
@@ -112,7 +112,8 @@ def test_only_the_owner_may(broker):
 
 
 def test_ledger_of_the_separate_charge_is_continued(blank):
-    """Migration 10 moves the charge out of schema broker and lets the ledger's trigger decide price and floor."""
+    """Migration 10 moves the charge out of schema broker and lets the ledger's trigger decide price
+    and floor."""
     migrate_to(blank, 9)
     blank.sql("insert into broker.account (handle, full_name, email, md5_hex, sha256_hex) values ('DEMO', 'Zoë', 'zoe@example.net', md5(''),"
               " repeat('0', 64)); insert into broker.pop (name, ipv4, ipv6) values ('demo01', '192.0.2.42', '2001:db8::1');"

@@ -103,7 +103,7 @@ def test_starts_without_a_database(start, database):
     until(lambda: ticd.login().quit(), 10, "a login")
 
 
-def test_daily_job_books_once_whoever_runs_it(start, database):
+def test_daily_job_books_once_when_several_ticd_run_it(start, database):
     database.sql("insert into broker.tunnel_day (tunnel, day, sent, received) values (3, (now() at time zone 'utc')::date - 1, 1440, 0)")
     bookings = lambda: [row for row in database.json("ledger", "DEMO") if row["action"] == "static_down_day"]  # noqa: E731
     assert bookings() == []

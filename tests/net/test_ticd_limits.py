@@ -1,4 +1,5 @@
-"""Limits of connections, timeouts, ten thousand half-open connections, and settings that change at a SIGHUP."""
+"""Limits of connections, timeouts, ten thousand half-open connections, and settings that change at
+a SIGHUP."""
 import contextlib
 import resource
 import select
@@ -23,7 +24,7 @@ def refusal(sock):
     return sentence
 
 
-def test_limit_per_address_is_told(start):
+def test_limit_per_address_is_named(start):
     ticd = start(connections_per_address=5)
     held = [ticd.tic() for _ in range(5)]
     assert refusal(ticd.connect()).startswith("400 Too many connections from your address")
@@ -35,7 +36,7 @@ def test_limit_per_address_is_told(start):
     until(lambda: ticd.tic().quit(), 5, "a free place")
 
 
-def test_limit_of_all_is_told_to_everybody_beyond(start):
+def test_limit_of_all_is_named_to_every_client_beyond(start):
     ticd = start(connections=20)
     held = [ticd.tic() for _ in range(20)]
     late = [ticd.connect() for _ in range(200)]  # many more than get a connection for their refusal
@@ -47,7 +48,7 @@ def test_limit_of_all_is_told_to_everybody_beyond(start):
     until(lambda: ticd.login().quit(), 5, "a free place")
 
 
-def test_out_of_descriptors_is_told_and_survived(start):
+def test_out_of_descriptors_is_named_and_survived(start):
     ticd = start(connections=500)
     ticd.login().quit()
     time.sleep(0.1)
@@ -68,7 +69,7 @@ def test_out_of_descriptors_is_told_and_survived(start):
     until(lambda: ticd.tic().quit(), 5, "connections again")
 
 
-def test_idle_and_login_timeouts_are_told(start):
+def test_idle_and_login_timeouts_are_named(start):
     ticd = start(login_timeout=1, idle_timeout=2)
     logged_in = ticd.login()
     began = time.monotonic()

@@ -96,7 +96,7 @@ def test_pipelined_lines_inside_tls_are_all_answered(ticd):
 
 @pytest.mark.parametrize("injected", [b"username DEMO\n", b"\n", b"get unixtime\r\nquit\r\n", b"\x16\x03\x01\x00\x05hello"],
                          ids=["line", "empty line", "lines", "handshake"])
-def test_anything_behind_starttls_closes(ticd, injected):
+def test_bytes_behind_starttls_close_the_connection(ticd, injected):
     sock = ticd.connect()
     sock.sendall(b"starttls\r\n" + injected)
     answer = read_all(sock).decode()

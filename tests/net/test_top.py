@@ -1,4 +1,4 @@
-"""popctl top: who is busy, and how much that is."""
+"""popctl top: which tunnels are busy, and their rates."""
 import json
 import os
 import pty
@@ -124,7 +124,7 @@ def test_without_a_terminal_a_line_of_json_a_table(net, busy):
         process.wait(10)
 
 
-def test_many_who_watch_cost_no_more_than_two_looks_a_second(net, busy):
+def test_many_watchers_cost_no_more_than_two_samples_a_second(net, busy):
     watchers = [subprocess.Popen([program("popctl"), "--socket", net.popd.socket, "--json", "top", "--interval", "1"], stdout=subprocess.PIPE, text=True)
                 for _ in range(20)]
     try:
@@ -136,7 +136,7 @@ def test_many_who_watch_cost_no_more_than_two_looks_a_second(net, busy):
             w.wait(10)
 
 
-def test_what_is_wrong_is_said(net):
+def test_a_wrong_call_is_refused_in_a_sentence(net):
     for words, status in ((["-n", "0"], 2), (["-n", "201"], 2), (["-n", "x"], 2), (["-n"], 2), (["--by", "size"], 2), (["--by"], 2), (["--interval", "0"], 2),
                           (["--interval", "1.5"], 2), (["T7"], 2), (["--all"], 2)):
         done = net.popctl("top", "--once", *words, check=False)
@@ -144,7 +144,7 @@ def test_what_is_wrong_is_said(net):
     assert net.popctl("status", "--once", check=False).returncode == 2
 
 
-def test_what_it_remembers_is_forgotten_a_minute_after_the_last_look(net):
+def test_memory_is_freed_a_minute_after_the_last_sample(net):
     def mapped():  # what may be written to, in kB; an arena that malloc keeps in reserve is not
         with open(f"/proc/{net.popd.pid}/maps", encoding="ascii") as f:
             ranges = [line.split()[0].split("-") for line in f if " rw-p " in line]

@@ -1,4 +1,5 @@
-"""popctl tunnel trace: each packet's decision, live, for any number of watchers; as text, JSON and capture files that tshark reads."""
+"""popctl tunnel trace: each packet's decision, live, for any number of watchers; as text, JSON and
+capture files that tshark reads."""
 import contextlib
 import hashlib
 import json
@@ -35,7 +36,7 @@ class Watcher:
         self.output = b""
 
     def lines(self):
-        """But for popd's own pings, which come when they come."""
+        """All but popd's own pings, which come at times of their own."""
         self.output += self.process.stdout.read() or b""
         return [line for line in self.output.decode(errors="replace").splitlines() if " popd: " not in line and '"source":"probe"' not in line]
 
@@ -50,7 +51,7 @@ class Watcher:
             raise
 
     def end(self, how=signal.SIGINT):
-        """Ends it; returns the exit status, the output and what else it said."""
+        """Ends it; returns the exit status, standard output and standard error."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         os.set_blocking(self.process.stdout.fileno(), True)
@@ -71,7 +72,7 @@ def watching(net, *words, options=()):
 
 
 def tshark(tunnel, *arguments, data=None):
-    """Rows of fields, but for popd's own pings."""
+    """Rows of fields, without those of popd's own pings."""
     others = f"not (icmpv6.type == 128 and ipv6.src == {tunnel.pop})"
     done = subprocess.run(["tshark", "-n", "-Y", others, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", *arguments], input=data, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
@@ -135,7 +136,7 @@ def test_heartbeats_and_protocol_41_show(net):
         watcher.until(f"{HOST} > {tunnel.client}", f"to {tunnel.name} at {CLIENT_IPV4}")
 
 
-def test_all_shows_what_belongs_to_no_tunnel(net):
+def test_all_shows_packets_of_no_tunnel(net):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock, watching(net, "--all") as everything, watching(net, tunnel.name) as one:
         sock.sendto(b"no tunnel packet at all", (POP_IPV4, 5072))
@@ -160,14 +161,14 @@ def test_ends_after_so_many_packets(net):
     (["T99999"], "there is no tunnel T99999"),
     (["2001:db8::99"], "belongs to no tunnel"),
 ])
-def test_what_is_no_tunnel_is_refused(net, words, why):
+def test_an_unknown_tunnel_is_refused(net, words, why):
     done = net.popctl("tunnel", "trace", *words, check=False)
     assert done.returncode == 1 and why in done.stderr and done.stdout == ""
 
 
 @pytest.mark.parametrize("words", [[], ["T1", "-c", "none"], ["T1", "-c", "0"], ["T1", "--outer"], ["T1", "--pcap"], ["T1", "--packet"],
                                    ["T1", "--pcap", "-", "--inner", "--outer"]])
-def test_a_wrong_call_is_told(net, words):
+def test_a_wrong_call_is_refused_in_a_sentence(net, words):
     done = net.popctl("tunnel", "trace", *words, check=False)
     assert done.returncode == 2 and done.stdout == ""
 
@@ -191,7 +192,7 @@ def test_json_has_the_bytes_as_they_came_and_as_they_left_and_no_key(net):
         line = json.loads(watcher.until("ayiya-signature"))
         assert line["packet"] == wrong.hex() and line["out"] == [] and "password" in line["text"]
         secret = tunnel.secret.encode()
-        # one that sends its key for a signature shows it to nobody
+        # a client that sends its key in place of a signature: the key is not shown
         key = hashlib.sha1(secret).digest()
         sock.sendto(wrong[:24] + key + wrong[44:], (POP_IPV4, 5072))
         until(lambda: len(watcher.lines()) == 3, slow(3), "the third packet")
@@ -248,7 +249,7 @@ def test_inner_packets_are_the_default_and_go_to_a_pipe(net):
                     [tunnel.client, tunnel.pop, "128", "1"], [tunnel.pop, tunnel.client, "129", "1"]]
 
 
-def test_a_file_that_cannot_be_written_is_told(net):
+def test_a_file_that_cannot_be_written_is_named(net):
     tunnel = net.request("ayiya").known()
     done = net.popctl("tunnel", "trace", tunnel.name, "--pcap", "/nowhere/at/all.pcap", check=False, text=True)
     assert done.returncode == 1 and "/nowhere/at/all.pcap cannot be written" in done.stderr
@@ -275,7 +276,7 @@ def test_a_stalled_watcher_loses_packets_is_told_how_many_and_delays_nobody(net)
                 assert time.monotonic() - start < slow(2)
         until(lambda: tunnel.shown()["packets_in"] == before + count, slow(5), "all of them to be forwarded")
         assert tunnel.shown()["packets_in"] == before + count
-        # it wakes up: every packet is accounted for, told of or told as lost
+        # it wakes up: every packet is accounted for, shown or counted as lost
         seen, lost, rest = 0, 0, b""
         total = count + tunnel.shown()["packets_out"] + tunnel.shown()["liveness"]["sent"] - pings
         deadline = time.monotonic() + slow(10)
@@ -295,7 +296,7 @@ def test_a_stalled_watcher_loses_packets_is_told_how_many_and_delays_nobody(net)
 def test_a_watcher_that_was_killed_leaves_room_for_others(net):
     tunnel = net.request("ayiya").known()
     with udp_socket(net.client) as sock:
-        for _ in range(70):  # more than may be there at once
+        for _ in range(70):  # more than the limit
             watcher = Watcher(net, tunnel.name)
             assert "following" in watcher.said
             watcher.process.kill()
@@ -314,7 +315,7 @@ def test_a_tunnel_that_comes_back_is_followed_again(net):
         watcher.until("echo reply")
 
 
-def test_popd_that_ends_ends_its_watchers(net):
+def test_watchers_end_when_popd_ends(net):
     tunnel = net.request("ayiya").known()
     with watching(net, tunnel.name) as watcher:
         net.popd.stop()

@@ -1,4 +1,5 @@
-"""The variant that is asked for (tests/support/variant.py) is the one that runs, or all the other tests prove nothing about it."""
+"""The variant that is asked for (tests/support/variant.py) is the one that runs; otherwise the
+other tests prove nothing about it."""
 from support import variant
 
 

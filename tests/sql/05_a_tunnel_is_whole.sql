@@ -1,4 +1,4 @@
--- What no tunnel can be, whoever writes it.
+-- The constraints of a tunnel, which hold for every role that writes it.
 BEGIN;
 SET search_path = tap, public;
 SELECT plan(51);

@@ -25,7 +25,8 @@ class Refused(ValueError):
 
 
 def parse(datagram, identity, secret, now=None):
-    """Checks a PoP's datagram as strictly as the stock client does; returns (opcode, next header, payload, method)."""
+    """Checks a PoP's datagram as strictly as the stock client does; returns (opcode, next header,
+    payload, method)."""
     if len(datagram) < 44:
         raise Refused("shorter than a header")
     names = {sig: name for name, (sig, _, _) in METHODS.items()}

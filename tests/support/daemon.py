@@ -1,4 +1,5 @@
-"""A daemon of ours as a child process: its log in a file, ready by condition, ended by pid, and never left behind."""
+"""A daemon of ours as a child process: its log in a file, ready by condition, ended by pid, and
+never left behind."""
 import os
 import signal
 import subprocess
@@ -74,8 +75,9 @@ class Daemon:
 
 class ConfiguredDaemon(Daemon):
     """
-    A daemon that reads a file of settings. They are given by key, or by section_key outside the section `section`: url="...",
-    database_conninfo="...". What the constructor gets holds for every file written later; `configure` changes it for one.
+    A daemon that reads a file of settings. They are given by key, or by section_key outside the
+    section `section`: url="...", database_conninfo="...". What the constructor gets holds for
+    every file written later; `configure` changes it for one.
     """
 
     name = None
@@ -90,7 +92,8 @@ class ConfiguredDaemon(Daemon):
         self.configure()
 
     def configure(self, file=None, **changes):
-        """Writes the settings with these changes to `file` (its name in the daemon's folder; default the daemon's own) and returns its path."""
+        """Writes the settings with these changes to `file` (its name in the daemon's folder;
+        default the daemon's own) and returns its path."""
         path = f"{self.folder}/{file}" if file else self.conf
         texts = dict.fromkeys(self.sections, "")
         for name, value in {**self.settings, **changes}.items():

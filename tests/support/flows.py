@@ -5,8 +5,9 @@
                            "client_space", "host_space": names of namespaces,
                            "tunnels": [{"kind", "client", "pop_identity", "secret", "source": IPv4}]}
 
-Prints "up" when it sends, ends a while after SIGTERM (when every packet has had time to arrive) and prints its counts as JSON: for each
-tunnel and direction the packets sent and received, and what was wrong with them (twice, out of order, damaged).
+Prints "up" when it sends, ends a while after SIGTERM (when every packet has had time to arrive)
+and prints its counts as JSON: for each tunnel and direction the packets sent and received, and
+what was wrong with them (twice, out of order, damaged).
 """
 import json
 import os
@@ -117,7 +118,8 @@ class Traffic:
         self.host.bind((conf["host"], PORT))
         self.host.setblocking(False)
         setns(f"/run/netns/{conf['client_space']}")  # and here this process stays, for the beats
-        # Every raw socket of an address gets all its protocol 41: one socket for each address, whatever tunnels it has.
+        # Every raw socket of an address gets all its protocol 41: one socket for each address,
+        # whatever tunnels it has.
         raw = {}
         for f in self.flows:
             f.sock = raw.get(f.source) if f.kind != "ayiya" else None

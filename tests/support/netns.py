@@ -1,4 +1,5 @@
-"""Network namespaces of a test's own, joined by veth pairs; names carry our prefix and the process number, and all are deleted again."""
+"""Network namespaces of a test's own, joined by veth pairs; names carry our prefix and the process
+number, and all are deleted again."""
 import contextlib
 import ctypes
 import os
@@ -44,7 +45,7 @@ class Netns:
 
     @contextlib.contextmanager
     def inside(self):
-        """Sockets made inside stay in the namespace, whoever uses them afterwards."""
+        """Sockets made inside stay in the namespace, also when they are used outside."""
         setns(f"/run/netns/{self.name}")
         try:
             yield self
@@ -66,7 +67,8 @@ class Netns:
         self.run("nft", "-f", "-", input=rules)
 
     def silence(self):
-        """The test's own client answers protocol 41 here; the kernel must not answer it with "protocol unreachable"."""
+        """The test's own client answers protocol 41 here; the kernel must not answer it with
+        "protocol unreachable"."""
         self.nft("table ip quiet { chain out { type filter hook output priority 0; policy accept;"
                  " icmp type destination-unreachable icmp code 2 drop\n }\n}\n")
 

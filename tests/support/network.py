@@ -9,8 +9,9 @@ The namespaces that all tests play in:
                                         client ──192.0.2.0/24──┘  ::1                    ::2
                                         .2 (.3)             .1
 
-popd's address is 192.0.2.1. `client` is on its link; `home` and `office` are behind a router, `home` behind its NAT as well (for which
-protocol 41 has no ports). The PoP's devices are p0 (client), p1 (host) and p2 (router).
+popd's address is 192.0.2.1. `client` is on its link; `home` and `office` are behind a router,
+`home` behind its NAT as well (for which protocol 41 has no ports). The PoP's devices are p0
+(client), p1 (host) and p2 (router).
 """
 import contextlib
 
@@ -34,7 +35,8 @@ table ip nat {{
   }}
 }}
 """
-# the office's connections are not tracked, nor what the router sends itself: tracking refuses to send broken ICMP errors
+# the office's connections are not tracked, nor what the router sends itself: tracking refuses to
+# send broken ICMP errors
 UNTRACKED = """
 table ip untracked {
   chain in { type filter hook prerouting priority raw; policy accept; ip saddr 203.0.113.0/24 notrack; ip daddr 203.0.113.0/24 notrack; }
@@ -95,7 +97,8 @@ class Network:
 
     @contextlib.contextmanager
     def narrow(self, mtu):
-        """The way to the office (not the one back) takes packets of at most `mtu` bytes for a while."""
+        """The way to the office (not the one back) takes packets of at most `mtu` bytes for a
+        while."""
         way = ("ip", "route", "replace", "203.0.113.0/24", "dev", "r1", "proto", "kernel", "src", "203.0.113.1")
         self.router.run(*way, "mtu", "lock", str(mtu))
         try:

@@ -1,4 +1,5 @@
-"""A server at an address and port as its clients see it, asked from a namespace or from where the tests run."""
+"""A server at an address and port as its clients see it, asked from a namespace or from where the
+tests run."""
 import http.client
 import json
 import socket
@@ -28,7 +29,8 @@ class Server:
         return sock
 
     def say(self, data, source=None, seconds=1):
-        """Sends raw bytes and returns all that came back before the server closed (or nothing came for so long)."""
+        """Sends raw bytes and returns all that came back before the server closed (or nothing came
+        for so long)."""
         answer = b""
         with self.connect(source) as sock:
             sock.settimeout(seconds)

@@ -43,7 +43,7 @@ def ipv6_tap(space, device):
 
 
 def send_ipv4(space, packet):
-    """A whole IPv4 packet, from whatever source it names."""
+    """A whole IPv4 packet, from the source address in its header."""
     with open_socket(space, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         sock.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
 
@@ -74,7 +74,8 @@ def receive(sock, accepts, seconds=3):
 
 
 def read_all(sock):
-    """Everything until the other side closes. A reset fails the test: it could have eaten an answer."""
+    """Everything until the other side closes. A reset fails the test: it could have eaten an
+    answer."""
     data = b""
     while piece := sock.recv(65536):
         data += piece

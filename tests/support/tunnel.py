@@ -1,4 +1,5 @@
-"""A tunnel as its client knows it, the datagrams of that client, and the client itself as a process."""
+"""A tunnel as its client knows it, the datagrams of that client, and the client itself as a
+process."""
 import json
 import signal
 import socket
@@ -15,7 +16,7 @@ from .wait import until
 
 
 class Tunnel:
-    """What the broker says of it: number, type, addresses, secret."""
+    """The broker's record of a tunnel: number, type, addresses, secret."""
 
     def __init__(self, world, number, kind, client, pop, secret, mtu=1280):
         self.world, self.number, self.kind, self.secret, self.mtu = world, number, kind, secret, mtu
@@ -80,7 +81,8 @@ class Tunnel:
 
 
 class TunnelClient:
-    """tunnel_client.py as a process in a namespace: a TUN with the tunnel's address and the default route."""
+    """tunnel_client.py as a process in a namespace: a TUN with the tunnel's address and the default
+    route."""
 
     def __init__(self, tunnel, space, source=None, **options):
         self.tunnel, self.space, self.address = tunnel, space, tunnel.client

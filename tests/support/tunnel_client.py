@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""A tunnel client for the tests: a TUN on one side, AYIYA or protocol 41 (with or without heartbeats) on the other.
+"""A tunnel client for the tests: a TUN on one side, AYIYA or protocol 41 (with or without
+heartbeats) on the other.
 
-Prints "up" when it forwards. SIGUSR1 sends a beat now. Ends at SIGTERM, printing its counters as one line of JSON.
+Prints "up" when it forwards. SIGUSR1 sends a beat now. Ends at SIGTERM, printing its counters as
+one line of JSON.
 """
 import argparse
 import collections

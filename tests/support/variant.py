@@ -1,6 +1,6 @@
 """
-The variant of popd and of its surroundings that all tests are run with: tests/matrix.sh sets it in the environment, the world reads it
-here. Unset: popd with its defaults.
+The variant of popd and of its surroundings that all tests are run with: tests/matrix.sh sets it
+in the environment, the world reads it here. Unset: popd with its defaults.
 
     BROKER_TEST_POPD   settings, as in popd.conf, separated by semicolons: "tun_tso = no; workers = 1". A test whose subject is one of
                        them sets it itself, and the test's setting wins.
@@ -24,5 +24,6 @@ def set_outer(space, device):
     if outer_gro():
         space.run("ethtool", "-K", device, "gro", outer_gro())
     if settings().get("bpf_encap") == "yes":
-        # a virtual device leaves checksums to the reader, which a client with a raw socket does not do; a real device computes them
+        # a virtual device leaves checksums to the reader, which a client with a raw socket does not
+        # do; a real device computes them
         space.run("ethtool", "-K", device, "tx", "off")

@@ -1,4 +1,5 @@
-/* The codec of ICMPv4 errors: what a quote of each length shows, and what is none. */
+/* The codec of ICMPv4 errors: what a quote of each length shows, and which messages are no
+ * errors. */
 #include "lib/wire/icmp4.h"
 
 #include "lib/err.h"
@@ -122,7 +123,7 @@ static void the_mtu_is_read_from_fragmentation_needed_alone(void **state)
 
 static const struct {
 	const char *name;
-	size_t at; /* of the byte in the message that is changed */
+	size_t at; /* offset in the message of the changed byte */
 	uint8_t to;
 } wrong[] = {
 	{ "an echo request", 0, 8 },    { "source quench", 0, 4 },         { "a redirect", 0, 5 },

@@ -3,8 +3,8 @@
 
 #include "tests/unit/test_popd_fixture.h"
 
-/* The first `len` bytes as a whole packet in a block of exactly that size, its length field set so.
- */
+/* The first `len` bytes as a packet with that length in its header, in a block of exactly that
+ * size. */
 static uint8_t *cut_to(const struct packet *p, size_t len)
 {
 	uint8_t *b = malloc(len);
@@ -41,7 +41,7 @@ static void an_error_quotes_up_to_1280_bytes_in_all(void **state)
 	}
 }
 
-/* What is cut so short that its type is not to be seen may be an error. */
+/* A message cut before its type may be an error, and gets no answer. */
 static void a_message_cut_at_every_byte_is_judged_by_what_is_there(void **state)
 {
 	struct packet ping = echo("2001:db8::2", "2001:db8::3"),

@@ -1,6 +1,6 @@
 /*
- * The database pool while the allocator fails at each call in turn: every statement gets exactly one
- * answer, and everything works again when there is memory. Against a real PostgreSQL.
+ * The database pool while the allocator fails at each call in turn: every statement gets exactly
+ * one answer, and everything works again when there is memory. Against a real PostgreSQL.
  */
 #include "lib/io/pgpool.h"
 
@@ -109,7 +109,7 @@ static const enum allocator_mode modes[] = { ALLOCATOR_FAIL_ONE, ALLOCATOR_FAIL_
 
 enum { SWEEP_MAX = 1000 };
 
-/* Asks while the n-th allocation fails. False: there are not so many. */
+/* Asks while the n-th allocation fails. False: there are fewer allocations. */
 static bool ask_without_memory(struct pgpool *pool, unsigned n, enum allocator_mode mode)
 {
 	allocator_fail(n, mode);
@@ -132,7 +132,7 @@ static void statement_is_answered_without_memory(void **state)
 			ask_until_answered_well(pool);
 			n++;
 			bool was_reached = ask_without_memory(pool, n, modes[m]);
-			/* What fails first is ours: no memory for the statement itself. */
+			/* The first allocation is the pool's own, for the statement. */
 			if (n == 1) {
 				assert_int_equal(last_ask.err, -ERR_BUSY);
 				assert_string_equal(last_ask.text, "out of memory");
@@ -193,7 +193,7 @@ static void pool_is_created_whole_or_not_at_all(void **state)
 	assert_true(n > 5);
 }
 
-/* Every listener connects at last, whatever allocation failed in its first attempt. */
+/* Every listener connects in the end, whichever allocation failed in its first attempt. */
 static void listener_connects_again_after_no_memory(void **state)
 {
 	static struct pgpool *pools[SWEEP_MAX];

@@ -68,8 +68,8 @@ static void on_done(void *ctx, const struct pg_answer *a)
 	n_answers++;
 }
 
-/* The longest time that passed between two turns of a loop that has something to do every 10 ms:
- * what the pool held it up. */
+/* The longest time between two iterations of the loop, which has a timer every 10 ms: for so long
+ * the pool blocked it. */
 static int64_t last_tick, longest_gap;
 
 static void on_tick(struct ev_loop *l, ev_timer *w, int revents)
@@ -99,7 +99,7 @@ static bool all_answered(void *ctx)
 	return n_answers >= *(unsigned *)ctx;
 }
 
-/* Runs the loop until so many answers have come in all, or time is up. */
+/* Runs the loop until there are `answers` answers in total, or time is up. */
 static bool wait_answers(unsigned answers, double seconds)
 {
 	ev_timer tick;
@@ -341,7 +341,7 @@ static void slow_statement_times_out_and_others_go_on(void **state)
 	assert_true(asks[2].answered - asks[2].asked < 500);
 	assert_int_equal(asks[1].err, -ERR_TIMEOUT);
 	assert_in_range(asks[1].answered - asks[1].asked, 1900, 2300);
-	/* The server has given it up as well. */
+	/* The server has cancelled it as well. */
 	turn(.2);
 	assert_string_equal(
 		ask_now(pool,

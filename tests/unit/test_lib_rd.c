@@ -36,8 +36,7 @@ static const struct {
 	{ "skip", OP_SKIP, 5, 0 },        { "sub", OP_SUB, 5, 0 },
 };
 
-/* Runs the operation; returns whether it gave what a good one gives (`good`) or what a failed one
- * gives. */
+/* Runs the operation. True when it returned what it must after success (`good`) or failure. */
 static bool run(size_t i, struct rd *r, const uint8_t *data, bool good)
 {
 	uint8_t out[8], want[8] = { 0 };

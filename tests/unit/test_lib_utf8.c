@@ -33,7 +33,7 @@ static const struct {
 	{ "\xf0\x90\x80\x80", 1, 0, 0xf0 },
 	{ "\xf0\x90\x80\x80", 2, 0, 0xf0 },
 	{ "\xf0\x90\x80\x80", 3, 0, 0xf0 },
-	/* a byte of a character's middle first, or missing later */
+	/* a continuation byte first, or one missing later */
 	{ "\x80", 1, 0, 0x80 },
 	{ "\xbf", 1, 0, 0xbf },
 	{ "\xc3(", 2, 0, 0xc3 },

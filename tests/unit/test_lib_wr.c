@@ -74,8 +74,8 @@ static void run(enum op op, struct wr *w)
 	}
 }
 
-/* Room 0 to one more than needed, on an exact heap block, at the start and behind something written
- * before. */
+/* With room from 0 to one byte more than needed, in a heap block of exactly that size, at its start
+ * and after an earlier write. */
 static void write_fits_exactly_or_fails_and_writes_nothing(void **state)
 {
 	(void)state;

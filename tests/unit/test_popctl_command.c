@@ -12,7 +12,7 @@
 
 enum { WORDS = 8, OUTPUT = 1 << 16 };
 
-/* Splits at spaces and parses; what goes to `stream` meanwhile is in the result, the caller's. */
+/* Splits at spaces and parses. Returns what was written to `stream`, for the caller to free. */
 static char *parse(const char *text, FILE *stream, struct request *r, int *status)
 {
 	static char words[256];

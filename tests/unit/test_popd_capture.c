@@ -93,8 +93,8 @@ static void every_datagram_is_accepted(void **state)
 		assert_true(is_ayiya || d[i].to_port == HEARTBEAT_PORT);
 		ayiya_count += is_ayiya;
 		beats += !is_ayiya;
-		/* Two of the AYIYA ones carry the client kernel's router solicitation: theirs is no
-		 * fault, and their sender is known by it. */
+		/* Two AYIYA datagrams carry router solicitations of the client's kernel: they are
+		 * dropped, but they update the endpoint. */
 		if (why != DROP_NONE && !(is_ayiya && why == DROP_LINK_LOCAL))
 			fail_msg("datagram %zu: %s", i, drop_name(why));
 		assert_int_equal(job.conf->id, is_ayiya ? 15039 : 22555);

@@ -67,7 +67,7 @@ static void workers_are_summed_and_the_newest_packet_shows(void **state)
 	two_end(&t);
 }
 
-/* Even when the old and the new are of one second, at different workers. */
+/* Also when the old and the new one are from the same second and from different workers. */
 static void after_a_reset_only_what_comes_shows(void **state)
 {
 	struct two t;

@@ -197,7 +197,7 @@ static void urgent(uint8_t *p)
 {
 	p[IPV6_HEADER + TCP_AT_FLAGS] |= 0x20;
 }
-/* without the flag it means nothing, yet must arrive unchanged */
+/* without URG it has no meaning, but must arrive unchanged */
 static void urgent_pointer_changes(uint8_t *p)
 {
 	p[IPV6_HEADER + TCP_AT_URGENT] = 1;

@@ -73,7 +73,7 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Compared with the sorted values. */
+/* The sorted values are the oracle. */
 static void a_quantile_is_the_bound_of_the_bucket_with_that_value(void **state)
 {
 	enum { VALUES = 777 };

@@ -27,7 +27,7 @@ static bool is_name(const char *s, size_t len)
 	return len > 0;
 }
 
-/* Past {name="value",...}; NULL: not so. */
+/* The text after {name="value",...}; NULL when that is malformed. */
 static const char *skip_labels(const char *p)
 {
 	if (*p++ != '{')
@@ -281,7 +281,7 @@ static void the_largest_page_fits_its_room(void **state)
 
 static const int64_t expiry = EXPIRY;
 
-/* All that the walk writes, read with buffers of `size`. */
+/* The whole output of the walk, read in buffers of `size` bytes. */
 static char *walk(struct pop *p, size_t size)
 {
 	struct metrics_tunnels of = { p->table, (struct counters *const *)&p->counters, 1,
@@ -319,7 +319,7 @@ static void each_tunnel_has_its_series(void **state)
 	assert_int_equal(family_of(&page, "popd_tunnel_up")->samples, 6);
 	assert_int_equal(family_of(&page, "popd_tunnel_packets_in_total")->samples, 6);
 	assert_int_equal(family_of(&page, "popd_tunnel_rtt_min_seconds")->samples,
-			 1); /* the others have none yet */
+			 1); /* the others have no round trip yet */
 	assert_int_equal(family_of(&page, "popd_tunnel_drops_total")->samples, 1);
 	static const char *const lines[] = {
 		"popd_tunnel_up{tunnel=\"T1\",type=\"ayiya\"} 1\n",

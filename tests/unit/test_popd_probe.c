@@ -163,8 +163,8 @@ static void probes_to_tunnels_that_cannot_have_one_end_by_name(void **state)
 	pop_end(&p);
 }
 
-/* Time, T-id, identifier and sequence are the bytes 00 to 0f, which the authors of SipHash give the
- * value of. */
+/* Time, T-id, identifier and sequence are the bytes 00 to 0f, whose hash is in the SipHash
+ * paper. */
 static void the_check_value_is_siphash(void **state)
 {
 	struct digest_ctx *d = digest_ctx_create();

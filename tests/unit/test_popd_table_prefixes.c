@@ -1,5 +1,5 @@
-/* A copy of the prefixes that table_on_prefix keeps is right after every change, and a table may use
- * borrowed memory. */
+/* A copy of the prefixes that table_on_prefix keeps is right after every change, and a table may
+ * use borrowed memory. */
 #include "popd/core/table.h"
 
 #include "lib/err.h"
@@ -85,7 +85,7 @@ static void check_copy(struct table *t, struct copy *copy)
 	assert_int_equal(copy->n, n);
 }
 
-/* Few prefixes, so that they move between tunnels, and a /64 is once a tunnel's own and once routed.
+/* Few prefixes, so that they move between tunnels, and a /64 is now a tunnel's own, now routed.
  */
 static struct prefix6 any_prefix(bool net)
 {

@@ -66,8 +66,7 @@ static void rates_are_growth_over_the_time_between_two_samples(void **state)
 	counters_in(m.counters[0], slot, 1, 1000);
 	sample(&m, 10000);
 	assert_int_equal(top_window(m.top), 0);
-	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows),
-			 0); /* nothing is known of how long that took */
+	assert_int_equal(top_rows(m.top, TOP_BYTES, &rows), 0); /* there is no interval yet */
 	for (int i = 0; i < 4; i++) {
 		counters_in(m.counters[i % 2], slot, 1, 100);
 		counters_out(m.counters[1], slot, 50);

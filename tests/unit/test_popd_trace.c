@@ -405,7 +405,7 @@ static void a_tunnel_is_watched_as_long_as_anybody_wants_it_and_again_when_it_co
 	table_reclaim(s.pop.table);
 	struct tunnel *other = pop_add(
 		&s.pop, conf_new(s.pop.digest, 30, TUNNEL_STATIC, "2001:db8:2ff:30::", NULL));
-	assert_false(atomic_load(&other->watched)); /* in the same slot, perhaps */
+	assert_false(atomic_load(&other->watched)); /* it may have the same slot */
 	struct tunnel *again = pop_add(
 		&s.pop, conf_new(s.pop.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL));
 	trace_tick(s.trace);

@@ -33,8 +33,7 @@ static void secret_is_of_the_alphabet_and_never_the_same(void **state)
 			seen[(unsigned char)*c]++;
 		before = now;
 	}
-	/* 4,800 draws of 32: each is there, as certainly as anything (it misses one with chance
-	 * 1e-65). */
+	/* 4,800 draws of 32 characters: each occurs (one is missing with probability 1e-65). */
 	for (const char *c = alphabet; *c; c++)
 		assert_true(seen[(unsigned char)*c] > 0);
 }

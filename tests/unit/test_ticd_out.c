@@ -148,7 +148,7 @@ static void out_pace_waits_for_the_ack_and_a_little_more(void **state)
 	assert_int_equal(out_pace_wait(&p, at(115), 1), OUT_PACE_POLL_MIN_MS * 4);
 	assert_int_equal(out_pace_wait(&p, at(135), 0), OUT_PACE_QUIET_MS);
 	assert_int_equal(out_pace_wait(&p, at(136), 0), OUT_PACE_QUIET_MS - 1);
-	/* more under way again: the quiet begins anew */
+	/* more output is under way: the quiet period begins again */
 	assert_true(out_pace_wait(&p, at(137), 5) > 0);
 	assert_int_equal(out_pace_wait(&p, at(140), 0), OUT_PACE_QUIET_MS);
 	assert_int_equal(out_pace_wait(&p, at(160), 0), 0);
@@ -168,7 +168,7 @@ static void out_pace_a_slow_peer_is_not_asked_often(void **state)
 }
 
 /* A reader that empties its buffer only after OUT_PACE_QUIET_MS never finds more in it than the
- * stock client can bear. */
+ * stock client's buffer holds. */
 static void out_pace_list_never_fills_the_clients_buffer(void **state)
 {
 	struct out_pace p = { .sent = 0 };

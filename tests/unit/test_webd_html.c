@@ -73,7 +73,7 @@ static void put_escapes_arguments_and_not_markup(void **state)
 	html_put(&h, "<p class=\"%s\">%s</p>", "\"x", "<&>");
 	html_put(&h, "%d|%ld|%lld|%" PRId64 "|%u|%lu|%llu|%zu|%%", -1, -2L, -3LL, INT64_MIN, 4U,
 		 5UL, 6ULL, (size_t)7);
-	const char *volatile none = NULL; /* volatile: the compiler is not to know */
+	const char *volatile none = NULL; /* volatile, so that the compiler cannot know the value */
 	html_put(&h, "[%s]", none);
 	assert_html(
 		&h,

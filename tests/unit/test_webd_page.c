@@ -166,7 +166,7 @@ static void age_is_told_while_the_database_is_away(void **state)
 			assert_has(
 				text,
 				"has not answered since <time datetime=\"2026-11-23T13:25:14Z\">");
-		/* What was up too long ago is not called up. */
+		/* A PoP whose last report is too old is not shown as up. */
 		assert_int_equal(count(text, "<span class=\"state up\">"), rows[i].stale ? 0 : 2);
 		assert_int_equal(count(text, "<span class=\"state was\">Was up</span>"),
 				 rows[i].stale ? 2 : 0);

@@ -148,7 +148,7 @@ static void what_the_client_has_is_not_sent_again(void **state)
 	assert_string_equal(answer.etag, etag);
 	answer_free(&answer);
 
-	/* What is not there cannot be had already. */
+	/* Nobody has a page that does not exist: "*" matches nothing. */
 	answer = ask(view, "GET", "/nosuch");
 	answer_condition(&answer, "*");
 	assert_int_equal(answer.status, 404);

@@ -42,7 +42,8 @@ def site(db, tmp_path_factory):
 
 @pytest.fixture
 def make_site(db, tmp_path):
-    """make_site(conninfo, **settings) gives a webd of the test's own, running unless start is False."""
+    """make_site(conninfo, **settings) gives a webd of the test's own, running unless start is
+    False."""
     made = []
 
     def make(conninfo=None, start=True, **settings):

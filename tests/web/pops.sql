@@ -1,4 +1,5 @@
--- Four PoPs, one of each kind a page has to show: up, down, disabled, and one that never reported and whose texts are hostile.
+-- Four PoPs, one of each kind a page has to show: up, down, disabled, and one that never reported
+-- and whose texts are hostile.
 INSERT INTO broker.pop (name, ipv4, ipv6, city, country, isp_short, isp_name, isp_website, enabled) VALUES
 	('nlams01', '192.0.2.1', '2001:db8:100::1', 'Amsterdam', 'The Netherlands', 'Example', 'Example Networks', 'https://example.net/', true),
 	('uschi02', '198.51.100.7', '2001:db8:200::1', 'Chicago', 'United States', 'Lakeside', 'Lakeside Transit & Peering', 'https://example.com/peering?a=1&b=2', true),

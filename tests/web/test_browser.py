@@ -1,4 +1,5 @@
-"""The pages in a real browser: nothing breaks the policy, nothing needs a script, everything can be read on a phone and by everyone."""
+"""The pages in a real browser: nothing breaks the policy, nothing needs a script, everything can be
+read on a phone and by everyone."""
 import json
 import shutil
 import tempfile
@@ -59,7 +60,7 @@ def scriptless():
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_console_stays_empty_and_nothing_foreign_is_asked_for(browser, site, path):
+def test_console_stays_empty_and_no_other_site_is_requested(browser, site, path):
     browser.driver.get_log("browser")
     browser.driver.get_log("performance")
     browser.look(site.url + path)
@@ -109,7 +110,7 @@ def test_text_has_contrast_in_light_and_dark(browser, site, path, dark):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_table_stays_a_table_for_those_who_listen(browser, site, width):
+def test_table_stays_a_table_for_screen_readers(browser, site, width):
     browser.look(site.url + "/pops/status", width)
     nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     roles = [node["role"]["value"] for node in nodes if not node.get("ignored")]

@@ -1,4 +1,4 @@
-"""The database goes away, in every way it can, and comes back."""
+"""The database is stopped, frozen or absent at the start, and comes back."""
 import re
 import time
 
@@ -20,7 +20,7 @@ def age_of(text):
     return int(found.group(1)) if found else None
 
 
-def test_stopped_database_is_told_with_the_age_of_the_data(make_site, own_db):
+def test_stopped_database_is_shown_with_the_age_of_the_data(make_site, own_db):
     site = make_site(own_db.conninfo("webd"))
     until(lambda: site.get("/pops/nlams01").text.count("<tr") > 1, 10, "the first history")
     assert age_of(site.get("/pops/status").text) is None
@@ -62,7 +62,7 @@ def test_frozen_database_delays_nobody(make_site, own_db):
     until(lambda: age_of(site.get("/pops/status").text) is None, 20, "the page to recover")
 
 
-def test_what_was_up_too_long_ago_is_not_called_up(make_site, own_db):
+def test_pop_with_an_old_report_is_not_shown_as_up(make_site, own_db):
     site = make_site(own_db.conninfo("webd"))
     until(lambda: site.get("/pops/nlams01").text.count("<tr") > 1, 10, "the first history")
     own_db.stop("immediate")

@@ -1,4 +1,5 @@
-"""What webd says over HTTP while all is well: pages, JSON, headers, tags, refusals, and that every page is valid HTML."""
+"""What webd says over HTTP while all is well: pages, JSON, headers, tags, refusals, and that every
+page is valid HTML."""
 import datetime
 import re
 import subprocess
@@ -21,7 +22,8 @@ SECURITY = {
 
 
 def assert_valid(text, what):
-    """Two checkers with nothing in common: tidy without a warning, and the parser of the HTML standard in its strict mode."""
+    """Two checkers with nothing in common: tidy without a warning, and the parser of the HTML
+    standard in its strict mode."""
     done = subprocess.run(["tidy", "-e", "-q", "-utf8"], input=text, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, f"{what}: {done.stderr}"
     html5lib.HTMLParser(strict=True).parse(text)
@@ -158,7 +160,7 @@ def test_refused_method_is_valid_html(site):
     assert_valid(site.get("/", "POST").text, "405")
 
 
-def test_new_pop_appears_and_its_fall_is_told(make_site, own_db):
+def test_new_pop_appears_and_is_shown_down_when_it_stops(make_site, own_db):
     site = make_site(own_db.conninfo("webd"))
     until(lambda: site.get("/pops/nlams01").status == 200, 10, "the first view")
     own_db.sql("insert into broker.pop (name, ipv4, ipv6) values ('frpar03', '192.0.2.3', '2001:db8:400::1')")
@@ -173,7 +175,7 @@ def test_new_pop_appears_and_its_fall_is_told(make_site, own_db):
           "the history to follow")
 
 
-def test_no_pop_yet_is_said(make_site, own_db):
+def test_page_without_pops_says_so(make_site, own_db):
     empty = own_db.create("empty")
     empty.migrate()
     site = make_site(empty.conninfo("webd"))
