@@ -14,7 +14,7 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(HARDEN) -MMD -MP -I. -isyst
 # --as-needed links a program with those of these that it uses.
 LIBS = $(if $(BPF),-lbpf) -lev -lpq -lssl -lcrypto -linih -lmnl -ljansson -lmicrohttpd -lm
 LINK = $(CC) $(HARDEN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(CFLAGS) $(LDFLAGS)
-BPF_CC = clang -target bpf -ffreestanding -O2 -g $(WARNINGS) -I. -isystem /usr/include/$(shell $(CC) -print-multiarch)
+BPF_CC = clang -target bpf -mcpu=v2 -ffreestanding -O2 -g $(WARNINGS) -I. -isystem /usr/include/$(shell $(CC) -print-multiarch)
 ifeq ($(origin BPF),undefined)
 BPF := $(shell CC='$(CC)' deploy/has_bpf.sh)
 endif

@@ -24,7 +24,7 @@
 	X(TUN_STEER, "tun_steer", "yes",                                           \
 	  "with several workers, all packets to one /64 go to one of them")        \
 	X(BPF_ENCAP, "bpf_encap", "no",                                            \
-	  "protocol-41 packets to clients are sent by a program in the kernel (Linux 5.11)")
+	  "protocol-41 packets to clients are sent by a program in the kernel (Linux 5.17)")
 
 enum offload {
 #define X(e, name, standard, text) OFFLOAD_##e,

@@ -10,7 +10,11 @@ void *pages_alloc(size_t count, size_t size)
 		return NULL;
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	/* A kernel without huge pages refuses, which is as good. */
+	(void)madvise(p, bytes, MADV_NOHUGEPAGE);
+	return p;
 }
 
 void pages_free(void *p, size_t count, size_t size)

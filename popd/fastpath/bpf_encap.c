@@ -25,9 +25,11 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "popd/core/encap.h"
+#include "popd/core/pages.h"
 #include "popd/core/path.h"
 #include "popd/fastpath/encap41.h"
 #include "popd/fastpath/encap_rules.h"
+#include "popd/fastpath/verifier.h"
 
 #define SAME(ours, field, theirs, member)                                                 \
 	_Static_assert(offsetof(struct ours, field) == offsetof(struct theirs, member) && \
@@ -53,7 +55,8 @@ enum {
 	PREFIXES_PER_TUNNEL = 4,
 	PREFIXES_MORE = 1 << 16, /* and more for tunnels with more subnets */
 	BATCH = 1024,
-	DEVICES_PERIOD = 10, /* seconds between updates of the devices */
+	DEVICES_PERIOD = 10,     /* seconds between updates of the devices */
+	VERIFIER_LOG = 16 << 20, /* of which only what is written takes memory */
 	FILTER_HANDLE = 41,
 	FILTER_PRIORITY = 41,
 };
@@ -100,7 +103,7 @@ static struct encap41_conf *conf_of(const struct bpf_encap *e)
 	return e->conf.memory;
 }
 
-/* Messages of libbpf, which may hold the verifier's log, are for debugging. */
+/* Messages of libbpf are for debugging. */
 static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap) FORMAT(2, 0);
 static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -300,6 +303,30 @@ static bool size_map(struct bpf_encap *e, const char *name, size_t entries)
 	       bpf_map__set_max_entries(map, (uint32_t)entries) == 0;
 }
 
+static void log_verifier(void *arg, const char *line)
+{
+	(void)arg;
+	log_debug("verifier: %s", line);
+}
+
+/* Loads the program. The kernel's verifier says in its log why it refuses one. */
+static bool load_verified(struct bpf_encap *e)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(e->object, "encap41");
+	char *text = pages_alloc(1, VERIFIER_LOG);
+
+	if (text)
+		(void)bpf_program__set_log_buf(program, text, VERIFIER_LOG);
+	int err = bpf_object__load(e->object);
+	const char *why = err && text ? verifier_reason(text, log_verifier, NULL) : NULL;
+	if (why)
+		log_warnx("the kernel's verifier: %s", why);
+	(void)bpf_program__set_log_buf(program, NULL, 0);
+	pages_free(text, 1, VERIFIER_LOG);
+	errno = -err;
+	return err == 0;
+}
+
 static bool load(struct bpf_encap *e, size_t slots)
 {
 	int processors = libbpf_num_possible_cpus();
@@ -312,7 +339,7 @@ static bool load(struct bpf_encap *e, size_t slots)
 	return size_map(e, "tunnels", slots) && size_map(e, "counters", slots) &&
 	       size_map(e, "totals", e->processors) &&
 	       size_map(e, "prefixes", slots * PREFIXES_PER_TUNNEL + PREFIXES_MORE) &&
-	       bpf_object__load(e->object) == 0;
+	       load_verified(e);
 }
 
 static bool map_memory(struct bpf_encap *e, const char *name, size_t size, struct mapped *m)

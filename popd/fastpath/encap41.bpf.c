@@ -20,6 +20,7 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/pkt_cls.h>
+#include <stddef.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -104,18 +105,54 @@ enum {
 	TTL = 64,
 };
 
+/*
+ * Without CAP_PERFMON, the verifier of Linux 6.1 refuses a store of less than 8 bytes to a place of
+ * the stack that has held a whole register, and the compiler reuses places. Therefore whatever may
+ * be on the stack is made of 64-bit words, also keys and structures of the kernel.
+ */
+
+/* `value` as the `size` bytes at offset `at` of a word. */
+static __always_inline uint64_t field(unsigned at, unsigned size, uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	(void)size;
+	return value << (8 * at);
+#else
+	return value << (8 * (sizeof(value) - at - size));
+#endif
+}
+
+/* The element of an array. */
+static __always_inline void *element(void *map, uint64_t index)
+{
+	uint64_t key = field(0, sizeof(uint32_t), index);
+
+	return bpf_map_lookup_elem(map, &key);
+}
+
+/* bpf_fib_lookup's structure. */
+union next {
+	uint64_t words[8];
+	struct bpf_fib_lookup fib;
+};
+_Static_assert(sizeof(union next) == sizeof(struct bpf_fib_lookup), "whole words");
+
+#define FIB(member, value)                                                \
+	field(offsetof(struct bpf_fib_lookup, member) % sizeof(uint64_t), \
+	      sizeof(((struct bpf_fib_lookup *)0)->member), (value))
+
 /* A packet, and how to send it. */
 struct packet {
 	struct encap41_bits source, destination;
-	uint32_t len;     /* of the whole packet */
-	uint32_t packets; /* segments of a GSO packet; else 1 */
-	uint32_t largest; /* length of the largest of them */
-	uint32_t bytes;   /* of all of them */
-	uint8_t tos;      /* of the outer header */
-	uint32_t slot;
-	uint32_t endpoint; /* host order */
-	bool dont_fragment;
-	struct bpf_fib_lookup next;
+	uint64_t len;     /* of the whole packet */
+	uint64_t packets; /* segments of a GSO packet; else 1 */
+	uint64_t largest; /* length of the largest of them */
+	uint64_t bytes;   /* of all of them */
+	uint64_t tos;     /* of the outer header */
+	uint64_t slot;
+	uint64_t endpoint; /* host order */
+	uint64_t dont_fragment;
+	union next next;
 };
 
 static __always_inline uint8_t *start_of(const struct __sk_buff *skb)
@@ -175,10 +212,10 @@ static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *x,
 	x->destination = bits_at(packet + 24);
 	x->packets = 1;
 	x->largest = x->bytes = x->len;
-	uint32_t size = skb->gso_size;
+	uint64_t size = skb->gso_size;
 	if (size == 0)
 		return true;
-	uint32_t headers = segment_headers(packet, end);
+	uint64_t headers = segment_headers(packet, end);
 	if (headers == 0 || headers >= x->len)
 		return false;
 	x->packets = (x->len - headers + size - 1) / size;
@@ -187,51 +224,74 @@ static __always_inline bool read_packet(struct __sk_buff *skb, struct packet *x,
 	return true;
 }
 
-static __always_inline bool is_ours(uint32_t rules, struct encap41_bits a)
+/* What is_ours and route look for: `address`, and in which set of rules. */
+struct search {
+	uint64_t set;
+	struct encap41_bits address;
+	uint64_t found;    /* not 0: it was found, */
+	uint64_t slot, id; /* and a tunnel's place */
+};
+
+/* The loops are the kernel's (bpf_loop, Linux 5.17): with its branches counted for each turn, a loop
+ * of ours is too complex for the verifier. A callback returns 1 to end the loop. */
+static long try_own(uint32_t i, struct search *s)
 {
-	for (uint32_t i = 0; i < ENCAP41_OWN && i < encap41_own_count(rules); i++) {
-		uint32_t at = encap41_set(rules) * ENCAP41_OWN + i;
-		const struct encap41_own *one = bpf_map_lookup_elem(&own, &at);
-		if (one && encap41_is_in(a, one->value, one->mask))
-			return true;
-	}
-	return false;
+	const struct encap41_own *one = element(&own, s->set * ENCAP41_OWN + i);
+
+	if (one && encap41_is_in(s->address, one->value, one->mask))
+		s->found = 1;
+	return s->found != 0;
 }
 
-static __always_inline const struct encap41_place *route(uint32_t rules, struct encap41_bits to)
+static long try_length(uint32_t i, struct search *s)
 {
-	for (uint32_t i = 0; i < ENCAP41_LENGTHS && i < encap41_length_count(rules); i++) {
-		uint32_t at = encap41_set(rules) * ENCAP41_LENGTHS + i;
-		const struct encap41_length *l = bpf_map_lookup_elem(&lengths, &at);
-		if (!l)
-			break;
-		struct encap41_key key = { to.high & l->mask.high, to.low & l->mask.low, l->len,
-					   0 };
-		const struct encap41_place *place = bpf_map_lookup_elem(&prefixes, &key);
-		if (place)
-			return place;
-	}
-	return 0;
+	const struct encap41_length *l = element(&lengths, s->set * ENCAP41_LENGTHS + i);
+
+	if (!l)
+		return 1;
+	uint64_t key[] = { s->address.high & l->mask.high, s->address.low & l->mask.low,
+			   field(0, sizeof(l->len), l->len) };
+	_Static_assert(sizeof(key) == sizeof(struct encap41_key), "whole words");
+	const struct encap41_place *place = bpf_map_lookup_elem(&prefixes, key);
+	if (!place)
+		return 0;
+	s->slot = place->slot;
+	s->id = place->id;
+	s->found = 1;
+	return 1;
+}
+
+static __always_inline bool is_ours(uint32_t rules, struct encap41_bits a)
+{
+	struct search s = { encap41_set(rules), a, 0, 0, 0 };
+
+	bpf_loop(encap41_own_count(rules), try_own, &s, 0);
+	return s.found != 0;
+}
+
+static __always_inline bool route(uint32_t rules, struct encap41_bits to, struct search *s)
+{
+	*s = (struct search){ encap41_set(rules), to, 0, 0, 0 };
+	bpf_loop(encap41_length_count(rules), try_length, s, 0);
+	return s->found != 0;
 }
 
 /* True when the tunnel is up and the packet fits it. */
 static __always_inline bool tunnel_accepts(struct packet *x, const struct encap41_conf *c,
-					   const struct encap41_place *place)
+					   const struct search *place)
 {
-	uint32_t id = place->id;
-
-	x->slot = place->slot & ~ENCAP41_NET;
+	x->slot = place->slot & ~(uint64_t)ENCAP41_NET;
 	if ((place->slot & ENCAP41_NET) && x->destination.low != 2)
 		return false;
-	const volatile struct encap41_tunnel *t = bpf_map_lookup_elem(&tunnels, &x->slot);
+	const volatile struct encap41_tunnel *t = element(&tunnels, x->slot);
 	if (!t)
 		return false;
 	uint64_t plain = t->plain, endpoint = t->endpoint;
-	if (plain >> 32 != id || (uint32_t)plain == 0 || t->held || endpoint == 0 ||
+	if (plain >> 32 != place->id || (uint32_t)plain == 0 || t->held || endpoint == 0 ||
 	    !encap41_is_up(plain, t->heard, c->now, c->expiry))
 		return false;
-	uint32_t mtu = encap41_mtu(plain, t->path, c->now);
-	x->endpoint = (uint32_t)(endpoint >> 32);
+	uint64_t mtu = encap41_mtu(plain, t->path, c->now);
+	x->endpoint = endpoint >> 32;
 	x->dont_fragment = mtu > ENCAP41_MTU_MIN;
 	return x->largest <= mtu;
 }
@@ -240,18 +300,17 @@ static __always_inline bool tunnel_accepts(struct packet *x, const struct encap4
 static __always_inline bool find_neighbour(struct __sk_buff *skb, struct packet *x,
 					   const struct encap41_conf *c)
 {
-	x->next = (struct bpf_fib_lookup){
-		.family = AF_INET_FAMILY,
-		.l4_protocol = IPPROTO_IPV6,
-		.tot_len = x->largest + ENCAP41_IPV4_HEADER,
-		.ifindex = skb->ifindex,
-		.tos = x->tos,
-		.ipv4_src = bpf_htonl(c->ipv4),
-		.ipv4_dst = bpf_htonl(x->endpoint),
-	};
-	if (bpf_fib_lookup(skb, &x->next, sizeof(x->next), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	uint64_t *word = x->next.words;
+
+	word[0] = FIB(family, AF_INET_FAMILY) | FIB(l4_protocol, IPPROTO_IPV6) |
+		  FIB(tot_len, x->largest + ENCAP41_IPV4_HEADER);
+	word[1] = FIB(ifindex, skb->ifindex) | FIB(tos, x->tos);
+	word[2] = FIB(ipv4_src, bpf_htonl(c->ipv4));
+	word[4] = FIB(ipv4_dst, bpf_htonl((uint32_t)x->endpoint));
+	word[3] = word[5] = word[6] = word[7] = 0;
+	if (bpf_fib_lookup(skb, &x->next.fib, sizeof(x->next), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
-	uint32_t device = x->next.ifindex;
+	uint64_t device = field(0, sizeof(uint32_t), x->next.fib.ifindex);
 	return bpf_map_lookup_elem(&devices, &device) != 0;
 }
 
@@ -260,28 +319,26 @@ static __always_inline void write_headers(uint8_t *frame, const struct packet *x
 {
 	struct ethhdr *ethernet = (struct ethhdr *)frame;
 	struct iphdr *ip = (struct iphdr *)(frame + ETH_HLEN);
-	uint32_t total = x->len + ENCAP41_IPV4_HEADER;
+	uint64_t total = x->len + ENCAP41_IPV4_HEADER;
 
-	__builtin_memcpy(ethernet->h_dest, x->next.dmac, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, x->next.smac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_dest, x->next.fib.dmac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, x->next.fib.smac, ETH_ALEN);
 	ethernet->h_proto = bpf_htons(ETH_P_IP);
-	*ip = (struct iphdr){
-		.version = 4,
-		.ihl = 5,
-		.tos = x->tos,
-		/* The kernel writes it anew for each segment of a GSO packet, which it does not
-		 * leave to the device when the field is too small. */
-		.tot_len = total > 0xffff ? 0 : bpf_htons((uint16_t)total),
-		/* a packet that no router fragments needs none (RFC 6864) */
-		.id = x->dont_fragment ? 0 : (uint16_t)bpf_get_prandom_u32(),
-		.frag_off = x->dont_fragment ? bpf_htons(0x4000) : 0,
-		.ttl = TTL,
-		.protocol = IPPROTO_IPV6,
-		.saddr = bpf_htonl(c->ipv4),
-		.daddr = bpf_htonl(x->endpoint),
-	};
+	*(uint8_t *)ip = 0x45; /* version 4, 20 bytes */
+	ip->tos = (uint8_t)x->tos;
+	/* The kernel writes it anew for each segment of a GSO packet, which it does not leave to
+	 * the device when the field is too small. */
+	ip->tot_len = total > 0xffff ? 0 : bpf_htons((uint16_t)total);
+	/* a packet that no router fragments needs none (RFC 6864) */
+	ip->id = x->dont_fragment ? 0 : (uint16_t)bpf_get_prandom_u32();
+	ip->frag_off = x->dont_fragment ? bpf_htons(0x4000) : 0;
+	ip->ttl = TTL;
+	ip->protocol = IPPROTO_IPV6;
+	ip->check = 0;
+	ip->saddr = bpf_htonl(c->ipv4);
+	ip->daddr = bpf_htonl((uint32_t)x->endpoint);
 	const uint16_t *half = (const uint16_t *)ip;
-	uint32_t sum = 0;
+	uint64_t sum = 0;
 #pragma unroll
 	for (int i = 0; i < ENCAP41_IPV4_HEADER / 2; i++)
 		sum += half[i];
@@ -313,9 +370,8 @@ static __always_inline bool encapsulate(struct __sk_buff *skb, const struct pack
 /* Atomic, since other processors may count for the same tunnel. */
 static __always_inline void count(const struct packet *x, bool sent)
 {
-	uint32_t processor = bpf_get_smp_processor_id();
-	struct encap41_total *all = bpf_map_lookup_elem(&totals, &processor);
-	struct encap41_counters *one = bpf_map_lookup_elem(&counters, &x->slot);
+	struct encap41_total *all = element(&totals, bpf_get_smp_processor_id());
+	struct encap41_counters *one = element(&counters, x->slot);
 
 	if (!all || !one)
 		return;
@@ -334,9 +390,9 @@ int encap41(struct __sk_buff *skb);
 SEC("tc")
 int encap41(struct __sk_buff *skb)
 {
-	uint32_t zero = 0;
 	struct packet x = {};
-	const struct encap41_conf *c = bpf_map_lookup_elem(&conf, &zero);
+	struct search place;
+	const struct encap41_conf *c = element(&conf, 0);
 
 	if (!c || c->ipv4 == 0 || bpf_ktime_get_coarse_ns() > c->lease_ns)
 		return TC_ACT_OK;
@@ -349,13 +405,12 @@ int encap41(struct __sk_buff *skb)
 	/* <tunnel prefix>:ffff::1 is popd itself, even if the address is routed to a tunnel */
 	if ((uint16_t)x.destination.high == 0xffff && x.destination.low == 1)
 		return TC_ACT_OK;
-	const struct encap41_place *place = route(rules, x.destination);
-	if (!place || !tunnel_accepts(&x, c, place) || !find_neighbour(skb, &x, c) ||
-	    !add_headroom(skb))
+	if (!route(rules, x.destination, &place) || !tunnel_accepts(&x, c, &place) ||
+	    !find_neighbour(skb, &x, c) || !add_headroom(skb))
 		return TC_ACT_OK;
 	bool sent = encapsulate(skb, &x, c);
 	count(&x, sent);
-	return sent ? bpf_redirect(x.next.ifindex, 0) : TC_ACT_SHOT;
+	return sent ? bpf_redirect(x.next.fib.ifindex, 0) : TC_ACT_SHOT;
 }
 
 /* bpf_fib_lookup requires a license compatible with the GPL. */

@@ -2,12 +2,13 @@
 
 #include <linux/sock_diag.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
+
+#include "popd/core/pages.h"
 
 struct buffers {
 	uint8_t *memory;
-	size_t bytes, stride;
+	size_t count, stride;
 };
 
 struct buffers *buffers_create(size_t count, size_t size)
@@ -17,10 +18,9 @@ struct buffers *buffers_create(size_t count, size_t size)
 	if (!b)
 		return NULL;
 	b->stride = (JOB_HEADROOM + size + JOB_TAILROOM + 63) & ~(size_t)63;
-	b->bytes = count * b->stride;
-	b->memory = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (b->memory == MAP_FAILED) {
+	b->count = count;
+	b->memory = pages_alloc(count, b->stride);
+	if (!b->memory) {
 		free(b);
 		return NULL;
 	}
@@ -31,7 +31,7 @@ void buffers_free(struct buffers *b)
 {
 	if (!b)
 		return;
-	munmap(b->memory, b->bytes);
+	pages_free(b->memory, b->count, b->stride);
 	free(b);
 }
 

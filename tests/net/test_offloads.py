@@ -1,9 +1,9 @@
 """The same packets arrive with every offload of the kernel and every signature engine."""
 import pytest
 
-from support import variant
+from support import machine, variant
 from support.netns import ping
-from support.network import HOST, OFFICE
+from support.network import HOST, OFFICE, ROUTER
 from support.wait import until
 from support.world import transfer
 
@@ -25,6 +25,12 @@ def tunnels(world):
     return [world.request_by_tic("ayiya"), world.request_by_tic("heartbeat")]
 
 
+def state_at_start(name, settings):
+    if settings.get(name) == "no":
+        return "off"
+    return "missing" if name == "tun_uso" and not machine.has_uso() else "on"
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_both_ways_carry_tcp_and_large_datagrams(clients, tunnels, case):
     popd, settings = clients.popd, CASES[case]
@@ -37,7 +43,7 @@ def test_both_ways_carry_tcp_and_large_datagrams(clients, tunnels, case):
         popd.restart(**settings)
         states = clients.popctl("status")["offloads"]
         for name in ALL:
-            assert (states[name] == "off") == (effective.get(name) == "no")
+            assert states[name] == state_at_start(name, effective)
         assert states["bpf_encap"] == ("on" if effective.get("bpf_encap") == "yes" else "off")
         ayiya, heartbeat = tunnels
         one = clients.connect(ayiya)
@@ -48,7 +54,8 @@ def test_both_ways_carry_tcp_and_large_datagrams(clients, tunnels, case):
             transfer(clients.host, space, client.address, MEGABYTES)
             assert ping(space, HOST, count=3, size=1200)
         states = clients.popctl("status")["offloads"]
-        assert "refused" not in states.values()
+        refused = {name for name, state in states.items() if state == "refused"}
+        assert refused == set() or refused == {"udp_gso"} and not machine.sends_merged(clients.pop, ROUTER)
         assert all(client.stop().get("refused signature") is None for client in (one, two))
     finally:
         popd.restart()

@@ -75,7 +75,7 @@ def test_static_tunnel_carries_tcp_both_ways(clients):
 def test_merged_datagrams_that_cannot_be_cut_are_counted_for_their_tunnel(clients):
     """What UDP_SEGMENT leaves when the kernel's sit runs on popd's own machine: one UDP header, with the sum of the pseudo-header alone. Here
     it comes in IPv4 fragments."""
-    tunnel = clients.request_by_tic("static", OFFICE)
+    tunnel = clients.request_by_tic("static", OFFICE).known()
     with raw41_socket(clients.office, OFFICE) as sock:
         for payload, dropped in ((1400, 0), (1433, 1), (40000, 2)):
             head = struct.pack("!HHHH", 4000, 9, 8 + payload, 0)

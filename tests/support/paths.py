@@ -7,6 +7,8 @@ BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
 if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 SANITIZED = "san" in BUILD.name
+# How often slower than a usual machine this one is: an emulated one, for example (tests/kernel).
+SLOWNESS = float(os.environ.get("BROKER_SLOW") or 1)
 
 
 def program(name):
@@ -17,8 +19,8 @@ def program(name):
 
 
 def slow(seconds):
-    """A promise about time, stretched for a sanitized build."""
-    return seconds * (5 if SANITIZED else 1)
+    """A promise about time, stretched for a sanitized build and for a slow machine."""
+    return seconds * (5 if SANITIZED else 1) * SLOWNESS
 
 
 def arguments(options):

@@ -61,7 +61,7 @@ void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t h
 		    unsigned outer_mark, struct oracle_answer *a);
 /* A packet from a raw protocol-41 socket, whose tunnel is to be found first. */
 void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
-		       unsigned outer_mark, struct oracle_answer *a);
+		       unsigned outer_mark, bool merged, struct oracle_answer *a);
 /* An ICMPv4 message from `router`. */
 void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len,
 		  struct oracle_answer *a);

@@ -453,7 +453,7 @@ void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t h
 }
 
 void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
-		       unsigned outer_mark, struct oracle_answer *a)
+		       unsigned outer_mark, bool merged, struct oracle_answer *a)
 {
 	bool own_net = false;
 
@@ -492,6 +492,8 @@ void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint
 		a->drop = DROP_TUNNEL_DOWN;
 	else if (t->address != outer_source)
 		a->drop = DROP_ENDPOINT_MISMATCH;
+	else if (merged)
+		a->drop = DROP_INNER_MERGED;
 	else
 		oracle_forward(w, from, p, have, outer_mark, a);
 }

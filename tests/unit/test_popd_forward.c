@@ -588,7 +588,8 @@ static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reache
 							     : (struct ip4){ 0xc0000201 + any(9) };
 		honest_source(&inner, plan);
 		job_init(&job, JOB_FROM_PROTO41, &inner, (struct endpoint4){ source, 0 }, tos);
-		oracle_protocol41(w, source.v, inner.b, inner.len, tos & 3, &want);
+		job.merged = any(50) == 0;
+		oracle_protocol41(w, source.v, inner.b, inner.len, tos & 3, job.merged, &want);
 		break;
 	}
 	}

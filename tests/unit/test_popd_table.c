@@ -2,9 +2,12 @@
  * free, and the memory that a tunnel takes. */
 #include "popd/core/table.h"
 
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/err.h"
+#include "popd/core/pages.h"
 #include "popd/core/path.h"
 #include "tests/unit/test_popd_fixture.h"
 
@@ -472,6 +475,37 @@ static void touch_counters(struct counters *c, struct table *t, bool drops)
 	}
 }
 
+/* True when the kernel may back the mapping at `p` with huge pages. */
+static bool may_be_huge(const void *p)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	char line[4096];
+	unsigned long from, to;
+	bool here = false, huge = true;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = from <= (uintptr_t)p && (uintptr_t)p < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			huge = !strstr(line, " nh");
+	}
+	fclose(f);
+	return huge;
+}
+
+static void sparse_arrays_are_in_small_pages(void **state)
+{
+	size_t size = 64 << 20;
+	void *p = pages_alloc(1, size);
+
+	(void)state;
+	assert_non_null(p);
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
+		assert_false(may_be_huge(p));
+	pages_free(p, 1, size);
+}
+
 static void ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each(void **state)
 {
 	enum { N = 10000 };
@@ -505,7 +539,8 @@ static void ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each
 #ifndef __SANITIZE_ADDRESS__
 	assert_true(bytes / N < 1024);
 #endif
-	assert_true(took < 2);
+	/* BROKER_SLOW: how often slower the machine is (an emulated one) */
+	assert_true(took < 2 * (getenv("BROKER_SLOW") ? atof(getenv("BROKER_SLOW")) : 1));
 	counters_free(workers[0]);
 	counters_free(workers[1]);
 	table_free(t);
@@ -516,6 +551,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each),
+		cmocka_unit_test(sparse_arrays_are_in_small_pages),
 		cmocka_unit_test(lookups_find_what_a_naive_list_finds),
 		cmocka_unit_test(no_address_has_no_route),
 		cmocka_unit_test(a_refused_change_leaves_everything_as_it_was),
