@@ -27,6 +27,9 @@ bool icmp_error_read(const struct icmp4_error *e, struct endpoint4 from, struct 
 			(struct endpoint4){ e->destination, is_udp ? e->destination_port : 0 }, 0),
 		.from = endpoint_pack((struct endpoint4){ from.addr, 0 }, 0),
 	};
+	/* Anybody who knows a client's IPv4 address can write the first 28 bytes of its packets. */
+	if (out->reason == DROP_OUTER_TOO_BIG && !is_udp && e->shows != ICMP4_SHOWS_INNER)
+		return false;
 	if (out->reason == DROP_OUTER_TOO_BIG)
 		out->mtu = e->mtu != 0 ? e->mtu : path_plateau(e->len);
 	return e->source.v == own.v && e->destination.v != 0 &&

@@ -5,6 +5,9 @@
  * quoted. The most that a good forgery can do is to lower the MTU of the tunnels at one endpoint to
  * 1280 for ten minutes. Pure.
  *
+ * "Fragmentation needed" about protocol 41 must quote the inner destination. Routers quote that much
+ * since RFC 1812; the IPv4 identification, which a short quote has, is 0 in packets with DF.
+ *
  * A long quote names the tunnel, by the AYIYA identity or the inner destination. The shortest does
  * not: then the control thread searches the tunnels for the endpoint (daemon/endpoint_scan.h), a
  * bounded number of times a second. Such errors are rare, and an index from endpoint to tunnel

@@ -199,13 +199,25 @@ def test_a_large_answer_of_popd_itself_passes_a_narrow_path(net, popd):
 
 def test_eight_bytes_of_a_quote_find_all_tunnels_of_protocol_41_at_that_address(net, popd):
     two, other = [static_tunnel(net, CLIENT3), static_tunnel(net, CLIENT3)], static_tunnel(net, CLIENT2)
-    fragmentation_needed(net, six_in_four(two[0], CLIENT3)[:28], 1452)
-    until(lambda: [path_mtu(t) for t in two] == [1452, 1452], slow(3), "both to be found")
-    assert path_mtu(other) is None
+    says(net, ICMP(type=3, code=1), six_in_four(two[0], CLIENT3)[:28])
+    until(lambda: all(t.shown()["drops"] for t in two), slow(3), "both to be found")
+    assert other.shown()["drops"] == []
     for tunnel in two:
         [drop] = tunnel.shown()["drops"]
-        assert drop["name"] == "outer-too-big" and drop["sentence"].endswith("has an MTU of 1452 bytes")
-        assert drop["length"] == 8 + 28 and drop["packet"].startswith("0304") and len(drop["packet"]) == 2 * 36
+        assert drop["name"] == "outer-unreachable" and drop["sentence"].endswith(f"deliver our packets to {CLIENT3}")
+        assert drop["length"] == 8 + 28 and drop["packet"].startswith("0301") and len(drop["packet"]) == 2 * 36
+
+
+def test_a_blind_message_lowers_no_mtu(net, popd):
+    """Up to the inner destination everything in the quote follows from the client's IPv4 address."""
+    tunnel = static_tunnel(net, CLIENT3)
+    for keep in (28, 40, 59):
+        before = net.drops("icmp4-unverified")
+        fragmentation_needed(net, six_in_four(tunnel, CLIENT3)[:keep], 1300)
+        until(lambda: net.drops("icmp4-unverified") == before + 1, slow(3), f"{keep} bytes to be disbelieved")  # noqa: B023
+    assert path_mtu(tunnel) is None and tunnel.shown()["drops"] == []
+    fragmentation_needed(net, six_in_four(tunnel, CLIENT3)[:60], 1300)
+    until(lambda: path_mtu(tunnel) == 1300, slow(3), "the whole inner header to be believed")
 
 
 def test_the_ports_find_an_ayiya_tunnel_and_a_move_forgets_what_was_said(net, popd):

@@ -139,6 +139,9 @@ void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, siz
 		    (about >= 0 && !oracle_is_host(identity, w->tunnels[about].net, 1)))
 			about = -1;
 	} else {
+		/* an MTU is believed only from who has seen more than the addresses */
+		if (quoted[9] == 41 && oracle_icmp4_reason(m) == DROP_OUTER_TOO_BIG)
+			return;
 		a->drop = DROP_NONE;
 		a->by_endpoint = true;
 		return;

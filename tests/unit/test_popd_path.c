@@ -292,6 +292,21 @@ static void each_kind_of_error_is_counted_with_its_sender(void **state)
 
 /* ---- short quotes ---- */
 
+/* All that such a quote shows follows from the client's IPv4 address. */
+static void a_quote_without_the_inner_destination_lowers_no_mtu_of_protocol_41(void **state)
+{
+	struct pop p = pop_new();
+	struct packet about = to_six();
+
+	(void)state;
+	for (size_t keep = SHORT; keep < 20 + 40; keep++)
+		assert_int_equal(too_big(&p, 1300, about, keep), DROP_ICMP4_UNVERIFIED);
+	assert_int_equal(known(&p, 6), 0);
+	assert_int_equal(too_big(&p, 1300, about, 20 + 40), DROP_OUTER_TOO_BIG);
+	assert_int_equal(known(&p, 6), 1300);
+	pop_end(&p);
+}
+
 static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 {
 	struct pop p = pop_new();
@@ -299,6 +314,9 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 	const uint32_t ids[] = { 6, 1 };
 	const uint64_t places[] = { endpoint_pack(at("203.0.113.6", 0), 0),
 				    endpoint_pack(at("192.0.2.1", 4001), 0) };
+	const uint8_t codes[] = { 1, 4 };
+	const enum drop why[] = { DROP_OUTER_UNREACHABLE, DROP_OUTER_TOO_BIG };
+	const uint32_t mtu[] = { 0, 1330 };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
@@ -306,11 +324,12 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 			      *other = table_by_id(p.table, ids[1 - i]);
 		struct job job;
 		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_ICMP4,
-					     icmp4(3, 4, 1330, &about[i], SHORT), at(ROUTER)),
+					     icmp4(3, codes[i], 1330, &about[i], SHORT),
+					     at(ROUTER)),
 				 DROP_NONE);
 		assert_int_equal(job.event, EVENT_ICMP_ERROR);
-		assert_true(job.icmp_error.about == places[i] && job.icmp_error.mtu == 1330 &&
-			    job.icmp_error.reason == DROP_OUTER_TOO_BIG);
+		assert_true(job.icmp_error.about == places[i] && job.icmp_error.mtu == mtu[i] &&
+			    job.icmp_error.reason == why[i]);
 		assert_true(icmp_error_is_about(&job.icmp_error, its, conf_of_tunnel(its)));
 		assert_false(icmp_error_is_about(&job.icmp_error, other, conf_of_tunnel(other)));
 		assert_int_equal(known(&p, ids[i]), 0);
@@ -319,11 +338,11 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 		assert_int_equal(drops_of(&p, DROP_ICMP4_UNVERIFIED), 2 * (i + 1));
 		assert_int_equal(tunnel_drops_of(&p, ids[1 - i], DROP_ICMP4_UNVERIFIED), 0);
 		pipeline_icmp_error(&p.pipeline, its, &job.icmp_error, job.data, job.len, NOW);
-		assert_int_equal(tunnel_drops_of(&p, ids[i], DROP_OUTER_TOO_BIG), 1);
-		struct drop_note note = tunnel_last_of(&p, ids[i], DROP_OUTER_TOO_BIG);
+		assert_int_equal(tunnel_drops_of(&p, ids[i], why[i]), 1);
+		struct drop_note note = tunnel_last_of(&p, ids[i], why[i]);
 		assert_int_equal(note.len, job.len);
 		assert_memory_equal(note.head, job.data, note.head_len);
-		assert_int_equal(known(&p, ids[i]), 1330);
+		assert_int_equal(known(&p, ids[i]), mtu[i]);
 		job_end(&job);
 	}
 	pop_end(&p);
@@ -435,6 +454,8 @@ int main(void)
 		cmocka_unit_test(routers_older_than_rfc_1191_mean_the_next_plateau),
 		cmocka_unit_test(errors_about_packets_that_we_could_not_have_sent_change_nothing),
 		cmocka_unit_test(each_kind_of_error_is_counted_with_its_sender),
+		cmocka_unit_test(
+			a_quote_without_the_inner_destination_lowers_no_mtu_of_protocol_41),
 		cmocka_unit_test(a_short_quote_waits_for_its_tunnel_to_be_found),
 		cmocka_unit_test(an_error_about_a_tunnel_deleted_meanwhile_is_unverified),
 		cmocka_unit_test(a_packet_too_big_for_our_own_link_lowers_the_mtu_by_a_plateau),
