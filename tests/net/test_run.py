@@ -289,6 +289,7 @@ def test_checkout_below_a_closed_directory_runs(machine):
     try:
         checkout = f"{closed}/broker"
         shutil.copytree(ROOT / "deploy", f"{checkout}/deploy")
+        shutil.copytree(ROOT / "schema", f"{checkout}/schema")
         shutil.copytree(BUILD, f"{checkout}/build", ignore=lambda _, names: [n for n in names if n not in ("popd", "popctl", "ticd", "ticctl", "webd")])
         broker = Run(machine, f"{checkout}/var", "BUILD=build", script=f"{checkout}/deploy/run.sh")
         broker.end()
@@ -310,8 +311,9 @@ def test_path_too_long_for_a_socket_runs(machine, directory):
 def test_server_of_ones_own_is_used(machine, directory):
     with Postgres() as db:
         db.sql("create role keeper login createrole")
-        db.sql("alter database broker owner to keeper")
-        broker = Run(machine, f"{directory}/own", f"DB={db.conninfo('keeper')}")
+        own = db.create("own")  # nobody ran superuser.sql there
+        db.sql("alter database own owner to keeper")
+        broker = Run(machine, f"{directory}/own", f"DB={own.conninfo('keeper')}")
         try:
             until(lambda: machine.pop_state() == "up", 15, "the PoP to be up")
             assert not os.path.exists(f"{broker.var}/pg")
