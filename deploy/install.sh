@@ -8,7 +8,7 @@ BUILD=${BUILD:-build}
 to=${DESTDIR-}$PREFIX
 examples=$to/share/doc/ipv6-broker/examples
 
-install -d "$to/sbin" "$to/bin" "$to/share/man/man5" "$to/share/man/man8" "$to/lib/systemd/system" "$to/lib/sysusers.d" "$examples"
+install -d "$to/sbin" "$to/bin" "$to/share/man/man5" "$to/share/man/man8" "$to/lib/systemd/system" "$to/lib/sysusers.d" "$to/share/ipv6-broker" "$examples"
 install -m 0755 "$BUILD/popd" "$BUILD/ticd" "$BUILD/webd" "$to/sbin"
 install -m 0755 "$BUILD/popctl" "$BUILD/ticctl" "$to/bin"
 install -m 0644 deploy/man/*.5 "$to/share/man/man5"
@@ -18,6 +18,7 @@ for unit in popd ticd webd; do
 	chmod 0644 "$to/lib/systemd/system/$unit.service"
 done
 install -m 0644 deploy/sysusers.d/broker.conf "$to/lib/sysusers.d"
+install -m 0644 schema/superuser.sql "$to/share/ipv6-broker"
 install -m 0644 README.md LICENSE "$to/share/doc/ipv6-broker"
 install -m 0644 deploy/etc/*.conf deploy/nftables/broker.nft "$examples"
 install -m 0644 deploy/sysctl.d/broker.conf "$examples/sysctl.conf"

@@ -62,7 +62,7 @@ dump_loads_again() {
 INSTALLED="sbin/popd sbin/ticd sbin/webd bin/popctl bin/ticctl share/man/man8/popd.8 share/man/man8/popctl.8 share/man/man8/ticd.8
 	share/man/man8/ticctl.8 share/man/man8/webd.8 share/man/man5/popd.conf.5 share/man/man5/ticd.conf.5 share/man/man5/webd.conf.5
 	lib/systemd/system/popd.service lib/systemd/system/ticd.service lib/systemd/system/webd.service lib/sysusers.d/broker.conf
-	share/doc/ipv6-broker/examples/popd.conf share/doc/ipv6-broker/examples/modprobe.conf"
+	share/ipv6-broker/superuser.sql share/doc/ipv6-broker/examples/popd.conf share/doc/ipv6-broker/examples/modprobe.conf"
 
 # holds DIR: every installed file is there, and the units name the programs where they are.
 holds() {

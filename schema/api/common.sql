@@ -2,6 +2,17 @@
 -- when they are created, so this file has to come first. Locks are taken in one order everywhere:
 -- account rows by id, then pool rows by id, then feed counters by PoP.
 
+-- True where superuser.sql was run for the owner of these functions, who may then have roles of PoPs
+-- made.
+CREATE FUNCTION api.can_make_roles() RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = broker, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM pg_namespace n JOIN pg_proc p ON p.pronamespace = n.oid
+		WHERE n.nspname = 'broker_roles' AND p.proname = 'pop_role_set'
+			AND has_schema_privilege(n.oid, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE'))
+$$;
+
 -- Charges an account for an action on a PoP. The ledger's trigger reads the price and the floor
 -- under the account's lock and refuses with BK004. `message` is "charged 5 ISK, balance 10".
 CREATE FUNCTION api.charge(account_id int, action text, pop_id int, tunnel_id int, subnet_id int,

@@ -34,7 +34,7 @@ LANGUAGE plpgsql
 SET search_path = broker, pg_temp
 AS $$
 BEGIN
-	IF to_regprocedure('broker_roles.pop_role_set(text, text)') IS NULL THEN
+	IF NOT api.can_make_roles() THEN
 		RETURN false;
 	END IF;
 	PERFORM broker_roles.pop_role_set(pop_name, verifier);
@@ -133,7 +133,7 @@ AS $$
 DECLARE
 	pop_id int := pop_find(pop_name);
 	tunnels bigint := (SELECT count(*) FROM tunnel t WHERE t.pop = pop_id);
-	has_maker boolean := to_regprocedure('broker_roles.pop_role_drop(text)') IS NOT NULL;
+	has_maker boolean := api.can_make_roles();
 	table_name text;
 BEGIN
 	IF tunnels > 0 THEN

@@ -124,7 +124,7 @@ BEGIN
 		AND p.proname LIKE 'popd\_%' AND p.proargnames[1] = 'pop_name' LOOP
 		EXECUTE format('DROP FUNCTION %s', door);
 	END LOOP;
-	IF to_regprocedure('broker_roles.popd_close()') IS NOT NULL
+	IF api.can_make_roles()
 		AND (SELECT r.rolcanlogin FROM pg_roles r WHERE r.rolname = 'popd') THEN
 		PERFORM broker_roles.popd_close();
 	END IF;

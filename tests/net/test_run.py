@@ -493,7 +493,7 @@ def test_path_too_long_for_a_socket_runs(machine, directory):
 def test_existing_server_is_used(machine, directory):
     with Postgres() as db:
         db.sql("create role keeper login createrole")
-        own = db.create("own")
+        own = db.create("own")  # nobody ran superuser.sql there
         db.sql("alter database own owner to keeper")
         broker = Run(machine, f"{directory}/own", f"DB={own.conninfo('keeper')}")
         try:

@@ -1,10 +1,9 @@
 """ticctl migrate: once, all or nothing, never backwards."""
-import hashlib
 import subprocess
 
-from support.paths import ROOT, program
+from support.database import MIGRATIONS
+from support.paths import program
 
-MIGRATIONS = sorted(path.stem for path in (ROOT / "schema/migrations").glob("*.sql"))
 NEWEST = int(MIGRATIONS[-1][:4])
 
 
@@ -66,17 +65,9 @@ def test_data_survive_new_doors(broker):
     assert broker.json("pop", "list")[0]["name"] == "demo01"
 
 
-def migrate_to(database, last):
-    """An older version's database: the migrations up to number `last`, and the record of them."""
-    for name in (name for name in MIGRATIONS if int(name[:4]) <= last):
-        text = (ROOT / f"schema/migrations/{name}.sql").read_bytes()
-        database.sql(text.decode())
-        database.sql(f"insert into broker.migration values ({int(name[:4])}, '{name[5:]}', '{hashlib.sha256(text).hexdigest()}')")
-
-
 def test_pop_days_are_summed_from_older_tunnel_days(blank):
     """Migration 8 makes the PoP's days from the tunnels'."""
-    migrate_to(blank, 7)
+    blank.migrate_to(7)
     blank.sql("set session_replication_role = replica;"  # rows of their own, without what belongs to them
               " insert into broker.pop (name, ipv4, ipv6) values ('demo01', '192.0.2.42', '2001:db8::1');"
               " insert into broker.tunnel (account, pop, pop_ipv4, type, prefix) values (1, 1, '192.0.2.42', 'ayiya', '2001:db8:2ff::/64'),"
@@ -114,7 +105,7 @@ def test_only_the_owner_may(broker):
 def test_ledger_of_the_separate_charge_is_continued(blank):
     """Migration 10 moves the charge out of schema broker and lets the ledger's trigger decide price
     and floor."""
-    migrate_to(blank, 9)
+    blank.migrate_to(9)
     blank.sql("insert into broker.account (handle, full_name, email, md5_hex, sha256_hex) values ('DEMO', 'Zoë', 'zoe@example.net', md5(''),"
               " repeat('0', 64)); insert into broker.pop (name, ipv4, ipv6) values ('demo01', '192.0.2.42', '2001:db8::1');"
               " insert into broker.pool (pop, kind, prefix, length) values (1, 'tunnel', '2001:db8:2ff::/48', 64);"

@@ -63,7 +63,7 @@ count() { cat "$dir/$1".* | grep -c "$2"; }
 balanced="SELECT count(*) FROM (SELECT balance, sum(amount) OVER w AS total, n, row_number() OVER w AS row FROM broker.ledger
 	WINDOW w AS (PARTITION BY account ORDER BY n)) l WHERE balance <> total OR n <> row"
 
-echo 1..31
+echo 1..35
 ask "SELECT t.pop(); SELECT t.pop('demo02', 2); SELECT t.account('DEMO', 750); SELECT t.account('POOR', 25); SELECT t.account('RICH', 5000);
 	SELECT t.account('WORK', 5000)" >/dev/null
 
@@ -186,6 +186,21 @@ for role in ticd webd popd_demo01 operator; do
 	got="$got$(ask 'SELECT * FROM broker.tunnel' $role; ask 'SET ROLE owner' $role; ask 'DELETE FROM broker.ledger' $role)"
 done 2>/dev/null
 is 'a role that logs in can use no table and become no other role' "$(grep -c 'permission denied' <<<"$got")" 12
+
+got=$(ask 'SET ROLE popd_demo02' popd_demo01; ask "SELECT * FROM api.popd_tunnels('demo02', 0, 1)" popd_demo01
+	ask 'SELECT pg_terminate_backend(pg_backend_pid())' popd_demo01; ask 'SELECT 1' popd)
+is 'a PoP that logs in becomes no other, gives no name and ends no session' "$(grep -c 'permission denied\|does not exist\|not permitted to log in' <<<"$got")" 4
+
+# Doors of before: a PoP with a log-in of its own is a member of popd, and still has no use of them.
+{ echo 'UPDATE broker.pop SET shared_login = true; SET ROLE owner; DROP FUNCTION api.pop_of_before(text), api.doors_of_before_end();'
+	cat "$TOP/schema/api/popd_before.sql"; } | psql -Xq1 >/dev/null
+got=$(ask "SET ROLE popd; SELECT name FROM api.popd_hello('demo02')" popd_demo01)
+is 'a PoP that takes the role popd is refused at the doors of before' "$(grep -c 'popd_demo01 has a log-in of its own and gives no name' <<<"$got")" 1
+ask "ALTER ROLE popd LOGIN" >/dev/null
+is 'the log-in of before is served and told so' "$(ask "SELECT name FROM api.popd_hello('demo02')" popd | sed 's/:.*PoPs share:.*/ told/')" 'WARNING told
+demo02'
+ask "SELECT api.op_pop_secret('demo01', NULL), api.op_pop_secret('demo02', NULL)" operator >/dev/null
+is 'then it is closed' "$(ask 'SELECT 1' popd | grep -c 'not permitted to log in')" 1
 
 # Two migrators at once, a newer schema, and a changed migration.
 if [ -x "$TICCTL" ]; then

@@ -14,6 +14,7 @@ from .wait import until
 
 BIN = "/usr/lib/postgresql/15/bin"
 POP = "demo01"
+MIGRATIONS = sorted(path.stem for path in (ROOT / "schema/migrations").glob("*.sql"))
 
 
 class Database:
@@ -78,6 +79,13 @@ class Database:
 
     def migrate(self, **more):
         return self.ticctl("migrate", user="postgres", **more)
+
+    def migrate_to(self, last):
+        """An older version's database: the migrations up to number `last`, and the record of them."""
+        for name in (name for name in MIGRATIONS if int(name[:4]) <= last):
+            text = (ROOT / f"schema/migrations/{name}.sql").read_bytes()
+            self.sql(text.decode())
+            self.sql(f"insert into broker.migration values ({int(name[:4])}, '{name[5:]}', '{hashlib.sha256(text).hexdigest()}')")
 
     # ---- what most tests begin with
 
