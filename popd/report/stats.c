@@ -223,6 +223,19 @@ static bool has_entries(const struct stats_batch *b)
 	return b->n > 0 || b->n_drops > 0;
 }
 
+/*
+ * An answer that came late stands in a later entry than its probe. The database takes one such answer
+ * for each entry and refuses a batch with more, so that a client that keeps its answers back for
+ * minutes could have all tunnels' statistics refused. Its surplus is left out.
+ */
+static void leave_out_late_answers(struct statbook_entry *e)
+{
+	uint64_t most = e->value[MEASURE_SENT] + 1;
+
+	if (e->value[MEASURE_RECEIVED] > most)
+		e->value[MEASURE_RECEIVED] = most;
+}
+
 const struct stats_batch *stats_batch(struct stats *s)
 {
 	struct stats_batch *b = &s->batch;
@@ -230,6 +243,8 @@ const struct stats_batch *stats_batch(struct stats *s)
 	if (!has_entries(b)) {
 		b->n = statbook_take(s->book, b->entries, STATS_BATCH);
 		b->n_drops = dropbook_take(s->drops, b->drops, STATS_BATCH);
+		for (size_t i = 0; i < b->n; i++)
+			leave_out_late_answers(&b->entries[i]);
 		b->number += has_entries(b);
 	}
 	return has_entries(b) ? b : NULL;

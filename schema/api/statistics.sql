@@ -30,8 +30,8 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION api.statistics_add_drops(pop_id int, last_day date, tunnel_ids int[], days date[],
-	reasons text[], packets bigint[]) RETURNS void
+CREATE FUNCTION api.statistics_add_drops(pop_id int, tunnel_ids int[], days date[], reasons text[],
+	packets bigint[]) RETURNS void
 LANGUAGE sql
 SET search_path = broker, pg_temp
 AS $$
@@ -41,19 +41,18 @@ AS $$
 		statistics_add_drops.reasons, statistics_add_drops.packets)
 		AS u (tunnel, day, reason, packets)
 	JOIN tunnel t ON t.id = u.tunnel AND t.pop = statistics_add_drops.pop_id
-	WHERE u.day <= statistics_add_drops.last_day
 	GROUP BY t.id, u.day, u.reason ORDER BY t.id, u.day, u.reason
 	ON CONFLICT (tunnel, day, reason) DO UPDATE SET packets = d.packets + excluded.packets;
 	INSERT INTO pop_drop AS d (pop, day, reason, packets)
 	SELECT statistics_add_drops.pop_id, u.day, u.reason, sum(u.packets)
 	FROM unnest(statistics_add_drops.days, statistics_add_drops.reasons,
 		statistics_add_drops.packets) AS u (day, reason, packets)
-	WHERE u.day <= statistics_add_drops.last_day
 	GROUP BY u.day, u.reason ORDER BY u.day, u.reason
 	ON CONFLICT (pop, day, reason) DO UPDATE SET packets = d.packets + excluded.packets;
 $$;
 
--- Records a batch; false when it is already recorded. Locks those of its tunnels that are this
+-- Records a batch; false when it is already recorded. Refuses a number below the last one of the same
+-- start of popd. Locks those of its tunnels that are this
 -- PoP's against deletion until the transaction ends.
 CREATE FUNCTION api.statistics_begin(pop_id int, incarnation text, batch bigint, tunnel_ids int[])
 RETURNS boolean
@@ -66,9 +65,68 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
+	PERFORM demand(NOT EXISTS (SELECT FROM statistics_batch s WHERE s.pop = pop_id
+			AND s.incarnation = statistics_begin.incarnation AND s.batch > statistics_begin.batch),
+		'Batch %s comes after a later one of the same start of popd.', batch::text);
 	PERFORM FROM tunnel t WHERE t.id = ANY (tunnel_ids) AND t.pop = pop_id
 		ORDER BY t.id FOR KEY SHARE;
 	RETURN true;
+END
+$$;
+
+-- Refuses the times of a batch that the PoP cannot know of: begun later than now, or older than what
+-- is kept (a week is always taken). A clock may be two minutes ahead: what is later by no more is
+-- BK001, and the PoP sends it again.
+CREATE FUNCTION api.statistics_times_check(times timestamptz[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	kept_days int := greatest(8, setting_value('sample_keep_days'));
+	first_day date := (now() AT TIME ZONE 'UTC')::date - kept_days;
+	oldest timestamptz;
+	newest timestamptz;
+BEGIN
+	SELECT min(t), max(t) INTO oldest, newest FROM unnest(times) t;
+	PERFORM demand((newest > now() + interval '2 minutes') IS NOT TRUE,
+		'A row of the batch is of %s, later than now: the clock of the PoP is wrong.',
+		rfc3339(newest));
+	IF newest > now() THEN
+		PERFORM refuse('BK001', 'A row of the batch is of %s, which has not begun: the clock of '
+			'the PoP is ahead. Send it again.', rfc3339(newest));
+	END IF;
+	PERFORM demand((oldest < first_day::timestamp AT TIME ZONE 'UTC') IS NOT TRUE,
+		'A row of the batch is of %s, older than the %s days for which samples are taken.',
+		rfc3339(oldest), kept_days::text);
+END
+$$;
+
+-- Refuses counts that no PoP can have. A tunnel is probed once a minute; one answer may belong to a
+-- probe of an earlier row, and one probe more may begin than minutes are full. A row by the day may
+-- hold earlier days.
+CREATE FUNCTION api.statistics_counts_check(tunnel int[], day date[], quarter int[], sent int[],
+	received int[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	first_day date := (now() AT TIME ZONE 'UTC')::date
+		- greatest(8, setting_value('sample_keep_days'));
+	bad record;
+BEGIN
+	SELECT u.* INTO bad FROM unnest(tunnel, day, quarter, sent, received)
+		AS u (tunnel, day, quarter, sent, received)
+	WHERE u.received > u.sent + 1
+		OR u.tunnel <> 0 AND u.sent > 1 + CASE WHEN u.quarter IS NULL
+			THEN (u.day - first_day + 1) * 1440 ELSE 15 END
+	LIMIT 1;
+	IF FOUND THEN
+		PERFORM refuse('BK003', CASE WHEN bad.received > bad.sent + 1
+			THEN 'T%s cannot have answered %s of %s probes on %s.'
+			ELSE 'T%1$s cannot have been probed more often than there are minutes, %3$s times on '
+				'%4$s.' END,
+			bad.tunnel::text, bad.received::text, bad.sent::text, bad.day::text);
+	END IF;
 END
 $$;
 
@@ -86,10 +144,7 @@ SET search_path = broker, pg_temp
 AS $$
 DECLARE
 	rows measurement[];
-	-- A clock may be up to a day ahead; a sample must not be older than those that are kept.
-	last_day date := (now() AT TIME ZONE 'UTC')::date + 1;
 	first_at timestamptz := now() - make_interval(days => setting_value('sample_keep_days'));
-	last_at timestamptz := now() + interval '15 minutes';
 BEGIN
 	PERFORM demand(cardinality(tunnel) = ALL (ARRAY[cardinality(day), cardinality(quarter),
 			cardinality(sent), cardinality(received), cardinality(rtt_min_us),
@@ -104,12 +159,21 @@ BEGIN
 	PERFORM demand(
 		(SELECT bool_and(q IS NULL OR q BETWEEN 0 AND 95) FROM unnest(quarter) q) IS NOT FALSE,
 		'The quarters of a day are numbered 0 to 95.');
+	PERFORM demand((SELECT bool_and(c >= 0) FROM unnest(packets_in || bytes_in || packets_out
+			|| bytes_out || drops || rtt_sum_us || drop_packets || sent::bigint[]
+			|| received::bigint[] || rtt_min_us::bigint[] || rtt_max_us::bigint[]) c) IS NOT FALSE,
+		'A count of a statistics batch is below 0: counts grow as long as a PoP runs.');
+	PERFORM api.statistics_times_check(ARRAY(
+		SELECT (u.day + coalesce(u.quarter, 0) * interval '15 minutes') AT TIME ZONE 'UTC'
+		FROM unnest(pop_samples.day, pop_samples.quarter) AS u (day, quarter)
+		UNION ALL SELECT u.day::timestamp AT TIME ZONE 'UTC' FROM unnest(drop_day) AS u (day)));
+	PERFORM api.statistics_counts_check(tunnel, day, quarter, sent, received);
 	IF NOT api.statistics_begin(pop_id, incarnation, batch, tunnel || drop_tunnel) THEN
 		RETURN QUERY SELECT false;
 		RETURN;
 	END IF;
 	rows := ARRAY(SELECT ROW(pop_id, t.id, u.day,
-			CASE WHEN q.at BETWEEN first_at AND last_at THEN q.at END, u.sent, u.received,
+			CASE WHEN q.at >= first_at THEN q.at END, u.sent, u.received,
 			CASE WHEN u.received > 0 THEN u.rtt_min END, u.rtt_sum,
 			CASE WHEN u.received > 0 THEN u.rtt_max END, u.packets_in, u.bytes_in, u.packets_out,
 			u.bytes_out, u.drops)::measurement
@@ -121,14 +185,12 @@ BEGIN
 				bytes_in, packets_out, bytes_out, drops)
 		CROSS JOIN LATERAL
 			(SELECT (u.day + u.quarter * interval '15 minutes') AT TIME ZONE 'UTC' AS at) q
-		LEFT JOIN tunnel t ON t.id = u.tunnel AND t.pop = pop_id
-		WHERE u.day <= last_day);
+		LEFT JOIN tunnel t ON t.id = u.tunnel AND t.pop = pop_id);
 	PERFORM api.statistics_add('tunnel_day', 'tunnel', 'day', rows);
 	PERFORM api.statistics_add('tunnel_sample', 'tunnel', 'at', rows);
 	PERFORM api.statistics_add('pop_day', 'pop', 'day', rows);
 	PERFORM api.statistics_add('pop_sample', 'pop', 'at', rows);
-	PERFORM api.statistics_add_drops(pop_id, last_day, drop_tunnel, drop_day, drop_reason,
-		drop_packets);
+	PERFORM api.statistics_add_drops(pop_id, drop_tunnel, drop_day, drop_reason, drop_packets);
 	RETURN QUERY SELECT true;
 END
 $$;

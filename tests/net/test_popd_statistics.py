@@ -128,3 +128,37 @@ def test_the_last_statistics_are_told_before_popd_ends(net, popd):
         assert popd.stop() == 0
     assert sums(net, "tunnel_sample", f"tunnel = {tunnel.number}") == [6, 6, 1] == sums(net, "tunnel_day", f"tunnel = {tunnel.number}")
     assert reasons(net, "tunnel_drop", f"tunnel = {tunnel.number}") == {"ayiya-signature": 1}
+
+
+DOOR = "text, bigint, int[], date[], int[], int[], int[], int[], bigint[], int[], bigint[], bigint[], bigint[], bigint[], bigint[], int[], date[], text[], bigint[]"
+
+
+def refuse_batches(net, sqlstate):
+    """From now on the door refuses every batch so."""
+    net.db.sql(f"create or replace function api.popd_samples({DOOR}) returns table (applied boolean) language plpgsql as $$ begin"
+               f" raise exception 'not this one' using errcode = '{sqlstate}'; end $$; grant execute on function api.popd_samples({DOOR}) to popd")
+
+
+def test_only_a_batch_that_is_itself_at_fault_is_dropped(net, popd):
+    """A right that is missing, a rule, a lock: popd keeps the batch. An implausible or malformed value: it says so once and goes on."""
+    tunnel, after = net.request("ayiya").known(), net.request("ayiya").known()
+    net.db.sql("alter function api.popd_samples rename to popd_samples_later")
+    try:
+        refuse_batches(net, "42501")
+        with udp_socket(net.client) as sock:
+            exchange(tunnel, sock, 3)
+        for sqlstate in ("42501", "BK001", "55P03", "P0001"):
+            refuse_batches(net, sqlstate)
+            time.sleep(2.2)  # it tries again each second
+            assert net.popctl("status")["statistics_waiting"] > 0, sqlstate
+        assert "is dropped" not in popd.log()
+        refuse_batches(net, "BK003")
+        until(lambda: net.popctl("status")["statistics_waiting"] == 0, slow(10), "the batch to be dropped")
+    finally:
+        net.db.sql(f"drop function api.popd_samples({DOOR})")
+        net.db.sql("alter function api.popd_samples_later rename to popd_samples")
+    assert popd.log().count("a batch of statistics is dropped, since the database refuses it: not this one") >= 1
+    with udp_socket(net.client) as sock:
+        exchange(after, sock, 2)
+    until(lambda: sums(net, "tunnel_day", f"tunnel = {after.number}") == [2, 2, 0], slow(10), "what comes later to arrive")
+    assert sums(net, "tunnel_day", f"tunnel = {tunnel.number}") == [0, 0, 0]

@@ -52,6 +52,7 @@ def test_statistics_are_told_by_quarter_day_week_month_and_year(broker):
     broker.add_user("demo")
     broker.ticctl("tunnel", "request", "demo", "--pop", "demo01", "--type", "ayiya")
     broker.ticctl("request", "approve", "1")
+    broker.ticctl("setting", "set", "sample_keep_days", "10000")
     broker.sql("select * from api.popd_reasons('{hop-limit}', '{the hop limit ran out}'); select * from api.popd_samples(repeat('a', 32), 1,"
                       f" array[1, 1, 1], array['2024-12-30', '2025-01-05', '{TODAY}']::date[], array[3, null, 0], array[4, 4, 4], array[4, 3, 4],"
                       " array[1000, 2000, 3000], array[4000, 6000, 12000], array[1000, 2000, 3000], array[7, 7, 7], array[700, 700, 700],"

@@ -2,7 +2,7 @@
 -- even the one that no report could write.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(33);
+SELECT plan(38);
 SELECT t.pop() AS pop \gset
 CREATE FUNCTION pg_temp.report(pop text DEFAULT 'demo01') RETURNS text LANGUAGE sql AS $$
 	SELECT format('%s %s', r.enabled, r.feed_seq) FROM t.popd_report(pop, repeat('a', 32), '0.1.0',
@@ -92,6 +92,12 @@ SELECT is_empty($$SELECT * FROM (SELECT since, lag(since) OVER (ORDER BY id) AS 
 	'the rows of the history are in the order of time');
 SELECT is(t.refusal($$SELECT api.web_pop_history('nowhere1', 5)$$), 'BK002 There is no PoP nowhere1.',
 	'the history of an unknown PoP is refused');
+SELECT is(t.refusal(format('SELECT t.popd_report(''demo01'', %L, %L, now() + %L, %s)', v.incarnation, v.version, v.later, v.counts)), v.sentence, 'an implausible report is refused')
+FROM (VALUES (repeat('a', 32), '1', '1 second', '3, 3, 3, 0', 'BK003 A PoP that started at ' || broker.rfc3339(now() + interval '1 second') || ' has not started yet: its clock is wrong.'),
+	('A', '1', '0 s', '3, 3, 3, 0', 'BK003 An incarnation is 32 hexadecimal digits.'),
+	(repeat('a', 32), E'1\n2', '0 s', '3, 3, 3, 0', 'BK003 A version is one line of at most 100 characters.'),
+	(repeat('a', 32), '1', '0 s', '3, 4, 3, 0', 'BK003 4 of 3 tunnels up and 3 active is no report that can be true.'),
+	(repeat('a', 32), '1', '0 s', '3, -1, 0, 0', 'BK003 -1 of 3 tunnels up and 0 active is no report that can be true.')) v (incarnation, version, later, counts, sentence);
 SELECT results_eq('SELECT schema FROM api.web_version()', 'SELECT max(number) FROM broker.migration',
 	'the web reads the number of the schema');
 SELECT * FROM finish();

@@ -3,6 +3,7 @@ BEGIN;
 SET search_path = tap, public;
 SELECT plan(20);
 SELECT t.pop(), t.pop('demo02', 2);
+SELECT api.op_setting_set('sample_keep_days', 10000);
 SELECT t.account('DEMO', 100);
 SELECT t.tunnel() AS t1 \gset
 SELECT t.tunnel() AS t2 \gset
@@ -38,7 +39,7 @@ SELECT is(pg_temp.batch(4, ARRAY[999999, :far, :t1], '{2025-01-04,2025-01-04,202
 	'{5,5,5}'), true, 'a batch with tunnels of no or another PoP is applied');
 SELECT results_eq('SELECT tunnel FROM broker.tunnel_day WHERE day = ''2025-01-04''', format('VALUES (%s)', :t1),
 	'the PoP''s own tunnels in it count');
-SELECT is(pg_temp.batch(5, ARRAY[:t1], '{2999-01-01}', '{1}', '{1}', '{5}'), true, 'a batch with a day in the far future is applied');
+SELECT isnt(t.refusal(format('SELECT pg_temp.batch(5, ARRAY[%s], ''{2999-01-01}'', ''{1}'', ''{1}'', ''{5}'')', :t1)), 'not refused', 'a batch with a day in the far future is refused');
 SELECT is((SELECT max(day) FROM broker.tunnel_day), '2025-01-04', 'a day in the far future does not count');
 SELECT is(pg_temp.batch(6, '{}', '{}', '{}', '{}', '{}'), true, 'an empty batch is applied');
 SELECT is(t.refusal(format('SELECT pg_temp.batch(7, ARRAY[%s], ''{2025-01-01,2025-01-02}'', ''{1}'', ''{1}'', ''{1}'')',

@@ -64,17 +64,44 @@ SELECT is((SELECT packets_in FROM broker.tunnel_day WHERE tunnel = :t2), 6::bigi
 SELECT is((SELECT packets_in FROM broker.tunnel_sample WHERE tunnel = :t2), 1::bigint, 'it adds to no quarter');
 
 -- Wrong clocks, and samples that would be pruned at once.
-SELECT pg_temp.at(-2) AS ahead, pg_temp.at(-1) AS next \gset
-SELECT is(pg_temp.batch(4, ARRAY[:t2, :t2], ARRAY[pg_temp.day(:'ahead'), '2999-01-01']::date[],
-	ARRAY[pg_temp.quarter(:'ahead'), 3], '{0,0}', '{0,0}', 1000), true, 'a batch with quarters and days in the future is applied');
-SELECT is((SELECT max(at) <= :'at1' FROM broker.tunnel_sample WHERE tunnel = :t2), true, 'a quarter in the future is no sample');
-SELECT is((SELECT max(day) FROM broker.tunnel_day), pg_temp.day(:'ahead'), 'a day counts unless it is after tomorrow');
-SELECT is(pg_temp.batch(5, ARRAY[:t2], ARRAY[pg_temp.day(:'next')]::date[], ARRAY[pg_temp.quarter(:'next')], '{0}', '{0}'),
-	true, 'a batch of a clock that is minutes ahead is applied');
-SELECT is((SELECT count(*)::int FROM broker.tunnel_sample WHERE at = :'next'), 1, 'the next quarter is a sample');
-SELECT is(pg_temp.batch(6, ARRAY[:t2], '{2020-02-02}', '{3}', '{0}', '{0}'), true, 'a batch with a quarter of years ago is applied');
-SELECT is((SELECT count(*)::int FROM broker.tunnel_sample WHERE at < now() - interval '8 days'), 0, 'a quarter of years ago is no sample');
-SELECT is((SELECT count(*)::int FROM broker.tunnel_day WHERE day = '2020-02-02'), 1, 'a day of years ago counts');
+SELECT pg_temp.at(-2) AS ahead, broker.rfc3339(pg_temp.at(-2)) AS ahead_text, broker.rfc3339(now() + interval '1 minute') AS soon,
+	pg_temp.at(96 * 7) AS week, (now() AT TIME ZONE 'UTC')::date - 9 AS old \gset
+SELECT is(t.refusal(format('SELECT pg_temp.batch(4, ARRAY[%s], ARRAY[%L::date], ARRAY[%s], ''{0}'', ''{0}'')', :t2, pg_temp.day(:'ahead'), pg_temp.quarter(:'ahead'))),
+	'BK003 A row of the batch is of ' || :'ahead_text' || ', later than now: the clock of the PoP is wrong.', 'a quarter in the future is refused');
+SELECT is(t.refusal(format('SELECT api.statistics_times_check(ARRAY[now() + interval ''1 minute'', now()])')),
+	'BK001 A row of the batch is of ' || :'soon' || ', which has not begun: the clock of the PoP is ahead. Send it again.', 'of a clock that is a little ahead it is taken later');
+SELECT is(t.refusal(format('SELECT pg_temp.batch(4, ARRAY[%s], ''{2999-01-01}'', ''{NULL}'', ''{0}'', ''{0}'')', :t2)),
+	'BK003 A row of the batch is of 2999-01-01T00:00:00Z, later than now: the clock of the PoP is wrong.', 'a day in the future is refused');
+SELECT is(t.refusal(format('SELECT pg_temp.drops(4, ARRAY[%s], ''{2999-01-01}'', ''{hop-limit}'', ''{1}'')', :t2)),
+	'BK003 A row of the batch is of 2999-01-01T00:00:00Z, later than now: the clock of the PoP is wrong.', 'drops of the future are refused');
+SELECT is(t.refusal(format('SELECT pg_temp.batch(4, ARRAY[%s], ARRAY[%L::date], ARRAY[%s]::int[], ''{0}'', ''{0}'')', :t2, :'old', v.quarter)),
+	'BK003 A row of the batch is of ' || :'old' || 'T' || v.at || 'Z, older than the 8 days for which samples are taken.', 'what is older than is kept is refused')
+FROM (VALUES ('NULL', '00:00:00'), ('3', '00:45:00')) v (quarter, at);
+SELECT is(pg_temp.batch(4, ARRAY[:t2], ARRAY[pg_temp.day(:'week')]::date[], ARRAY[pg_temp.quarter(:'week')], '{0}', '{0}'), true, 'a week''s backlog is applied');
+SELECT api.op_setting_set('sample_keep_days', 1);
+SELECT is(pg_temp.batch(5, ARRAY[:t2], ARRAY[pg_temp.day(:'week')]::date[], ARRAY[pg_temp.quarter(:'week')], '{0}', '{0}'), true, 'also where samples are kept for less');
+SELECT is((SELECT packets_in FROM broker.tunnel_sample WHERE tunnel = :t2 AND at = :'week'), 1::bigint, 'then it is no sample');
+
+-- Counts that cannot be.
+CREATE FUNCTION pg_temp.counts(tunnel int, quarter int, sent int, received int, rtt int DEFAULT 1, drops bigint DEFAULT 0) RETURNS text LANGUAGE sql AS $$
+	SELECT t.refusal(format('SELECT t.popd_samples(''demo01'', repeat(''a'', 32), 6, ARRAY[%s], ARRAY[%L::date], ARRAY[%s]::int[], ARRAY[%s], ARRAY[%s], ARRAY[%s],
+		''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ARRAY[%s], ''{}'', ''{}'', ''{}'', ''{}'')',
+		tunnel, pg_temp.day(pg_temp.at()), coalesce(quarter::text, 'NULL'), sent, received, rtt, drops))
+$$;
+SELECT is(pg_temp.counts(:t2, 0, 3, 5), format('BK003 T%s cannot have answered 5 of 3 probes on %s.', :t2, pg_temp.day(pg_temp.at())), 'more answers than probes are refused');
+SELECT is(pg_temp.counts(:t2, 0, 17, 0), format('BK003 T%s cannot have been probed more often than there are minutes, 17 times on %s.', :t2, pg_temp.day(pg_temp.at())),
+	'more probes than minutes are refused');
+SELECT alike(pg_temp.counts(:t2, NULL, 1440 * 9 + 2, 0), 'BK003 T% more often than there are minutes%', 'for a day too');
+SELECT is(pg_temp.counts(:t2, 0, v.sent, v.received, v.rtt, v.drops), 'BK003 A count of a statistics batch is below 0: counts grow as long as a PoP runs.',
+	'a count below 0 is refused') FROM (VALUES (-1, 0, 1, 0), (1, -1, 1, 0), (1, 1, -1, 0), (1, 1, 1, -7)) v (sent, received, rtt, drops);
+SELECT is(pg_temp.counts(:t2, 0, 16, 17), 'not refused', 'one late answer and one minute begun are fine');
+SELECT is(pg_temp.counts(0, 0, 20000, 0), 'not refused', 'the PoP as a whole has more probes');
+SELECT is(t.refusal(format('SELECT t.popd_samples(''demo01'', repeat(''f'', 32), 9, %s), t.popd_samples(''demo01'', repeat(''f'', 32), 8, %s)', v.empty, v.empty)),
+	'BK003 Batch 8 comes after a later one of the same start of popd.', 'a number below the last one is refused')
+FROM (VALUES ('''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}''')) v (empty);
+
+-- From here on with days of years ago.
+SELECT api.op_setting_set('sample_keep_days', 10000);
 SELECT is(t.refusal(format('SELECT pg_temp.batch(7, ARRAY[%s], ''{2025-01-01}'', ARRAY[%s], ''{0}'', ''{0}'')', :t1, q)),
 	'BK003 The quarters of a day are numbered 0 to 95.', 'quarter ' || q || ' is refused') FROM (VALUES (96), (-1)) v (q);
 SELECT is(t.refusal(format('SELECT pg_temp.drops(7, ARRAY[%s], ''{2025-01-01}'', ''{a-reason,b-reason}'', ''{1}'')', :t1)),
@@ -136,14 +163,14 @@ SELECT is(t.refusal('SELECT api.op_pop_statistics(''nowhere1'', ''day'', NULL, N
 
 -- Drops by reason.
 SELECT is(pg_temp.drops(1, ARRAY[:t1, :t1, :t1, :t2, 0, :far, 999999],
-	'{2025-05-01,2025-05-01,2025-05-02,2025-05-01,2025-05-01,2025-05-01,2999-01-01}',
+	'{2025-05-01,2025-05-01,2025-05-02,2025-05-01,2025-05-01,2025-05-01,2025-05-03}',
 	'{hop-limit,hop-limit,clock-skew,hop-limit,tunnel-unknown,hop-limit,hop-limit}', '{1,2,4,8,16,32,64}'), true, 'a batch of drops is applied');
 SELECT is(pg_temp.drops(1, ARRAY[:t1], '{2025-05-01}', '{hop-limit}', '{1}'), false, 'a batch of drops is applied once');
 SELECT is((SELECT array_agg(format('%s %s %s', d.day, d.reason, d.packets) ORDER BY d.day, d.reason) FROM broker.tunnel_drop d
 	WHERE d.tunnel = :t1), '{2025-05-01 hop-limit 3,2025-05-02 clock-skew 4}', 'drops add up by tunnel, day and reason');
 SELECT is((SELECT count(*)::int FROM broker.tunnel_drop WHERE tunnel NOT IN (:t1, :t2)), 0, 'drops of other tunnels are not stored by tunnel');
 SELECT is((SELECT array_agg(format('%s %s %s', d.day, d.reason, d.packets) ORDER BY d.day, d.reason) FROM broker.pop_drop d
-	WHERE d.pop = :pop), '{2025-05-01 hop-limit 43,2025-05-01 tunnel-unknown 16,2025-05-02 clock-skew 4}', 'all drops add up for the PoP');
+	WHERE d.pop = :pop), '{2025-05-01 hop-limit 43,2025-05-01 tunnel-unknown 16,2025-05-02 clock-skew 4,2025-05-03 hop-limit 64}', 'all drops add up for the PoP');
 SELECT is((SELECT changed FROM t.popd_reasons('demo01', '{hop-limit,clock-skew}', '{the hop limit ran out,the clock is wrong}')), 2::bigint,
 	'new meanings are stored');
 SELECT is((SELECT changed FROM t.popd_reasons('demo01', '{hop-limit,clock-skew}', '{the hop limit ran out,the client''s clock is wrong}')),
@@ -175,8 +202,11 @@ SELECT is((SELECT d.*::text FROM broker.pop_day d WHERE day = '2025-06-01'), for
 	'it adds to the day of the PoP');
 
 -- Pruning deletes what is old.
+SELECT api.op_setting_set('sample_keep_days', 8);
 DELETE FROM broker.tunnel_drop;
 DELETE FROM broker.pop_drop;
+DELETE FROM broker.tunnel_sample;
+DELETE FROM broker.pop_sample;
 INSERT INTO broker.tunnel_sample (tunnel, at) VALUES (:t2, pg_temp.at(96 * 9)), (:t2, pg_temp.at(96 * 7));
 INSERT INTO broker.pop_sample (pop, at) VALUES (:pop2, pg_temp.at(96 * 9)), (:pop2, pg_temp.at(96 * 7));
 INSERT INTO broker.tunnel_drop VALUES (:t2, current_date - 91, 'hop-limit', 1), (:t2, current_date - 89, 'hop-limit', 1);

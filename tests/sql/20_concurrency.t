@@ -129,6 +129,7 @@ is 'everything at once succeeds' "$(cat "$dir"/mixed.* | grep ERROR)" ''
 is 'two daily jobs at once charge once' "$(ask "SELECT count(*) FROM broker.ledger WHERE action = 'static_down_day'")" "$tunnels"
 is 'every balance is the sum of the amounts up to it' "$(ask "$balanced")" 0
 
+ask "SELECT api.op_setting_set('sample_keep_days', 10000)" >/dev/null
 sample() { # incarnation letter, first tunnel
 	echo "SELECT applied FROM api.popd_samples(repeat('$1', 32), 1, '{$2,$t3}', '{2025-02-02,2025-02-02}', '{NULL,NULL}', '{5,5}', '{5,5}', '{1,1}',
 		'{5,5}', '{1,1}', '{1,1}', '{1,1}', '{1,1}', '{1,1}', '{1,1}', '{$2}', '{2025-02-02}', '{hop-limit}', '{1}');"

@@ -125,6 +125,23 @@ static void round_trip_times_are_kept_as_min_sum_and_max(void **state)
 	pop_end(&p);
 }
 
+static void late_answers_beyond_one_are_left_out_of_a_batch(void **state)
+{
+	struct pop p = pop_new();
+	struct stats *s = stats_new();
+	uint32_t slot = table_by_id(p.table, 1)->slot;
+
+	(void)state;
+	counters_echo_sent(p.counters, slot);
+	for (uint32_t i = 0; i < 5; i++) /* kept back by the client, of five minutes */
+		counters_echo_received(p.counters, slot, 1000);
+	stats_collect(s, p.table, &p.counters, 1, in_quarter(0));
+	const struct stats_batch *b = stats_batch(s);
+	assert_true(value(b, 0, MEASURE_SENT) == 1 && value(b, 0, MEASURE_RECEIVED) == 2);
+	stats_free(s);
+	pop_end(&p);
+}
+
 static void two_workers_count_as_one(void **state)
 {
 	struct pop p = pop_new();
@@ -365,6 +382,7 @@ int main(void)
 		cmocka_unit_test(growth_is_sent_once_by_tunnel_and_quarter),
 		cmocka_unit_test(a_batch_stays_as_it_is_until_it_is_acknowledged),
 		cmocka_unit_test(round_trip_times_are_kept_as_min_sum_and_max),
+		cmocka_unit_test(late_answers_beyond_one_are_left_out_of_a_batch),
 		cmocka_unit_test(two_workers_count_as_one),
 		cmocka_unit_test(a_slot_given_to_another_tunnel_begins_at_zero),
 		cmocka_unit_test(the_books_are_bounded_and_keep_every_sum),
