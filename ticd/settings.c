@@ -43,8 +43,6 @@ static const struct config_key keys[] = {
 	  "seconds without a command from the client" },
 	{ "limits", "write_timeout", CONFIG_NUMBER, AT(write_timeout), 1, 3600, NULL, "30", true,
 	  "seconds a client may leave a reply unread" },
-	{ "limits", "logins_per_hour", CONFIG_NUMBER, AT(logins_per_hour), 0, 1000000, NULL, "5",
-	  true, "logins an hour for one user name; 0: no limit" },
 	{ "isk", "daily", CONFIG_BOOL, AT(daily), 0, 0, NULL, "yes", true,
 	  "run the daily ISK job (any number of servers may run it)" },
 };

@@ -22,8 +22,7 @@ struct settings {
 	char *certificate, *key; /* "" for none */
 	bool old_versions;
 	/* [limits] */
-	int64_t connections, connections_per_address, login_timeout, idle_timeout, write_timeout,
-		logins_per_hour;
+	int64_t connections, connections_per_address, login_timeout, idle_timeout, write_timeout;
 	/* [isk] */
 	bool daily;
 };

@@ -29,10 +29,6 @@ write_ticd_conf() {
 		[tls]
 		certificate = $VAR/tic.pem
 		key = $VAR/tic.pem
-
-		[limits]
-		# The default is 5 logins an hour; trying things out takes more.
-		logins_per_hour = 1000
 	END
 }
 

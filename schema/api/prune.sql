@@ -45,6 +45,26 @@ BEGIN
 END
 $$;
 
+-- Deletes the buckets that are full again, which are as good as none. One that a login holds is left
+-- for the next time: waiting for several could deadlock.
+CREATE FUNCTION api.login_bucket_prune() RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	deleted bigint;
+BEGIN
+	WITH full_again AS (
+		SELECT b.account, b.login_tunnel, b.tunnel FROM login_bucket b
+		WHERE b.full_at <= now() FOR UPDATE SKIP LOCKED
+	)
+	DELETE FROM login_bucket b USING full_again f
+	WHERE (b.account, b.login_tunnel, b.tunnel) = (f.account, f.login_tunnel, f.tunnel);
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN deleted;
+END
+$$;
+
 -- Returns what was deleted: a row for each kind of record of which there was any.
 CREATE FUNCTION api.prune() RETURNS TABLE (record text, deleted bigint)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -56,6 +76,7 @@ BEGIN
 		('statistics batch',
 			api.table_prune('statistics_batch', 'at', 'statistics_batch_keep_days')),
 		('login', api.table_prune('login', 'at', 'login_keep_days')),
+		('full bucket of logins', api.login_bucket_prune()),
 		('sample of a tunnel', api.table_prune('tunnel_sample', 'at', 'sample_keep_days')),
 		('sample of a PoP', api.table_prune('pop_sample', 'at', 'sample_keep_days')),
 		('drops of a tunnel by day and reason',

@@ -36,10 +36,4 @@ DROP TRIGGER feed_pop ON broker.pop;
 CREATE TRIGGER feed_pop AFTER INSERT OR DELETE OR UPDATE ON broker.pop
 	FOR EACH ROW EXECUTE FUNCTION broker.feed_pop();
 
--- The log-ins of an account take turns by a row here: its own row may be locked for seconds by the
--- daily job, and an advisory lock is open to every role.
-CREATE TABLE broker.login_turn (
-	account int PRIMARY KEY REFERENCES broker.account
-);
-
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA broker FROM PUBLIC;

@@ -52,7 +52,7 @@ static const char *const *row_of(enum store_question question, uint8_t flags)
 	case STORE_LOGIN:
 		return fake_account;
 	case STORE_LOGIN_ACCEPT:
-		return (flags & 0x20) != 0 ? other : fake_accepted;
+		return (flags & 0x20) != 0 ? fake_restricted : fake_accepted;
 	case STORE_TUNNEL_SHOW:
 		return tunnel;
 	case STORE_POP_SHOW:

@@ -63,6 +63,7 @@ def broker(server):
 @pytest.fixture(scope="module")
 def database(server):
     """One PoP, DEMO (three tunnels, one of each type, T1 to T3; a subnet on T1) and MANY (200 tunnels from T1001 on)."""
+    server.allow_any_number_of_logins()
     server.add_pop(country="CH", isp="DEMO", isp_name="Demo Networks", isp_website="http://demo.example.net", isp_asn="AS64500", isp_lir="net.demo")
     for handle in ("DEMO", "MANY", "OFTEN"):
         server.add_user(handle, Ticd.SECRET, name=f"{handle.title()} Tester", credit=1000)

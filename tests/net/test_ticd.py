@@ -14,7 +14,7 @@ import pytest
 from support.daemons import Ticd
 from support.paths import program
 from support.sockets import read_all
-from support.tic import TicError, answer_to
+from support.tic import Tic, TicError, answer_to
 from support.wait import until
 
 AICCU_ABORTS_AT = 1014
@@ -146,9 +146,9 @@ def test_challenges_are_single_use_and_differ(ticd):
     tic.ask("authenticate md5 " + answer_to(challenge, SECRET), "400")
 
 
-def refused_login(ticd, user, secret):
+def refused_login(ticd, user, secret, source):
     """The replies to a refused login, and the seconds it took."""
-    tic = ticd.tic()
+    tic = Tic(ticd.connect(source))
     words = [tic.ask(f"username {user}", "200")]
     challenge = tic.ask("challenge sha256", "200")
     began = time.perf_counter()
@@ -159,9 +159,9 @@ def refused_login(ticd, user, secret):
 def test_unknown_user_and_wrong_password_are_alike(ticd):
     times = {"DEMO": [], "NOBODY": []}
     words = set()
-    for _ in range(40):
+    for i in range(40):
         for user, taken in times.items():
-            said, seconds = refused_login(ticd, user, "wrong")
+            said, seconds = refused_login(ticd, user, "wrong", f"127.0.1.{i + 1}")  # few from each address: many would be slowed
             words.add(tuple(said))
             taken.append(seconds)
     assert len(words) == 1
@@ -181,16 +181,71 @@ def test_third_refused_login_is_the_last(ticd):
     assert tic.sock.recv(1) == b""
 
 
-def test_logins_too_frequent_are_told_until_when(start, database):
-    ticd = start(logins_per_hour=2)
+@pytest.fixture
+def limited(database):
+    """Two logins at once instead of any number, of each kind."""
+    names = ("login_tunnel_burst", "login_name_burst")
+    for name in names:
+        database.ticctl("setting", "set", name, "2")
+    yield database
+    for name in names:
+        database.ticctl("setting", "set", name, "0")
+    database.sql("delete from broker.login_bucket")
+
+
+def test_too_many_logins_for_a_tunnel_are_told_until_when(ticd, limited):
+    limited.pop_is_up()
     for _ in range(2):
-        ticd.login("OFTEN").quit()
+        tic = ticd.login()
+        assert tic.tunnel("T1") == tic.tunnel("T1")  # one login, however often it asks
+        tic.quit()
+    told = rf"500 DEMO has logged in for T1 too often: 2 logins are possible at once and 5 more an hour, the next one at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\. See {URL}/ "
+    for _ in range(4):  # more than the name has for what shows no tunnel
+        with pytest.raises(TicError, match=told):
+            ticd.login().tunnel("T1")
+    tic = ticd.login()
+    tic.ask("tunnel list", "500")
+    assert tic.tunnel("T2")["TunnelId"] == "T2"  # the tunnel of another router
+    assert tic.tunnels()
+    ticd.login("DEMO/T1", limited.tunnel_secret(1)).tunnel("T1")  # another login name, which is counted separately
+
+
+def test_too_many_logins_that_show_no_tunnel_are_told_until_when(ticd, limited):
+    limited.pop_is_up()
     for _ in range(2):
-        with pytest.raises(TicError, match=r"500 More than 2 logins within an hour as OFTEN .* at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\. .*" + URL):
-            ticd.login("OFTEN")
-    with pytest.raises(TicError, match="500 Login failed"):
-        ticd.login("OFTEN", "wrong")
-    ticd.login("DEMO/T1", database.tunnel_secret(1)).quit()  # another login name, which is counted separately
+        ticd.login("MANY").quit()
+    tic = ticd.login("MANY")
+    for question in ("tunnel list", "route list", "pop list", "tunnel set T1001 state disabled"):
+        assert re.match(r"MANY has logged in without showing a tunnel too often: 2 logins are possible at once .* at 20\S*Z\. See " + URL, tic.ask(question, "500"))
+    assert tic.tunnel("T1001")["TunnelId"] == "T1001"
+    assert tic.tunnels()
+
+
+def test_failed_logins_slow_their_address_and_no_other(ticd):
+    near, far = "127.0.0.5", "127.0.0.6"
+    for _ in range(8):
+        tic = Tic(ticd.connect(near))
+        for _ in range(3):
+            tic.ask("username DEMO", "200")
+            tic.ask("challenge md5", "200")
+            tic.send("authenticate md5 00")
+            assert tic.line().startswith("500 Login failed")
+    assert re.search(rf"{near}: login as DEMO refused: wrong secret; 2\d failures from {near}, which now waits \d+ ms for each answer", ticd.log())
+    eager = [ticd.connect(near) for _ in range(40)]
+    for sock in eager:  # not waiting for the answers
+        sock.sendall(b"username DEMO\nchallenge md5\nauthenticate md5 00\n")
+    until(lambda: ticd.log().count(f"{near}: authenticate -> initial") == 8 * 3 + 40, 20, "the refusals")
+    slow = Tic(ticd.connect(near))
+    slow.ask("username DEMO", "200")
+    slow.send("authenticate md5 " + answer_to(slow.ask("challenge md5", "200"), SECRET))
+    quick = Tic(ticd.connect(far))
+    quick.login("DEMO", SECRET)
+    quick.quit()
+    slow.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        slow.sock.recv(1)
+    slow.sock.settimeout(20)
+    assert slow.line().startswith("200 Successfully")
 
 
 def test_login_disabled_account_is_told_why(ticd, database):

@@ -2,9 +2,9 @@
 -- the feed.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(27);
+SELECT plan(53);
 SELECT t.pop();
-SELECT t.account('DEMO', 1000) AS demo \gset
+SELECT t.account('DEMO', 5000) AS demo \gset
 SELECT t.tunnel('DEMO', 'demo01', 'static', '192.0.2.1') AS st \gset
 SELECT t.tunnel('DEMO', 'demo01', 'static', '192.0.2.1') AS st2 \gset
 SELECT t.tunnel('DEMO', 'demo01', 'ayiya') AS ay \gset
@@ -85,5 +85,95 @@ SELECT ok((SELECT bool_and(s.about LIKE '%0: no limit%') FROM broker.setting s W
 	'the settings say so');
 SELECT api.op_tunnel_delete(:ay);
 SELECT is_empty(format('SELECT FROM broker.tunnel_action WHERE tunnel = %s', :ay), 'a deleted tunnel leaves no count');
+
+-- Logins. What a client asks for is known when it shows a tunnel, so that is where it is refused.
+INSERT INTO broker.pop_report (pop, at, incarnation, version, started, configured, up, active, feed_seq)
+SELECT p.id, now(), repeat('a', 32), '1', now(), 0, 0, 0, 0 FROM broker.pop p;
+SELECT t.tunnel('DEMO', 'demo01', 'ayiya') AS ay \gset
+-- Logs in, as DEMO or DEMO/T<only>, and shows the tunnels: 'shown' or what the last one was refused with.
+CREATE FUNCTION pg_temp.login(account int, only_id int, VARIADIC tunnels int[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	login bigint := (SELECT a.login_id FROM api.tic_login_accept(account, only_id, 'md5', '192.0.2.1', false, 'AICCU') a);
+	said text;
+BEGIN
+	FOR i IN 1 .. cardinality(tunnels) LOOP
+		said := t.masked(t.refusal(format('SELECT api.tic_tunnel_show(%s, %s, %s, %s)', account, coalesce(only_id::text, 'NULL'),
+			tunnels[i], coalesce(login::text, 'NULL'))));
+	END LOOP;
+	RETURN replace(said, 'not refused', 'shown');
+END
+$$;
+-- How many of n logins that show no tunnel are possible.
+CREATE FUNCTION pg_temp.idle(account int, n int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	possible int := 0;
+BEGIN
+	FOR i IN 1 .. n LOOP
+		possible := possible + (SELECT count(a.login_id) FROM api.tic_login_accept(account, NULL, 'md5', '192.0.2.1', false, 'AICCU') a);
+	END LOOP;
+	RETURN possible;
+END
+$$;
+CREATE FUNCTION pg_temp.pass(by interval) RETURNS void LANGUAGE sql AS $$
+	UPDATE broker.login_bucket b SET full_at = b.full_at - by
+$$;
+SELECT is((SELECT string_agg(DISTINCT pg_temp.login(:demo, NULL, :ay), ',') FROM generate_series(1, 20)), 'shown',
+	'an evening of trying passes: twenty logins for a tunnel');
+SELECT is(pg_temp.login(:demo, NULL, :ay), format('BK005 DEMO has logged in for T# too often: 20 logins are possible at once and '
+	'5 more an hour, the next one at %s.', broker.rfc3339(now() + interval '12 minutes')),
+		'one more is refused with the limits and the time of the next one');
+SELECT is(pg_temp.login(:demo, NULL, :st), 'shown', 'another tunnel has its own bucket');
+SELECT is(pg_temp.login(:demo, :ay, :ay), 'shown', 'and so has another name');
+SELECT pg_temp.pass('12 minutes');
+SELECT is(pg_temp.login(:demo, NULL, :ay, :ay, :ay, :ay), 'shown', 'twelve minutes later there is one, which shows as often as it likes');
+SELECT matches(pg_temp.login(:demo, NULL, :ay), '^BK005 ', 'and no second one');
+SELECT is((SELECT pg_temp.login(:demo, NULL, VARIADIC array_agg(t.id ORDER BY t.id = :ay)) FROM broker.tunnel t WHERE t.account = :demo
+	AND t.id <> :st2), format('BK005 DEMO has logged in for T# too often: 20 logins are possible at once and 5 more an hour, the '
+	'next one at %s.', broker.rfc3339(now() + interval '12 minutes')), 'showing others first does not help');
+SELECT pg_temp.pass('4 hours');
+SELECT is((SELECT array_agg(pg_temp.login(:demo, NULL, :ay) = 'shown') FROM generate_series(1, 21) i),
+	array_fill(true, ARRAY[20]) || false, 'a bucket fills up to its size, not beyond');
+
+-- A power cut: 60 routers of one account, each asks for its own tunnel, one of them all the time.
+SELECT array_agg(t.tunnel('DEMO', 'demo01', 'ayiya')) AS homes FROM generate_series(1, 60) \gset
+SELECT count(*) AS before FROM broker.login \gset
+SELECT is((SELECT count(*)::int FROM generate_series(1, 130) WHERE pg_temp.login(:demo, NULL, :ay) = 'shown'), 0,
+	'a router that comes back all the time');
+SELECT is((SELECT string_agg(DISTINCT pg_temp.login(:demo, NULL, h), ',') FROM unnest(:'homes'::int[]) h), 'shown',
+	'does not take the logins of the sixty others of its account');
+SELECT is((SELECT count(*)::int FROM broker.login) - :before, 99,
+	'what it leaves on record is bounded by the bucket of the name');
+SELECT pg_temp.pass('4 hours');
+
+-- Logins that show no tunnel.
+SELECT is(pg_temp.idle(:demo, 120), 100, 'a hundred logins that show no tunnel are possible');
+SELECT is((SELECT refusal FROM api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU')), format(
+	'DEMO has logged in without showing a tunnel too often: 100 logins are possible at once and 25 more an hour, the next one at %s.',
+	broker.rfc3339(now() + interval '144 seconds')), 'then one hears until when there is none');
+SELECT isnt((SELECT login_id FROM api.tic_login_accept(:demo, :st, 'md5', '192.0.2.1', false, 'AICCU')), NULL, 'another name has its own');
+SELECT is(pg_temp.login(:demo, NULL, :st), 'shown', 'a tunnel is shown all the same');
+SELECT pg_temp.pass('144 seconds');
+SELECT is((SELECT string_agg(DISTINCT pg_temp.login(:demo, NULL, :st), ',') FROM generate_series(1, 5)), 'shown',
+	'a login that shows a tunnel goes back');
+SELECT isnt((SELECT login_id FROM api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU')), NULL, 'into the bucket of the others');
+SELECT is((SELECT login_id FROM api.tic_login_accept(:demo, NULL, 'md5', '192.0.2.1', false, 'AICCU')), NULL, 'once');
+
+-- What is not shown takes nothing, and a login counts for its own account alone.
+SELECT pg_temp.pass('1 day');
+DELETE FROM broker.pop_report;
+SELECT is((SELECT count(*)::int FROM generate_series(1, 50) WHERE pg_temp.login(:demo, NULL, :ay) = 'shown'), 50,
+	'asking while the PoP is down is free');
+SELECT is((SELECT full_at > now() FROM broker.login_bucket WHERE account = :demo AND login_tunnel = 0 AND tunnel = :ay), false,
+	'and leaves the bucket of the tunnel full');
+SELECT lives_ok(format('SELECT api.tic_tunnel_show(%s, NULL, %s, %s)', :poor, :ay, (SELECT max(id) FROM broker.login)),
+	'an account that asks for another''s tunnel hears nothing');
+SELECT is((SELECT count(*)::int FROM broker.login_bucket WHERE account = :poor), 0, 'and takes from no bucket');
+SELECT isnt_empty('SELECT FROM api.prune() WHERE record = ''full bucket of logins''', 'full buckets are pruned');
+SELECT is((SELECT count(*)::int FROM broker.login_bucket b WHERE b.full_at <= now()), 0, 'all of them');
+SELECT api.op_setting_set('login_tunnel_per_hour', 0), api.op_setting_set('login_name_burst', 0);
+SELECT is(pg_temp.idle(:demo, 120), 120, 'a limit of 0 is none');
+INSERT INTO broker.pop_report (pop, at, incarnation, version, started, configured, up, active, feed_seq)
+SELECT p.id, now(), repeat('a', 32), '1', now(), 0, 0, 0, 0 FROM broker.pop p;
+SELECT is((SELECT string_agg(DISTINCT pg_temp.login(:demo, NULL, :st), ',') FROM generate_series(1, 25)), 'shown', 'in either setting');
 SELECT * FROM finish();
 ROLLBACK;

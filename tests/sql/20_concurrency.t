@@ -63,7 +63,7 @@ count() { cat "$dir/$1".* | grep -c "$2"; }
 balanced="SELECT count(*) FROM (SELECT balance, sum(amount) OVER w AS total, n, row_number() OVER w AS row FROM broker.ledger
 	WINDOW w AS (PARTITION BY account ORDER BY n)) l WHERE balance <> total OR n <> row"
 
-echo 1..35
+echo 1..37
 ask "SELECT t.pop(); SELECT t.pop('demo02', 2); SELECT t.account('DEMO', 750); SELECT t.account('POOR', 25); SELECT t.account('RICH', 5000);
 	SELECT t.account('WORK', 5000)" >/dev/null
 
@@ -154,9 +154,27 @@ wait
 is 'a batch is not lost with a tunnel that is deleted meanwhile' "$(cat "$dir/late") $(ask "SELECT sum(d.sent), (SELECT p.sent FROM broker.pop_day p
 	WHERE p.day = '2025-02-02') FROM broker.tunnel_day d WHERE d.day = '2025-02-02'")" 't 15|20'
 
-times 10 "SELECT accepted FROM api.tic_login_accept($(ask "SELECT broker.account_find('demo')"), NULL, 'md5', '192.0.2.1', true, 'AICCU', 5);"
+# Concurrent logins find five left in a bucket, of those that show a tunnel and of those that show none.
+demo=$(ask "SELECT broker.account_find('demo')")
+ask "SELECT api.op_setting_set(name, 5) FROM unnest('{login_name_burst,login_tunnel_burst}'::text[]) name;
+	INSERT INTO broker.pop_report (pop, at, incarnation, version, started, configured, up, active, feed_seq)
+	SELECT p.id, now() + interval '1 hour', repeat('e', 32), '1', now(), 0, 0, 0, 0 FROM broker.pop p
+	ON CONFLICT (pop) DO UPDATE SET at = excluded.at" >/dev/null
+times 12 "SELECT login_id IS NOT NULL FROM api.tic_login_accept($demo, NULL, 'md5', '192.0.2.1', true, 'AICCU');"
 together login ticd "${scripts[@]}"
-is 'five of ten concurrent logins are accepted' "$(count login '^t$')" 5
+is 'as many concurrent logins as the bucket holds are accepted' "$(count login '^t$') $(count login '^f$') $(ask 'SELECT count(*) FROM broker.login')" '5 7 5'
+times 12 "SELECT id FROM api.tic_tunnel_show($demo, NULL, $t1, NULL);"
+together show ticd "${scripts[@]}"
+is 'as many of them as the bucket holds are shown the tunnel' "$(count show "^$t1\$") $(count show 'DEMO has logged in for T.* too often')" '5 7'
+ask "UPDATE broker.login_bucket SET full_at = now() + interval '1 minute'" >/dev/null
+scripts=()
+for i in $(seq 4); do
+	scripts+=("SELECT id FROM api.tic_tunnel_show($demo, NULL, $t1, $(ask "SELECT login_id FROM api.tic_login_accept($demo, NULL, 'md5', '192.0.2.1', true, 'AICCU')"));" \
+		"SELECT * FROM api.prune();")
+done
+ask "UPDATE broker.login_bucket SET full_at = now() WHERE tunnel = $t1" >/dev/null
+together prune ticd "${scripts[@]}"
+is 'logins and pruning at once succeed' "$(cat "$dir"/prune.* | grep -c ERROR) $(count prune "^$t1\$")" '0 4'
 
 # Numbers of the feed are in the order of commits: a change is not numbered before an earlier one has
 # committed.

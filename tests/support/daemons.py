@@ -74,7 +74,7 @@ class Ticd(ConfiguredDaemon, Server):
         Server.__init__(self, address, 3874 if space else free_port(), space)
         ConfiguredDaemon.__init__(self, folder, self.greets, space, **{
             "ticd_listen": f"{address}:{self.port}", "ticd_url": self.URL, "ticd_service": "TIC Test", "ticd_log_level": "debug",
-            "database_conninfo": conninfo, "database_query_timeout": 2, "connections": 2000, "connections_per_address": 1000, "logins_per_hour": 0,
+            "database_conninfo": conninfo, "database_query_timeout": 2, "connections": 2000, "connections_per_address": 1000,
             "isk_daily": "no", **settings})
 
     def greets(self):

@@ -114,6 +114,11 @@ class Database:
     def tunnel_secret(self, number):
         return self.sql(f"select secret from broker.tunnel where id = {number}")[0][0]
 
+    def allow_any_number_of_logins(self):
+        """As 0 says in these settings; the tests of the limits set their own."""
+        for name in ("login_tunnel_burst", "login_name_burst"):
+            self.ticctl("setting", "set", name, "0")
+
     def pop_is_up(self, name=POP):
         """What popd's report says, good for the next 45 seconds."""
         self.sql("select * from api.popd_report(repeat('a', 32), '0', now(), 3, 3, 3, 0)", user=f"popd_{name}")

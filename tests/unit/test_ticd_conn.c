@@ -41,7 +41,7 @@ static const char *received(int fd)
 /* Starts a connection whose n-th allocation fails; false: there is none. *client: its other end. */
 static bool start_without(struct conn_env *env, unsigned n, int *client)
 {
-	const struct conn_peer peer = { .text = "10.9.0.2", .is_ip4 = true };
+	const struct peer peer = { .text = "10.9.0.2", .is_ip4 = true };
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);

@@ -2,7 +2,7 @@
  * Whole dialogues from tests/vec/tic/, one a file, each sent in several ways that must not matter:
  * LF and CRLF, a byte at a time, all at once, cut at every byte, the verbs in capitals.
  *
- *   !clock N, !service T, !url T, !peer A, !logins N   the environment
+ *   !clock N, !service T, !url T, !peer A   the environment
  *   !tls: there is a certificate; !steps: a line at a time only
  *   C: text          the client sends a line        X: hex   the client sends these bytes
  *   S: text          the server replies this line
@@ -69,6 +69,8 @@ static void script_load(struct script *s, const char *path)
 
 static void set_up(struct script *s)
 {
+	struct peer peer;
+
 	fake_start(&fake, digest_of_test);
 	for (size_t i = 0; i < s->n; i++) {
 		const char *line = s->lines[i];
@@ -81,15 +83,13 @@ static void set_up(struct script *s)
 			fake.env.url = line + 5;
 		else if (begins(line, "!peer "))
 			s->peer = line + 6;
-		else if (begins(line, "!logins "))
-			fake.env.logins_per_hour = (unsigned)atoi(line + 8);
 		else if (begins(line, "!tls"))
 			fake.env.has_tls = true;
 		else if (begins(line, "!steps"))
 			s->by_steps = true;
 	}
-	session_init(&fake.session, &fake.env, s->peer, strchr(s->peer, ':') == NULL, fake_changed,
-		     &fake);
+	assert_int_equal(peer_parse(s->peer, strlen(s->peer), &peer), 0);
+	session_init(&fake.session, &fake.env, &peer, fake_changed, &fake);
 	s->answered = 0;
 	dialogue_greet(&fake.session);
 	fake_run(&fake, s->clock);

@@ -102,6 +102,13 @@ static inline void fake_changed(void *ctx)
 /* A greeted session at 10.9.0.2, with the challenge of the captured dialogue. */
 static inline void fake_start(struct fake *f, struct digest_ctx *digest)
 {
+	static struct failures *failures; /* of all sessions of the process */
+	struct peer peer;
+
+	if (!failures && !(failures = failures_create()))
+		abort();
+	if (peer_parse("10.9.0.2", 8, &peer) != 0)
+		abort();
 	memset(f, 0, offsetof(struct fake, out)); /* but for the large buffer of what was said */
 	f->out[0] = '\0';
 	f->out_len = 0;
@@ -109,11 +116,11 @@ static inline void fake_start(struct fake *f, struct digest_ctx *digest)
 	f->env = (struct session_env){ .service = "TIC Service on tic.example.net",
 				       .url = "http://example.net",
 				       .store = &f->store,
-				       .logins_per_hour = 5,
+				       .failures = failures,
 				       .digest = digest,
 				       .random = fake_random,
 				       .fake_key = { 1, 2, 3 } };
-	session_init(&f->session, &f->env, "10.9.0.2", true, fake_changed, f);
+	session_init(&f->session, &f->env, &peer, fake_changed, f);
 }
 
 /* What a connection does after each event: runs the dialogue, takes its output. */
@@ -160,16 +167,28 @@ static inline void fake_say(struct fake *f, const char *text, wall_t now)
 
 static const char *const fake_account[] = { "12",     "TEST-SIXXS", "Test User",
 					    FAKE_MD5, FAKE_SHA256,  "t" };
-static const char *const fake_accepted[] = { "t", NULL, "5" };
+static const char *const fake_accepted[] = { "77", NULL };
+static const char *const fake_restricted[] = { NULL, "TEST-SIXXS has logged in too often." };
 
-/* Logs the captured user in. */
-static inline void fake_login(struct fake *f, wall_t now)
+static inline void fake_login_answered(struct fake *f, wall_t now, const char *const *accepted)
 {
 	fake_say(f, "username TEST-SIXXS\nchallenge md5\nauthenticate md5 " FAKE_MD5_ANSWER "\n",
 		 now);
 	fake_answer(f, 0, "", fake_account, 1);
-	fake_answer(f, 0, "", fake_accepted, 1);
+	fake_answer(f, 0, "", accepted, 1);
 	fake_run(f, now);
+}
+
+/* Logs the captured user in. */
+static inline void fake_login(struct fake *f, wall_t now)
+{
+	fake_login_answered(f, now, fake_accepted);
+}
+
+/* The same with too many logins of the name: only a tunnel may be shown. */
+static inline void fake_login_restricted(struct fake *f, wall_t now)
+{
+	fake_login_answered(f, now, fake_restricted);
 }
 
 #endif

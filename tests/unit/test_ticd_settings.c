@@ -33,7 +33,6 @@ static void settings_empty_file_gives_defaults(void **state)
 	assert_int_equal(s->listen.port, 3874);
 	assert_string_equal(s->conninfo, "dbname=broker user=ticd");
 	assert_int_equal(s->log_level, LOG_LEVEL_INFO);
-	assert_int_equal(s->logins_per_hour, 5);
 	assert_int_equal(s->db_connections, 4);
 	assert_int_equal(s->query_timeout, 5);
 	assert_string_equal(s->certificate, "");

@@ -16,8 +16,9 @@ enum {
 	I = 1 << SESSION_INITIAL,
 	C = 1 << SESSION_CHALLENGE,
 	A = 1 << SESSION_AUTHENTICATE,
+	S = 1 << SESSION_SHOW_ONLY,
 	M = 1 << SESSION_MAIN,
-	ANY = I | C | A | M
+	ANY = I | C | A | S | M
 };
 
 static const struct {
@@ -40,8 +41,8 @@ static const struct {
 	{ "authenticate md5 0123", A, NULL, SESSION_NEW },
 	{ "authenticate sha256 0123", A, "500 ", SESSION_INITIAL }, /* the challenge was for md5 */
 	{ "tunnel list", M, NULL, SESSION_NEW },
-	{ "tunnel show T12", M, NULL, SESSION_NEW },
-	{ "tunnel show 12", M, NULL, SESSION_NEW },
+	{ "tunnel show T12", S | M, NULL, SESSION_NEW },
+	{ "tunnel show 12", S | M, NULL, SESSION_NEW },
 	{ "tunnel set T12 endpoint 192.0.2.1", M, NULL, SESSION_NEW },
 	{ "tunnel set T12 endpoint current", M, NULL, SESSION_NEW },
 	{ "tunnel set T12 state enabled", M, NULL, SESSION_NEW },
@@ -92,6 +93,8 @@ static void bring_to(struct fake *f, enum session_state state)
 	dialogue_greet(&f->session);
 	if (state == SESSION_MAIN)
 		fake_login(f, now);
+	if (state == SESSION_SHOW_ONLY)
+		fake_login_restricted(f, now);
 	if (state == SESSION_CHALLENGE || state == SESSION_AUTHENTICATE)
 		fake_say(f, "username TEST-SIXXS\n", now);
 	if (state == SESSION_AUTHENTICATE)
@@ -103,13 +106,25 @@ static void bring_to(struct fake *f, enum session_state state)
 	f->asked = 0;
 }
 
+/* What a refused command is told. A name that has logged in too often hears until when that is, even
+ * where the command is also wrong. */
+static bool is_refused(const char *said, enum session_state state, bool is_legal_later)
+{
+	bool is_told = strncmp(said, "500 TEST-SIXXS has logged in too often. See http://", 51) ==
+		       0;
+
+	return is_legal_later && state == SESSION_SHOW_ONLY
+		       ? is_told
+		       : strncmp(said, "400 ", 4) == 0 || (state == SESSION_SHOW_ONLY && is_told);
+}
+
 static void check(size_t i, enum session_state state)
 {
 	static struct fake f;
 	bool is_legal = (commands[i].legal & 1u << state) != 0;
 	enum session_state next = is_legal && commands[i].next != SESSION_NEW ? commands[i].next
 									      : state;
-	const char *reply = is_legal ? commands[i].reply : "400 ";
+	const char *reply = is_legal ? commands[i].reply : "";
 	char line[128];
 
 	bring_to(&f, state);
@@ -122,6 +137,8 @@ static void check(size_t i, enum session_state state)
 		fail_msg("'%s' when %s: the store was %sasked", commands[i].line,
 			 session_state_name(state), f.call != NULL ? "" : "not ");
 	if (reply != NULL && strncmp(f.out, reply, strlen(reply)) != 0)
+		fail_msg("'%s' when %s: %s", commands[i].line, session_state_name(state), f.out);
+	if (!is_legal && !is_refused(f.out, state, (commands[i].legal & M) != 0))
 		fail_msg("'%s' when %s: %s", commands[i].line, session_state_name(state), f.out);
 	session_end(&f.session);
 	assert_null(f.call);
@@ -323,6 +340,46 @@ static void refused_logins_are_held_back(void **state)
 	session_end(&f.session);
 }
 
+/* Every answer to a login from an address with many failures waits, the right ones too. */
+static void logins_from_an_address_with_failures_wait(void **state)
+{
+	static const char right[] = "authenticate md5 " FAKE_MD5_ANSWER "\n";
+	static const struct {
+		unsigned failures;
+		const char *line;
+		int64_t held;
+	} rows[] = {
+		{ 19, right, 0 },
+		{ 20, right, 0 },
+		{ 20, "authenticate md5 00\n", 50 },
+		{ 21, right, FAILURES_STEP_MS },
+		{ 21, "authenticate md5 00\n", FAILURES_STEP_MS },
+		{ 25, right, 5 * FAILURES_STEP_MS },
+		{ 500, right, FAILURES_DELAY_MAX_MS },
+	};
+	static struct fake f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct failures *failures = failures_create();
+
+		assert_non_null(failures);
+		bring_to(&f, SESSION_AUTHENTICATE);
+		f.env.failures = failures;
+		for (unsigned n = 0; n < rows[i].failures; n++)
+			failures_add(failures, &f.session.peer.ip, (mono_t){ 1000 });
+		line_feed(&f.session.in, rows[i].line, strlen(rows[i].line));
+		dialogue_run(&f.session, now, (mono_t){ 1000 });
+		fake_answer(&f, 0, "", fake_account, 1);
+		if (f.call)
+			fake_answer(&f, 0, "", fake_accepted, 1);
+		assert_true(session_has_output(&f.session));
+		assert_int_equal(session_hold_ms(&f.session, (mono_t){ 1000 }), rows[i].held);
+		session_end(&f.session);
+		failures_free(failures);
+	}
+}
+
 static void starttls_with_more_behind_it_closes(void **state)
 {
 	static struct fake f;
@@ -386,6 +443,7 @@ int main(void)
 		cmocka_unit_test(lists_too_long_are_refused_whole),
 		cmocka_unit_test(sessions_end_while_asking_is_forgotten),
 		cmocka_unit_test(refused_logins_are_held_back),
+		cmocka_unit_test(logins_from_an_address_with_failures_wait),
 		cmocka_unit_test(starttls_with_more_behind_it_closes),
 		cmocka_unit_test(starttls_takes_no_line_until_tls_is_up),
 		cmocka_unit_test(lines_wait_while_the_store_is_asked),

@@ -34,7 +34,7 @@ void dialogue_refuse_tls(struct session *s)
 void dialogue_close_injected(struct session *s)
 {
 	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_WARN,
-		    "%s: closed: it sent clear text between starttls and its answer", s->address);
+		    "%s: closed: it sent clear text between starttls and its answer", s->peer.text);
 	s->tls = SESSION_TLS_OFF;
 	session_close(s, "500 Nothing may be sent between starttls and its answer, goodbye");
 }
@@ -105,6 +105,11 @@ static void dispatch(struct session *s, const char *line, size_t len, wall_t now
 		reject_unknown(s, tokens.at[0]);
 		return;
 	}
+	if ((verb->states & 1u << SESSION_MAIN) != 0 && s->state == SESSION_SHOW_ONLY &&
+	    (verb->states & 1u << SESSION_SHOW_ONLY) == 0) {
+		session_say(s, "500 %s See %s/ for more information.", s->refusal, s->env->url);
+		return;
+	}
 	if ((verb->states & 1u << s->state) == 0) {
 		session_reject(s, "400 '%s' is not possible now: %s", verb->name,
 			       next_step(s->state));
@@ -144,15 +149,15 @@ void dialogue_run(struct session *s, wall_t now, mono_t at)
 			break;
 		case LINE_TOO_LONG:
 			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO,
-				    "%s: closed: it sent a line of more than %d bytes", s->address,
-				    LINE_TEXT_MAX);
+				    "%s: closed: it sent a line of more than %d bytes",
+				    s->peer.text, LINE_TEXT_MAX);
 			session_close(s, "500 A line may have at most %d bytes, goodbye",
 				      LINE_TEXT_MAX);
 			return;
 		case LINE_BINARY:
 			log_limited(&s->env->faults, 10, 10, LOG_LEVEL_INFO,
 				    "%s: closed: it sent control characters or binary data",
-				    s->address);
+				    s->peer.text);
 			session_close(s,
 				      "500 This service accepts lines of plain text only, goodbye");
 			return;

@@ -47,14 +47,30 @@ void login_run_challenge(struct session *s, const struct session_args *args)
 	session_say(s, "200 %s", s->challenge);
 }
 
-/* Logs the reason and hides it from the client: the sentence is always the same, and the connection
- * sends it at a fixed time after the line (session_hold_ms). The third refusal closes. */
+/* Says in the log how many failures an address has, once it is slowed for them. */
+static void log_refusal(struct session *s, const char *reason)
+{
+	struct failures_record record = failures_of(s->env->failures, &s->peer.ip, s->line_at);
+	char prefix[PEER_PREFIX_TEXT], count[120] = "";
+
+	if (record.delay_ms > 0)
+		snprintf(count, sizeof(count),
+			 "; %u failures from %s, which now waits %lld ms for each answer",
+			 record.count, peer_prefix_text(&record.prefix, prefix),
+			 (long long)record.delay_ms);
+	log_limited(record.delay_ms > 0 ? &s->env->slowed : &s->env->refusals, 20, 10,
+		    LOG_LEVEL_INFO, "%s: login as %s refused: %s%s", s->peer.text, s->login, reason,
+		    count);
+}
+
+/* Logs the reason and hides it from the client: the sentence is always the same, and it is sent at a
+ * fixed time after the line. The third refusal closes. */
 static void refuse(struct session *s, const char *reason)
 {
-	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",
-		    s->address, s->login, reason);
+	failures_add(s->env->failures, &s->peer.ip, s->line_at);
+	log_refusal(s, reason);
 	session_set_state(s, SESSION_INITIAL);
-	s->is_refusal = true;
+	session_hold(s, SESSION_REFUSAL_MS);
 	if (++s->failures >= SESSION_FAILURES_MAX)
 		session_close(s,
 			      "500 Login failed, the user name or the password is wrong; goodbye");
@@ -65,8 +81,8 @@ static void refuse(struct session *s, const char *reason)
 /* The same after the client has proved its identity and was told the reason. */
 static void refuse_known(struct session *s, const char *reason)
 {
-	log_limited(&s->env->failures, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",
-		    s->address, s->handle, reason);
+	log_limited(&s->env->refusals, 20, 10, LOG_LEVEL_INFO, "%s: login as %s refused: %s",
+		    s->peer.text, s->handle, reason);
 	session_set_state(s, SESSION_INITIAL);
 	s->failures++;
 }
@@ -78,37 +94,26 @@ static void accept_answered(struct session *s, const struct store_answer *a)
 		refuse_known(s, "the database did not answer");
 		return;
 	}
-	if (strcmp(store_cell(a, 0, ACCEPT_ACCEPTED), "t") != 0) {
-		session_say(
-			s,
-			"500 More than %s logins within an hour as %s is too often: the next one is possible at %s. "
-			"A client needs to log in only when it starts; see %s/ for more information.",
-			store_cell(a, 0, ACCEPT_PER_HOUR), s->handle,
-			store_cell(a, 0, ACCEPT_UNTIL), s->env->url);
-		refuse_known(s, "too many logins within an hour");
-		return;
-	}
 	log_limited(&s->env->logins, 100, 10, LOG_LEVEL_INFO,
-		    "%s: %s logged in using %s over %s, client: %s", s->address, s->handle,
+		    "%s: %s logged in using %s over %s, client: %s", s->peer.text, s->handle,
 		    auth_method_name(s->method), s->tls == SESSION_TLS_ON ? "TLS" : "clear text",
 		    s->client[0] != '\0' ? s->client : "unknown");
 	session_say(s, "200 Successfully logged in using %s as %s (%s) from %s",
-		    auth_method_name(s->method), s->handle, s->full_name, s->address);
-	session_set_state(s, SESSION_MAIN);
+		    auth_method_name(s->method), s->handle, s->full_name, s->peer.text);
+	snprintf(s->login_id, sizeof(s->login_id), "%s", store_cell(a, 0, ACCEPT_LOGIN));
+	snprintf(s->refusal, sizeof(s->refusal), "%s", store_cell(a, 0, ACCEPT_REFUSAL));
+	session_set_state(s, s->login_id[0] != '\0' ? SESSION_MAIN : SESSION_SHOW_ONLY);
 }
 
 static void ask_accept(struct session *s)
 {
-	char per_hour[SESSION_ID];
 	const char *params[] = { s->account,
 				 nullable(s->tunnel),
 				 auth_method_name(s->method),
-				 s->address,
+				 s->peer.text,
 				 s->tls == SESSION_TLS_ON ? "t" : "f",
-				 nullable(s->client),
-				 per_hour };
+				 nullable(s->client) };
 
-	snprintf(per_hour, sizeof(per_hour), "%u", s->env->logins_per_hour);
 	session_ask(s, STORE_LOGIN_ACCEPT, params, accept_answered);
 }
 
@@ -180,6 +185,8 @@ void login_run_authenticate(struct session *s, const struct session_args *args)
 		session_set_state(s, SESSION_INITIAL);
 		return;
 	}
+	/* Right or wrong: an answer that comes in time would tell which it is. */
+	session_hold(s, failures_of(s->env->failures, &s->peer.ip, s->line_at).delay_ms);
 	if (!auth_response_set(s->env->digest, s->method, args->at[1], &s->response)) {
 		refuse(s, "OpenSSL computed no digest");
 		return;

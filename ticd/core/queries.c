@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/ip.h"
+#include "lib/err.h"
 #include "lib/num.h"
 
 static const char *tunnel_of_login(const struct session *s)
@@ -170,6 +171,10 @@ static void tunnel_show_answered(struct session *s, const struct store_answer *a
 {
 	char title[64];
 
+	if (a->err == -ERR_REFUSED) {
+		session_say(s, "500 %s See %s/ for more information.", a->message, s->env->url);
+		return;
+	}
 	if (!has_row(s, a, "You have no tunnel T"))
 		return;
 	if (strcmp(store_cell(a, 0, TUNNEL_POP_STATE), "up") != 0) {
@@ -179,6 +184,7 @@ static void tunnel_show_answered(struct session *s, const struct store_answer *a
 			s->env->url);
 		return;
 	}
+	session_set_state(s, SESSION_MAIN);
 	snprintf(title, sizeof(title), "tunnel information for T%s", s->subject);
 	say_record(s, a, title, tunnel_fields);
 }
@@ -235,7 +241,8 @@ static bool take_route(struct session *s, struct token token)
 
 void queries_run_tunnel_show(struct session *s, const struct session_args *args)
 {
-	const char *params[] = { s->account, tunnel_of_login(s), s->subject };
+	const char *params[] = { s->account, tunnel_of_login(s), s->subject,
+				 s->login_id[0] != '\0' ? s->login_id : NULL };
 
 	if (take_tunnel(s, args->at[0]))
 		session_ask(s, STORE_TUNNEL_SHOW, params, tunnel_show_answered);
@@ -280,13 +287,13 @@ static void set_endpoint(struct session *s, struct token value)
 	struct ip4 ip;
 
 	if (token_is(value, "current")) {
-		if (!s->is_ip4) {
+		if (!s->peer.is_ip4) {
 			session_say(
 				s,
 				"500 You are connected over IPv6; give the IPv4 address of the new endpoint");
 			return;
 		}
-		snprintf(address, sizeof(address), "%.*s", IP4_TEXT - 1, s->address);
+		snprintf(address, sizeof(address), "%.*s", IP4_TEXT - 1, s->peer.text);
 	} else if (ip4_parse(value.text, value.len, &ip) == 0) {
 		ip4_text(ip, address);
 	} else {

@@ -14,7 +14,9 @@ static const struct {
 	[SESSION_NEW] = { "new", 1u << SESSION_INITIAL },
 	[SESSION_INITIAL] = { "initial", 1u << SESSION_CHALLENGE },
 	[SESSION_CHALLENGE] = { "challenge", 1u << SESSION_AUTHENTICATE | 1u << SESSION_INITIAL },
-	[SESSION_AUTHENTICATE] = { "authenticate", 1u << SESSION_MAIN | 1u << SESSION_INITIAL },
+	[SESSION_AUTHENTICATE] = { "authenticate", 1u << SESSION_MAIN | 1u << SESSION_SHOW_ONLY |
+							   1u << SESSION_INITIAL },
+	[SESSION_SHOW_ONLY] = { "logged in to show a tunnel", 1u << SESSION_MAIN },
 	[SESSION_MAIN] = { "logged in", 0 },
 	[SESSION_CLOSING] = { "closing", 0 },
 };
@@ -45,22 +47,21 @@ void session_set_state(struct session *s, enum session_state state)
 	assert(state == SESSION_CLOSING || (states[s->state].next & 1u << state) != 0);
 	if (s->state == SESSION_AUTHENTICATE)
 		wipe_login(s);
-	log_debug("%s: %s -> %s", s->address, states[s->state].name, states[state].name);
+	log_debug("%s: %s -> %s", s->peer.text, states[s->state].name, states[state].name);
 	s->state = state;
 	if (state == SESSION_CLOSING)
 		forget_question(s);
 }
 
-void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4,
+void session_init(struct session *s, struct session_env *env, const struct peer *peer,
 		  void (*changed)(void *), void *ctx)
 {
 	memset(s, 0, sizeof(*s));
 	s->env = env;
 	s->changed = changed;
 	s->changed_ctx = ctx;
-	s->is_ip4 = is_ip4;
+	s->peer = *peer;
 	line_init(&s->in);
-	snprintf(s->address, sizeof(s->address), "%s", address);
 }
 
 void session_end(struct session *s)
@@ -73,10 +74,19 @@ void session_end(struct session *s)
 
 int64_t session_hold_ms(struct session *s, mono_t now)
 {
-	int64_t left = s->is_refusal ? SESSION_REFUSAL_MS - mono_since(now, s->line_at) : 0;
+	int64_t left = s->is_held ? mono_since(s->held_until, now) : 0;
 
-	s->is_refusal = left > 0;
-	return s->is_refusal ? left : 0;
+	s->is_held = left > 0;
+	return s->is_held ? left : 0;
+}
+
+void session_hold(struct session *s, int64_t ms)
+{
+	mono_t until = { s->line_at.ms + ms };
+
+	if (!s->is_held || mono_since(until, s->held_until) > 0)
+		s->held_until = until;
+	s->is_held = true;
 }
 
 void session_put(struct session *s, const struct reply *reply)
@@ -85,7 +95,7 @@ void session_put(struct session *s, const struct reply *reply)
 		return;
 	/* Half a reply is worse than none: the client sees a close instead of a wrong record. */
 	log_limited(&s->env->faults, 10, 10, LOG_LEVEL_ERROR,
-		    "%s: closed: no memory for a reply, or it is too long", s->address);
+		    "%s: closed: no memory for a reply, or it is too long", s->peer.text);
 	out_clear(&s->out);
 	session_set_state(s, SESSION_CLOSING);
 }

@@ -19,6 +19,8 @@
 #include "lib/digest.h"
 #include "lib/ip.h"
 #include "lib/log.h"
+#include "lib/peer.h"
+#include "ticd/core/failures.h"
 #include "ticd/core/out.h"
 #include "ticd/core/store.h"
 #include "ticd/proto/auth.h"
@@ -31,6 +33,7 @@ enum session_state {
 	SESSION_INITIAL,      /* greeted */
 	SESSION_CHALLENGE,    /* has a user name */
 	SESSION_AUTHENTICATE, /* has a challenge */
+	SESSION_SHOW_ONLY,    /* logged in, but only tunnels may be shown: see `refusal` */
 	SESSION_MAIN,         /* logged in */
 	SESSION_CLOSING,      /* takes no more lines; to be closed when `out` is empty */
 	SESSION__COUNT
@@ -44,15 +47,18 @@ enum session_tls {
 };
 
 enum {
-	SESSION_LOGIN = 64,         /* a user name as sent, with NUL; handles are at most 32 */
-	SESSION_HANDLE = 48,        /* HANDLE or HANDLE/T123, with NUL */
-	SESSION_NAME = 100,         /* a full name, with NUL */
-	SESSION_CLIENT = 160,       /* how the client describes itself, with NUL */
-	SESSION_ID = 24,            /* a number as text, with NUL */
-	SESSION_SUBJECT = 40,       /* an id or a PoP's name, with NUL */
-	SESSION_FAILURES_MAX = 3,   /* refused logins in one session */
-	SESSION_REJECTS_MAX = 20,   /* invalid lines in one session */
-	SESSION_REFUSAL_MS = 50,    /* from the authenticate line to the reply that refuses it */
+	SESSION_LOGIN = 64,       /* a user name as sent, with NUL; handles are at most 32 */
+	SESSION_HANDLE = 48,      /* HANDLE or HANDLE/T123, with NUL */
+	SESSION_NAME = 100,       /* a full name, with NUL */
+	SESSION_CLIENT = 160,     /* how the client describes itself, with NUL */
+	SESSION_ID = 24,          /* a number as text, with NUL */
+	SESSION_SUBJECT = 40,     /* an id or a PoP's name, with NUL */
+	SESSION_SENTENCE = 300,   /* why something is refused, with NUL */
+	SESSION_FAILURES_MAX = 3, /* refused logins in one session */
+	SESSION_REJECTS_MAX = 20, /* invalid lines in one session */
+	/* From the authenticate line to the reply that refuses it, so that the time of the look-up
+	 * tells nothing about the account. */
+	SESSION_REFUSAL_MS = 50,
 	SESSION_BACKLOG_MAX = 4096, /* no line is read while more bytes than this are unsent */
 };
 
@@ -60,12 +66,12 @@ enum {
 struct session_env {
 	const char *service, *url; /* of the greeting; the base URL without a final slash */
 	bool has_tls;
-	unsigned logins_per_hour; /* 0: no limit */
 	struct store *store;
+	struct failures *failures;
 	struct digest_ctx *digest;
 	bool (*random)(void *out, size_t len);
 	uint8_t fake_key[AUTH_KEY_BYTES]; /* random, for auth_secret_fake */
-	struct log_limit logins, failures, faults;
+	struct log_limit logins, refusals, slowed, faults;
 };
 
 struct session {
@@ -79,8 +85,7 @@ struct session {
 	struct line_in in;
 	struct out out;
 
-	char address[IP6_TEXT]; /* the peer's; IPv4 in dotted form */
-	bool is_ip4;
+	struct peer peer;
 	char client[SESSION_CLIENT];
 
 	char login[SESSION_LOGIN]; /* from `username` until logged in */
@@ -90,9 +95,13 @@ struct session {
 	/* as the store numbers them; tunnel "" unless this is a login for one tunnel only */
 	char account[SESSION_ID], tunnel[SESSION_ID];
 	char handle[SESSION_HANDLE], full_name[SESSION_NAME];
+	char login_id[SESSION_ID]; /* as the store numbers logins; "": not recorded */
+	/* in SESSION_SHOW_ONLY: why everything else is refused */
+	char refusal[SESSION_SENTENCE];
 	unsigned failures, rejects;
-	mono_t line_at;  /* when the line that is being answered was read */
-	bool is_refusal; /* `out` ends in a refused login, which session_hold_ms holds back */
+	mono_t line_at;    /* when the line that is being answered was read */
+	mono_t held_until; /* when `is_held`: nothing is sent before */
+	bool is_held;
 
 	struct store_call asking; /* the question under way */
 	void (*answered)(struct session *s, const struct store_answer *answer);
@@ -100,8 +109,8 @@ struct session {
 };
 
 /* Takes no ownership; `env` outlives the session. */
-void session_init(struct session *s, struct session_env *env, const char *address, bool is_ip4,
-		  void (*changed)(void *), void *ctx) NONNULL_ARGS(1, 2, 3, 5);
+void session_init(struct session *s, struct session_env *env, const struct peer *peer,
+		  void (*changed)(void *), void *ctx) NONNULL_ARGS(1, 2, 3, 4);
 /* Forgets the question under way, frees `out`, wipes what was secret. */
 void session_end(struct session *s) NONNULL;
 
@@ -117,7 +126,7 @@ static inline bool session_is_closing(const struct session *s)
 }
 static inline bool session_is_logged_in(const struct session *s)
 {
-	return s->state == SESSION_MAIN;
+	return s->state == SESSION_MAIN || s->state == SESSION_SHOW_ONLY;
 }
 /* The store has not answered yet. */
 static inline bool session_is_asking(const struct session *s)
@@ -153,8 +162,7 @@ static inline bool session_awaits_handshake(const struct session *s)
 {
 	return s->tls == SESSION_TLS_GRANTED && !session_is_closing(s) && !session_has_output(s);
 }
-/* Milliseconds for which nothing may be sent: a refused login goes out SESSION_REFUSAL_MS after it
- * was read, so that the time of the look-up tells nothing about the account. */
+/* Milliseconds for which nothing may be sent: the answer to a login is held back (session_hold). */
 int64_t session_hold_ms(struct session *s, mono_t now) NONNULL;
 
 /* For the verbs (ticd/core/verbs.c, login.c, queries.c) and the dialogue. */
@@ -173,6 +181,9 @@ void session_put(struct session *s, const struct reply *reply) NONNULL;
 void session_reject(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
 /* Says the sentence (code included) and closes. */
 void session_close(struct session *s, const char *fmt, ...) NONNULL FORMAT(2, 3);
+
+/* What is said from now on goes out `ms` after the line that is being answered was read, or later. */
+void session_hold(struct session *s, int64_t ms) NONNULL;
 
 /* Asks the store; no line is read until `answered` has been called. */
 void session_ask(struct session *s, enum store_question q, const char *const *params,

@@ -2,9 +2,9 @@
 
 static const struct store_shape shapes[] = {
 	[STORE_LOGIN] = { "tic_login", 2, LOGIN__COUNT },
-	[STORE_LOGIN_ACCEPT] = { "tic_login_accept", 7, ACCEPT__COUNT },
+	[STORE_LOGIN_ACCEPT] = { "tic_login_accept", 6, ACCEPT__COUNT },
 	[STORE_TUNNEL_LIST] = { "tic_tunnel_list", 2, 4 },
-	[STORE_TUNNEL_SHOW] = { "tic_tunnel_show", 3, TUNNEL__COUNT },
+	[STORE_TUNNEL_SHOW] = { "tic_tunnel_show", 4, TUNNEL__COUNT },
 	[STORE_TUNNEL_ENDPOINT] = { "tic_tunnel_endpoint", 4, 1 },
 	[STORE_TUNNEL_STATE] = { "tic_tunnel_state", 4, 1 },
 	[STORE_POP_LIST] = { "tic_pop_list", 0, 1 },

@@ -15,10 +15,11 @@
 
 enum store_question {
 	STORE_LOGIN, /* handle, tunnel -> LOGIN_* ; no row: no such login */
-	/* account, tunnel, method, address, tls, client, per_hour -> ACCEPT_* */
+	/* account, tunnel, method, address, tls, client -> ACCEPT_* */
 	STORE_LOGIN_ACCEPT,
-	STORE_TUNNEL_LIST,     /* account, tunnel -> id, client IPv6, client IPv4 or type, pop */
-	STORE_TUNNEL_SHOW,     /* account, tunnel, id -> TUNNEL_* ; no row: not this account's */
+	STORE_TUNNEL_LIST, /* account, tunnel -> id, client IPv6, client IPv4 or type, pop */
+	/* account, tunnel, id, login -> TUNNEL_* ; no row: not this account's */
+	STORE_TUNNEL_SHOW,
 	STORE_TUNNEL_ENDPOINT, /* account, tunnel, id, address -> message */
 	STORE_TUNNEL_STATE,    /* account, tunnel, id, enabled -> message */
 	STORE_POP_LIST,        /* -> name */
@@ -37,7 +38,8 @@ enum {
 	LOGIN_ENABLED,
 	LOGIN__COUNT
 };
-enum { ACCEPT_ACCEPTED, ACCEPT_UNTIL, ACCEPT_PER_HOUR, ACCEPT__COUNT };
+/* the login's number; "": only a tunnel may be shown, and all else is refused with the sentence */
+enum { ACCEPT_LOGIN, ACCEPT_REFUSAL, ACCEPT__COUNT };
 enum {
 	TUNNEL_ID,
 	TUNNEL_TYPE,
@@ -71,7 +73,7 @@ enum {
 };
 enum { ROUTE_ID, ROUTE_TUNNEL, ROUTE_PREFIX, ROUTE_POP, ROUTE_STATE, ROUTE_CREATED, ROUTE__COUNT };
 
-enum { STORE_PARAMS_MAX = 7 };
+enum { STORE_PARAMS_MAX = 6 };
 
 /* How many parameters a question takes and how many columns its answer has. */
 struct store_shape {

@@ -4,7 +4,7 @@
 #include "ticd/core/queries.h"
 
 #define IN(state) (1u << SESSION_##state)
-#define IN_ANY (IN(INITIAL) | IN(CHALLENGE) | IN(AUTHENTICATE) | IN(MAIN))
+#define IN_ANY (IN(INITIAL) | IN(CHALLENGE) | IN(AUTHENTICATE) | IN(SHOW_ONLY) | IN(MAIN))
 
 static void run_help(struct session *s, const struct session_args *args);
 
@@ -12,7 +12,7 @@ static void run_help(struct session *s, const struct session_args *args);
 static void run_client(struct session *s, const struct session_args *args)
 {
 	token_copy(args->rest, s->client, sizeof(s->client));
-	log_debug("%s: client %s", s->address, s->client);
+	log_debug("%s: client %s", s->peer.text, s->client);
 	session_say(s, "200 Client Identity accepted");
 }
 
@@ -52,8 +52,8 @@ static const struct verb verbs[] = {
 	  "authenticate <method> <response>", "answer the challenge" },
 	{ "tunnel", "list", IN(MAIN), 0, 0, queries_run_tunnel_list, "tunnel list",
 	  "list your tunnels" },
-	{ "tunnel", "show", IN(MAIN), 1, 1, queries_run_tunnel_show, "tunnel show T<id>",
-	  "show one tunnel" },
+	{ "tunnel", "show", IN(SHOW_ONLY) | IN(MAIN), 1, 1, queries_run_tunnel_show,
+	  "tunnel show T<id>", "show one tunnel" },
 	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set,
 	  "tunnel set T<id> endpoint <ipv4>|current", "move a static tunnel (costs ISK)" },
 	{ "tunnel", "set", IN(MAIN), 3, 3, queries_run_tunnel_set,

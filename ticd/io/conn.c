@@ -34,7 +34,7 @@ const char conn_too_many[] = "400 Too many connections at the moment, please try
 struct conn {
 	struct conn *next, **back; /* env->first's list */
 	struct conn_env *env;
-	struct conn_peer peer;
+	struct peer peer;
 	enum mode mode;
 	struct channel channel;
 	struct session session;
@@ -130,7 +130,7 @@ static bool read_input(struct conn *c)
 static bool send_output(struct conn *c)
 {
 	struct ev_loop *loop = c->env->loop;
-	int64_t wait = session_hold_ms(&c->session, mono_now());
+	int64_t hold = session_hold_ms(&c->session, mono_now()), wait = hold;
 	bool is_alive = true;
 	size_t sent = 0;
 
@@ -141,6 +141,8 @@ static bool send_output(struct conn *c)
 	}
 	if (!c->has_output || sent > 0)
 		c->sent = mono_now(); /* the write timeout counts from here */
+	if (hold > 0)
+		c->sent.ms = mono_now().ms + hold; /* or from the end of the hold */
 	c->has_output = session_has_output(&c->session);
 	ev_timer_stop(loop, &c->pacer);
 	if (is_alive && wait > 0) {
@@ -361,7 +363,7 @@ void conn_refuse(int fd, const char *sentence)
 }
 
 /* NULL: out of memory, the socket is still the caller's. */
-static struct conn *conn_create(struct conn_env *env, int fd, const struct conn_peer *peer)
+static struct conn *conn_create(struct conn_env *env, int fd, const struct peer *peer)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -371,7 +373,7 @@ static struct conn *conn_create(struct conn_env *env, int fd, const struct conn_
 	c->peer = *peer;
 	c->connected = c->received = c->sent = mono_now();
 	channel_init(&c->channel, fd);
-	session_init(&c->session, env->session, peer->text, peer->is_ip4, session_changed, c);
+	session_init(&c->session, env->session, peer, session_changed, c);
 	ev_io_init(&c->io, io_ready, fd, EV_READ);
 	ev_timer_init(&c->deadline, deadline_due, 0., 0.);
 	ev_timer_init(&c->pacer, pacer_due, 0., 0.);
@@ -383,7 +385,7 @@ static struct conn *conn_create(struct conn_env *env, int fd, const struct conn_
 	return c;
 }
 
-void conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
+void conn_start(struct conn_env *env, int fd, const struct peer *peer, const char *refusal)
 {
 	struct conn *c = conn_create(env, fd, peer);
 

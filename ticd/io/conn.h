@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 #include "lib/cc.h"
-#include "lib/ip.h"
 #include "lib/log.h"
+#include "lib/peer.h"
 
 struct conn;
 struct ev_loop;
@@ -33,16 +33,10 @@ struct conn_env {
 	struct log_limit broken;
 };
 
-struct conn_peer {
-	struct ip6 ip; /* IPv4 as ::ffff:a.b.c.d */
-	char text[IP6_TEXT];
-	bool is_ip4;
-};
-
 /* Takes the non-blocking socket and greets, or, with a refusal (a whole sentence with its code),
  * says that and closes. Always ends in one call of `closed`: without memory for a connection the
  * client gets conn_too_many, and `closed` is called before this returns. */
-void conn_start(struct conn_env *env, int fd, const struct conn_peer *peer, const char *refusal)
+void conn_start(struct conn_env *env, int fd, const struct peer *peer, const char *refusal)
 	NONNULL_ARGS(1, 3);
 
 /* Takes the non-blocking socket, sends the sentence without waiting or allocating (a peer that

@@ -32,6 +32,7 @@ struct ticd {
 	struct ev_signal on_term, on_int, on_hup;
 	struct ev_timer stop_timer;
 	struct digest_ctx *digest;
+	struct failures *failures;
 	struct pgpool *pool;
 	struct pgstore *store;
 	struct daily *daily;
@@ -77,7 +78,6 @@ static void apply(struct ticd *t)
 	t->session_env.service = s->service;
 	t->session_env.url = s->url;
 	t->session_env.has_tls = t->conn_env.tls != NULL;
-	t->session_env.logins_per_hour = (unsigned)s->logins_per_hour;
 	t->conn_env.login_timeout = (int)s->login_timeout;
 	t->conn_env.idle_timeout = (int)s->idle_timeout;
 	t->conn_env.write_timeout = (int)s->write_timeout;
@@ -203,6 +203,12 @@ static bool start_sessions(struct ticd *t)
 		return false;
 	}
 	t->session_env.digest = t->digest;
+	t->failures = failures_create();
+	if (!t->failures) {
+		log_error("out of memory");
+		return false;
+	}
+	t->session_env.failures = t->failures;
 	t->session_env.random = random_bytes;
 	t->session_env.store = pgstore_store(t->store);
 	t->conn_env.loop = t->loop;
@@ -244,6 +250,7 @@ static void finish(struct ticd *t)
 	pgpool_free(t->pool);
 	tls_server_free(t->conn_env.tls);
 	digest_ctx_free(t->digest);
+	failures_free(t->failures);
 	if (t->loop)
 		ev_loop_destroy(t->loop);
 	settings_free(t->settings);

@@ -39,33 +39,8 @@ struct listener {
 	void *empty_ctx;
 };
 
-static void take_peer(struct conn_peer *peer, const struct sockaddr_storage *from)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	memset(peer, 0, sizeof(*peer));
-	if (from->ss_family == AF_INET) {
-		memcpy(peer->ip.b, mapped, sizeof(mapped));
-		memcpy(peer->ip.b + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr,
-		       4);
-	} else {
-		memcpy(peer->ip.b, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr,
-		       16);
-	}
-	peer->is_ip4 = memcmp(peer->ip.b, mapped, sizeof(mapped)) == 0;
-	if (peer->is_ip4) {
-		const uint8_t *b = peer->ip.b + 12;
-
-		ip4_text((struct ip4){ (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
-				       (uint32_t)b[2] << 8 | b[3] },
-			 peer->text);
-	} else {
-		ip6_text(&peer->ip, peer->text);
-	}
-}
-
 /* NULL: the connection was counted with its address. */
-static const char *find_refusal(struct listener *l, const struct conn_peer *peer)
+static const char *find_refusal(struct listener *l, const struct peer *peer)
 {
 	int err = l->count < l->max ? peers_enter(l->peers, &peer->ip, l->max_per_address)
 				    : -ERR_BUSY;
@@ -76,7 +51,7 @@ static const char *find_refusal(struct listener *l, const struct conn_peer *peer
 }
 
 /* Admitted connections are counted with their address, refused ones apart. */
-static void admit(struct listener *l, int fd, const struct conn_peer *peer)
+static void admit(struct listener *l, int fd, const struct peer *peer)
 {
 	const char *refusal = find_refusal(l, peer);
 	int on = 1;
@@ -157,11 +132,11 @@ static bool accept_one(struct listener *l)
 {
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
-	struct conn_peer peer;
+	struct peer peer;
 	int fd = accept4(l->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0) {
-		take_peer(&peer, &from);
+		peer = peer_of_sockaddr((const struct sockaddr *)&from);
 		admit(l, fd, &peer);
 		return true;
 	}

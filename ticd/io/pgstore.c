@@ -10,9 +10,10 @@
 static const char *const statements[] = {
 	[STORE_LOGIN] = "SELECT * FROM api.tic_login($1, $2::int)",
 	[STORE_LOGIN_ACCEPT] =
-		"SELECT * FROM api.tic_login_accept($1::int, $2::int, $3, $4::inet, $5::bool, $6, $7::int)",
+		"SELECT * FROM api.tic_login_accept($1::int, $2::int, $3, $4::inet, $5::bool, $6)",
 	[STORE_TUNNEL_LIST] = "SELECT * FROM api.tic_tunnel_list($1::int, $2::int)",
-	[STORE_TUNNEL_SHOW] = "SELECT * FROM api.tic_tunnel_show($1::int, $2::int, $3::int)",
+	[STORE_TUNNEL_SHOW] =
+		"SELECT * FROM api.tic_tunnel_show($1::int, $2::int, $3::int, $4::bigint)",
 	[STORE_TUNNEL_ENDPOINT] =
 		"SELECT * FROM api.tic_tunnel_endpoint($1::int, $2::int, $3::int, $4::inet)",
 	[STORE_TUNNEL_STATE] =
