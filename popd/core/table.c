@@ -29,6 +29,18 @@ static void *conf_published(const struct tunnel_conf *c)
 	return (void *)(uintptr_t)c;
 }
 
+static void pop_release(void *owner, void *what)
+{
+	(void)owner;
+	free(what);
+}
+
+/* Only the table frees it, so only the table may take the const away. */
+static struct pop_conf *pop_published(const struct pop_conf *pop)
+{
+	return (struct pop_conf *)(uintptr_t)pop;
+}
+
 static struct prefix6 prefix_at(const struct tunnel_conf *c, uint32_t place)
 {
 	return place == 0 ? (struct prefix6){ c->net, net_len } : c->routes[place - 1];
@@ -67,7 +79,7 @@ struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned 
 	t->tunnels = tunnels ? tunnels : pages_alloc(t->capacity, sizeof(*t->tunnels));
 	t->free_slots = pages_alloc(t->capacity, sizeof(*t->free_slots));
 	t->ids = pages_alloc(t->ids_size, sizeof(*t->ids));
-	atomic_init(&t->pop, &t->pops[0]);
+	atomic_init(&t->pop, &t->no_pop);
 	if (!t->tunnels || !t->free_slots || !t->ids || grace_init(&t->grace, workers) != 0)
 		goto no_grace;
 	if (prefixes_init(&t->prefixes, &t->grace, seed, prefix_of, t) != 0)
@@ -87,8 +99,11 @@ void table_free(struct table *t)
 {
 	if (!t)
 		return;
+	struct pop_conf *pop = pop_published(atomic_load(&t->pop));
 	t->on_free = NULL;
 	grace_free(&t->grace);
+	if (pop != &t->no_pop)
+		free(pop);
 	for (size_t i = 0; i < t->high; i++)
 		tunnel_conf_free(conf_published(tunnel_conf_now(&t->tunnels[i])));
 	prefixes_free(&t->prefixes);
@@ -174,8 +189,10 @@ static void slot_release(void *owner, void *what)
 /* The slot that slot_take will take for a new tunnel. NULL: all are in use. */
 static struct tunnel *slot_next(struct table *t)
 {
-	if (t->free_count == 0 && t->high == t->capacity)
+	if (t->free_count == 0 && t->high == t->capacity) {
+		(void)grace_wait_shortly(&t->grace);
 		grace_reclaim(&t->grace);
+	}
 	if (t->free_count > 0)
 		return &t->tunnels[t->free_slots[t->free_count - 1]];
 	if (t->high == t->capacity)
@@ -364,14 +381,29 @@ bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t new
 	return true;
 }
 
-void table_set_pop(struct table *t, const struct pop_conf *pop)
+static void publish_pop(struct table *t, const struct pop_conf *pop)
 {
-	struct pop_conf *spare = atomic_load(&t->pop) == &t->pops[0] ? &t->pops[1] : &t->pops[0];
+	struct pop_conf *old = pop_published(atomic_load(&t->pop));
 
-	/* A worker may still use the spare, which was published until the last call. */
-	grace_wait(&t->grace);
-	*spare = *pop;
-	atomic_store(&t->pop, spare);
+	atomic_store(&t->pop, pop);
+	if (old != &t->no_pop)
+		grace_retire(&t->grace, pop_release, NULL, old);
+}
+
+int table_set_pop(struct table *t, const struct pop_conf *pop)
+{
+	struct pop_conf *fresh = malloc(sizeof(*fresh));
+
+	if (!fresh)
+		return -ERR_NOMEM;
+	*fresh = *pop;
+	publish_pop(t, fresh);
+	return 0;
+}
+
+void table_clear_pop(struct table *t)
+{
+	publish_pop(t, &t->no_pop);
 }
 
 void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg)

@@ -1,6 +1,7 @@
 #include "popd/daemon/build.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/digest.h"
 #include "lib/log.h"
@@ -93,29 +94,29 @@ static bool make_table(struct parts *p)
 	return p->checkpoint && p->stats;
 }
 
-/* The address is this configuration's, whatever it was when the snapshot was written. */
-static void load_snapshot(struct parts *p, uint64_t *seq)
+/* The address is this configuration's, whatever it was when the snapshot was written. false: no
+ * memory. */
+static bool load_snapshot(struct parts *p, uint64_t *seq)
 {
 	struct snapshot_head head = { .feed_seq = 0 };
 	struct table *t = p->forwarder->table;
 
 	*seq = 0;
 	if (!store_load(p->store, p->digest, &head))
-		return;
+		return true;
 	*seq = head.feed_seq;
 	struct pop_conf pop = *table_pop(t);
 	pop.ipv4 = p->settings->ipv4;
-	table_set_pop(t, &pop);
+	return table_set_pop(t, &pop) == 0;
 }
 
 bool build_table(struct parts *p, uint64_t *seq)
 {
-	if (!make_table(p)) {
+	if (!make_table(p) || !load_snapshot(p, seq)) {
 		log_error("there is not enough memory for max_tunnels = %lld",
 			  (long long)p->settings->max_tunnels);
 		return false;
 	}
-	load_snapshot(p, seq);
 	return true;
 }
 
@@ -209,11 +210,12 @@ bool build_views(struct parts *p, void (*reload)(void *parts))
 	return p->metrics != NULL;
 }
 
-/* Nothing is forwarded any more, then parts go before those they point to. */
+/* Nothing is forwarded any more, then parts go before those they point to. A worker that stands
+ * still uses them until the process is gone. */
 void build_free(struct parts *p)
 {
-	if (p->forwarder)
-		forwarder_stop(p->forwarder);
+	if (p->forwarder && !forwarder_stop(p->forwarder))
+		_exit(1);
 	database_free(p->database);
 	prober_free(p->prober);
 	endpoint_scan_free(p->endpoint_scan);

@@ -164,8 +164,13 @@ static void terminate_ready(struct ev_loop *loop, struct ev_signal *signal, int 
 		return;
 	d->stopping = true;
 	log_info("popd exits; %s and its routes stay", p->settings->tun);
-	forwarder_stop(p->forwarder);
+	bool ended = forwarder_stop(p->forwarder);
 	forwarder_drain_events(p->forwarder, p->store);
+	if (!ended) {
+		d->failed = true;
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
 	ev_timer_start(loop, &d->exit);
 	database_finish(p->database, reports_finished, d);
 }

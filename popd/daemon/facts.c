@@ -59,6 +59,7 @@ static void fill_workers(const struct forwarder *f, struct facts *out)
 		histogram_read(&load->us, &out->loads[i].us);
 		histogram_read(&load->packets, &out->load.packets);
 		histogram_read(&load->us, &out->load.us);
+		out->stalled_s[i] = forwarder_stalled(f, i);
 		size_t n = worker_queues(f->workers[i], queues);
 		for (size_t k = 0; k < n; k++)
 			add_queue(out, &queues[k]);

@@ -62,7 +62,6 @@ void forwarder_free(struct forwarder *f)
 {
 	if (!f)
 		return;
-	forwarder_stop(f);
 	for (unsigned i = 0; i < f->worker_count; i++)
 		worker_free(f->workers[i]);
 	limiter_free(f->limiter);
@@ -127,13 +126,48 @@ bool forwarder_start(struct forwarder *f, const struct tap_watch *watch, void (*
 	return true;
 }
 
-void forwarder_stop(struct forwarder *f)
+bool forwarder_stop(struct forwarder *f)
 {
+	bool ended = true;
+
 	if (f->encap)
 		bpf_encap_stop(f->encap);
 	for (unsigned i = 0; i < f->worker_count; i++)
-		if (f->workers[i])
-			worker_stop(f->workers[i]);
+		if (f->workers[i] && !worker_stop(f->workers[i])) {
+			log_error("worker %u stands still and does not end", i);
+			ended = false;
+		}
+	return ended;
+}
+
+/* ---- workers that stand still ---- */
+
+static void look_at_workers(struct forwarder *f)
+{
+	mono_t now = mono_now();
+
+	for (unsigned i = 0; i < f->worker_count; i++) {
+		struct stall *s = &f->stalls[i];
+		int64_t stood = mono_since(now, s->moved) / 1000;
+		switch (stall_look(s, worker_progress(f->workers[i]), now)) {
+		case STALL_SAME:
+			break;
+		case STALL_BEGINS:
+			log_error("worker %u stands still for %" PRId64
+				  " s: packets that are queued for it wait, or are lost",
+				  i, stood);
+			break;
+		case STALL_ENDS:
+			log_warnx("worker %u goes on after it stood still for %" PRId64 " s", i,
+				  stood);
+			break;
+		}
+	}
+}
+
+uint32_t forwarder_stalled(const struct forwarder *f, unsigned worker)
+{
+	return stall_seconds(&f->stalls[worker], mono_now());
 }
 
 void forwarder_set_expiry(struct forwarder *f)
@@ -193,6 +227,7 @@ void forwarder_start_fast_path(struct forwarder *f, struct link *link)
 /* An operator's sysctl may switch IPv4 forwarding off, so it is looked at again and again. */
 void forwarder_tick(struct forwarder *f, uint32_t now)
 {
+	look_at_workers(f);
 	if (!f->encap)
 		return;
 	bpf_encap_tick(f->encap, now, (uint32_t)f->settings->expiry);

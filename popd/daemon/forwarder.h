@@ -14,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/sha1_many.h"
 #include "popd/core/offload.h"
+#include "popd/core/stall.h"
 #include "popd/core/table.h"
 
 struct bpf_encap;
@@ -39,6 +40,7 @@ struct forwarder {
 	struct sha1_set sha1;
 	struct link *link; /* NULL: `encap` is not on the interface */
 	unsigned seconds;
+	struct stall stalls[TABLE_WORKERS];
 	uint32_t *logged; /* by slot: wall second of the last line; mapped, touched when used */
 	struct log_limit log_limit;
 };
@@ -46,7 +48,7 @@ struct forwarder {
 /* Makes the table, empty, in the kernel program's memory where there is one. `s` outlives it. NULL:
  * no memory. */
 struct forwarder *forwarder_create(const struct settings *s) NONNULL;
-/* Ends the workers first, if need be. NULL is fine. */
+/* After forwarder_stop, if it was started. NULL is fine. */
 void forwarder_free(struct forwarder *f);
 
 /* Makes and starts the workers. They call `wake` in their own threads when the control thread has
@@ -56,8 +58,11 @@ bool forwarder_start(struct forwarder *f, const struct tap_watch *watch, void (*
 /* Puts the kernel's program on the interface, if the settings ask for it. Without it popd forwards
  * all packets itself, more slowly. `link` outlives it. */
 void forwarder_start_fast_path(struct forwarder *f, struct link *link) NONNULL;
-/* No packet is forwarded any more. */
-void forwarder_stop(struct forwarder *f) NONNULL;
+/* No packet is forwarded any more. false: a worker stands still; nothing it uses may be freed. */
+bool forwarder_stop(struct forwarder *f) NONNULL;
+
+/* Seconds since a worker stands still, at least 1; 0: it does not. */
+uint32_t forwarder_stalled(const struct forwarder *f, unsigned worker) NONNULL;
 
 /* To be called each second. `now`: wall seconds. */
 void forwarder_tick(struct forwarder *f, uint32_t now) NONNULL;

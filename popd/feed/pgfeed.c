@@ -241,7 +241,10 @@ static bool take_pop(struct pgfeed *f, const struct pgres *res, char why[static 
 		return false;
 	warn_of_other_ipv4(f, pop.ipv4);
 	pop.ipv4 = f->conf.ipv4;
-	table_set_pop(f->conf.table, &pop);
+	if (table_set_pop(f->conf.table, &pop) != 0) {
+		snprintf(why, FEEDROW_WHY, "no memory for the PoP");
+		return false;
+	}
 	f->conf.pop_changed(f->conf.ctx, &pop, pgres_bool(res, 0, 3));
 	return true;
 }

@@ -257,14 +257,12 @@ static int get_tunnels(struct rd *r, struct table *t, struct digest_ctx *digest)
 
 void snapshot_empty(struct table *t)
 {
-	static const struct pop_conf none;
-
 	for (size_t i = 0; i < table_slots_used(t); i++) {
 		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
 		if (c)
 			(void)table_delete(t, c->id);
 	}
-	table_set_pop(t, &none);
+	table_clear_pop(t);
 	table_reclaim(t);
 }
 
@@ -302,8 +300,9 @@ int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *d
 	err = get_pop(&r, &pop);
 	if (err)
 		return err;
-	table_set_pop(t, &pop);
-	err = get_tunnels(&r, t, digest);
+	err = table_set_pop(t, &pop);
+	if (!err)
+		err = get_tunnels(&r, t, digest);
 	if (err)
 		snapshot_empty(t);
 	else

@@ -41,7 +41,7 @@ struct writing {
 };
 
 struct store {
-	char *path, *temporary, *directory, *journal, *old_journal, *bad;
+	char *path, *temporary, *directory, *journal, *old_journal;
 	char pop[SNAPSHOT_NAME + 1];
 	struct table *table;
 	struct noted *slots;
@@ -87,12 +87,10 @@ struct store *store_create(const char *path, const char *pop, struct table *t)
 	s->directory = directory_of(path);
 	s->journal = join(path, ".journal");
 	s->old_journal = join(path, ".journal.old");
-	s->bad = join(path, ".bad");
 	snprintf(s->pop, sizeof(s->pop), "%s", pop);
 	s->slot_count = table_slots(t);
 	s->slots = pages_alloc(s->slot_count, sizeof(*s->slots));
-	if (s->path && s->temporary && s->directory && s->journal && s->old_journal && s->bad &&
-	    s->slots)
+	if (s->path && s->temporary && s->directory && s->journal && s->old_journal && s->slots)
 		return s;
 	store_free(s);
 	return NULL;
@@ -111,23 +109,41 @@ void store_free(struct store *s)
 	free(s->directory);
 	free(s->journal);
 	free(s->old_journal);
-	free(s->bad);
 	free(s);
 }
 
 /* ---- reading ---- */
 
-/* Renames a snapshot that cannot be used to .bad. */
-static void keep_bad(const struct store *s, const char *why)
+/* Why file_read failed. */
+static const char *failure_text(int err)
 {
-	if (rename(s->path, s->bad) == 0)
-		log_warnx(
-			"the snapshot %s cannot be used: %s; it is renamed to %s, and tunnels come from the database",
-			s->path, why, s->bad);
-	else
-		log_warn(
-			"the snapshot %s cannot be used (%s), and renaming it to %s failed; tunnels come from the database",
-			s->path, why, s->bad);
+	return err == -ERR_SYS ? strerror(errno) : err_text(err);
+}
+
+/* Renames a file to <path>.bad. true: it is there, or there was none. */
+static bool keep_aside(const char *path)
+{
+	char *bad = join(path, ".bad");
+	bool kept = bad && (rename(path, bad) == 0 || errno == ENOENT);
+
+	if (!kept)
+		log_warn("%s cannot be renamed to %s", path, bad ? bad : "another name");
+	free(bad);
+	return kept;
+}
+
+/* A snapshot that cannot be used is kept aside, with the journals, which are useless without it and
+ * must not be applied to a later one. */
+static void keep_snapshot_aside(const struct store *s, const char *why)
+{
+	bool kept = keep_aside(s->path);
+
+	kept = keep_aside(s->journal) && kept;
+	kept = keep_aside(s->old_journal) && kept;
+	log_warnx("the snapshot %s cannot be used: %s; %s, and tunnels come from the database",
+		  s->path, why,
+		  kept ? "it and its endpoint journals are kept aside, with .bad behind their names"
+		       : "it stays where it is");
 }
 
 /* Applies a journal, cuts off its damaged end if it has one, and returns the number of records. */
@@ -140,7 +156,9 @@ static size_t apply_journal(const struct store *s, const char *path)
 	if (err == -ERR_NOT_FOUND)
 		return 0;
 	if (err) {
-		log_warnx("the endpoint journal %s cannot be read: %s", path, err_text(err));
+		log_warnx("the endpoint journal %s cannot be read: %s; %s", path, failure_text(err),
+			  keep_aside(path) ? "it is kept aside, with .bad behind its name"
+					   : "it stays where it is");
 		return 0;
 	}
 	size_t good = journal_apply(s->table, data, len);
@@ -163,22 +181,25 @@ static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct sna
 
 	if (err == -ERR_NOT_FOUND) {
 		log_info("there is no snapshot %s yet; tunnels come from the database", s->path);
+		/* A journal is useless without its snapshot and must not be applied to a later one.
+		 */
+		(void)unlink(s->old_journal);
+		(void)unlink(s->journal);
 		return false;
 	}
 	if (err) {
-		log_warnx("the snapshot %s cannot be read: %s; tunnels come from the database",
-			  s->path, err_text(err));
+		keep_snapshot_aside(s, failure_text(err));
 		return false;
 	}
 	err = snapshot_decode(s->table, digest, data, len, head);
 	file_free(data, len);
 	if (err) {
-		keep_bad(s, err_text(err));
+		keep_snapshot_aside(s, err_text(err));
 		return false;
 	}
 	if (strcmp(head->pop, s->pop) != 0) {
 		snapshot_empty(s->table);
-		keep_bad(s, "it belongs to another PoP");
+		keep_snapshot_aside(s, "it belongs to another PoP");
 		return false;
 	}
 	s->written = head->written;
@@ -188,13 +209,8 @@ static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct sna
 
 bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head *head)
 {
-	if (!load_snapshot(s, digest, head)) {
-		/* A journal is useless without its snapshot and must not be applied to a later one.
-		 */
-		(void)unlink(s->old_journal);
-		(void)unlink(s->journal);
+	if (!load_snapshot(s, digest, head))
 		return false;
-	}
 	size_t records = apply_journal(s, s->old_journal) + apply_journal(s, s->journal);
 	log_info("%zu tunnels read from the snapshot %s, and %zu records from its journal",
 		 table_count(s->table), s->path, records);

@@ -7,7 +7,9 @@
  * <path>.tmp          a snapshot that is being written
  * <path>.journal      endpoints since the snapshot
  * <path>.journal.old  endpoints before that, while a snapshot is being written
- * <path>.bad          a snapshot that could not be used, kept for examination
+ * <path>.bad, .journal.bad, .journal.old.bad
+ *                     those that could not be used, kept aside: popd never deletes what it could
+ *                     not read
  */
 #ifndef POPD_FEED_STORE_H
 #define POPD_FEED_STORE_H

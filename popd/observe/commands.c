@@ -114,6 +114,20 @@ static json_t *fast_path_json(const struct facts *f)
 	return o;
 }
 
+/* Workers that stand still. */
+static json_t *stalled_json(const struct facts *f)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < f->workers; i++)
+		if (f->stalled_s[i] > 0)
+			(void)json_array_append_new(
+				list, json_pack("{s:i, s:o, s:o}", "worker", (int)i, "since",
+						value_time(f->now - f->stalled_s[i]), "seconds",
+						value_number(f->stalled_s[i])));
+	return list;
+}
+
 static json_t *status_json(const struct facts *f)
 {
 	char text[IP4_TEXT];
@@ -128,6 +142,7 @@ static json_t *status_json(const struct facts *f)
 	value_set(o, "ipv4", json_string(ip4_text(f->ipv4, text)));
 	value_set(o, "tun", json_string(f->tun));
 	value_set(o, "workers", value_number(f->workers));
+	value_set(o, "stalled_workers", stalled_json(f));
 	value_set(o, "metrics", metrics_json(f));
 	value_set(o, "queue_overruns", queues_json(f));
 	value_set(o, "latency", latency_json(f));

@@ -46,9 +46,10 @@ struct facts {
 	struct view_pop fast_path; /* its part of it */
 
 	unsigned workers;
-	struct view_load loads[TABLE_WORKERS];     /* of the first `workers` */
-	struct view_load load;                     /* all workers together */
-	struct histogram_view late_us;             /* delay of the control thread's timer */
+	struct view_load loads[TABLE_WORKERS]; /* of the first `workers` */
+	uint32_t stalled_s[TABLE_WORKERS];     /* seconds that it stands still; 0: it does not */
+	struct view_load load;                 /* all workers together */
+	struct histogram_view late_us;         /* delay of the control thread's timer */
 	struct worker_queue queues[WORKER_QUEUES]; /* all workers together, the TUN's first */
 	size_t queue_count;
 	enum offload_state offloads[OFFLOAD__COUNT];

@@ -228,6 +228,15 @@ static void histogram(struct wr *w, const char *name, const char *labels,
 	value(w, all, false);
 }
 
+static void stalled(struct wr *w, const struct facts *f)
+{
+	head(w, "worker_stalled_seconds", GAUGE,
+	     "how long a worker has stood still, 0: it does not");
+	for (unsigned i = 0; i < f->workers; i++)
+		wr_fmt(w, "popd_worker_stalled_seconds{worker=\"%u\"} %" PRIu32 "\n", i,
+		       f->stalled_s[i]);
+}
+
 static void latencies(struct wr *w, const struct facts *f)
 {
 	const struct scale time = { true, UINT64_C(1) << (HISTOGRAM_BUCKETS - 2) },
@@ -257,6 +266,7 @@ void metrics_text_pop(struct wr *w, const struct facts *f)
 	tunnels(w, f);
 	offloads(w, f);
 	queues(w, f);
+	stalled(w, f);
 	latencies(w, f);
 }
 

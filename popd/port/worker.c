@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/err.h"
@@ -27,7 +28,7 @@
 #include "popd/port/tun.h"
 #include "popd/port/udp.h"
 
-enum { WORKER_BUDGET = 4, COMMAND_RING = 4096, EVENT_RING = 4096 };
+enum { WORKER_BUDGET = 4, COMMAND_RING = 4096, EVENT_RING = 4096, STOP_SECONDS = 2 };
 
 enum command_kind { COMMAND_PROBE, COMMAND_EXPIRY, COMMAND_ICMP_ERROR };
 struct command {
@@ -74,6 +75,7 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop, failed, lost;
+	_Atomic uint32_t progress;
 	struct job jobs[JOB_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes;
@@ -179,6 +181,13 @@ static void fail(struct worker *w)
 	w->wake(w->wake_ctx);
 }
 
+static void note_progress(struct worker *w)
+{
+	uint32_t n = atomic_load_explicit(&w->progress, memory_order_relaxed);
+
+	atomic_store_explicit(&w->progress, n + 1, memory_order_relaxed);
+}
+
 /* Receives and runs one batch; returns the number of packets. */
 static size_t receive_batch(struct worker *w, struct port *port)
 {
@@ -187,6 +196,7 @@ static size_t receive_batch(struct worker *w, struct port *port)
 	if (n > 0)
 		run(w, n);
 	table_worker_leave(w->pipeline.table, w->number);
+	note_progress(w);
 	return n;
 }
 
@@ -252,6 +262,7 @@ static void commands_ready(struct ev_loop *loop, struct ev_async *async, int rev
 	if (n > 0)
 		run(w, n);
 	table_worker_leave(w->pipeline.table, w->number);
+	note_progress(w);
 }
 
 static void *thread_main(void *arg)
@@ -361,14 +372,18 @@ int worker_start(struct worker *w)
 	return w->started ? 0 : -ERR_SYS;
 }
 
-void worker_stop(struct worker *w)
+bool worker_stop(struct worker *w)
 {
+	struct timespec until;
+
 	if (!w->started)
-		return;
+		return true;
 	atomic_store_explicit(&w->stop, true, memory_order_release);
 	ev_async_send(w->loop, &w->command);
-	pthread_join(w->thread, NULL);
-	w->started = false;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_SECONDS;
+	w->started = pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
+	return !w->started;
 }
 
 void worker_free(struct worker *w)
@@ -429,6 +444,12 @@ bool worker_next_event(struct worker *w, struct worker_event *out)
 bool worker_lost_events(struct worker *w)
 {
 	return atomic_exchange_explicit(&w->lost, false, memory_order_acq_rel);
+}
+
+uint32_t worker_progress(struct worker *w)
+{
+	ev_async_send(w->loop, &w->command);
+	return atomic_load_explicit(&w->progress, memory_order_relaxed);
 }
 
 bool worker_has_failed(const struct worker *w)

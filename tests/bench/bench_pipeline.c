@@ -108,7 +108,8 @@ static void start(void)
 	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.digest,
 		"no memory");
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8 } }, 31 };
-	table_set_pop(pipeline.table, &pop);
+	if (table_set_pop(pipeline.table, &pop) != 0)
+		abort();
 	for (uint32_t n = 0; n < tunnels; n++) {
 		add_tunnel(n);
 		counters_in(pipeline.counters, n, 1,

@@ -70,7 +70,8 @@ static void start(void)
 				  0, 1 } };
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff } }, 48 };
 	pop.prefixes[1] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x30 } }, 40 };
-	table_set_pop(pipeline.table, &pop);
+	if (table_set_pop(pipeline.table, &pop) != 0)
+		abort();
 	add_tunnel(1, TUNNEL_AYIYA, 1);
 	add_tunnel(2, TUNNEL_AYIYA, 2);
 	add_tunnel(3, TUNNEL_HEARTBEAT, 3);

@@ -146,7 +146,7 @@ static inline struct pop pop_new(void)
 				 .tunnel_prefix_count = 1 };
 	conf.prefixes[0] = prefix("2001:db8:2ff::/48");
 	conf.prefixes[1] = prefix("2001:db8:3000::/40");
-	table_set_pop(p.table, &conf);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
 
 	pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::",
 			     (const char *const[]){ "2001:db8:2ff:8001::/64", "2001:db8:3001::/48",

@@ -285,7 +285,7 @@ static void without_an_address_of_its_own_popd_says_nothing(void **state)
 
 	(void)state;
 	memset(&conf.own, 0, sizeof(conf.own));
-	table_set_pop(p.table, &conf);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
 	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:30ff::1"),
 				     (struct endpoint4){ { 0 }, 0 }),
 			 DROP_NO_SUCH_TUNNEL);

@@ -21,7 +21,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const suffixes[] = { "", ".tmp", ".journal", ".journal.old", ".bad" };
+	static const char *const suffixes[] = {
+		"", ".tmp", ".journal", ".journal.old", ".bad", ".journal.bad", ".journal.old.bad"
+	};
 	char name[128];
 
 	(void)state;
@@ -235,6 +237,54 @@ static void a_damaged_snapshot_is_set_aside_and_popd_starts_empty(void **state)
 	assert_false(exists(""));
 	assert_true(exists(".bad"));
 	assert_false(exists(".journal")); /* it would be applied to the next snapshot */
+	assert_true(exists(".journal.bad"));
+	pop_end(&p);
+}
+
+/* A folder of the file's name: it can be opened, but not read. */
+static void what_cannot_be_read_is_kept_aside_with_its_journals_and_never_deleted(void **state)
+{
+	struct pop p = pop_new();
+	struct store *s = store_create(path, "demo01", p.table);
+	char aside[96];
+	size_t n;
+	uint64_t endpoint;
+
+	(void)state;
+	save(s);
+	move(&p, 9000, NOW + 1);
+	store_note(s, table_by_id(p.table, 1));
+	store_append(s);
+	store_free(s);
+	append(".journal.old", "old", 3);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_false(found("demo01", &n, &endpoint));
+	assert_false(exists(".journal") || exists(".journal.old"));
+	assert_true(exists(".bad") && exists(".journal.bad") && exists(".journal.old.bad"));
+	snprintf(aside, sizeof(aside), "%s.bad", path);
+	assert_int_equal(rmdir(aside), 0);
+	pop_end(&p);
+}
+
+static void a_journal_that_cannot_be_read_is_kept_aside(void **state)
+{
+	struct pop p = pop_new();
+	struct store *s = store_create(path, "demo01", p.table);
+	char journal[96];
+	size_t n;
+	uint64_t endpoint;
+
+	(void)state;
+	save(s);
+	snprintf(journal, sizeof(journal), "%s.journal", path);
+	assert_int_equal(mkdir(journal, 0700), 0);
+	assert_true(found("demo01", &n, &endpoint));
+	assert_int_equal(n, 6);
+	assert_false(exists(".journal"));
+	snprintf(journal, sizeof(journal), "%s.journal.bad", path);
+	assert_int_equal(rmdir(journal), 0);
+	store_free(s);
 	pop_end(&p);
 }
 
@@ -294,6 +344,11 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_damaged_snapshot_is_set_aside_and_popd_starts_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_cannot_be_read_is_kept_aside_with_its_journals_and_never_deleted,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(a_journal_that_cannot_be_read_is_kept_aside, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(another_pops_snapshot_is_not_loaded, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_cut_journal_is_applied_up_to_the_cut, setup,

@@ -135,7 +135,7 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 		(void)table_restore(s->table, 101 + (i + 5) % CHURNING,
 				    endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3, NOW);
 	if (i % 50 == 0)
-		table_set_pop(s->table, &pop);
+		assert_int_equal(table_set_pop(s->table, &pop), 0);
 	if (i % 3 == 0)
 		table_reclaim(s->table);
 }
@@ -159,7 +159,7 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 				.prefix_count = 1,
 				.tunnel_prefix_count = 1 };
 	pop.prefixes[0] = prefix("2001:db8::/32");
-	table_set_pop(s.table, &pop);
+	assert_int_equal(table_set_pop(s.table, &pop), 0);
 	for (unsigned i = 0; i < STABLE; i++) {
 		assert_int_equal(table_set(s.table, conf_at(d, i, false, 0)), 0);
 		s.stable[i] = packet_from(d, i, false, (i + 1) % STABLE, NOW);
@@ -318,7 +318,7 @@ static void a_prefix_is_always_that_of_its_owner_while_it_moves(void **state)
 	assert_true(d && m.table);
 	struct pop_conf pop = { .ipv4 = { POP_IPV4 }, .prefix_count = 1, .tunnel_prefix_count = 1 };
 	pop.prefixes[0] = prefix("2001:db8::/32");
-	table_set_pop(m.table, &pop);
+	assert_int_equal(table_set_pop(m.table, &pop), 0);
 	assert_int_equal(
 		table_set(m.table, conf_new(d, AROUND, TUNNEL_AYIYA, "2001:db8:2ff:3::",
 					    (const char *const[]){ "2001:db8:3001::/48", NULL })),
@@ -341,7 +341,7 @@ static void a_prefix_is_always_that_of_its_owner_while_it_moves(void **state)
 		if (i % 64 == 0)
 			set_owner(&m, d, from, false, i);
 		if (i % 16 == 0)
-			table_set_pop(m.table, &pop);
+			assert_int_equal(table_set_pop(m.table, &pop), 0);
 		if (i % 3 == 0)
 			table_reclaim(m.table);
 	}

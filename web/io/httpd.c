@@ -1,6 +1,7 @@
 /*
  * libmicrohttpd in external epoll mode: libev watches its one epoll descriptor, MHD_run does what
- * is due, and MHD_get_timeout says when to call it again. A request is answered as soon as it is
+ * is due, and MHD_get_timeout says when to call it again. An acceptor gives it the connections, since
+ * the library's own accept loop spins when the process is out of descriptors. A request is answered as soon as it is
  * complete; nothing is ever suspended.
  *
  * The library's own timeout restarts with every byte, so a client that sends one a second would
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/io/acceptor.h"
 #include "lib/io/listen.h"
 #include "lib/ip.h"
 #include "lib/log.h"
@@ -57,12 +59,15 @@ struct shared {
 
 struct httpd {
 	struct ev_loop *loop;
+	struct acceptor acceptor;
+	int listener;
 	ev_io io;       /* the library's epoll descriptor */
 	ev_timer due;   /* when the library is to run again */
 	ev_timer sweep; /* deadlines; runs while there are connections */
 	struct MHD_Daemon *daemon;
 	httpd_answer *answer;
 	void *ctx;
+	unsigned count, max; /* connections */
 	unsigned per_address;
 	int64_t request_ms, response_ms;
 	struct conn *conns;
@@ -170,6 +175,7 @@ static void conn_open(struct httpd *h, struct MHD_Connection *c, void **socket_c
 	if (conn->next)
 		conn->next->prev = conn;
 	h->conns = conn;
+	acceptor_hold(&h->acceptor, ++h->count >= h->max);
 	if (!ev_is_active(&h->sweep))
 		ev_timer_again(h->loop, &h->sweep);
 }
@@ -184,6 +190,7 @@ static void conn_close(struct httpd *h, struct conn *conn)
 		conn->prev->next = conn->next;
 	else
 		h->conns = conn->next;
+	acceptor_hold(&h->acceptor, --h->count >= h->max);
 	h->freed = true;
 	free(conn);
 }
@@ -343,9 +350,8 @@ static void log_library_error(void *ctx, const char *fmt, va_list ap)
 	log_limited(&h->library_errors, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Lets the library run, and sets the timer for the next time. At its limit of connections it stops
- * listening, and only the beginning of a run starts that again: so another run is due when a
- * connection ended. */
+/* Lets the library run, and sets the timer for the next time: at once when a connection ended,
+ * whose descriptor only the next run closes. */
 static void run(struct httpd *h)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -374,12 +380,23 @@ static void run_due(struct ev_loop *loop, ev_timer *timer, int events)
 	run(container_of(timer, struct httpd, due));
 }
 
-static bool start(struct httpd *h, int listener, const struct settings *s)
+/* The library closes the descriptor, whatever happens. */
+static void accepted(void *ctx, int fd, const struct sockaddr_storage *from, socklen_t len)
+{
+	struct httpd *h = ctx;
+
+	(void)MHD_add_connection(h->daemon, fd, (const struct sockaddr *)from, len);
+	ev_timer_stop(h->loop, &h->due);
+	ev_timer_set(&h->due, 0., 0.);
+	ev_timer_start(h->loop, &h->due);
+}
+
+static bool start(struct httpd *h, const struct settings *s)
 {
 	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h,
-		MHD_OPTION_EXTERNAL_LOGGER, log_library_error, h, MHD_OPTION_LISTEN_SOCKET,
-		(MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections,
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET, 0, may_connect, h,
+		request_progressed, h, MHD_OPTION_EXTERNAL_LOGGER, log_library_error, h,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
 		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED,
 		request_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h,
@@ -391,6 +408,8 @@ static bool start(struct httpd *h, int listener, const struct settings *s)
 		return false;
 	ev_io_init(&h->io, io_ready, info->epoll_fd, EV_READ);
 	ev_io_start(h->loop, &h->io);
+	h->max = (unsigned)s->connections;
+	acceptor_start(&h->acceptor, h->loop, h->listener, "the HTTP server", accepted, h);
 	return true;
 }
 
@@ -405,6 +424,7 @@ struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings
 		free(h);
 		return NULL;
 	}
+	h->listener = listener;
 	h->loop = loop;
 	h->answer = answer;
 	h->ctx = ctx;
@@ -413,10 +433,8 @@ struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings
 	ev_init(&h->sweep, sweep_due);
 	h->sweep.repeat = SWEEP_SECONDS;
 	httpd_reload(h, settings);
-	if (!start(h, listener, settings)) {
+	if (!start(h, settings)) {
 		log_error("libmicrohttpd cannot start the HTTP server");
-		if (!h->daemon)
-			close(listener);
 		httpd_free(h);
 		return NULL;
 	}
@@ -431,7 +449,9 @@ void httpd_free(struct httpd *h)
 	ev_timer_stop(h->loop, &h->due);
 	ev_timer_stop(h->loop, &h->sweep);
 	if (h->daemon)
-		MHD_stop_daemon(h->daemon);
+		MHD_stop_daemon(h->daemon); /* which may let the acceptor go on */
+	acceptor_stop(&h->acceptor);
+	close(h->listener);
 	for (unsigned i = 0; i < SHARED; i++)
 		if (h->shared[i].response)
 			MHD_destroy_response(h->shared[i].response);
