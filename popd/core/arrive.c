@@ -151,7 +151,7 @@ static enum drop check_heartbeat(const struct job *job, const struct work *w, ui
 	return replay_clock_is_near(w->beat.epoch, now) ? DROP_NONE : DROP_CLOCK_SKEW;
 }
 
-static enum drop check_proto41(const struct job *job, const struct work *w, uint32_t now,
+static enum drop check_proto41(const struct job *job, const struct work *w, mono_s_t now,
 			       uint32_t expiry)
 {
 	const struct tunnel_conf *c = w->route.conf;
@@ -175,7 +175,7 @@ static enum drop check(const struct job *job, const struct work *w, const struct
 		return check_ayiya(w, b->now.wall);
 	if (job->source == JOB_FROM_HEARTBEAT)
 		return check_heartbeat(job, w, b->now.wall);
-	return check_proto41(job, w, b->now.wall, b->forward->expiry);
+	return check_proto41(job, w, b->now.mono, b->forward->expiry);
 }
 
 /* Signed packets name their tunnel by its ::2, protocol 41 by any source that is routed to it. */
@@ -244,7 +244,7 @@ static void check_icmp4(struct batch *b, size_t i)
 	const struct work *w = &b->work[i];
 	enum drop why = quotes_tunnel(w, b->now.wall)
 				? icmp_error_apply(&job->icmp_error, w->route.tunnel, w->route.conf,
-						   b->now.wall)
+						   b->now.mono)
 				: DROP_ICMP4_UNVERIFIED;
 
 	/* The sender of a forged error does not choose the tunnel that it is counted for. */
@@ -301,13 +301,14 @@ static enum drop verify_digest(const struct auth_item *item, const struct job *j
 static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
 			       uint32_t epoch)
 {
-	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->forward->expiry);
+	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.mono, b->forward->expiry);
 	uint64_t before;
 	enum drop drop = replay_accept(job->tunnel, job->conf, w->from, epoch, b->now.wall,
 				       &before);
 
 	if (drop)
 		return drop;
+	tunnel_heard(job->tunnel, b->now.mono);
 	if (before != 0 && (before ^ w->from) >> 16 != 0) {
 		job->event = EVENT_ENDPOINT_MOVED;
 		job->old_endpoint = before;
@@ -386,6 +387,6 @@ void arrive_accept(struct batch *b)
 		if (drop)
 			batch_drop(b, i, drop, job->tunnel, job->conf);
 		if (job->source == JOB_FROM_PROTO41)
-			tunnel_heard(job->tunnel, b->now.wall);
+			tunnel_heard(job->tunnel, b->now.mono);
 	}
 }

@@ -19,8 +19,7 @@ static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct 
 {
 	struct auth_item sign;
 
-	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->dscp,
-			 b->now.wall))
+	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->dscp, b->now))
 		*batch_item(b, i) = sign;
 }
 
@@ -153,7 +152,7 @@ void depart_probe(struct batch *b, size_t i)
 	}
 	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
 	if (!c->enabled || endpoint == 0 ||
-	    !tunnel_is_up(job->tunnel, c, b->now.wall, b->forward->expiry)) {
+	    !tunnel_is_up(job->tunnel, c, b->now.mono, b->forward->expiry)) {
 		batch_drop(b, i,
 			   !c->enabled     ? DROP_TUNNEL_DISABLED
 			   : endpoint == 0 ? DROP_NO_ENDPOINT

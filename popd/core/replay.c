@@ -67,10 +67,6 @@ enum drop replay_accept(struct tunnel *t, const struct tunnel_conf *c, uint64_t 
 			uint32_t epoch, uint32_t now, uint64_t *before)
 {
 	*before = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
-	enum drop drop = is_same_endpoint(*before, from) ? stay(t, *before, from, epoch, now)
-							 : move(t, c, from, epoch, now, before);
-
-	if (drop == DROP_NONE)
-		tunnel_heard(t, now);
-	return drop;
+	return is_same_endpoint(*before, from) ? stay(t, *before, from, epoch, now)
+					       : move(t, c, from, epoch, now, before);
 }

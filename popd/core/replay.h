@@ -29,7 +29,7 @@ static inline bool replay_clock_is_near(uint32_t epoch, uint32_t now)
 }
 
 /* Accepts an authentic packet or heartbeat of `epoch` from `from` (an endpoint word with its
- * flags): DROP_NONE, and the tunnel's endpoint, newest and heard are updated; or DROP_REPLAY_*, or
+ * flags): DROP_NONE, and the tunnel's endpoint and newest are updated; or DROP_REPLAY_*, or
  * DROP_TUNNEL_UNKNOWN or _TYPE when the control thread has just changed the tunnel: nothing has
  * changed. `*before`: the endpoint word before. */
 enum drop replay_accept(struct tunnel *t, const struct tunnel_conf *c, uint64_t from,

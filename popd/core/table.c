@@ -371,7 +371,7 @@ bool table_delete(struct table *t, uint32_t id)
 	return true;
 }
 
-bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard)
+bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, mono_s_t heard)
 {
 	struct tunnel *tunnel = table_by_id(t, id);
 

@@ -8,6 +8,8 @@
 
 _Static_assert(sizeof(struct tunnel) == 64, "one cache line a tunnel");
 
+static const mono_s_t never;
+
 static const char *const type_names[] = {
 	[TUNNEL_AYIYA] = "ayiya",
 	[TUNNEL_HEARTBEAT] = "heartbeat",
@@ -90,11 +92,11 @@ struct ip6 tunnel_pop(const struct tunnel_conf *c)
 	return host_of(c, 1);
 }
 
-static void set_state(struct tunnel *t, uint64_t endpoint, uint32_t newest, uint32_t heard)
+static void set_state(struct tunnel *t, uint64_t endpoint, uint32_t newest, mono_s_t heard)
 {
 	atomic_store_explicit(&t->endpoint, endpoint, memory_order_relaxed);
 	atomic_store_explicit(&t->newest, newest, memory_order_relaxed);
-	atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
+	atomic_store_explicit(&t->heard, heard.s, memory_order_relaxed);
 	atomic_store_explicit(&t->path, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->probe, 0, memory_order_relaxed);
 }
@@ -119,7 +121,7 @@ void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct 
 	atomic_store(&t->conf, c);
 	if (!old || old->type != c->type ||
 	    (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
-		set_state(t, is_static ? fixed : 0, 0, 0);
+		set_state(t, is_static ? fixed : 0, 0, never);
 	atomic_store(&t->plain, tunnel_plain(c));
 	tunnel_unlock(t);
 }
@@ -135,12 +137,12 @@ bool tunnel_accepts_endpoint(const struct tunnel_conf *c, uint64_t endpoint)
 }
 
 void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		    uint32_t newest, uint32_t heard)
+		    uint32_t newest, mono_s_t heard)
 {
 	tunnel_lock(t);
 	if (c->type == TUNNEL_STATIC) {
-		if (heard > atomic_load_explicit(&t->heard, memory_order_relaxed))
-			atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
+		if (heard.s > tunnel_last_heard(t).s)
+			atomic_store_explicit(&t->heard, heard.s, memory_order_relaxed);
 	} else if (tunnel_accepts_endpoint(c, endpoint) &&
 		   newest >= atomic_load_explicit(&t->newest, memory_order_relaxed)) {
 		set_state(t, endpoint, newest, heard);
@@ -150,19 +152,19 @@ void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endp
 
 void tunnel_forget(struct tunnel *t)
 {
-	set_state(t, 0, 0, 0);
+	set_state(t, 0, 0, never);
 	atomic_store_explicit(&t->held, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->watched, false, memory_order_relaxed);
 }
 
-bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,
 		  uint32_t expiry)
 {
 	if (!c->enabled || atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
 		return false;
-	/* `heard` is later than `now` when the wall clock was set back. */
-	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
-	return c->type == TUNNEL_STATIC || heard >= now || now - heard <= expiry;
+	/* `heard` is later than `now` when another worker has read its clock since. */
+	mono_s_t heard = tunnel_last_heard(t);
+	return c->type == TUNNEL_STATIC || heard.s >= now.s || now.s - heard.s <= expiry;
 }
 
 const char *tunnel_type_name(enum tunnel_type t)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 #include "lib/ip.h"
 
 struct digest_ctx;
@@ -64,13 +65,14 @@ struct tunnel {
 	/* the path word (path.h): outer path MTU learned from ICMPv4; 0: none */
 	_Atomic uint64_t path;
 	_Atomic uint32_t newest; /* newest accepted epoch (replay.h); 0: none yet */
-	_Atomic uint32_t heard;  /* wall second of the last valid packet or heartbeat; 0: never */
-	_Atomic uint64_t plain;  /* tunnel_plain of its configuration; 0: free slot */
-	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
-	_Atomic uint32_t held;   /* not 0: the fast path leaves its packets to popd */
-	atomic_flag lock;        /* taken for the few instructions that change the endpoint */
-	_Atomic bool watched;    /* packets are copied for a watcher (port/tap.h) */
-	uint32_t slot;           /* own index */
+	/* when the last valid packet or heartbeat came, the number of a mono_s_t; 0: never */
+	_Atomic uint32_t heard;
+	_Atomic uint64_t plain; /* tunnel_plain of its configuration; 0: free slot */
+	_Atomic uint32_t probe; /* the last probe whose answer was counted (probe.h); 0: none */
+	_Atomic uint32_t held;  /* not 0: the fast path leaves its packets to popd */
+	atomic_flag lock;       /* taken for the few instructions that change the endpoint */
+	_Atomic bool watched;   /* packets are copied for a watcher (port/tap.h) */
+	uint32_t slot;          /* own index */
 } CACHE_ALIGNED;
 
 /* What the fast path in the kernel (popd/fastpath/encap41.h) needs of a configuration to
@@ -108,7 +110,7 @@ void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct 
 	NONNULL_ARGS(1, 2);
 /* Sets what a snapshot or a journal knew, unless the tunnel knows something newer. */
 void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		    uint32_t newest, uint32_t heard) NONNULL;
+		    uint32_t newest, mono_s_t heard) NONNULL;
 /* Clears the state of a deleted tunnel. */
 void tunnel_forget(struct tunnel *t) NONNULL;
 /* True when a tunnel with this configuration may learn this endpoint word. */
@@ -129,15 +131,18 @@ static inline void tunnel_unlock(struct tunnel *t)
 
 /* Notes that a valid packet arrived. It writes once a second only, so that the cache line stays
  * shared among the workers. */
-static inline void tunnel_heard(struct tunnel *t, uint32_t now)
+static inline void tunnel_heard(struct tunnel *t, mono_s_t now)
 {
-	if (atomic_load_explicit(&t->heard, memory_order_relaxed) != now)
-		atomic_store_explicit(&t->heard, now, memory_order_relaxed);
+	if (atomic_load_explicit(&t->heard, memory_order_relaxed) != now.s)
+		atomic_store_explicit(&t->heard, now.s, memory_order_relaxed);
+}
+static inline mono_s_t tunnel_last_heard(const struct tunnel *t)
+{
+	return (mono_s_t){ atomic_load_explicit(&t->heard, memory_order_relaxed) };
 }
 
-/* Up: enabled, with an endpoint and, unless static, heard from within the last `expiry` seconds.
- * `now`: wall second. */
-bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+/* Up: enabled, with an endpoint and, unless static, heard from within the last `expiry` seconds. */
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,
 		  uint32_t expiry) NONNULL;
 
 const char *tunnel_type_name(enum tunnel_type t); /* "ayiya", "heartbeat", "static" */

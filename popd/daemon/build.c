@@ -102,7 +102,7 @@ static bool load_snapshot(struct parts *p, uint64_t *seq)
 	struct table *t = p->forwarder->table;
 
 	*seq = 0;
-	if (!store_load(p->store, p->digest, &head))
+	if (!store_load(p->store, p->digest, moment_now(), &head))
 		return true;
 	*seq = head.feed_seq;
 	struct pop_conf pop = *table_pop(t);
@@ -174,7 +174,7 @@ bool build_database(struct parts *p, uint64_t seq)
 							       .checkpoint = p->checkpoint,
 							       .stats = p->stats,
 							       .control = p->control,
-							       .started = p->started,
+							       .started = p->started.wall,
 							       .seq = seq });
 	return p->database != NULL;
 }

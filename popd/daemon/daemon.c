@@ -92,7 +92,7 @@ static void second_due(struct ev_loop *loop, struct ev_timer *timer, int revents
 	(void)revents;
 	note_lateness(d);
 	table_reclaim(p->forwarder->table);
-	forwarder_tick(p->forwarder, now);
+	forwarder_tick(p->forwarder);
 	checkpoint_tick(p->checkpoint);
 	trace_tick(p->trace);
 	top_tick(p->top, mono_now());
@@ -224,7 +224,7 @@ int daemon_run(struct settings *settings, const char *path)
 	struct popd d = { .parts = { .settings = settings,
 				     .path = path,
 				     .loop = ev_default_loop(EVFLAG_AUTO),
-				     .started = wall_seconds() } };
+				     .started = moment_now() } };
 	int status = 1;
 
 	if (!d.parts.loop) {

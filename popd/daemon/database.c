@@ -92,7 +92,7 @@ static struct pgfeed *make_feed(struct database *d)
 static void report_facts(void *ctx, struct pgreport_facts *out)
 {
 	const struct database *d = ctx;
-	struct view_tunnels n = view_tunnels(d->conf.forwarder->table, wall_seconds(),
+	struct view_tunnels n = view_tunnels(d->conf.forwarder->table, mono_seconds(),
 					     (uint32_t)d->conf.settings->expiry);
 
 	*out = (struct pgreport_facts){ .configured = n.configured,

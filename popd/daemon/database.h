@@ -46,12 +46,12 @@ void database_collect_statistics(void *database) NONNULL;
  * answer. */
 void database_finish(struct database *d, void (*done)(void *ctx), void *ctx) NONNULL_ARGS(1, 2);
 
-/* What it knows. Times are wall seconds, 0: never. */
+/* What it knows. */
 struct database_status {
 	bool up;      /* the connection */
 	bool enabled; /* the PoP, by the broker; true until the database has answered */
 	struct pgfeed_status feed;
-	uint32_t report_at; /* the last that was acknowledged */
+	mono_s_t report_at; /* the last that was acknowledged; 0: none was */
 };
 struct database_status database_status(const struct database *d) NONNULL;
 

@@ -220,17 +220,17 @@ void forwarder_start_fast_path(struct forwarder *f, struct link *link)
 		offload_lost(&f->offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING);
 	} else if (bpf_encap_start(f->encap, f->table, s->tun, s->ipv4, settings_dscp(s)) == 0) {
 		f->link = link;
-		bpf_encap_tick(f->encap, wall_seconds(), (uint32_t)s->expiry);
+		bpf_encap_tick(f->encap, mono_seconds(), (uint32_t)s->expiry);
 	}
 }
 
 /* An operator's sysctl may switch IPv4 forwarding off, so it is looked at again and again. */
-void forwarder_tick(struct forwarder *f, uint32_t now)
+void forwarder_tick(struct forwarder *f)
 {
 	look_at_workers(f);
 	if (!f->encap)
 		return;
-	bpf_encap_tick(f->encap, now, (uint32_t)f->settings->expiry);
+	bpf_encap_tick(f->encap, mono_seconds(), (uint32_t)f->settings->expiry);
 	if (f->link && ++f->seconds % IPV4_PERIOD == 0)
 		(void)forward_ipv4(f, f->link);
 }
@@ -248,7 +248,7 @@ static void log_event(struct forwarder *f, const struct worker_event *event)
 {
 	const struct tunnel_conf *c = atomic_load_explicit(&event->tunnel->conf,
 							   memory_order_relaxed);
-	uint32_t now = wall_seconds(), *logged = &f->logged[event->tunnel->slot];
+	uint32_t now = mono_seconds().s, *logged = &f->logged[event->tunnel->slot];
 	char at[ENDPOINT4_TEXT], was[ENDPOINT4_TEXT];
 
 	if (!c || *logged == now)
@@ -270,11 +270,11 @@ void forwarder_drain_events(struct forwarder *f, struct store *store)
 
 	for (unsigned i = 0; i < f->worker_count; i++) {
 		while (worker_next_event(f->workers[i], &event)) {
-			store_note(store, event.tunnel);
+			store_note(store, event.tunnel, moment_now());
 			log_event(f, &event);
 		}
 		if (worker_lost_events(f->workers[i]))
-			store_note_changed(store);
+			store_note_changed(store, moment_now());
 	}
 	store_append(store);
 }

@@ -41,7 +41,7 @@ struct forwarder {
 	struct link *link; /* NULL: `encap` is not on the interface */
 	unsigned seconds;
 	struct stall stalls[TABLE_WORKERS];
-	uint32_t *logged; /* by slot: wall second of the last line; mapped, touched when used */
+	uint32_t *logged; /* by slot: mono_s_t of the last line; mapped, touched when used */
 	struct log_limit log_limit;
 };
 
@@ -64,8 +64,8 @@ bool forwarder_stop(struct forwarder *f) NONNULL;
 /* Seconds since a worker stands still, at least 1; 0: it does not. */
 uint32_t forwarder_stalled(const struct forwarder *f, unsigned worker) NONNULL;
 
-/* To be called each second. `now`: wall seconds. */
-void forwarder_tick(struct forwarder *f, uint32_t now) NONNULL;
+/* To be called each second. */
+void forwarder_tick(struct forwarder *f) NONNULL;
 /* Gives the settings' expiry to all that forwards. */
 void forwarder_set_expiry(struct forwarder *f) NONNULL;
 /* The PoP's prefixes have changed. */

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "lib/clock.h"
 #include "popd/core/histogram.h"
 
 struct ev_loop;
@@ -16,7 +17,7 @@ struct parts {
 	struct settings *settings;
 	const char *path; /* of the configuration */
 	struct ev_loop *loop;
-	uint32_t started; /* wall second */
+	struct moment started;
 
 	struct histogram late_us; /* delay of the control thread's timer */
 	struct digest_ctx *digest;

@@ -458,14 +458,14 @@ void bpf_encap_stop(struct bpf_encap *e)
 		table_on_prefix(e->table, NULL, NULL);
 }
 
-void bpf_encap_tick(struct bpf_encap *e, uint32_t now, uint32_t expiry)
+void bpf_encap_tick(struct bpf_encap *e, mono_s_t now, uint32_t expiry)
 {
 	struct encap41_conf *c = conf_of(e);
 	uint64_t until = (uint64_t)(mono_now().ms + BPF_ENCAP_LEASE * 1000) * 1000000;
 
 	if (++e->seconds % DEVICES_PERIOD == 0)
 		update_devices(e);
-	atomic_store((_Atomic uint32_t *)&c->now, now);
+	atomic_store((_Atomic uint32_t *)&c->now, now.s);
 	atomic_store((_Atomic uint32_t *)&c->expiry, expiry);
 	atomic_store((_Atomic uint64_t *)&c->lease_ns, until);
 	bpf_encap_sum(e);

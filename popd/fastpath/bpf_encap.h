@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 #include "lib/ip.h"
 #include "popd/core/counters.h"
 #include "popd/core/job.h"
@@ -60,8 +61,8 @@ void bpf_encap_stop(struct bpf_encap *e) NONNULL;
 
 /* Tells the program the PoP's prefixes. */
 void bpf_encap_set_pop(struct bpf_encap *e, const struct pop_conf *pop) NONNULL;
-/* Renews the lease; call it each second. `now`: wall seconds; `expiry`: seconds. */
-void bpf_encap_tick(struct bpf_encap *e, uint32_t now, uint32_t expiry) NONNULL;
+/* Renews the lease; call it each second. `expiry`: seconds. */
+void bpf_encap_tick(struct bpf_encap *e, mono_s_t now, uint32_t expiry) NONNULL;
 /* Updates the sums over the PoP in bpf_encap_counters; those of a tunnel are always up to date. */
 void bpf_encap_sum(struct bpf_encap *e) NONNULL;
 

@@ -53,7 +53,7 @@ void bpf_encap_set_pop(struct bpf_encap *e, const struct pop_conf *pop)
 	(void)pop;
 }
 
-void bpf_encap_tick(struct bpf_encap *e, uint32_t now, uint32_t expiry)
+void bpf_encap_tick(struct bpf_encap *e, mono_s_t now, uint32_t expiry)
 {
 	(void)e;
 	(void)now;

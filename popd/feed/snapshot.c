@@ -68,7 +68,8 @@ static size_t tunnel_size(const struct tunnel_conf *c)
 	return TUNNEL_SIZE + strlen(c->secret) + (size_t)c->route_count * PREFIX_SIZE;
 }
 
-static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel_conf *c)
+static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel_conf *c,
+		       struct moment now)
 {
 	wr_u32(w, tunnel_size(c));
 	wr_u32(w, c->id);
@@ -82,7 +83,7 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 	uint32_t newest = atomic_load(&t->newest);
 	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : atomic_load(&t->endpoint));
 	wr_u32(w, newest);
-	wr_u32(w, atomic_load(&t->heard));
+	wr_u32(w, moment_wall(now, tunnel_last_heard(t)));
 	wr_u8(w, strlen(c->secret));
 	wr_str(w, c->secret);
 	wr_u16(w, c->route_count);
@@ -90,7 +91,8 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 		put_prefix(w, &c->routes[i]);
 }
 
-int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len)
+int snapshot_encode(struct table *t, const struct snapshot_head *head, struct moment now,
+		    uint8_t **out, size_t *len)
 {
 	size_t slots = table_slots_used(t),
 	       total = HEAD_SIZE + table_pop(t)->prefix_count * PREFIX_SIZE + CRC_SIZE;
@@ -108,7 +110,7 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t *
 	for (size_t i = 0; i < slots; i++) {
 		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
 		if (c)
-			put_tunnel(&w, table_slot(t, i), c);
+			put_tunnel(&w, table_slot(t, i), c, now);
 	}
 	wr_u32(&w, crc32c(bytes, total - CRC_SIZE));
 	if (!wr_ok(&w) || wr_len(&w) != total) {
@@ -223,7 +225,7 @@ static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *di
 	return err;
 }
 
-static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest)
+static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest, struct moment now)
 {
 	struct rd sub = rd_sub(r, rd_u32(r));
 	struct tunnel_conf *c;
@@ -241,17 +243,17 @@ static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest)
 		tunnel_conf_free(c);
 		return err == -ERR_EXISTS ? -ERR_RANGE : err;
 	}
-	(void)table_restore(t, rec.id, rec.endpoint, rec.newest, rec.heard);
+	(void)table_restore(t, rec.id, rec.endpoint, rec.newest, moment_mono(now, rec.heard));
 	return 0;
 }
 
-static int get_tunnels(struct rd *r, struct table *t, struct digest_ctx *digest)
+static int get_tunnels(struct rd *r, struct table *t, struct digest_ctx *digest, struct moment now)
 {
 	uint32_t count = rd_u32(r);
 	int err = rd_ok(r) ? 0 : -ERR_TRUNCATED;
 
 	for (uint32_t i = 0; i < count && !err; i++)
-		err = get_tunnel(r, t, digest);
+		err = get_tunnel(r, t, digest, now);
 	return !err && !rd_end(r) ? -ERR_TRAILING : err;
 }
 
@@ -284,7 +286,7 @@ static int check(const uint8_t *data, size_t len)
 }
 
 int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len,
-		    struct snapshot_head *head)
+		    struct moment now, struct snapshot_head *head)
 {
 	int err = table_count(t) == 0 ? check(data, len) : -ERR_EXISTS;
 	struct snapshot_head h = { .written = 0 };
@@ -302,7 +304,7 @@ int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *d
 		return err;
 	err = table_set_pop(t, &pop);
 	if (!err)
-		err = get_tunnels(&r, t, digest);
+		err = get_tunnels(&r, t, digest, now);
 	if (err)
 		snapshot_empty(t);
 	else
@@ -392,13 +394,13 @@ int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry
 	return 0;
 }
 
-size_t journal_apply(struct table *t, const uint8_t *data, size_t len)
+size_t journal_apply(struct table *t, const uint8_t *data, size_t len, struct moment now)
 {
 	struct journal_entry e;
 	size_t done = 0;
 
 	while (len - done >= JOURNAL_RECORD && journal_decode(data + done, &e) == 0) {
-		(void)table_restore(t, e.tunnel, e.endpoint, e.newest, e.heard);
+		(void)table_restore(t, e.tunnel, e.endpoint, e.newest, moment_mono(now, e.heard));
 		done += JOURNAL_RECORD;
 	}
 	return done;

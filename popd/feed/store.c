@@ -33,7 +33,7 @@ struct noted {
 struct writing {
 	uint8_t *data;
 	size_t len;
-	uint32_t now;
+	mono_s_t now;
 	const char *path, *temporary, *directory;
 	const char *failed_at; /* the step; NULL: none */
 	int failed_errno;
@@ -54,7 +54,7 @@ struct store {
 	bool writing_now;
 	pthread_t thread;
 	struct writing writing;
-	uint32_t written;
+	mono_s_t written;
 	uint64_t size;
 };
 
@@ -147,7 +147,7 @@ static void keep_snapshot_aside(const struct store *s, const char *why)
 }
 
 /* Applies a journal, cuts off its damaged end if it has one, and returns the number of records. */
-static size_t apply_journal(const struct store *s, const char *path)
+static size_t apply_journal(const struct store *s, const char *path, struct moment now)
 {
 	uint8_t *data;
 	size_t len;
@@ -161,7 +161,7 @@ static size_t apply_journal(const struct store *s, const char *path)
 					   : "it stays where it is");
 		return 0;
 	}
-	size_t good = journal_apply(s->table, data, len);
+	size_t good = journal_apply(s->table, data, len, now);
 	file_free(data, len);
 	if (good < len) {
 		log_warnx(
@@ -173,7 +173,8 @@ static size_t apply_journal(const struct store *s, const char *path)
 	return good / JOURNAL_RECORD;
 }
 
-static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct snapshot_head *head)
+static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct moment now,
+			  struct snapshot_head *head)
 {
 	uint8_t *data;
 	size_t len;
@@ -191,7 +192,7 @@ static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct sna
 		keep_snapshot_aside(s, failure_text(err));
 		return false;
 	}
-	err = snapshot_decode(s->table, digest, data, len, head);
+	err = snapshot_decode(s->table, digest, data, len, now, head);
 	file_free(data, len);
 	if (err) {
 		keep_snapshot_aside(s, err_text(err));
@@ -202,16 +203,17 @@ static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct sna
 		keep_snapshot_aside(s, "it belongs to another PoP");
 		return false;
 	}
-	s->written = head->written;
+	s->written = moment_mono(now, head->written);
 	s->size = len;
 	return true;
 }
 
-bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head *head)
+bool store_load(struct store *s, struct digest_ctx *digest, struct moment now,
+		struct snapshot_head *head)
 {
-	if (!load_snapshot(s, digest, head))
+	if (!load_snapshot(s, digest, now, head))
 		return false;
-	size_t records = apply_journal(s, s->old_journal) + apply_journal(s, s->journal);
+	size_t records = apply_journal(s, s->old_journal, now) + apply_journal(s, s->journal, now);
 	log_info("%zu tunnels read from the snapshot %s, and %zu records from its journal",
 		 table_count(s->table), s->path, records);
 	return true;
@@ -219,13 +221,14 @@ bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head
 
 /* ---- the journal ---- */
 
-static void note_slot(struct store *s, const struct tunnel *t, const struct tunnel_conf *c)
+static void note_slot(struct store *s, const struct tunnel *t, const struct tunnel_conf *c,
+		      struct moment now)
 {
 	struct journal_entry e = {
 		.tunnel = c->id,
 		.endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed),
 		.newest = atomic_load_explicit(&t->newest, memory_order_relaxed),
-		.heard = atomic_load_explicit(&t->heard, memory_order_relaxed),
+		.heard = moment_wall(now, tunnel_last_heard(t)),
 	};
 
 	if (s->pending_count == PENDING_MAX)
@@ -235,15 +238,15 @@ static void note_slot(struct store *s, const struct tunnel *t, const struct tunn
 	s->behind = true;
 }
 
-void store_note(struct store *s, const struct tunnel *t)
+void store_note(struct store *s, const struct tunnel *t, struct moment now)
 {
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
 
 	if (c)
-		note_slot(s, t, c);
+		note_slot(s, t, c, now);
 }
 
-void store_note_changed(struct store *s)
+void store_note_changed(struct store *s, struct moment now)
 {
 	size_t left = table_count(s->table);
 
@@ -258,7 +261,7 @@ void store_note_changed(struct store *s)
 		const struct noted *n = &s->slots[i];
 		if (c->type != TUNNEL_STATIC && endpoint != 0 &&
 		    !(n->tunnel == c->id && n->endpoint == endpoint && n->newest == newest))
-			note_slot(s, t, c);
+			note_slot(s, t, c, now);
 	}
 }
 
@@ -362,9 +365,9 @@ static void rotate_journal(struct store *s)
 	s->fd = -1;
 }
 
-bool store_begin_snapshot(struct store *s, uint64_t feed_seq, uint32_t now)
+bool store_begin_snapshot(struct store *s, uint64_t feed_seq, struct moment now)
 {
-	struct snapshot_head head = { .feed_seq = feed_seq, .written = now };
+	struct snapshot_head head = { .feed_seq = feed_seq, .written = now.wall };
 	uint8_t *data;
 	size_t len;
 
@@ -372,13 +375,13 @@ bool store_begin_snapshot(struct store *s, uint64_t feed_seq, uint32_t now)
 		return false;
 	rotate_journal(s);
 	snprintf(head.pop, sizeof(head.pop), "%s", s->pop);
-	if (snapshot_encode(s->table, &head, &data, &len) != 0) {
+	if (snapshot_encode(s->table, &head, now, &data, &len) != 0) {
 		log_warnx("no memory for a snapshot; it is tried again");
 		return false;
 	}
 	s->writing = (struct writing){ .data = data,
 				       .len = len,
-				       .now = now,
+				       .now = now.mono,
 				       .path = s->path,
 				       .temporary = s->temporary,
 				       .directory = s->directory };
@@ -398,7 +401,7 @@ bool store_is_behind(const struct store *s)
 	return s->behind;
 }
 
-uint32_t store_written(const struct store *s)
+mono_s_t store_written(const struct store *s)
 {
 	return s->written;
 }

@@ -47,8 +47,8 @@ static json_t *feed_json(const struct facts *f)
 	value_set(o, "loaded", json_boolean(f->feed.loaded));
 	value_set(o, "busy", json_boolean(f->feed.busy));
 	value_set(o, "seq", value_number(f->feed.seq));
-	value_set(o, "loaded_at", value_time(f->feed.loaded_at));
-	value_set(o, "loaded_age", value_age(f->feed.loaded_at, f->now));
+	value_set(o, "loaded_at", value_time(f->loaded_at));
+	value_set(o, "loaded_age", value_age(f->loaded_at, f->now));
 	value_set(o, "load_ms", value_number(f->feed.load_ms));
 	value_set(o, "changes", value_number(f->feed.changes));
 	value_set(o, "bad_rows", value_number(f->feed.bad_rows));
@@ -198,7 +198,7 @@ static json_t *counters(const struct commands *c, const struct request *r)
 	struct errors_view errors;
 
 	if (json_is_true(json_object_get(r->json, "reset"))) {
-		errors_reset_pop(c->errors, r->now);
+		errors_reset_pop(c->errors, r->now.wall);
 		return value_message("drops of the PoP are counted from now on");
 	}
 	json_t *o = json_object();
@@ -206,8 +206,8 @@ static json_t *counters(const struct commands *c, const struct request *r)
 	errors_of_pop(c->errors, &errors);
 	value_set_traffic(o, &pop);
 	value_set(o, "since", value_time(errors.since));
-	value_set(o, "since_age", value_age(errors.since, r->now));
-	value_set(o, "drops", errors_json(&errors, r->now, true));
+	value_set(o, "since_age", value_age(errors.since, r->now.wall));
+	value_set(o, "drops", errors_json(&errors, r->now.wall, true));
 	return o;
 }
 
@@ -286,8 +286,8 @@ static enum control_verdict run(const struct commands *c, size_t row, const stru
 	return follows && verdict == CONTROL_ANSWERED ? CONTROL_FOLLOWS : verdict;
 }
 
-enum control_verdict commands_handle(void *ctx, unsigned client, uint32_t now, const char *line,
-				     size_t len, char **answer)
+enum control_verdict commands_handle(void *ctx, unsigned client, struct moment now,
+				     const char *line, size_t len, char **answer)
 {
 	json_t *json = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *name = json_string_value(json_object_get(json, "command"));

@@ -190,7 +190,7 @@ static bool take_line(struct client *c, size_t len)
 
 	c->line[len] = '\0';
 	enum control_verdict verdict = c->control->handler(c->control->ctx, number_of(c),
-							   wall_seconds(), c->line, len, &answer);
+							   moment_now(), c->line, len, &answer);
 	memmove(c->line, c->line + used, c->line_len - used);
 	c->line_len -= used;
 	if (verdict == CONTROL_ANSWERED)

@@ -25,7 +25,8 @@ struct metrics_state {
 	const char *problem; /* why it does not listen, a sentence; NULL: it does */
 };
 
-/* Times are wall seconds, 0: never. */
+/* Times are wall seconds, 0: never; told from monotonic ones, so that a step of the clock makes none
+ * of them older. */
 struct facts {
 	const char *pop, *version, *tun;
 	const char *sha1; /* the widest engine in use */
@@ -56,6 +57,7 @@ struct facts {
 
 	bool database_up;
 	struct pgfeed_status feed;
+	uint32_t loaded_at;        /* the feed's last full load */
 	uint32_t report_at;        /* the last that the database has acknowledged */
 	size_t statistics_waiting; /* entries that the database has not acknowledged */
 	uint32_t snapshot_at;

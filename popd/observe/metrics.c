@@ -251,7 +251,7 @@ static ssize_t read_more(void *ctx, uint64_t position, char *buf, size_t size)
 	}
 	if (size < METRICS_LINE)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	n = metrics_walk_next(&r->walk, &r->metrics->conf.tunnels, wall_seconds(), buf, size);
+	n = metrics_walk_next(&r->walk, &r->metrics->conf.tunnels, mono_seconds(), buf, size);
 	return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 

@@ -152,7 +152,7 @@ static void scalars(struct wr *w, const struct facts *f)
 		  "1 once all tunnels have been loaded from the database since the start",
 		  f->feed.loaded },
 		{ "feed_loaded_timestamp_seconds", GAUGE,
-		  "when all tunnels were last loaded, 0: never", f->feed.loaded_at },
+		  "when all tunnels were last loaded, 0: never", f->loaded_at },
 		{ "feed_changes_total", COUNTER, "changes of the broker applied since that load",
 		  f->feed.changes },
 		{ "feed_bad_rows_total", COUNTER, "rows of the database that could not be used",
@@ -321,7 +321,7 @@ void metrics_text_tunnel(struct wr *w, size_t family, size_t part, const struct 
 
 /* Writes the lines that the walk's slot has of its family, from the walk's part on; false: not all
  * fit. */
-static bool write_tunnel(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+static bool write_tunnel(struct metrics_walk *walk, const struct metrics_tunnels *of, mono_s_t now,
 			 struct wr *w)
 {
 	const struct tunnel *t = table_slot(of->table, walk->slot);
@@ -360,7 +360,7 @@ static bool write_head(struct metrics_walk *walk, struct wr *w)
 	return walk->headed;
 }
 
-size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, mono_s_t now,
 			 char *buf, size_t size)
 {
 	struct wr w = wr_init(buf, size);

@@ -87,7 +87,11 @@ struct worker {
 
 static struct timestamp timestamp_now(void)
 {
-	return (struct timestamp){ .wall = wall_seconds(), .mono_us = mono_us_now().us };
+	mono_us_t mono = mono_us_now();
+
+	return (struct timestamp){ .wall = wall_seconds(),
+				   .mono_us = mono.us,
+				   .mono = mono_seconds_of(mono) };
 }
 
 static void enqueue(struct worker *w, struct out *out)
@@ -103,7 +107,7 @@ static void enqueue(struct worker *w, struct out *out)
 }
 
 /* Hands the error to the control thread, which searches for its tunnel. */
-static void push_icmp_error(struct worker *w, const struct job *job, uint32_t now)
+static void push_icmp_error(struct worker *w, const struct job *job, struct timestamp now)
 {
 	struct icmp_error e = job->icmp_error;
 	struct pending_error *kept = &w->pending[++w->ticket % WORKER_ICMP_ERRORS];
@@ -121,11 +125,11 @@ static void apply_icmp_error(struct worker *w, const struct command *c)
 	const struct pending_error *kept = &w->pending[e->ticket % WORKER_ICMP_ERRORS];
 
 	pipeline_icmp_error(&w->pipeline, c->tunnel, e, kept->head,
-			    kept->ticket == e->ticket ? kept->len : 0, timestamp_now().wall);
+			    kept->ticket == e->ticket ? kept->len : 0, timestamp_now());
 }
 
 /* Pushes the job's event, if it has one, for the control thread. True: wake it. */
-static bool push_event(struct worker *w, const struct job *job, uint32_t now)
+static bool push_event(struct worker *w, const struct job *job, struct timestamp now)
 {
 	if (job->event == EVENT_NONE)
 		return false;
@@ -158,7 +162,7 @@ static void run(struct worker *w, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		enqueue(w, &w->jobs[i].out[0]);
 		enqueue(w, &w->jobs[i].out[1]);
-		wake |= push_event(w, &w->jobs[i], now.wall);
+		wake |= push_event(w, &w->jobs[i], now);
 	}
 	for (size_t i = 0; i < PORT__COUNT; i++) {
 		struct outbox *box = &w->outboxes[i];

@@ -18,7 +18,7 @@ struct pgreport {
 	struct ev_timer report, statistics;
 	struct pgquery report_query, batch_query, reasons_query;
 	bool reasons_known; /* to the database, since this start */
-	uint32_t last;
+	mono_s_t last;
 	void (*finished)(void *ctx); /* from pgreport_finish on, until it is called */
 	struct log_limit limit;
 };
@@ -46,7 +46,7 @@ static void report_answered(void *ctx, const struct pg_answer *answer)
 	}
 	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 1, &seq) != 0 || seq < 0)
 		return;
-	r->last = wall_seconds();
+	r->last = mono_seconds();
 	r->conf.answered(r->conf.ctx, pgres_bool(answer->res, 0, 0), (uint64_t)seq);
 }
 
@@ -241,7 +241,7 @@ void pgreport_finish(struct pgreport *r, void (*done)(void *ctx))
 	send_batches(r);
 }
 
-uint32_t pgreport_last(const struct pgreport *r)
+mono_s_t pgreport_last(const struct pgreport *r)
 {
 	return r->last;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 
 struct ev_loop;
 struct pgpool;
@@ -47,7 +48,7 @@ void pgreport_set_intervals(struct pgreport *r, double interval, double statisti
  * everything is acknowledged, or a batch cannot be sent. */
 void pgreport_finish(struct pgreport *r, void (*done)(void *ctx)) NONNULL;
 
-/* Wall second of the last report that was answered; 0: none was. */
-uint32_t pgreport_last(const struct pgreport *r) NONNULL;
+/* When the last report was answered; 0: none was. */
+mono_s_t pgreport_last(const struct pgreport *r) NONNULL;
 
 #endif

@@ -244,7 +244,8 @@ static double measure(const struct row *row, size_t size)
 		}
 		double begin = now_ns();
 		table_worker_enter(pipeline.table, 0);
-		pipeline_run(&pipeline, jobs, JOB_BATCH, (struct timestamp){ NOW, (int64_t)round });
+		pipeline_run(&pipeline, jobs, JOB_BATCH,
+			     (struct timestamp){ NOW, (int64_t)round, { NOW } });
 		table_worker_leave(pipeline.table, 0);
 		took[round] = (now_ns() - begin) / JOB_BATCH;
 		for (size_t i = 0; i < JOB_BATCH; i++)

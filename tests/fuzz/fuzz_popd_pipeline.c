@@ -222,7 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= HEADER + there;
 	}
 	table_worker_enter(pipeline.table, 0);
-	pipeline_run(&pipeline, jobs, n, (struct timestamp){ NOW, 1000000 });
+	pipeline_run(&pipeline, jobs, n, (struct timestamp){ NOW, 1000000, { NOW } });
 	table_worker_leave(pipeline.table, 0);
 	for (size_t i = 0; i < n; i++) {
 		check(&jobs[i], lens[i]);

@@ -7,10 +7,15 @@ import signal
 import socket
 import time
 
+import pytest
+
+from support.daemon import Daemon
+from support.machine import faketime_library
 from support.network import HOST, POP_IPV4
 from support.packets import echo, is_echo_reply
+from support.paths import program
 from support.server import HttpServer
-from support.sockets import receive, udp_socket
+from support.sockets import open_socket, receive, udp_socket
 from support.wait import until
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -45,6 +50,56 @@ def unix_socket(path):
 def workers(popd):
     """The threads that forward: all but the control thread that live long."""
     return sorted(int(tid) for tid in os.listdir(f"/proc/{popd.pid}/task") if int(tid) != popd.pid)
+
+
+class Clock:
+    """The wall clock of a popd that runs instead of the world's own; the monotonic one is the machine's."""
+
+    def __init__(self, net):
+        self.file = f"{net.dir}/clock"
+        self.step(0)
+        env = ("env", f"LD_PRELOAD={faketime_library()}", "DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1", f"FAKETIME_TIMESTAMP_FILE={self.file}",
+               "ASAN_OPTIONS=verify_asan_link_order=0")
+        self.popd = Daemon(net.pop.command(*env, program("popd"), "-c", net.popd.conf), f"{net.dir}/popd-clock.log", net.popd.ready)
+
+    def step(self, seconds):
+        with open(f"{self.file}.new", "w", encoding="ascii") as f:
+            f.write(f"{seconds:+d}\n")
+        os.rename(f"{self.file}.new", self.file)
+
+
+@pytest.fixture
+def clock(net):
+    if net.popd.is_running():
+        assert net.popd.stop() == 0
+    made = Clock(net)
+    try:
+        made.popd.start()
+        net.popd.loaded()
+        yield made
+        assert made.popd.stop() == 0
+    finally:
+        made.popd.stop()
+        os.unlink(f"{net.dir}/snapshot")  # learnt under a false clock
+
+
+def test_a_step_of_the_clock_takes_no_tunnel_down(net, clock):
+    tunnel = net.request("ayiya").known()
+    with udp_socket(net.client) as sock, open_socket(net.host, socket.AF_INET6, socket.SOCK_DGRAM) as host:
+        tunnel.up_by_ayiya(sock)
+
+        def reached(text):
+            host.sendto(text, (tunnel.client, 9))
+            return receive(sock, lambda d: d.endswith(text), 2)
+
+        assert reached(b"before")
+        for step in (3600, -3600, 86400):
+            clock.step(step)
+            until(lambda step=step: abs(net.popctl("status")["uptime"]) < 600 and reached(str(step).encode()), 10, "the client to be reached")
+            status = net.popctl("status")
+            assert status["uptime"] < 600 and status["report_age"] < 600 and status["feed"]["loaded_age"] < 600
+            shown = tunnel.shown()
+            assert shown["state"] == "up" and shown["last_seen_age"] < 600, shown
 
 
 def test_a_worker_that_stands_still_is_named_and_holds_up_nobody_else(net, popd):

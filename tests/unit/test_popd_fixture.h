@@ -24,6 +24,22 @@
 #define SECRET "0123456789abcdef0123456789abcdef"
 enum { NOW = 1795423260, EXPIRY = 360, FIXTURE_TUNNELS = 64, PACKET_MAX = 2048 };
 
+/* The tests' monotonic seconds have the numbers of their wall seconds. */
+static inline mono_s_t mono(int64_t s)
+{
+	return (mono_s_t){ (uint32_t)s };
+}
+
+static inline struct moment moment(uint32_t s)
+{
+	return (struct moment){ s, mono(s) };
+}
+
+static inline struct timestamp stamp(uint32_t s, int64_t mono_us)
+{
+	return (struct timestamp){ .wall = s, .mono_us = mono_us, .mono = mono(s) };
+}
+
 struct pop {
 	struct table *table;
 	struct counters *counters;
@@ -32,6 +48,13 @@ struct pop {
 	struct pipeline pipeline;
 	struct timestamp now;
 };
+
+/* Seconds pass, on both clocks. */
+static inline void pass(struct pop *p, int64_t seconds)
+{
+	p->now.wall = (uint32_t)(p->now.wall + seconds);
+	p->now.mono = mono(p->now.mono.s + seconds);
+}
 
 static inline struct ip6 addr(const char *text)
 {
@@ -125,7 +148,7 @@ static inline struct sha1_set sha1_of_test(void)
 static inline struct pop pop_new(void)
 {
 	static const uint8_t seed[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
-	struct pop p = { .now = { NOW, INT64_C(5000000) } };
+	struct pop p = { .now = stamp(NOW, 5000000) };
 
 	assert_int_equal(digest_init(), 0);
 	p.digest = digest_ctx_create();
@@ -165,8 +188,9 @@ static inline struct pop pop_new(void)
 	c->static_endpoint = addr4("203.0.113.6");
 	c->mtu = 1480;
 	pop_add(&p, c);
-	table_restore(p.table, 1, endpoint_pack(at("192.0.2.1", 4001), 0), NOW - 10, NOW - 10);
-	table_restore(p.table, 2, endpoint_pack(at("192.0.2.2", 0), 0), NOW - 10, NOW - 10);
+	table_restore(p.table, 1, endpoint_pack(at("192.0.2.1", 4001), 0), NOW - 10,
+		      mono(NOW - 10));
+	table_restore(p.table, 2, endpoint_pack(at("192.0.2.2", 0), 0), NOW - 10, mono(NOW - 10));
 	return p;
 }
 

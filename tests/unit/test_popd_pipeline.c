@@ -44,7 +44,7 @@ static void a_move_is_an_event_with_the_old_endpoint_and_a_first_packet_another(
 	assert_int_equal(endpoint_of(endpoint_of_tunnel(&p, 1)).port, 7);
 	assert_int_equal(atomic_load(&p.counters->moves), 1);
 	job_end(&job);
-	p.now.wall += EXPIRY + 2;
+	pass(&p, EXPIRY + 2);
 	noop = ayiya(p.digest, CLIENT1, NULL,
 		     AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = p.now.wall));
 	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)),
@@ -84,19 +84,43 @@ static void beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel(vo
 	pop_end(&p);
 }
 
+/* Its sender has the same clock, or none that matters: what comes from the uplink. */
+static void a_step_of_the_wall_clock_takes_no_tunnel_down_and_keeps_none_up(void **state)
+{
+	static const int steps[] = { 3600, -3600, 86400, -86400 };
+	const struct endpoint4 uplink = { { 0 }, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct pop p = pop_new();
+		p.now.wall = (uint32_t)(NOW + steps[i]);
+		assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT1), uplink),
+				 DROP_NONE);
+		assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), uplink),
+				 DROP_NONE);
+		assert_int_equal(
+			pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
+			DROP_NONE);
+		p.now.mono.s += EXPIRY + 1; /* while the wall clock stands */
+		assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT1), uplink),
+				 DROP_TUNNEL_DOWN);
+		pop_end(&p);
+	}
+}
+
 static void packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it(void **state)
 {
 	struct pop p = pop_new();
 
 	(void)state;
-	p.now.wall += EXPIRY - 10;
+	pass(&p, EXPIRY - 10);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_NONE);
-	p.now.wall += EXPIRY;
+	pass(&p, EXPIRY);
 	assert_int_equal(
 		pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }),
 		DROP_NONE);
-	p.now.wall += 1;
+	pass(&p, 1);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_TUNNEL_DOWN);
 	assert_int_equal(
@@ -348,7 +372,7 @@ static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters
 		assert_true(table_delete(p.table, 1));
 		table_reclaim(p.table);
 		pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL));
-		table_restore(p.table, 1, endpoint_pack(home1(), 0), NOW - 10, NOW - 10);
+		table_restore(p.table, 1, endpoint_pack(home1(), 0), NOW - 10, mono(NOW - 10));
 	}
 	pop_end(&p);
 }
@@ -550,6 +574,7 @@ int main(void)
 			a_move_is_an_event_with_the_old_endpoint_and_a_first_packet_another),
 		cmocka_unit_test(beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel),
 		cmocka_unit_test(packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it),
+		cmocka_unit_test(a_step_of_the_wall_clock_takes_no_tunnel_down_and_keeps_none_up),
 		cmocka_unit_test(the_signature_is_answered_in_kind),
 		cmocka_unit_test(an_echo_request_is_answered_with_its_payload),
 		cmocka_unit_test(an_echo_request_that_forwards_does_both),

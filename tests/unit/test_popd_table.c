@@ -256,13 +256,14 @@ static void a_static_endpoint_is_what_the_configuration_says(void **state)
 
 	(void)state;
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.3", 0), 0));
-	atomic_store(&t->path, path_pack(1400, NOW));
+	atomic_store(&t->path, path_pack(1400, mono(NOW)));
 	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL);
 	c->static_endpoint = addr4("203.0.113.33");
 	pop_add(&p, c);
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	assert_true(atomic_load(&t->path) == 0);
-	assert_true(table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, NOW));
+	assert_true(
+		table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, mono(NOW)));
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	pop_end(&p);
 }
@@ -293,11 +294,11 @@ static void only_what_is_possible_and_newer_is_restored(void **state)
 		struct pop p = pop_new();
 		uint64_t word = endpoint_pack(at(rows[i].address, rows[i].port), rows[i].flags);
 		assert_true(table_restore(p.table, rows[i].id, word,
-					  (uint32_t)(NOW + rows[i].newest), NOW));
+					  (uint32_t)(NOW + rows[i].newest), mono(NOW)));
 		if ((atomic_load(&table_by_id(p.table, rows[i].id)->endpoint) == word) !=
 		    rows[i].taken)
 			fail_msg("%s", rows[i].name);
-		assert_false(table_restore(p.table, 777, word, NOW, NOW));
+		assert_false(table_restore(p.table, 777, word, NOW, mono(NOW)));
 		pop_end(&p);
 	}
 }

@@ -94,7 +94,7 @@ static void run_batch(struct reader *r, struct job *jobs,
 						  4000 } };
 	}
 	table_worker_enter(r->shared->table, r->number);
-	pipeline_run(&r->pipeline, jobs, BATCH, (struct timestamp){ NOW, round });
+	pipeline_run(&r->pipeline, jobs, BATCH, stamp(NOW, round));
 	for (unsigned i = 0; i < BATCH && !r->fault; i++) {
 		r->fault = check_job(&jobs[i], packets[i], i % 2);
 		r->passed += jobs[i].drop == DROP_NONE;
@@ -133,7 +133,8 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 	/* As from a journal. Without effect for a tunnel that was deleted. */
 	if (i % 4 == 1)
 		(void)table_restore(s->table, 101 + (i + 5) % CHURNING,
-				    endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3, NOW);
+				    endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3,
+				    mono(NOW));
 	if (i % 50 == 0)
 		assert_int_equal(table_set_pop(s->table, &pop), 0);
 	if (i % 3 == 0)
