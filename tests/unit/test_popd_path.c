@@ -342,7 +342,8 @@ static void a_short_quote_waits_for_its_tunnel_to_be_found(void **state)
 				    stamp(NOW, 0));
 		assert_int_equal(drops_of(&p, DROP_ICMP4_UNVERIFIED), 2 * (i + 1));
 		assert_int_equal(tunnel_drops_of(&p, ids[1 - i], DROP_ICMP4_UNVERIFIED), 0);
-		pipeline_icmp_error(&p.pipeline, its, &job.icmp_error, job.data, job.len, stamp(NOW, 0));
+		pipeline_icmp_error(&p.pipeline, its, &job.icmp_error, job.data, job.len,
+				    stamp(NOW, 0));
 		assert_int_equal(tunnel_drops_of(&p, ids[i], why[i]), 1);
 		struct drop_note note = tunnel_last_of(&p, ids[i], why[i]);
 		assert_int_equal(note.len, job.len);
