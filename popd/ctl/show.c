@@ -152,6 +152,8 @@ void show_status(const json_t *o, const struct request *r, FILE *out)
 	(void)r;
 	line(out, "PoP", "%s at %s%s", cell_text(o, "pop"), cell_text(o, "ipv4"),
 	     json_is_false(json_object_get(o, "enabled")) ? ", disabled by the broker" : "");
+	show_list(out, "UNFIT", json_object_get(o, "reasons"));
+	show_list(out, "warnings", json_object_get(o, "warnings"));
 	line(out, "popd", "%s, process %llu, %llu workers, up %s", cell_text(o, "version"),
 	     cell_number(o, "pid"), cell_number(o, "workers"),
 	     span_text((int64_t)cell_number(o, "uptime"), a));

@@ -9,6 +9,7 @@
 #include "popd/daemon/endpoint_scan.h"
 #include "popd/daemon/facts.h"
 #include "popd/daemon/forwarder.h"
+#include "popd/daemon/host.h"
 #include "popd/daemon/link.h"
 #include "popd/daemon/prober.h"
 #include "popd/daemon/startup.h"
@@ -150,9 +151,28 @@ bool build_link(struct parts *p)
 		return false;
 	if (pop->prefix_count > 0)
 		link_route(p->link, pop);
-	startup_warn_forwarding();
 	forwarder_start_fast_path(p->forwarder, p->link);
 	return true;
+}
+
+/* The database hears of it at once, once there is one. */
+static void fitness_changed(void *ctx)
+{
+	const struct parts *p = ctx;
+
+	if (p->database)
+		database_report(p->database);
+}
+
+bool build_host(struct parts *p)
+{
+	p->host = host_create(&(struct host_conf){ .loop = p->loop,
+						   .settings = p->settings,
+						   .forwarder = p->forwarder,
+						   .link = p->link,
+						   .changed = fitness_changed,
+						   .ctx = p });
+	return p->host != NULL;
 }
 
 bool build_database(struct parts *p, uint64_t seq)
@@ -171,6 +191,7 @@ bool build_database(struct parts *p, uint64_t seq)
 							       .digest = p->digest,
 							       .forwarder = f,
 							       .link = p->link,
+							       .host = p->host,
 							       .checkpoint = p->checkpoint,
 							       .stats = p->stats,
 							       .control = p->control,
@@ -223,6 +244,7 @@ void build_free(struct parts *p)
 	control_free(p->control);
 	free(p->commands);
 	top_free(p->top);
+	host_free(p->host);
 	link_free(p->link);
 	checkpoint_free(p->checkpoint);
 	store_free(p->store);

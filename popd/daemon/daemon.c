@@ -17,6 +17,7 @@
 #include "popd/daemon/database.h"
 #include "popd/daemon/endpoint_scan.h"
 #include "popd/daemon/forwarder.h"
+#include "popd/daemon/host.h"
 #include "popd/feed/checkpoint.h"
 #include "popd/observe/metrics.h"
 #include "popd/observe/top.h"
@@ -64,6 +65,7 @@ static void reload(void *parts)
 	struct parts *p = parts;
 
 	reload_settings(p);
+	host_look(p->host);
 	database_reload(p->database);
 }
 
@@ -215,8 +217,8 @@ static bool start(struct popd *d)
 	if (!build_control(p) || !build_table(p, &seq))
 		return false;
 	watch(d);
-	return build_workers(p, wake, d) && build_link(p) && build_database(p, seq) &&
-	       build_views(p, reload);
+	return build_workers(p, wake, d) && build_link(p) && build_host(p) &&
+	       build_database(p, seq) && build_views(p, reload);
 }
 
 int daemon_run(struct settings *settings, const char *path)

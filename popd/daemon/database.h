@@ -15,6 +15,7 @@ struct checkpoint;
 struct control;
 struct database;
 struct forwarder;
+struct host;
 struct link;
 struct stats;
 
@@ -25,6 +26,7 @@ struct database_conf {
 	struct digest_ctx *digest; /* the control thread's */
 	struct forwarder *forwarder;
 	struct link *link;
+	struct host *host;
 	struct checkpoint *checkpoint;
 	struct stats *stats;
 	struct control *control;
@@ -38,6 +40,8 @@ void database_free(struct database *d); /* NULL is fine */
 
 /* Loads all tunnels again; clients of the control socket that wait get the result. */
 void database_reload(struct database *d) NONNULL;
+/* Reports now, not only with the next interval. */
+void database_report(struct database *d) NONNULL;
 /* Takes the settings' intervals. */
 void database_set_intervals(struct database *d) NONNULL;
 /* Brings the statistics up to date. */

@@ -7,6 +7,7 @@
 #include "lib/version.h"
 #include "popd/daemon/database.h"
 #include "popd/daemon/forwarder.h"
+#include "popd/daemon/host.h"
 #include "popd/daemon/link.h"
 #include "popd/daemon/parts.h"
 #include "popd/fastpath/bpf_encap.h"
@@ -98,6 +99,7 @@ void facts_fill(void *parts, struct facts *out)
 		.snapshot_at = moment_wall(now, store_written(p->store)),
 		.snapshot_bytes = store_size(p->store),
 		.metrics = metrics_state(p->metrics),
+		.fitness = *host_fitness(p->host),
 	};
 	fill_tunnels(p->forwarder, now.mono, out);
 	fill_traffic(p->forwarder, out);

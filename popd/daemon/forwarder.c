@@ -224,6 +224,17 @@ void forwarder_start_fast_path(struct forwarder *f, struct link *link)
 	}
 }
 
+void forwarder_repair_fast_path(struct forwarder *f)
+{
+	if (f->link && !bpf_encap_is_attached(f->encap) &&
+	    guard_ask(&f->fast_path_guard, mono_now()) != GUARD_WAIT) {
+		log_warnx("the kernel's program was taken off %s by others: popd puts it back",
+			  f->settings->tun);
+		if (bpf_encap_attach(f->encap) != 0)
+			log_warn("it cannot be put back");
+	}
+}
+
 /* An operator's sysctl may switch IPv4 forwarding off, so it is looked at again and again. */
 void forwarder_tick(struct forwarder *f)
 {

@@ -13,6 +13,7 @@
 #include "lib/cc.h"
 #include "lib/log.h"
 #include "lib/sha1_many.h"
+#include "popd/core/fitness.h"
 #include "popd/core/offload.h"
 #include "popd/core/stall.h"
 #include "popd/core/table.h"
@@ -41,6 +42,7 @@ struct forwarder {
 	struct link *link; /* NULL: `encap` is not on the interface */
 	unsigned seconds;
 	struct stall stalls[TABLE_WORKERS];
+	struct guard fast_path_guard;
 	uint32_t *logged; /* by slot: mono_s_t of the last line; mapped, touched when used */
 	struct log_limit log_limit;
 };
@@ -58,6 +60,8 @@ bool forwarder_start(struct forwarder *f, const struct tap_watch *watch, void (*
 /* Puts the kernel's program on the interface, if the settings ask for it. Without it popd forwards
  * all packets itself, more slowly. `link` outlives it. */
 void forwarder_start_fast_path(struct forwarder *f, struct link *link) NONNULL;
+/* Puts the kernel's program back if others took it off the interface. */
+void forwarder_repair_fast_path(struct forwarder *f) NONNULL;
 /* No packet is forwarded any more. false: a worker stands still; nothing it uses may be freed. */
 bool forwarder_stop(struct forwarder *f) NONNULL;
 

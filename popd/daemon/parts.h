@@ -23,6 +23,7 @@ struct parts {
 	struct digest_ctx *digest;
 	struct forwarder *forwarder;
 	struct link *link;
+	struct host *host;
 	struct store *store;
 	struct checkpoint *checkpoint;
 	struct stats *stats;

@@ -284,6 +284,22 @@ static int attach(struct bpf_encap *e, int interface)
 	return err && err != -EEXIST ? err : bpf_tc_attach(&hook, &filter);
 }
 
+bool bpf_encap_is_attached(const struct bpf_encap *e)
+{
+	struct bpf_tc_hook hook = hook_of(e->interface);
+	struct bpf_tc_opts filter = filter_of(0, 0);
+
+	return bpf_tc_query(&hook, &filter) == 0;
+}
+
+int bpf_encap_attach(struct bpf_encap *e)
+{
+	int err = attach(e, e->interface);
+
+	errno = -err;
+	return err ? -ERR_SYS : 0;
+}
+
 void bpf_encap_clear(const char *tun)
 {
 	int interface = (int)if_nametoindex(tun);

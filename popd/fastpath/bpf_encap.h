@@ -24,6 +24,7 @@
 #ifndef POPD_FASTPATH_BPF_ENCAP_H
 #define POPD_FASTPATH_BPF_ENCAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +59,11 @@ int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, s
 		    enum dscp dscp) NONNULL MUSTCHECK;
 /* Ends the fast path and detaches the program. */
 void bpf_encap_stop(struct bpf_encap *e) NONNULL;
+
+/* After bpf_encap_start: whether the program is on the interface still; puts it there again: 0, or
+ * -ERR_SYS with errno. */
+bool bpf_encap_is_attached(const struct bpf_encap *e) NONNULL;
+int bpf_encap_attach(struct bpf_encap *e) NONNULL MUSTCHECK;
 
 /* Tells the program the PoP's prefixes. */
 void bpf_encap_set_pop(struct bpf_encap *e, const struct pop_conf *pop) NONNULL;

@@ -114,6 +114,17 @@ static json_t *fast_path_json(const struct facts *f)
 	return o;
 }
 
+/* The sentences of what is wrong: reasons, or warnings. */
+static json_t *wrong_json(const struct facts *f, bool reasons)
+{
+	json_t *list = json_array();
+
+	for (enum fitness_item i = 0; i < FITNESS__COUNT; i++)
+		if (f->fitness.wrong & 1u << i && fitness_is_reason(i) == reasons)
+			(void)json_array_append_new(list, json_string(f->fitness.text[i]));
+	return list;
+}
+
 /* Workers that stand still. */
 static json_t *stalled_json(const struct facts *f)
 {
@@ -136,6 +147,8 @@ static json_t *status_json(const struct facts *f)
 	value_set(o, "pop", json_string(f->pop));
 	value_set(o, "version", json_string(f->version));
 	value_set(o, "enabled", json_boolean(f->enabled));
+	value_set(o, "reasons", wrong_json(f, true));
+	value_set(o, "warnings", wrong_json(f, false));
 	value_set(o, "started", value_time(f->started));
 	value_set(o, "uptime", value_age(f->started, f->now));
 	value_set(o, "pid", value_number((uint64_t)f->pid));

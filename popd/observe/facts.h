@@ -13,6 +13,7 @@
 
 #include "lib/ip.h"
 #include "lib/log.h"
+#include "popd/core/fitness.h"
 #include "popd/core/offload.h"
 #include "popd/core/table.h"
 #include "popd/core/view.h"
@@ -34,7 +35,8 @@ struct facts {
 	pid_t pid;
 	uint32_t now, started;
 	enum log_level log_level;
-	bool enabled; /* by the broker, as far as the database has said */
+	bool enabled;           /* by the broker, as far as the database has said */
+	struct fitness fitness; /* of the host */
 
 	uint64_t capacity; /* tunnels */
 	uint64_t table_bytes;

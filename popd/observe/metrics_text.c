@@ -228,6 +228,15 @@ static void histogram(struct wr *w, const char *name, const char *labels,
 	value(w, all, false);
 }
 
+static void fitness(struct wr *w, const struct facts *f)
+{
+	head(w, "fit", GAUGE, "1 while nothing of the host keeps this PoP from carrying packets");
+	sample(w, "fit", fitness_reasons(&f->fitness) == 0);
+	head(w, "host_problem", GAUGE, "1 while this is wrong with the host, by what it is");
+	for (enum fitness_item i = 0; i < FITNESS__COUNT; i++)
+		sample_of(w, "host_problem", "problem", fitness_name(i), f->fitness.wrong >> i & 1);
+}
+
 static void stalled(struct wr *w, const struct facts *f)
 {
 	head(w, "worker_stalled_seconds", GAUGE,
@@ -266,6 +275,7 @@ void metrics_text_pop(struct wr *w, const struct facts *f)
 	tunnels(w, f);
 	offloads(w, f);
 	queues(w, f);
+	fitness(w, f);
 	stalled(w, f);
 	latencies(w, f);
 }

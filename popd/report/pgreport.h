@@ -7,6 +7,7 @@
 #define POPD_REPORT_PGREPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
@@ -17,9 +18,13 @@ struct pgpool;
 struct pgreport;
 struct stats;
 
+enum { PGREPORT_REASONS = 20 };
 struct pgreport_facts {
 	uint32_t configured, up, active; /* numbers of tunnels */
 	uint64_t feed_seq;               /* number of the last change in the table */
+	/* why this PoP cannot carry packets, a sentence each; none: it can */
+	const char *reasons[PGREPORT_REASONS];
+	size_t reason_count;
 };
 
 struct pgreport_conf {
@@ -33,8 +38,8 @@ struct pgreport_conf {
 	void (*facts)(void *ctx, struct pgreport_facts *out);
 	/* brings `stats` up to date */
 	void (*collect)(void *ctx);
-	/* a report was answered */
-	void (*answered)(void *ctx, bool enabled, uint64_t feed_seq);
+	/* a report was answered; `clock`: the database's, in seconds since 1970 */
+	void (*answered)(void *ctx, bool enabled, uint64_t feed_seq, int64_t clock);
 	void *ctx;
 };
 
@@ -43,6 +48,9 @@ struct pgreport *pgreport_create(const struct pgreport_conf *conf) NONNULL;
 void pgreport_free(struct pgreport *r); /* NULL is fine */
 void pgreport_set_intervals(struct pgreport *r, double interval, double statistics_interval)
 	NONNULL;
+
+/* Reports now; while a report is under way, when that is answered. */
+void pgreport_now(struct pgreport *r) NONNULL;
 
 /* Before popd ends: sends what waits. Always calls `done`, perhaps before it returns: when
  * everything is acknowledged, or a batch cannot be sent. */
