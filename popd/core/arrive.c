@@ -5,9 +5,11 @@
 #include "lib/err.h"
 #include "lib/wire/ecn.h"
 #include "lib/wire/ipv6.h"
+#include "popd/core/ask.h"
 #include "popd/core/counters.h"
 #include "popd/core/forward.h"
 #include "popd/core/replay.h"
+#include "popd/core/roam.h"
 
 /* ---- parse ---- */
 
@@ -98,6 +100,7 @@ static enum drop parse_job(const struct batch *b, struct job *job, struct work *
 		return parse_proto41(job, w);
 	case JOB_FROM_TUN:
 	case JOB_PROBE:
+	case JOB_ASK:
 		return parse_inner(w, job->data, job->len);
 	case JOB_FROM_ICMP4:
 		return parse_icmp4(b, job, w);
@@ -110,7 +113,7 @@ void arrive_parse(struct batch *b)
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
 		struct work *w = &b->work[i];
-		bool inside = job->source == JOB_FROM_TUN || job->source == JOB_PROBE;
+		bool inside = job->source == JOB_FROM_TUN || job_is_own(job->source);
 		w->inner = NULL;
 		w->identity = NULL;
 		w->echo_requested = false;
@@ -297,24 +300,60 @@ static enum drop verify_digest(const struct auth_item *item, const struct job *j
 	return job->source == JOB_FROM_AYIYA ? DROP_AYIYA_SIGNATURE : DROP_BEAT_SIGNATURE;
 }
 
+/* True when an authentic packet that was refused answers an ask of the address it comes from. */
+static bool is_answer(const struct batch *b, const struct job *job, const struct work *w)
+{
+	uint32_t header = w->ayiya.header_len, len;
+
+	return job->source == JOB_FROM_AYIYA && w->ayiya.opcode == AYIYA_FORWARD &&
+	       w->ayiya.next_header == AYIYA_NEXT_IPV6 &&
+	       ipv6_check(job->data + header, job->len - header, &len) == 0 &&
+	       ask_is_answer_packet(job->data + header, len, job->conf, b->forward->probe_key,
+				    w->from, b->now.mono_us);
+}
+
+/* The next batch of the worker sends the ask. */
+static void ask(struct batch *b, const struct job *job, const struct work *w, enum replay_ask why)
+{
+	enum roam_budget budget = why == REPLAY_ASK_MOVED ? ROAM_MOVED : ROAM_DOUBTED;
+
+	if (roam_may_ask(b->pop, w->from) &&
+	    roam_take_ask(b->roam, job->tunnel, w->from, budget, b->now.mono_us) &&
+	    !asks_has(b->asks, job->tunnel, w->from, b->now.mono_us))
+		asks_add(b->asks, &(struct ask){ .tunnel = job->tunnel,
+						 .endpoint = w->from,
+						 .asked_us = b->now.mono_us,
+						 .id = job->conf->id });
+}
+
+static void report_move(struct batch *b, struct job *job, uint64_t from,
+			const struct replay_result *r)
+{
+	job->event = r->two_clients ? EVENT_TWO_CLIENTS : EVENT_ENDPOINT_MOVED;
+	job->old_endpoint = r->before;
+	job->endpoint = from;
+	counters_move(b->counters);
+}
+
 /* The packet is authentic: it came from the tunnel's client unless it is a replay. */
 static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
 			       uint32_t epoch)
 {
 	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->forward->expiry);
-	uint64_t before;
-	enum drop drop = replay_accept(job->tunnel, job->conf, w->from, epoch, b->now.wall,
-				       &before);
+	struct replay_packet p = { w->from, epoch, b->now };
+	struct replay_result r;
+	enum drop drop = replay_accept(b->roam, job->tunnel, job->conf, &p, &r);
 
+	if ((drop == DROP_REPLAY_STALE || drop == DROP_REPLAY_MOVE) && is_answer(b, job, w))
+		drop = replay_accept_answer(b->roam, job->tunnel, job->conf, &p, &r);
+	if (r.ask != REPLAY_ASK_NOT)
+		ask(b, job, w, r.ask);
 	if (drop)
 		return drop;
-	if (before != 0 && (before ^ w->from) >> 16 != 0) {
-		job->event = EVENT_ENDPOINT_MOVED;
-		job->old_endpoint = before;
-		counters_move(b->counters);
-	} else if (!was_up) {
+	if (r.before != 0 && (r.before ^ w->from) >> 16 != 0)
+		report_move(b, job, w->from, &r);
+	else if (!was_up)
 		job->event = EVENT_TUNNEL_UP;
-	}
 	return DROP_NONE;
 }
 

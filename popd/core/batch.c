@@ -11,7 +11,7 @@ void batch_reset(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
-		if (job->source != JOB_PROBE)
+		if (!job_is_own(job->source))
 			job->tunnel = NULL;
 		job->conf = NULL;
 		job->drop = DROP_NONE;

@@ -6,6 +6,7 @@
 #include "popd/core/forward.h"
 #include "popd/core/limit.h"
 #include "popd/core/probe.h"
+#include "popd/core/replay.h"
 
 static void to_uplink(struct job *job, uint8_t *packet, uint32_t len)
 {
@@ -104,8 +105,8 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
-	struct forward_packet p = { w->inner,  w->inner_len, b->pop,      job->tunnel,
-				    job->conf, w->route,     *destination };
+	struct forward_packet p = { w->inner,  w->inner_len, b->pop,   job->tunnel,
+				    job->conf, w->from,      w->route, *destination };
 	struct verdict v;
 
 	forward_decide(b->forward, &p, b->now, &v);
@@ -137,6 +138,10 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 	case ACTION_PROBED:
 		count_probe(b, i, &v);
 		break;
+	case ACTION_ANSWERED:
+		counters_path_response(b->counters);
+		replay_confirm(b->roam, job->tunnel, job->conf, w->from, b->now);
+		break;
 	}
 }
 
@@ -163,6 +168,25 @@ void depart_probe(struct batch *b, size_t i)
 	}
 	counters_echo_sent(b->counters, job->tunnel->slot);
 	to_tunnel(b, i, job->tunnel, c, endpoint, w->inner, w->inner_len);
+}
+
+void depart_ask(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	const struct tunnel_conf *c = atomic_load(&job->tunnel->conf);
+
+	job->conf = c;
+	if (!c) {
+		batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+		return;
+	}
+	if (!c->enabled) {
+		batch_drop(b, i, DROP_TUNNEL_DISABLED, job->tunnel, c);
+		return;
+	}
+	counters_path_challenge(b->counters);
+	to_tunnel(b, i, job->tunnel, c, job->endpoint, w->inner, w->inner_len);
 }
 
 void depart_echo(struct batch *b, size_t i)

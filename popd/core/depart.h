@@ -13,6 +13,8 @@
 void depart_inner(struct batch *b, size_t i, const struct route *destination) NONNULL;
 /* Sends a probe of popd's own into its tunnel. */
 void depart_probe(struct batch *b, size_t i) NONNULL;
+/* Sends an ask of popd's own to the address that is asked. */
+void depart_ask(struct batch *b, size_t i) NONNULL;
 /* Sends the response to an AYIYA echo request. */
 void depart_echo(struct batch *b, size_t i) NONNULL;
 

@@ -43,7 +43,7 @@
 	X(REPLAY_STALE, "replay-stale", stale,                                                    \
 	  "the packet is more than 5 s older than the tunnel's newest packet")                    \
 	X(REPLAY_MOVE, "replay-move", move,                                                       \
-	  "a replay: from another address, but not newer than the tunnel's newest packet")        \
+	  "from another address, but not newer than the tunnel's newest packet: a replay")        \
 	X(ENDPOINT_MISMATCH, "endpoint-mismatch", mismatch,                                       \
 	  "protocol 41 from an IPv4 address that is not the tunnel's endpoint")                   \
 	/* ICMPv4 errors about packets that we sent */                                            \

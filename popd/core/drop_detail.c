@@ -146,7 +146,7 @@ static void say_identity(const struct drop_note *n, char *out)
 	if (n->source == JOB_FROM_PROTO41)
 		say(out, "no tunnel on this PoP has the inner source address %s",
 		    address_text(n, text));
-	else if (n->source != JOB_PROBE)
+	else if (!job_is_own(n->source))
 		say(out, "no tunnel on this PoP has the client address %s", address_text(n, text));
 }
 
@@ -221,7 +221,7 @@ static void say_move(const struct drop_note *n, char *out)
 	char from[ENDPOINT4_TEXT], endpoint[ENDPOINT4_TEXT];
 
 	say(out,
-	    "a replay: from %s instead of the tunnel's endpoint %s, but not newer than the tunnel's newest packet",
+	    "from %s instead of the tunnel's endpoint %s, but not newer than the tunnel's newest packet: a replay, unless that address answers",
 	    endpoint_text(n->peer, from), endpoint_text(n->detail[0], endpoint));
 }
 

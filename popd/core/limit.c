@@ -3,14 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "lib/bucket.h"
 #include "popd/core/pages.h"
-
-/*
- * A bucket is one number (the generic cell rate algorithm): the time at which it is full again. A
- * token moves that time by one interval. It may be at most a second ahead, which allows a burst of
- * `rate` tokens.
- */
-enum { SECOND = 1000000 };
 
 /* A tunnel has no bucket for unallocated prefixes. */
 enum { OF_TUNNEL = LIMIT_UNREACHABLE + 1 };
@@ -19,7 +13,8 @@ struct buckets {
 };
 
 struct limiter {
-	int64_t all_interval, tunnel_interval; /* microseconds per token; above SECOND: no tokens */
+	int64_t all_interval,
+		tunnel_interval; /* microseconds per token; above BUCKET_SECOND: no tokens */
 	_Atomic int64_t all[LIMIT__COUNT];
 	size_t slots;
 	struct buckets *tunnels; /* by slot, then that of popd itself; touched when used */
@@ -27,7 +22,7 @@ struct limiter {
 
 static int64_t interval(uint32_t rate)
 {
-	return rate == 0 ? SECOND + 1 : rate > SECOND ? 1 : SECOND / rate;
+	return rate == 0 ? BUCKET_SECOND + 1 : rate > BUCKET_SECOND ? 1 : BUCKET_SECOND / rate;
 }
 
 struct limiter *limiter_create(size_t slots, uint32_t all_rate, uint32_t tunnel_rate)
@@ -54,19 +49,6 @@ void limiter_free(struct limiter *l)
 	free(l);
 }
 
-static bool take(_Atomic int64_t *bucket, int64_t step, int64_t now)
-{
-	int64_t full = atomic_load_explicit(bucket, memory_order_relaxed), then;
-
-	do {
-		then = (full > now ? full : now) + step;
-		if (then - now > SECOND)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(bucket, &full, then, memory_order_relaxed,
-							memory_order_relaxed));
-	return true;
-}
-
 /* NULL: nobody's. */
 static _Atomic int64_t *bucket_of(struct limiter *l, enum limit kind, uint32_t slot)
 {
@@ -82,11 +64,11 @@ bool limiter_take(struct limiter *l, enum limit kind, uint32_t slot, int64_t mon
 {
 	_Atomic int64_t *bucket = bucket_of(l, kind, slot);
 
-	if (bucket && !take(bucket, l->tunnel_interval, mono_us))
+	if (bucket && !bucket_take(bucket, l->tunnel_interval, mono_us))
 		return false;
-	if (kind == LIMIT_TOO_BIG || take(&l->all[kind], l->all_interval, mono_us))
+	if (kind == LIMIT_TOO_BIG || bucket_take(&l->all[kind], l->all_interval, mono_us))
 		return true;
 	if (bucket) /* without a token of the PoP the tunnel keeps its own */
-		atomic_fetch_sub_explicit(bucket, l->tunnel_interval, memory_order_relaxed);
+		bucket_return(bucket, l->tunnel_interval);
 	return false;
 }

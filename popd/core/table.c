@@ -354,13 +354,13 @@ bool table_delete(struct table *t, uint32_t id)
 	return true;
 }
 
-bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard)
+bool table_restore(struct table *t, uint32_t id, const struct tunnel_memory *m)
 {
 	struct tunnel *tunnel = table_by_id(t, id);
 
 	if (!tunnel)
 		return false;
-	tunnel_restore(tunnel, tunnel_conf_now(tunnel), endpoint, newest, heard);
+	tunnel_restore(tunnel, tunnel_conf_now(tunnel), m);
 	return true;
 }
 

@@ -59,8 +59,7 @@ size_t table_slots(const struct table *t) NONNULL; /* the capacity */
 
 /* Sets what a snapshot or the journal knew of a tunnel's client. A static tunnel keeps its
  * configured endpoint, and older state never replaces newer. False: there is no such tunnel. */
-bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, uint32_t heard)
-	NONNULL;
+bool table_restore(struct table *t, uint32_t id, const struct tunnel_memory *m) NONNULL;
 /* table_set and table_reclaim call `fn` for each slot that has become free: its tunnel was deleted
  * and no worker uses it any more. */
 void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg)

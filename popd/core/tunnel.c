@@ -90,11 +90,12 @@ struct ip6 tunnel_pop(const struct tunnel_conf *c)
 	return host_of(c, 1);
 }
 
-static void set_state(struct tunnel *t, uint64_t endpoint, uint32_t newest, uint32_t heard)
+static void set_state(struct tunnel *t, const struct tunnel_memory *m)
 {
-	atomic_store_explicit(&t->endpoint, endpoint, memory_order_relaxed);
-	atomic_store_explicit(&t->newest, newest, memory_order_relaxed);
-	atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
+	atomic_store_explicit(&t->endpoint, m->endpoint, memory_order_relaxed);
+	atomic_store_explicit(&t->newest, m->newest, memory_order_relaxed);
+	atomic_store_explicit(&t->highest, m->highest, memory_order_relaxed);
+	atomic_store_explicit(&t->heard, m->heard, memory_order_relaxed);
 	atomic_store_explicit(&t->path, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->probe, 0, memory_order_relaxed);
 }
@@ -119,7 +120,7 @@ void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct 
 	atomic_store(&t->conf, c);
 	if (!old || old->type != c->type ||
 	    (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
-		set_state(t, is_static ? fixed : 0, 0, 0);
+		set_state(t, &(struct tunnel_memory){ .endpoint = is_static ? fixed : 0 });
 	atomic_store(&t->plain, tunnel_plain(c));
 	tunnel_unlock(t);
 }
@@ -130,27 +131,50 @@ bool tunnel_accepts_endpoint(const struct tunnel_conf *c, uint64_t endpoint)
 
 	if (c->type == TUNNEL_STATIC || ip4_is_martian(e.addr))
 		return false;
-	return c->type == TUNNEL_AYIYA ? e.port != 0 && endpoint_flags(endpoint) <= ENDPOINT_SHA256
-				       : e.port == 0 && endpoint_flags(endpoint) == 0;
+	unsigned method = endpoint_flags(endpoint) & ~(unsigned)ENDPOINT_ANSWERED;
+	return c->type == TUNNEL_AYIYA ? e.port != 0 && method <= ENDPOINT_SHA256
+				       : e.port == 0 && method == 0;
 }
 
-void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		    uint32_t newest, uint32_t heard)
+/* An endpoint may move without a higher epoch: of two such states the one heard from later is
+ * newer. */
+static bool is_newer(const struct tunnel_memory *m, const struct tunnel *t)
+{
+	uint32_t highest = atomic_load_explicit(&t->highest, memory_order_relaxed);
+
+	return m->highest > highest ||
+	       (m->highest == highest &&
+		m->heard >= atomic_load_explicit(&t->heard, memory_order_relaxed));
+}
+
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_memory *m)
 {
 	tunnel_lock(t);
 	if (c->type == TUNNEL_STATIC) {
-		if (heard > atomic_load_explicit(&t->heard, memory_order_relaxed))
-			atomic_store_explicit(&t->heard, heard, memory_order_relaxed);
-	} else if (tunnel_accepts_endpoint(c, endpoint) &&
-		   newest >= atomic_load_explicit(&t->newest, memory_order_relaxed)) {
-		set_state(t, endpoint, newest, heard);
+		if (m->heard > atomic_load_explicit(&t->heard, memory_order_relaxed))
+			atomic_store_explicit(&t->heard, m->heard, memory_order_relaxed);
+	} else if (tunnel_accepts_endpoint(c, m->endpoint) && is_newer(m, t)) {
+		set_state(t, m);
 	}
 	tunnel_unlock(t);
 }
 
+/* The highest epoch is read first: if the client moves between the reads, the older one is
+ * remembered, and the client's next packet is accepted. */
+struct tunnel_memory tunnel_memory(const struct tunnel *t)
+{
+	struct tunnel_memory m;
+
+	m.highest = atomic_load(&t->highest);
+	m.newest = atomic_load(&t->newest);
+	m.endpoint = atomic_load(&t->endpoint);
+	m.heard = atomic_load(&t->heard);
+	return m;
+}
+
 void tunnel_forget(struct tunnel *t)
 {
-	set_state(t, 0, 0, 0);
+	set_state(t, &(struct tunnel_memory){ .endpoint = 0 });
 	atomic_store_explicit(&t->held, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->watched, false, memory_order_relaxed);
 }

@@ -42,7 +42,9 @@ struct tunnel_conf {
 /* Flags of the endpoint word. */
 enum {
 	/* the last valid packet was signed with SHA-256, so packets to the client are, too */
-	ENDPOINT_SHA256 = 1
+	ENDPOINT_SHA256 = 1,
+	/* the client answered there when it was asked (ask.h) */
+	ENDPOINT_ANSWERED = 2,
 };
 /* The endpoint word: address, port and flags in one atomic. 0: none. */
 static inline uint64_t endpoint_pack(struct endpoint4 e, unsigned flags)
@@ -63,14 +65,15 @@ struct tunnel {
 	_Atomic uint64_t endpoint;                /* the endpoint word */
 	/* the path word (path.h): outer path MTU learned from ICMPv4; 0: none */
 	_Atomic uint64_t path;
-	_Atomic uint32_t newest; /* newest accepted epoch (replay.h); 0: none yet */
-	_Atomic uint32_t heard;  /* wall second of the last valid packet or heartbeat; 0: never */
-	_Atomic uint64_t plain;  /* tunnel_plain of its configuration; 0: free slot */
-	_Atomic uint32_t probe;  /* the last probe whose answer was counted (probe.h); 0: none */
-	_Atomic uint32_t held;   /* not 0: the fast path leaves its packets to popd */
-	atomic_flag lock;        /* taken for the few instructions that change the endpoint */
-	_Atomic bool watched;    /* packets are copied for a watcher (port/tap.h) */
-	uint32_t slot;           /* own index */
+	_Atomic uint32_t newest;  /* newest epoch from the endpoint (replay.h); 0: none yet */
+	_Atomic uint32_t heard;   /* wall second of the last valid packet or heartbeat; 0: never */
+	_Atomic uint64_t plain;   /* tunnel_plain of its configuration; 0: free slot */
+	_Atomic uint32_t probe;   /* the last probe whose answer was counted (probe.h); 0: none */
+	_Atomic uint32_t held;    /* not 0: the fast path leaves its packets to popd */
+	atomic_flag lock;         /* taken for the few instructions that change the endpoint */
+	_Atomic bool watched;     /* packets are copied for a watcher (port/tap.h) */
+	uint32_t slot;            /* own index */
+	_Atomic uint32_t highest; /* newest epoch ever accepted (replay.h); 0: none yet */
 } CACHE_ALIGNED;
 
 /* What the fast path in the kernel (popd/fastpath/encap41.h) needs of a configuration to
@@ -106,9 +109,16 @@ struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
  * tunnel is new. */
 void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
 	NONNULL_ARGS(1, 2);
-/* Sets what a snapshot or a journal knew, unless the tunnel knows something newer. */
-void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		    uint32_t newest, uint32_t heard) NONNULL;
+/* What a snapshot or a journal knew of a tunnel's client. */
+struct tunnel_memory {
+	uint64_t endpoint; /* the endpoint word */
+	uint32_t newest, highest, heard;
+};
+/* Sets it, unless the tunnel knows something newer. */
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_memory *m)
+	NONNULL;
+/* What is worth to be remembered of a tunnel. Any thread. */
+struct tunnel_memory tunnel_memory(const struct tunnel *t) NONNULL;
 /* Clears the state of a deleted tunnel. */
 void tunnel_forget(struct tunnel *t) NONNULL;
 /* True when a tunnel with this configuration may learn this endpoint word. */

@@ -13,12 +13,14 @@
 #include "lib/cc.h"
 #include "lib/log.h"
 #include "lib/sha1_many.h"
+#include "popd/core/job.h"
 #include "popd/core/offload.h"
 #include "popd/core/table.h"
 
 struct bpf_encap;
 struct counters;
 struct limiter;
+struct roam;
 struct link;
 struct settings;
 struct store;
@@ -35,6 +37,7 @@ struct forwarder {
 	struct counters *counters[TABLE_WORKERS + 1]; /* the workers', then those of `encap` */
 	unsigned counter_sets;
 	struct limiter *limiter;
+	struct roam *roam;
 	struct offloads offloads;
 	struct sha1_set sha1;
 	struct link *link; /* NULL: `encap` is not on the interface */
@@ -43,9 +46,10 @@ struct forwarder {
 	struct log_limit log_limit;
 };
 
-/* Makes the table, empty, in the kernel program's memory where there is one. `s` outlives it. NULL:
- * no memory. */
-struct forwarder *forwarder_create(const struct settings *s) NONNULL;
+/* Makes the table, empty, in the kernel program's memory where there is one. `s` outlives it.
+ * `start`: when popd was started, .wall 0: it took over from one that ran (roam.h). NULL: no
+ * memory. */
+struct forwarder *forwarder_create(const struct settings *s, struct timestamp start) NONNULL;
 /* Ends the workers first, if need be. NULL is fine. */
 void forwarder_free(struct forwarder *f);
 

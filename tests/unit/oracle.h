@@ -66,6 +66,36 @@ void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint
 void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len,
 		  struct oracle_answer *a);
 
+/* ---- which packets are accepted, and where the endpoint goes (oracle_roam.c) ---- */
+
+/* One tunnel and its whole past. */
+struct oracle_tenure {
+	uint64_t place; /* address << 32 | port << 16 */
+	long began, left;
+	bool answered;
+};
+enum { ORACLE_TENURES = 256 };
+struct oracle_roam {
+	/* in */
+	bool ayiya;     /* else heartbeat */
+	uint32_t start; /* popd's */
+	/* after each packet */
+	uint64_t endpoint; /* the word, of which only the place counts; 0: none */
+	bool answered;
+	uint32_t newest, highest;
+	int asked; /* by which rule: 2 for one that moved; 3 for one that was refused; else 0 */
+	bool two_clients; /* to be told now */
+	/* its own */
+	struct oracle_tenure past[ORACLE_TENURES];
+	size_t past_count;
+	long began, told;
+};
+
+/* An authentic packet of `epoch` from the word `from`. `answers`: it holds an answer that was asked
+ * of exactly that address. */
+enum drop oracle_roam_packet(struct oracle_roam *o, uint64_t from, long epoch, long now,
+			     bool answers);
+
 /* ---- their parts ---- */
 
 /* The tunnel with the longest prefix around the address; -1: none. */

@@ -96,6 +96,7 @@ static struct commands commands_of(struct pop *p)
 		.counters = (struct counters *const *)&p->counters,
 		.counter_sets = 1,
 		.errors = errors_of_test(p),
+		.roam = p->roam,
 		.trace = (struct trace *)&followed, /* not NULL: popd has started */
 		.facts = facts,
 		.reload = reload,

@@ -318,7 +318,7 @@ static const struct {
 	{ DROP_REPLAY_STALE, replay_stale, 1,
 	  "the packet is 6 s older than the tunnel's newest packet" },
 	{ DROP_REPLAY_MOVE, replay_move, 1,
-	  "a replay: from 192.0.2.1:4002 instead of the tunnel's endpoint 192.0.2.1:4001, but not newer than the tunnel's newest packet" },
+	  "from 192.0.2.1:4002 instead of the tunnel's endpoint 192.0.2.1:4001, but not newer than the tunnel's newest packet: a replay, unless that address answers" },
 	{ DROP_ENDPOINT_MISMATCH, endpoint_mismatch, 3,
 	  "protocol 41 from 203.0.113.4, but the tunnel's endpoint is 203.0.113.3" },
 	{ DROP_INNER_SHORT, inner_short, 1,

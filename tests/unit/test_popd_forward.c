@@ -159,10 +159,10 @@ static void add_tunnel(struct pop *p, struct oracle_world *w, const struct plan 
 		c->static_endpoint = endpoint;
 	pop_add(p, c);
 	if (plan->type != TUNNEL_STATIC && plan->age >= 0)
-		table_restore(p->table, o->id,
-			      endpoint_pack((struct endpoint4){ endpoint, plan->port },
-					    plan->sha256 ? ENDPOINT_SHA256 : 0),
-			      (uint32_t)(NOW - plan->age), (uint32_t)(NOW - plan->age));
+		restore(p->table, o->id,
+			endpoint_pack((struct endpoint4){ endpoint, plan->port },
+				      plan->sha256 ? ENDPOINT_SHA256 : 0),
+			(uint32_t)(NOW - plan->age), (uint32_t)(NOW - plan->age));
 }
 
 static struct pop world_new(struct oracle_world *w)

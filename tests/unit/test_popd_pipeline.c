@@ -348,7 +348,7 @@ static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters
 		assert_true(table_delete(p.table, 1));
 		table_reclaim(p.table);
 		pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL));
-		table_restore(p.table, 1, endpoint_pack(home1(), 0), NOW - 10, NOW - 10);
+		restore(p.table, 1, endpoint_pack(home1(), 0), NOW - 10, NOW - 10);
 	}
 	pop_end(&p);
 }
