@@ -312,6 +312,14 @@ static bool is_answer(const struct batch *b, const struct job *job, const struct
 				    w->from, b->now.mono_us);
 }
 
+/* The address was asked already, and will be again while it does not answer. */
+static bool is_being_asked(const struct batch *b, const struct job *job, const struct work *w)
+{
+	const struct ask *a = asks_find(b->asks, job->tunnel, w->from, b->now.mono_us);
+
+	return a && !roam_has_answered(b->roam, job->tunnel, job->conf, w->from, a->asked_us);
+}
+
 /* The next batch of the worker sends the ask. */
 static void ask(struct batch *b, const struct job *job, const struct work *w, enum replay_ask why)
 {
@@ -319,7 +327,7 @@ static void ask(struct batch *b, const struct job *job, const struct work *w, en
 
 	if (roam_may_ask(b->pop, w->from) &&
 	    roam_take_ask(b->roam, job->tunnel, w->from, budget, b->now.mono_us) &&
-	    !asks_has(b->asks, job->tunnel, w->from, b->now.mono_us))
+	    !is_being_asked(b, job, w))
 		asks_add(b->asks, &(struct ask){ .tunnel = job->tunnel,
 						 .endpoint = w->from,
 						 .asked_us = b->now.mono_us,

@@ -96,12 +96,13 @@ void asks_add(struct asks *l, const struct ask *a)
 			l->next[turn] = oldest(l);
 }
 
-bool asks_has(const struct asks *l, const struct tunnel *t, uint64_t endpoint, int64_t mono_us)
+const struct ask *asks_find(const struct asks *l, const struct tunnel *t, uint64_t endpoint,
+			    int64_t mono_us)
 {
 	for (uint64_t i = l->added; i-- > oldest(l) && mono_us - at(l, i)->asked_us < ASK_LIFE_US;)
 		if (at(l, i)->tunnel == t && place_of(at(l, i)->endpoint) == place_of(endpoint))
-			return true;
-	return false;
+			return at(l, i);
+	return NULL;
 }
 
 static int64_t due_us(const struct asks *l, size_t turn)

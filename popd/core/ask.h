@@ -56,9 +56,10 @@ struct asks {
 
 /* Adds an address, to be asked at once. The oldest is forgotten when the list is full. */
 void asks_add(struct asks *l, const struct ask *a) NONNULL;
-/* True when an ask of this address is still waiting for its answer. */
-bool asks_has(const struct asks *l, const struct tunnel *t, uint64_t endpoint, int64_t mono_us)
-	NONNULL;
+/* The newest ask of this address that may still be answered; NULL: there is none. Valid until the
+ * next asks_add. */
+const struct ask *asks_find(const struct asks *l, const struct tunnel *t, uint64_t endpoint,
+			    int64_t mono_us) NONNULL;
 /* Takes the next one that is due. */
 bool asks_take_due(struct asks *l, int64_t mono_us, struct ask *out) NONNULL MUSTCHECK;
 /* When the next one is due: microseconds of the monotonic clock; INT64_MAX: none waits. */

@@ -8,7 +8,7 @@
 #include "lib/siphash.h"
 #include "popd/core/pages.h"
 
-enum { SECOND_US = BUCKET_SECOND, PLACES = 1 << 14 };
+enum { SECOND_US = BUCKET_SECOND, PLACES = 1 << 14, ANSWERS = 4 };
 
 /* Microseconds for each ask. */
 enum {
@@ -17,7 +17,8 @@ enum {
 	POP_INTERVAL = SECOND_US / 1000
 };
 
-struct left {
+/* When an endpoint was left, or answered. */
+struct past {
 	uint64_t endpoint; /* 0: none */
 	int64_t at_us;
 };
@@ -28,9 +29,8 @@ struct slot {
 	uint8_t next_left;
 	int64_t since_us; /* since it has the present endpoint; 0: since popd's start */
 	uint64_t trusted;
-	struct left left[ROAM_CHANGES]; /* a ring */
-	uint64_t answered;              /* the last that answered, */
-	int64_t answered_us;            /* and when */
+	struct past left[ROAM_CHANGES]; /* a ring */
+	struct past answers[ANSWERS];   /* the last of each address, the newest first */
 	struct roam_clients clients;
 	int64_t clients_us; /* of the last time that they were told */
 };
@@ -92,11 +92,13 @@ bool roam_may_ask(const struct pop_conf *pop, uint64_t endpoint)
 	return !ip4_is_martian(address) && address.v != pop->ipv4.v;
 }
 
-static size_t place_of(const struct roam *r, uint64_t endpoint)
+/* Protocol 41 has no ports: an address may have several tunnels, each of which is asked. */
+static size_t place_of(const struct roam *r, const struct tunnel *t, uint64_t endpoint)
 {
-	const uint64_t place = endpoint >> 16;
+	bool has_port = endpoint_of(endpoint).port != 0;
+	const uint64_t place[] = { endpoint >> 16, has_port ? 0 : t->slot + UINT64_C(1) };
 
-	return siphash(r->key, &place, 1) % PLACES;
+	return siphash(r->key, place, ARRAY_LEN(place)) % PLACES;
 }
 
 /* The address first: most packets that ask for something come from one that was just asked. */
@@ -104,7 +106,7 @@ bool roam_take_ask(struct roam *r, const struct tunnel *t, uint64_t endpoint, en
 		   int64_t mono_us)
 {
 	struct budget *budget = &r->budgets[b];
-	_Atomic int64_t *place = &budget->places[place_of(r, endpoint)],
+	_Atomic int64_t *place = &budget->places[place_of(r, t, endpoint)],
 			*tunnel = &budget->tunnels[t->slot];
 
 	if (!bucket_take(place, PLACE_INTERVAL, mono_us))
@@ -163,7 +165,7 @@ static bool goes_to_and_fro(const struct slot *s, uint64_t fresh, int64_t now_us
 	bool is_back = false;
 
 	for (size_t i = 0; i < ROAM_CHANGES; i++) {
-		const struct left *l = &s->left[i];
+		const struct past *l = &s->left[i];
 		if (l->endpoint == 0 || now_us - l->at_us >= (int64_t)ROAM_MINUTE * SECOND_US)
 			return false;
 		is_back |= is_same_place(l->endpoint, fresh);
@@ -190,7 +192,7 @@ bool roam_note_change(struct roam *r, const struct tunnel *t, const struct tunne
 	if (old != 0) {
 		if (is_trusted(r, s, old, now.mono_us))
 			s->trusted = old;
-		s->left[s->next_left] = (struct left){ old, now.mono_us };
+		s->left[s->next_left] = (struct past){ old, now.mono_us };
 		s->next_left = (uint8_t)((s->next_left + 1) % ROAM_CHANGES);
 	}
 	s->since_us = now.mono_us;
@@ -200,10 +202,13 @@ bool roam_note_change(struct roam *r, const struct tunnel *t, const struct tunne
 void roam_note_answer(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
 		      uint64_t endpoint, int64_t mono_us)
 {
-	struct slot *s = slot_of(r, t, c);
+	struct past *answers = slot_of(r, t, c)->answers;
+	size_t at = 0;
 
-	s->answered = endpoint;
-	s->answered_us = mono_us;
+	while (at < ANSWERS - 1 && !is_same_place(answers[at].endpoint, endpoint))
+		at++;
+	memmove(answers + 1, answers, at * sizeof(answers[0]));
+	answers[0] = (struct past){ endpoint, mono_us };
 }
 
 bool roam_has_answered(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
@@ -211,7 +216,10 @@ bool roam_has_answered(struct roam *r, struct tunnel *t, const struct tunnel_con
 {
 	tunnel_lock(t);
 	const struct slot *s = slot_of(r, t, c);
-	bool has = is_same_place(s->answered, endpoint) && s->answered_us >= since_us;
+	bool has = false;
+	for (size_t i = 0; i < ANSWERS; i++)
+		has |= is_same_place(s->answers[i].endpoint, endpoint) &&
+		       s->answers[i].at_us >= since_us;
 	tunnel_unlock(t);
 	return has;
 }

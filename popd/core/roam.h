@@ -40,8 +40,8 @@ void roam_free(struct roam *r); /* NULL is fine */
 /* False for addresses that are never asked: martians, and the PoP's own. */
 bool roam_may_ask(const struct pop_conf *pop, uint64_t endpoint) NONNULL;
 
-/* Takes one of the asks that are allowed: one a second for an address and port, 4 for a tunnel,
- * 1,000 for the PoP. Any worker; needs no lock. */
+/* Takes one of the asks that are allowed: one a second for an address and port (for each tunnel of
+ * an address without a port), 4 for a tunnel, 1,000 for the PoP. Any worker; needs no lock. */
 bool roam_take_ask(struct roam *r, const struct tunnel *t, uint64_t endpoint, enum roam_budget b,
 		   int64_t mono_us) NONNULL MUSTCHECK;
 

@@ -158,8 +158,8 @@ static void the_oldest_of_too_many_are_forgotten(void **state)
 	while (asks_take_due(l, 0, &got))
 		assert_int_equal(got.endpoint >> 16, 11 + n++);
 	assert_int_equal(n, ASK_LIST);
-	assert_false(asks_has(l, nobody, UINT64_C(10) << 16, 0));
-	assert_true(asks_has(l, nobody, UINT64_C(11) << 16, 0));
+	assert_null(asks_find(l, nobody, UINT64_C(10) << 16, 0));
+	assert_non_null(asks_find(l, nobody, UINT64_C(11) << 16, 0));
 	free(l);
 }
 
@@ -169,10 +169,11 @@ static void an_address_is_waited_for_as_long_as_it_may_answer(void **state)
 
 	(void)state;
 	asks_add(l, &(struct ask){ .tunnel = nobody, .endpoint = word("192.0.2.1", 1) });
-	assert_true(asks_has(l, nobody, word("192.0.2.1", 1) | ENDPOINT_SHA256, 5 * SECOND - 1));
-	assert_false(asks_has(l, nobody, word("192.0.2.1", 1), 5 * SECOND));
-	assert_false(asks_has(l, nobody, word("192.0.2.1", 2), 0));
-	assert_false(asks_has(l, nobody + 1, word("192.0.2.1", 1), 0));
+	assert_non_null(
+		asks_find(l, nobody, word("192.0.2.1", 1) | ENDPOINT_SHA256, 5 * SECOND - 1));
+	assert_null(asks_find(l, nobody, word("192.0.2.1", 1), 5 * SECOND));
+	assert_null(asks_find(l, nobody, word("192.0.2.1", 2), 0));
+	assert_null(asks_find(l, nobody + 1, word("192.0.2.1", 1), 0));
 	free(l);
 }
 
@@ -205,6 +206,18 @@ static void an_address_is_asked_once_a_second_whatever_the_tunnel(void **state)
 	assert_false(roam_take_ask(r, &slots[1], numbered(1), ROAM_DOUBTED, SECOND - 1));
 	assert_true(roam_take_ask(r, &slots[0], numbered(1), ROAM_MOVED, SECOND - 1));
 	assert_true(roam_take_ask(r, &slots[1], numbered(1), ROAM_DOUBTED, SECOND));
+	roam_free(r);
+}
+
+static void each_tunnel_of_an_address_without_a_port_is_asked(void **state)
+{
+	struct roam *r = roam_new();
+	uint64_t address = word("192.0.2.1", 0);
+
+	(void)state;
+	assert_true(roam_take_ask(r, &slots[0], address, ROAM_MOVED, 0));
+	assert_true(roam_take_ask(r, &slots[1], address, ROAM_MOVED, 0));
+	assert_false(roam_take_ask(r, &slots[1], address, ROAM_MOVED, SECOND - 1));
 	roam_free(r);
 }
 
@@ -308,6 +321,34 @@ static void going_to_and_fro_three_times_a_minute_is_two_clients(void **state)
 					 1 + 2);
 		pop_end(&p);
 	}
+}
+
+static void the_last_answers_of_four_addresses_are_kept(void **state)
+{
+	struct pop p = pop_new();
+	struct tunnel *t = table_by_id(p.table, 1);
+	const struct tunnel_conf *c = conf_of_tunnel(t);
+	static const struct {
+		uint16_t port;
+		bool wants[6]; /* of ports 1 to 6, since the beginning */
+	} rows[] = { { 1, { true } },
+		     { 2, { true, true } },
+		     { 1, { true, true } },
+		     { 3, { true, true, true } },
+		     { 4, { true, true, true, true } },
+		     { 5, { true, false, true, true, true } } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		roam_note_answer(p.roam, t, c, word("192.0.2.1", rows[i].port), (int64_t)i + 10);
+		for (uint16_t port = 1; port <= 6; port++)
+			assert_int_equal(
+				roam_has_answered(p.roam, t, c, word("192.0.2.1", port), 10),
+				rows[i].wants[port - 1]);
+	}
+	assert_true(roam_has_answered(p.roam, t, c, word("192.0.2.1", 1), 12));
+	assert_false(roam_has_answered(p.roam, t, c, word("192.0.2.1", 1), 13));
+	pop_end(&p);
 }
 
 static void another_tunnel_in_the_slot_begins_with_nothing(void **state)
@@ -448,6 +489,21 @@ static void many_refused_packets_of_one_address_are_one_ask(void **state)
 	pop_end(&p);
 }
 
+static void an_address_that_has_answered_may_be_asked_again(void **state)
+{
+	struct pop p = pop_new();
+	struct tunnel *t = table_by_id(p.table, 1);
+
+	(void)state;
+	(void)pop_send(&p, JOB_FROM_AYIYA, noop(&p, NOW - 60), at("192.0.2.1", 4001));
+	assert_int_equal(p.asks->added, 1);
+	replay_confirm(p.roam, t, conf_of_tunnel(t), word("192.0.2.1", 4001), p.now);
+	p.now = after(&p, 1);
+	(void)pop_send(&p, JOB_FROM_AYIYA, noop(&p, NOW - 60), at("192.0.2.1", 4001));
+	assert_int_equal(p.asks->added, 2);
+	pop_end(&p);
+}
+
 static void a_heartbeat_tunnels_answer_confirms_its_endpoint_and_moves_none(void **state)
 {
 	struct pop p = pop_new();
@@ -509,15 +565,18 @@ int main(void)
 		cmocka_unit_test(the_oldest_of_too_many_are_forgotten),
 		cmocka_unit_test(an_address_is_waited_for_as_long_as_it_may_answer),
 		cmocka_unit_test(an_address_is_asked_once_a_second_whatever_the_tunnel),
+		cmocka_unit_test(each_tunnel_of_an_address_without_a_port_is_asked),
 		cmocka_unit_test(a_tunnel_asks_four_addresses_a_second_and_the_pop_a_thousand),
 		cmocka_unit_test(a_refused_ask_costs_nothing),
 		cmocka_unit_test(neither_martians_nor_the_pop_are_asked),
 		cmocka_unit_test(going_to_and_fro_three_times_a_minute_is_two_clients),
+		cmocka_unit_test(the_last_answers_of_four_addresses_are_kept),
 		cmocka_unit_test(another_tunnel_in_the_slot_begins_with_nothing),
 		cmocka_unit_test(
 			a_refused_packets_address_is_asked_and_its_answer_moves_the_endpoint),
 		cmocka_unit_test(an_authentic_packet_that_is_no_answer_moves_nothing),
 		cmocka_unit_test(an_ask_is_signed_as_the_packet_that_it_is_about),
+		cmocka_unit_test(an_address_that_has_answered_may_be_asked_again),
 		cmocka_unit_test(many_refused_packets_of_one_address_are_one_ask),
 		cmocka_unit_test(a_heartbeat_tunnels_answer_confirms_its_endpoint_and_moves_none),
 		cmocka_unit_test(the_ask_of_a_deleted_or_disabled_tunnel_is_not_sent),
