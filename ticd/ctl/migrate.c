@@ -148,9 +148,11 @@ struct report {
 };
 
 /* An arbitrary number. The lock belongs to the database: it excludes migrations of the same
- * database only. */
+ * database only. What else holds a table, such as a transaction that a PoP left open, is waited for
+ * some seconds only, since everybody else waits behind a migration that waits. */
 static const char begin_sql[] =
-	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
+	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416);"
+	" SET LOCAL lock_timeout = '10s'";
 
 /* The same definition as in the first migration: a new database needs the table of the record
  * before its first row. */
