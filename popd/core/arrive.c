@@ -8,6 +8,7 @@
 #include "popd/core/ask.h"
 #include "popd/core/counters.h"
 #include "popd/core/forward.h"
+#include "popd/core/limit.h"
 #include "popd/core/replay.h"
 #include "popd/core/roam.h"
 
@@ -192,6 +193,38 @@ static bool names_tunnel(const struct job *job, const struct work *w)
 	return ip6_equal(&client, w->identity);
 }
 
+/*
+ * A packet that proves nothing: anybody can name a tunnel. It is counted for the tunnel when it
+ * comes from the tunnel's endpoint. From elsewhere it may be the first sign of a client's fault, so
+ * it is counted too, once a second, while nothing is heard from the endpoint; `stranger` is the
+ * reason then. All others are the PoP's, for the reason `forged`: else a forger could fill the
+ * tunnel's book of errors.
+ */
+struct unproven {
+	enum drop from_endpoint, stranger, forged;
+};
+
+static bool is_from_endpoint(const struct job *job, const struct work *w)
+{
+	if (job->source != JOB_FROM_AYIYA || job->conf->type != TUNNEL_AYIYA)
+		return tunnel_is_at(job->tunnel, job->from.addr);
+	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
+	return (endpoint ^ w->from) >> 16 == 0;
+}
+
+static void drop_unproven(struct batch *b, size_t i, struct unproven why)
+{
+	const struct job *job = &b->jobs[i];
+
+	if (is_from_endpoint(job, &b->work[i]))
+		batch_drop(b, i, why.from_endpoint, job->tunnel, job->conf);
+	else if (!tunnel_is_heard(job->tunnel, b->now.wall, b->forward->expiry) &&
+		 limiter_take(b->limiter, LIMIT_STRANGER, job->tunnel->slot, b->now.mono_us))
+		batch_drop(b, i, why.stranger, job->tunnel, job->conf);
+	else
+		batch_drop(b, i, why.forged, NULL, NULL);
+}
+
 /* Replaces the signature by the digest of the secret, so that the bytes to hash are in one
  * piece. */
 static void request_ayiya_digest(struct batch *b, size_t i)
@@ -275,13 +308,13 @@ void arrive_check(struct batch *b)
 		}
 		job->tunnel = w->route.tunnel;
 		job->conf = w->route.conf;
-		enum drop drop = check(job, w, b);
-		if (drop)
-			batch_drop(b, i, drop, job->tunnel, job->conf);
-		else if (job->source == JOB_FROM_AYIYA)
+		w->fault = check(job, w, b);
+		if (job->source == JOB_FROM_AYIYA)
 			request_ayiya_digest(b, i);
 		else if (job->source == JOB_FROM_HEARTBEAT)
 			request_heartbeat_digest(b, i);
+		else if (w->fault)
+			drop_unproven(b, i, (struct unproven){ w->fault, w->fault, w->fault });
 	}
 }
 
@@ -343,6 +376,22 @@ static void report_move(struct batch *b, struct job *job, uint64_t from,
 	counters_move(b->counters);
 }
 
+/*
+ * SHA-1 and SHA-256 can be extended: who has seen a signed packet can append bytes and sign the
+ * result without the secret. So a payload is exactly one inner packet, or empty. An echo request
+ * without a packet has what its sender wants back; more of that changes nothing. A heartbeat cannot
+ * be extended: what is hashed ends with the secret.
+ */
+static bool has_trailing_bytes(const struct job *job, const struct work *w)
+{
+	const uint8_t *payload = job->data + w->ayiya.header_len;
+	uint32_t len = job->len - w->ayiya.header_len, inner;
+
+	if (w->ayiya.opcode == AYIYA_NOOP || w->ayiya.next_header == AYIYA_NEXT_NONE)
+		return len != 0 && w->ayiya.opcode != AYIYA_ECHO_REQUEST;
+	return ipv6_check(payload, len, &inner) == 0 && inner != len;
+}
+
 /* The packet is authentic: it came from the tunnel's client unless it is a replay. */
 static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
 			       uint32_t epoch)
@@ -379,22 +428,37 @@ static enum drop decapsulate_ayiya(struct batch *b, struct job *job, struct work
 	return DROP_NONE;
 }
 
-static enum drop accept_signed(struct batch *b, const struct auth_item *item, struct job *job,
-			       struct work *w)
+/* The signature is right. */
+static enum drop accept_signed(struct batch *b, struct job *job, struct work *w)
 {
+	bool is_beat = job->source == JOB_FROM_HEARTBEAT;
+
+	if (w->fault)
+		return w->fault;
+	if (!is_beat && has_trailing_bytes(job, w))
+		return DROP_AYIYA_TRAILING;
+	enum drop drop = accept_client(b, job, w, is_beat ? w->beat.epoch : w->ayiya.epoch);
+	if (!drop && is_beat)
+		counters_beat(b->counters);
+	return drop || is_beat ? drop : decapsulate_ayiya(b, job, w);
+}
+
+static void accept_item(struct batch *b, const struct auth_item *item, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
 	enum drop drop = verify_digest(item, job, w);
 
-	if (job->source == JOB_FROM_HEARTBEAT) {
+	if (job->source == JOB_FROM_HEARTBEAT)
 		memset(job->data + w->beat.signed_len, 0, TUNNEL_SECRET_LEN);
-		if (!drop)
-			drop = accept_client(b, job, w, w->beat.epoch);
-		if (!drop)
-			counters_beat(b->counters);
-		return drop;
+	if (drop && drop != DROP_INTERNAL) {
+		drop_unproven(b, i, (struct unproven){ drop, DROP_SECRET_UNKNOWN, DROP_FORGED });
+		return;
 	}
 	if (!drop)
-		drop = accept_client(b, job, w, w->ayiya.epoch);
-	return drop ? drop : decapsulate_ayiya(b, job, w);
+		drop = accept_signed(b, job, w);
+	if (drop)
+		batch_drop(b, i, drop, job->tunnel, job->conf);
 }
 
 /* RFC 6040: copies an outer congestion mark to the inner packet, or drops one that cannot carry
@@ -416,13 +480,8 @@ static enum drop decapsulate_ecn(const struct job *job, struct work *w)
 
 void arrive_accept(struct batch *b)
 {
-	for (size_t k = 0; k < b->item_count; k++) {
-		size_t i = b->item_job[k];
-		struct job *job = &b->jobs[i];
-		enum drop drop = accept_signed(b, &b->items[k], job, &b->work[i]);
-		if (drop)
-			batch_drop(b, i, drop, job->tunnel, job->conf);
-	}
+	for (size_t k = 0; k < b->item_count; k++)
+		accept_item(b, &b->items[k], b->item_job[k]);
 	b->item_count = 0;
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
@@ -432,7 +491,8 @@ void arrive_accept(struct batch *b)
 		enum drop drop = decapsulate_ecn(job, w);
 		if (drop)
 			batch_drop(b, i, drop, job->tunnel, job->conf);
-		if (job->source == JOB_FROM_PROTO41)
+		/* Anybody can send protocol 41 with a heartbeat client's address as its source. */
+		if (job->source == JOB_FROM_PROTO41 && job->conf->type == TUNNEL_STATIC)
 			tunnel_heard(job->tunnel, b->now.wall);
 	}
 }

@@ -85,10 +85,13 @@ static void count_probe(struct batch *b, size_t i, const struct verdict *v)
 {
 	struct job *job = &b->jobs[i];
 
-	if (probe_is_new(job->tunnel, v->probe))
+	if (probe_is_new(job->tunnel, v->probe)) {
+		/* the key of the probe tells that the packet comes from where the probe went */
+		tunnel_heard(job->tunnel, b->now.wall);
 		counters_echo_received(b->counters, job->tunnel->slot, v->rtt_us);
-	else
+	} else {
 		batch_drop(b, i, DROP_POP_UNUSED, job->tunnel, job->conf);
+	}
 }
 
 /* A GSO packet counts as the segments that it stands for. */

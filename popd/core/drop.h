@@ -23,6 +23,8 @@
 	X(AYIYA_OPCODE, "ayiya-opcode", opcode, "the AYIYA opcode is not supported")              \
 	X(AYIYA_NEXT_HEADER, "ayiya-next-header", next_header,                                    \
 	  "the AYIYA payload is neither IPv6 nor empty")                                          \
+	X(AYIYA_TRAILING, "ayiya-trailing", trailing,                                             \
+	  "bytes follow the AYIYA payload, which anybody can append to a signed packet")          \
 	X(AYIYA_SIGNATURE, "ayiya-signature", none,                                               \
 	  "the signature is wrong: the client uses another tunnel password")                      \
 	/* heartbeat */                                                                           \
@@ -31,6 +33,11 @@
 	  "the heartbeat names another IPv4 address than the one it came from")                   \
 	X(BEAT_SIGNATURE, "beat-signature", none,                                                 \
 	  "the heartbeat's signature is wrong: the client uses another tunnel password")          \
+	/* signed by nobody we know; the tunnel's own client is told by the reasons above */      \
+	X(FORGED, "forged", identity_named,                                                       \
+	  "the signature is wrong, and the packet does not come from the tunnel's endpoint")      \
+	X(SECRET_UNKNOWN, "secret-unknown", stranger,                                             \
+	  "somebody (popctl says at which address) does not know this tunnel's secret")           \
 	/* the tunnel, and the age of the packet */                                               \
 	X(TUNNEL_UNKNOWN, "tunnel-unknown", identity,                                             \
 	  "no tunnel on this PoP has the client address that the packet names")                   \

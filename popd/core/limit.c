@@ -6,8 +6,20 @@
 #include "lib/bucket.h"
 #include "popd/core/pages.h"
 
-/* A tunnel has no bucket for unallocated prefixes. */
-enum { OF_TUNNEL = LIMIT_UNREACHABLE + 1 };
+/* The buckets of a tunnel, and of the PoP, that a kind takes from; NONE: it takes from none. */
+enum { TOO_BIG, TIME_EXCEEDED, UNREACHABLE, STRANGER, OF_TUNNEL, NONE };
+enum { POP_TIME_EXCEEDED, POP_UNREACHABLE, POP_UNALLOCATED, OF_POP };
+
+static const struct {
+	uint8_t of_tunnel, of_pop;
+} takes[LIMIT__COUNT] = {
+	[LIMIT_TOO_BIG] = { TOO_BIG, NONE },
+	[LIMIT_TIME_EXCEEDED] = { TIME_EXCEEDED, POP_TIME_EXCEEDED },
+	[LIMIT_UNREACHABLE] = { UNREACHABLE, POP_UNREACHABLE },
+	[LIMIT_UNALLOCATED] = { UNREACHABLE, POP_UNALLOCATED },
+	[LIMIT_STRANGER] = { STRANGER, NONE },
+};
+
 struct buckets {
 	_Atomic int64_t full[OF_TUNNEL];
 };
@@ -15,7 +27,7 @@ struct buckets {
 struct limiter {
 	int64_t all_interval,
 		tunnel_interval; /* microseconds per token; above BUCKET_SECOND: no tokens */
-	_Atomic int64_t all[LIMIT__COUNT];
+	_Atomic int64_t all[OF_POP];
 	size_t slots;
 	struct buckets *tunnels; /* by slot, then that of popd itself; touched when used */
 };
@@ -56,19 +68,20 @@ static _Atomic int64_t *bucket_of(struct limiter *l, enum limit kind, uint32_t s
 
 	if (kind == LIMIT_UNALLOCATED && !is_tunnel)
 		return NULL;
-	return &l->tunnels[is_tunnel ? slot : l->slots]
-			.full[kind == LIMIT_UNALLOCATED ? LIMIT_UNREACHABLE : kind];
+	return &l->tunnels[is_tunnel ? slot : l->slots].full[takes[kind].of_tunnel];
 }
 
 bool limiter_take(struct limiter *l, enum limit kind, uint32_t slot, int64_t mono_us)
 {
 	_Atomic int64_t *bucket = bucket_of(l, kind, slot);
+	int64_t step = kind == LIMIT_STRANGER ? BUCKET_SECOND : l->tunnel_interval;
 
-	if (bucket && !bucket_take(bucket, l->tunnel_interval, mono_us))
+	if (bucket && !bucket_take(bucket, step, mono_us))
 		return false;
-	if (kind == LIMIT_TOO_BIG || bucket_take(&l->all[kind], l->all_interval, mono_us))
+	if (takes[kind].of_pop == NONE ||
+	    bucket_take(&l->all[takes[kind].of_pop], l->all_interval, mono_us))
 		return true;
 	if (bucket) /* without a token of the PoP the tunnel keeps its own */
-		bucket_return(bucket, l->tunnel_interval);
+		bucket_return(bucket, step);
 	return false;
 }

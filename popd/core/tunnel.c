@@ -179,6 +179,22 @@ void tunnel_forget(struct tunnel *t)
 	atomic_store_explicit(&t->watched, false, memory_order_relaxed);
 }
 
+bool tunnel_is_heard(const struct tunnel *t, uint32_t now, uint32_t expiry)
+{
+	if (atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
+		return false;
+	/* `heard` is later than `now` when the wall clock was set back. */
+	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
+	return heard >= now || now - heard <= expiry;
+}
+
+bool tunnel_is_at(const struct tunnel *t, struct ip4 addr)
+{
+	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
+
+	return endpoint_of(endpoint).addr.v == addr.v;
+}
+
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
 		  uint32_t expiry)
 {

@@ -150,6 +150,11 @@ static inline void tunnel_heard(struct tunnel *t, uint32_t now)
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
 		  uint32_t expiry) NONNULL;
 
+/* It has an endpoint from which it was heard within the last `expiry` seconds, whatever its type. */
+bool tunnel_is_heard(const struct tunnel *t, uint32_t now, uint32_t expiry) NONNULL;
+/* Its endpoint has this address. */
+bool tunnel_is_at(const struct tunnel *t, struct ip4 addr) NONNULL;
+
 const char *tunnel_type_name(enum tunnel_type t); /* "ayiya", "heartbeat", "static" */
 int tunnel_type_parse(const char *name, enum tunnel_type *out) NONNULL MUSTCHECK;
 

@@ -176,6 +176,7 @@ def test_a_bad_signature_is_counted_under_its_name_for_tunnel_and_pop(net, popd)
     tunnel = net.request("ayiya").known()
     before = net.drops("ayiya-signature")
     with udp_socket(net.client) as sock:
+        tunnel.up_by_ayiya(sock)
         sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST), secret="0" * 32), (POP_IPV4, 5072))
         source = f"{CLIENT_IPV4}:{sock.getsockname()[1]}"
         until(lambda: net.drops("ayiya-signature") == before + 1, slow(3), "the drop")

@@ -98,6 +98,25 @@ static struct sent ayiya_signature(struct pop *pop)
 	return ayiya_of(pop, AYIYA_OF(.secret = "ffffffffffffffffffffffffffffffff"));
 }
 
+static struct sent ayiya_trailing(struct pop *pop)
+{
+	struct packet inner = good_inner();
+	inner.b[inner.len++] = 0;
+	return ayiya_with(pop, inner);
+}
+static struct sent forged(struct pop *pop)
+{
+	struct sent s = ayiya_signature(pop);
+	s.from.port++;
+	return s;
+}
+static struct sent secret_unknown(struct pop *pop)
+{
+	struct sent s = from_beat(beat(pop->digest, CLIENT5, "sender", NOW, "ffff", ""));
+	s.from = at("203.0.113.9", 1234);
+	return s;
+}
+
 static struct sent beat_form(struct pop *pop)
 {
 	struct sent s = from_beat(beat(pop->digest, CLIENT2, "sender", NOW, SECRET, ""));
@@ -301,6 +320,12 @@ static const struct {
 	{ DROP_AYIYA_OPCODE, ayiya_opcode, 1, "AYIYA opcode 5 is not supported" },
 	{ DROP_AYIYA_NEXT_HEADER, ayiya_next_header, 1,
 	  "the AYIYA payload has protocol 4, neither IPv6 (41) nor none (59)" },
+	{ DROP_AYIYA_TRAILING, ayiya_trailing, 1,
+	  "bytes follow the AYIYA payload, which anybody can append to a signed packet: 105 bytes instead of 104" },
+	{ DROP_FORGED, forged, 0,
+	  "the signature is wrong, and the packet does not come from the tunnel's endpoint: it names the client 2001:db8:2ff:1::2" },
+	{ DROP_SECRET_UNKNOWN, secret_unknown, 5,
+	  "somebody at 203.0.113.9 does not know this tunnel's secret" },
 	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1,
 	  "the signature is wrong: the client uses another tunnel password" },
 	{ DROP_BEAT_FORM, beat_form, 0, "the packet is not a valid heartbeat: 85 bytes" },
@@ -480,6 +505,7 @@ static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 	memcpy(sent[0].packet.b + 24, c->key_sha1, 20);
 	memcpy(sent[1].packet.b + 24, c->key_sha256, 32);
 	memcpy(sent[2].packet.b + 24, c->key_sha1, 20);
+	sent[2].from.port++;
 	for (size_t i = 3; i < ARRAY_LEN(sent); i++)
 		memcpy(strrchr((char *)sent[i].packet.b, ' ') + 1, SECRET, strlen(SECRET));
 	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
@@ -488,8 +514,12 @@ static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 				     DROP_NONE);
 	}
 	assert_int_equal(drops_of(&pop, DROP_AYIYA_SIGNATURE), 2);
-	assert_int_equal(drops_of(&pop, DROP_BEAT_SIGNATURE), 1);
-	assert_int_equal(drops_of(&pop, DROP_CLOCK_SKEW), 2);
+	assert_int_equal(drops_of(&pop, DROP_BEAT_SIGNATURE), 2);
+	assert_int_equal(drops_of(&pop, DROP_FORGED), 1);
+	assert_false(records_have_key(&pop));
+	/* nor for the PoP alone */
+	assert_int_equal(pop_send(&pop, sent[0].source, sent[0].packet, at("203.0.113.9", 1)),
+			 DROP_FORGED);
 	assert_false(records_have_key(&pop));
 	pop_end(&pop);
 }
@@ -532,7 +562,7 @@ static void the_same_packets_without_their_fault_pass(void **state)
 		ayiya_of(&pop, AYIYA_GOOD),
 		ayiya_of(&pop, AYIYA_OF(.sha256 = true)),
 		ayiya_of(&pop, AYIYA_OF(.epoch = NOW + 120)),
-		ayiya_of(&pop, AYIYA_OF(.opcode = ZERO, .next = 59)),
+		from_ayiya(ayiya(pop.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59))),
 		ayiya_of(&pop, AYIYA_OF(.opcode = 3)),
 		from_beat(beat(pop.digest, CLIENT2, "sender", NOW, SECRET, "")),
 		from_beat(beat(pop.digest, CLIENT2, "192.0.2.2", NOW, SECRET, "\n")),
