@@ -1,5 +1,5 @@
-"""deploy/run.sh, what "make run" calls: starts from nothing and from everything that can be left
-behind, stops whole, refuses in one sentence.
+"""deploy/run.sh, which "make run" calls: it starts from nothing and from whatever an earlier start left,
+stops everything, and refuses in one sentence.
 
     uplink end (192.0.2.9) ---- veth ---- the machine (192.0.2.10, default route): run.sh with all it starts, in a namespace
 """
