@@ -69,10 +69,17 @@ class Run:
         words = command or [str(script), f"VAR={var}", f"BUILD={BUILD}", *settings]
         self.began = time.monotonic()
         self.process = machine.ns.popen(*wrapper, *words, stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/")
+        try:
+            self._until_it_runs(seconds)
+        except BaseException:
+            self.destroy()
+            raise
+        self.took = time.monotonic() - self.began
+
+    def _until_it_runs(self, seconds):
         until(lambda: "The broker runs" in self.said() or self.process.poll() is not None, seconds, "run.sh to say that the broker runs")
         assert self.process.poll() is None, self.said()
         until(lambda: "logs  " in self.said(), 10, "run.sh to say where the logs are")
-        self.took = time.monotonic() - self.began
 
     def said(self):
         with open(self.out.name, encoding="utf-8", errors="replace") as f:
