@@ -41,6 +41,8 @@
 	/* the tunnel, and the age of the packet */                                               \
 	X(TUNNEL_UNKNOWN, "tunnel-unknown", identity,                                             \
 	  "no tunnel on this PoP has the client address that the packet names")                   \
+	X(TUNNEL_DELETED, "tunnel-deleted", identity_named,                                       \
+	  "protocol 41 from the endpoint of a tunnel that was deleted less than a day ago")       \
 	X(TUNNEL_TYPE, "tunnel-type", type, "the tunnel is of another type than the packet")      \
 	X(TUNNEL_DISABLED, "tunnel-disabled", none, "the tunnel is disabled")                     \
 	X(TUNNEL_DOWN, "tunnel-down", heard,                                                      \

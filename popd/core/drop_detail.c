@@ -168,7 +168,7 @@ static void say_identity_named(const struct drop_note *n, char *out)
 {
 	char text[IP6_TEXT];
 
-	say(out, "%s: it names the client %s", drop_text(n->why), address_text(n, text));
+	say(out, "%s: it names %s", drop_text(n->why), address_text(n, text));
 }
 
 static void say_identity(const struct drop_note *n, char *out)

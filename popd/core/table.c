@@ -374,6 +374,11 @@ void table_set_pop(struct table *t, const struct pop_conf *pop)
 	atomic_store(&t->pop, spare);
 }
 
+struct gone *table_gone(struct table *t)
+{
+	return &t->gone;
+}
+
 void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg)
 {
 	t->on_free = fn;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "popd/core/gone.h"
 #include "popd/core/tunnel.h"
 
 struct table;
@@ -49,6 +50,9 @@ void table_set_pop(struct table *t, const struct pop_conf *pop) NONNULL;
 /* Frees retired memory that no worker uses any more; to be called each second. */
 void table_reclaim(struct table *t) NONNULL;
 size_t table_count(const struct table *t) NONNULL; /* of tunnels */
+
+/* The endpoints of tunnels that are gone; who deletes a tunnel remembers its endpoint there. */
+struct gone *table_gone(struct table *t) NONNULL;
 
 /* NULL: there is no such tunnel. */
 struct tunnel *table_by_id(struct table *t, uint32_t id) NONNULL;

@@ -72,22 +72,27 @@ void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len)
 	}
 }
 
-static struct ip6 host_of(const struct tunnel_conf *c, uint8_t number)
+static struct ip6 host_of(const struct ip6 *net, uint8_t number)
 {
-	struct ip6 ip = c->net;
+	struct ip6 ip = *net;
 
 	ip.b[15] = number;
 	return ip;
 }
 
+struct ip6 tunnel_pop_of(const struct ip6 *net)
+{
+	return host_of(net, 1);
+}
+
 struct ip6 tunnel_client(const struct tunnel_conf *c)
 {
-	return host_of(c, 2);
+	return host_of(&c->net, 2);
 }
 
 struct ip6 tunnel_pop(const struct tunnel_conf *c)
 {
-	return host_of(c, 1);
+	return host_of(&c->net, 1);
 }
 
 static void set_state(struct tunnel *t, const struct tunnel_memory *m)

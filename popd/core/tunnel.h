@@ -99,7 +99,8 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, con
  * there of it when `bytes` ends inside it. For packets that people will see. */
 void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len) NONNULL;
 
-/* The client's and the PoP's address in the tunnel. */
+/* The client's and the PoP's address in the tunnel, and the latter of any /64. */
+struct ip6 tunnel_pop_of(const struct ip6 *net) NONNULL;
 struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
 struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
 

@@ -137,6 +137,13 @@ static struct sent tunnel_unknown(struct pop *pop)
 	struct packet inner = good_inner();
 	return from_ayiya(ayiya(pop->digest, "2001:db8:2ff:777::2", &inner, AYIYA_GOOD));
 }
+static struct sent tunnel_deleted(struct pop *pop)
+{
+	struct ip6 net = addr("2001:db8:2ff:77::");
+	gone_remember(table_gone(pop->table), addr4("203.0.113.9"), &net, 1);
+	return (struct sent){ JOB_FROM_PROTO41, echo("2001:db8:2ff:77::2", OUTSIDE),
+			      at("203.0.113.9", 0), 0, false };
+}
 static struct sent tunnel_type(struct pop *pop)
 {
 	struct packet inner = good_inner();
@@ -323,7 +330,7 @@ static const struct {
 	{ DROP_AYIYA_TRAILING, ayiya_trailing, 1,
 	  "bytes follow the AYIYA payload, which anybody can append to a signed packet: 105 bytes instead of 104" },
 	{ DROP_FORGED, forged, 0,
-	  "the signature is wrong, and the packet does not come from the tunnel's endpoint: it names the client 2001:db8:2ff:1::2" },
+	  "the signature is wrong, and the packet does not come from the tunnel's endpoint: it names 2001:db8:2ff:1::2" },
 	{ DROP_SECRET_UNKNOWN, secret_unknown, 5,
 	  "somebody at 203.0.113.9 does not know this tunnel's secret" },
 	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1,
@@ -335,6 +342,8 @@ static const struct {
 	  "the heartbeat's signature is wrong: the client uses another tunnel password" },
 	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0,
 	  "no tunnel on this PoP has the client address 2001:db8:2ff:777::2" },
+	{ DROP_TUNNEL_DELETED, tunnel_deleted, 0,
+	  "protocol 41 from the endpoint of a tunnel that was deleted less than a day ago: it names 2001:db8:2ff:77::2" },
 	{ DROP_TUNNEL_TYPE, tunnel_type, 3, "an AYIYA packet, but the tunnel's type is static" },
 	{ DROP_TUNNEL_DISABLED, tunnel_disabled, 4, "the tunnel is disabled" },
 	{ DROP_TUNNEL_DOWN, tunnel_down, 5,
