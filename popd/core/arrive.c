@@ -24,14 +24,23 @@ static enum drop parse_inner(struct work *w, uint8_t *inner, size_t len)
 	return DROP_NONE;
 }
 
-static enum drop parse_ayiya(struct job *job, struct work *w)
+/* No tunnel ends at such an address. */
+static enum drop check_outer(const struct batch *b, struct ip4 from)
+{
+	if (ip4_is_martian(from))
+		return DROP_OUTER_MARTIAN;
+	return pop_is_peer(b->pop, from) ? DROP_OUTER_POP : DROP_NONE;
+}
+
+static enum drop parse_ayiya(const struct batch *b, struct job *job, struct work *w)
 {
 	int err = ayiya_decode(job->data, job->len, &w->ayiya);
 
 	if (err)
 		return err == -ERR_FORMAT ? DROP_AYIYA_FORM : DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr) || job->from.port == 0)
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = job->from.port == 0 ? DROP_OUTER_MARTIAN : check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	if (w->ayiya.auth == AYIYA_AUTH_NONE || w->ayiya.hash == AYIYA_HASH_NONE)
 		return DROP_AYIYA_UNSIGNED;
 	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
@@ -44,12 +53,13 @@ static enum drop parse_ayiya(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop parse_heartbeat(struct job *job, struct work *w)
+static enum drop parse_heartbeat(const struct batch *b, struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr))
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	if (heartbeat_decode(job->data, job->len, &w->beat) != 0)
 		return DROP_BEAT_FORM;
 	w->from = endpoint_pack((struct endpoint4){ job->from.addr, 0 }, 0);
@@ -57,12 +67,13 @@ static enum drop parse_heartbeat(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop parse_proto41(struct job *job, struct work *w)
+static enum drop parse_proto41(const struct batch *b, struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr))
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	enum drop drop = parse_inner(w, job->data, job->len);
 	if (!drop)
 		drop = forward_check_source(w->inner);
@@ -94,11 +105,11 @@ static enum drop parse_job(const struct batch *b, struct job *job, struct work *
 {
 	switch (job->source) {
 	case JOB_FROM_AYIYA:
-		return parse_ayiya(job, w);
+		return parse_ayiya(b, job, w);
 	case JOB_FROM_HEARTBEAT:
-		return parse_heartbeat(job, w);
+		return parse_heartbeat(b, job, w);
 	case JOB_FROM_PROTO41:
-		return parse_proto41(job, w);
+		return parse_proto41(b, job, w);
 	case JOB_FROM_TUN:
 	case JOB_PROBE:
 	case JOB_ASK:

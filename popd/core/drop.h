@@ -15,6 +15,8 @@
 	X(OUTER_SHORT, "outer-short", length, "the packet is too short to contain its headers")   \
 	X(OUTER_MARTIAN, "outer-martian", peer,                                                   \
 	  "the outer IPv4 source address cannot be a tunnel endpoint")                            \
+	X(OUTER_POP, "outer-pop", peer_pop,                                                       \
+	  "the outer IPv4 source address is that of a PoP, at which no tunnel ends")              \
 	/* AYIYA */                                                                               \
 	X(AYIYA_FORM, "ayiya-form", first_bytes,                                                  \
 	  "not a valid AYIYA header (16-byte identity, shared-secret signature)")                 \

@@ -107,9 +107,12 @@ struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
 /* ---- for the table, on the control thread ---- */
 
 /* Publishes a configuration and sets what depends on it. `old`: the one it replaces; NULL: the
- * tunnel is new. */
-void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
-	NONNULL_ARGS(1, 2);
+ * tunnel is new. `fixed`: the endpoint word of a static tunnel; 0: it has none. */
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old,
+		    uint64_t fixed) NONNULL_ARGS(1, 2);
+/* Sets the endpoint word to that of a static tunnel, or to 0, and forgets what was learnt with the one
+ * before. */
+void tunnel_set_endpoint(struct tunnel *t, uint64_t endpoint) NONNULL;
 /* What a snapshot or a journal knew of a tunnel's client. */
 struct tunnel_memory {
 	uint64_t endpoint; /* the endpoint word */

@@ -71,6 +71,15 @@ static struct sent outer_martian(struct pop *pop)
 	return s;
 }
 
+static struct sent outer_pop(struct pop *pop)
+{
+	struct pop_conf conf = *table_pop(pop->table);
+	struct sent s = from_static(echo(CLIENT3, OUTSIDE));
+	pop_set_peers(&conf, &s.from.addr, 1);
+	table_set_pop(pop->table, &conf);
+	return s;
+}
+
 static struct sent ayiya_form(struct pop *pop)
 {
 	return ayiya_of(pop, AYIYA_OF(.first = 0x31));
@@ -319,6 +328,8 @@ static const struct {
 	  "the packet is too short to contain its headers: 43 bytes" },
 	{ DROP_OUTER_MARTIAN, outer_martian, 0,
 	  "the outer IPv4 source address 127.0.0.1:4001 cannot be a tunnel endpoint" },
+	{ DROP_OUTER_POP, outer_pop, 0,
+	  "the outer IPv4 source address is that of a PoP, at which no tunnel ends: 203.0.113.3" },
 	{ DROP_AYIYA_FORM, ayiya_form, 0,
 	  "not a valid AYIYA header (16-byte identity, shared-secret signature): it begins with 31 52 11 29" },
 	{ DROP_AYIYA_UNSIGNED, ayiya_unsigned, 0, "the packet is not signed" },

@@ -705,6 +705,48 @@ static void the_memory_of_endpoints_is_bounded_and_forgets_the_oldest(void **sta
 	pop_end(&p);
 }
 
+static void no_tunnel_ends_at_a_pop(void **state)
+{
+	struct pop p = pop_new();
+	struct pop_conf conf = *table_pop(p.table);
+	const struct ip4 peers[] = { addr4("203.0.113.6"), addr4("192.0.2.2"),
+				     addr4("192.0.2.99") };
+	const struct endpoint4 uplink = { { 0 }, 0 };
+	struct packet noop = ayiya(p.digest, CLIENT1, NULL,
+				   AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = NOW + 1));
+
+	(void)state;
+	pop_set_peers(&conf, peers, ARRAY_LEN(peers));
+	table_set_pop(p.table, &conf);
+	/* the endpoints that were one are gone, static or learnt */
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink),
+			 DROP_NO_ENDPOINT);
+	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT3), uplink), DROP_NONE);
+	/* and nobody takes one */
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)),
+			 DROP_OUTER_POP);
+	assert_int_equal(pop_send(&p, JOB_FROM_HEARTBEAT,
+				  beat(p.digest, CLIENT2, "sender", NOW + 1, SECRET, ""),
+				  at("192.0.2.2", 9)),
+			 DROP_OUTER_POP);
+	assert_int_equal(
+		pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT6, OUTSIDE), at("203.0.113.6", 0)),
+		DROP_OUTER_POP);
+	(void)restore(p.table, 2, endpoint_pack(at("192.0.2.99", 0), 0), NOW, NOW);
+	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
+	struct tunnel_conf *c = conf_new(p.digest, 9, TUNNEL_STATIC, "2001:db8:2ff:9::", NULL);
+	c->static_endpoint = peers[2];
+	pop_add(&p, c);
+	assert_int_equal(endpoint_of_tunnel(&p, 9), 0);
+	/* once the PoP is elsewhere, the configured endpoints count again */
+	pop_set_peers(&conf, peers, 0);
+	table_set_pop(p.table, &conf);
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink), DROP_NONE);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)), DROP_NONE);
+	pop_end(&p);
+}
+
 static void without_an_address_of_its_own_popd_says_nothing(void **state)
 {
 	struct pop p = pop_new();
@@ -994,6 +1036,7 @@ int main(void)
 		cmocka_unit_test(the_ayiya_client_of_a_tunnel_of_another_type_is_told),
 		cmocka_unit_test(the_former_endpoint_of_protocol_41_is_told_for_a_day),
 		cmocka_unit_test(the_memory_of_endpoints_is_bounded_and_forgets_the_oldest),
+		cmocka_unit_test(no_tunnel_ends_at_a_pop),
 		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),
 		cmocka_unit_test(
 			any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),
