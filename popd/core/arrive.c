@@ -24,14 +24,23 @@ static enum drop parse_inner(struct work *w, uint8_t *inner, size_t len)
 	return DROP_NONE;
 }
 
-static enum drop parse_ayiya(struct job *job, struct work *w)
+/* No tunnel ends at such an address. */
+static enum drop check_outer(const struct batch *b, struct ip4 from)
+{
+	if (ip4_is_martian(from))
+		return DROP_OUTER_MARTIAN;
+	return pop_is_peer(b->pop, from) ? DROP_OUTER_POP : DROP_NONE;
+}
+
+static enum drop parse_ayiya(const struct batch *b, struct job *job, struct work *w)
 {
 	int err = ayiya_decode(job->data, job->len, &w->ayiya);
 
 	if (err)
 		return err == -ERR_FORMAT ? DROP_AYIYA_FORM : DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr) || job->from.port == 0)
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = job->from.port == 0 ? DROP_OUTER_MARTIAN : check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	if (w->ayiya.auth == AYIYA_AUTH_NONE || w->ayiya.hash == AYIYA_HASH_NONE)
 		return DROP_AYIYA_UNSIGNED;
 	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
@@ -44,12 +53,13 @@ static enum drop parse_ayiya(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop parse_heartbeat(struct job *job, struct work *w)
+static enum drop parse_heartbeat(const struct batch *b, struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr))
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	if (heartbeat_decode(job->data, job->len, &w->beat) != 0)
 		return DROP_BEAT_FORM;
 	w->from = endpoint_pack((struct endpoint4){ job->from.addr, 0 }, 0);
@@ -57,12 +67,13 @@ static enum drop parse_heartbeat(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop parse_proto41(struct job *job, struct work *w)
+static enum drop parse_proto41(const struct batch *b, struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr))
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	enum drop drop = parse_inner(w, job->data, job->len);
 	if (!drop)
 		drop = forward_check_source(w->inner);
@@ -94,11 +105,11 @@ static enum drop parse_job(const struct batch *b, struct job *job, struct work *
 {
 	switch (job->source) {
 	case JOB_FROM_AYIYA:
-		return parse_ayiya(job, w);
+		return parse_ayiya(b, job, w);
 	case JOB_FROM_HEARTBEAT:
-		return parse_heartbeat(job, w);
+		return parse_heartbeat(b, job, w);
 	case JOB_FROM_PROTO41:
-		return parse_proto41(job, w);
+		return parse_proto41(b, job, w);
 	case JOB_FROM_TUN:
 	case JOB_PROBE:
 	case JOB_ASK:
@@ -118,6 +129,7 @@ void arrive_parse(struct batch *b)
 		w->inner = NULL;
 		w->identity = NULL;
 		w->echo_requested = false;
+		w->refused = false;
 		w->signature_len = 0;
 		w->remarked = false;
 		w->from = inside ? 0 : endpoint_pack(job->from, 0);
@@ -204,12 +216,35 @@ struct unproven {
 	enum drop from_endpoint, stranger, forged;
 };
 
+static uint32_t mono_seconds(const struct batch *b)
+{
+	return (uint32_t)(b->now.mono_us / 1000000);
+}
+
 static bool is_from_endpoint(const struct job *job, const struct work *w)
 {
 	if (job->source != JOB_FROM_AYIYA || job->conf->type != TUNNEL_AYIYA)
 		return tunnel_is_at(job->tunnel, job->from.addr);
 	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
 	return (endpoint ^ w->from) >> 16 == 0;
+}
+
+/* The sender is the tunnel's own client: it is told what has become of the tunnel. */
+static void refuse(struct work *w, const struct ip6 *net)
+{
+	w->refused = true;
+	w->near = tunnel_pop_of(net);
+}
+
+/* Protocol 41 that is dropped comes from the own client of a tunnel that is disabled, or that is of
+ * another type now. */
+static bool is_own_client(const struct batch *b, const struct job *job, const struct work *w)
+{
+	struct ip6 net;
+
+	if (w->fault == DROP_TUNNEL_DISABLED && tunnel_is_at(job->tunnel, job->from.addr))
+		return true;
+	return gone_find(b->gone, job->from.addr, &job->conf->net, false, mono_seconds(b), &net);
 }
 
 static void drop_unproven(struct batch *b, size_t i, struct unproven why)
@@ -223,6 +258,35 @@ static void drop_unproven(struct batch *b, size_t i, struct unproven why)
 		batch_drop(b, i, why.stranger, job->tunnel, job->conf);
 	else
 		batch_drop(b, i, why.forged, NULL, NULL);
+}
+
+static void drop_proto41(struct batch *b, size_t i)
+{
+	const struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+
+	if (is_own_client(b, job, w)) {
+		batch_drop(b, i, w->fault, job->tunnel, job->conf);
+		refuse(w, &job->conf->net);
+	} else {
+		drop_unproven(b, i, (struct unproven){ w->fault, w->fault, w->fault });
+	}
+}
+
+/* The packet names no tunnel; perhaps one that was deleted. */
+static void drop_unknown(struct batch *b, size_t i)
+{
+	const struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	struct ip6 net;
+
+	if (job->source == JOB_FROM_PROTO41 && pop_owns(b->pop, w->identity) &&
+	    gone_find(b->gone, job->from.addr, w->identity, true, mono_seconds(b), &net)) {
+		batch_drop(b, i, DROP_TUNNEL_DELETED, NULL, NULL);
+		refuse(w, &net);
+	} else {
+		batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+	}
 }
 
 /* Replaces the signature by the digest of the secret, so that the bytes to hash are in one
@@ -303,7 +367,7 @@ void arrive_check(struct batch *b)
 			continue;
 		}
 		if (!names_tunnel(job, w)) {
-			batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+			drop_unknown(b, i);
 			continue;
 		}
 		job->tunnel = w->route.tunnel;
@@ -314,7 +378,7 @@ void arrive_check(struct batch *b)
 		else if (job->source == JOB_FROM_HEARTBEAT)
 			request_heartbeat_digest(b, i);
 		else if (w->fault)
-			drop_unproven(b, i, (struct unproven){ w->fault, w->fault, w->fault });
+			drop_proto41(b, i);
 	}
 }
 
@@ -428,13 +492,33 @@ static enum drop decapsulate_ayiya(struct batch *b, struct job *job, struct work
 	return DROP_NONE;
 }
 
+/* An authentic packet of a tunnel that is disabled or of another type: an AYIYA client is told, if
+ * its packet has an inner one. */
+static enum drop refuse_signed(const struct batch *b, const struct job *job, struct work *w)
+{
+	const struct ayiya_view *a = &w->ayiya;
+	uint8_t *payload = job->data + a->header_len;
+	uint32_t len;
+
+	if (job->source == JOB_FROM_AYIYA && a->next_header == AYIYA_NEXT_IPV6 &&
+	    (w->fault == DROP_TUNNEL_DISABLED || w->fault == DROP_TUNNEL_TYPE) &&
+	    replay_clock_is_near(a->epoch, b->now.wall) &&
+	    ipv6_check(payload, job->len - a->header_len, &len) == 0 &&
+	    forward_check_source(payload) == DROP_NONE) {
+		w->inner = payload;
+		w->inner_len = len;
+		refuse(w, &job->conf->net);
+	}
+	return w->fault;
+}
+
 /* The signature is right. */
 static enum drop accept_signed(struct batch *b, struct job *job, struct work *w)
 {
 	bool is_beat = job->source == JOB_FROM_HEARTBEAT;
 
 	if (w->fault)
-		return w->fault;
+		return refuse_signed(b, job, w);
 	if (!is_beat && has_trailing_bytes(job, w))
 		return DROP_AYIYA_TRAILING;
 	enum drop drop = accept_client(b, job, w, is_beat ? w->beat.epoch : w->ayiya.epoch);

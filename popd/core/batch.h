@@ -16,6 +16,7 @@
 struct asks;
 struct counters;
 struct forward_conf;
+struct gone;
 struct limiter;
 struct roam;
 
@@ -36,6 +37,7 @@ struct batch {
 	struct limiter *limiter;
 	struct roam *roam;
 	struct asks *asks;
+	const struct gone *gone;
 	uint16_t ayiya_port;
 	enum dscp dscp;
 };

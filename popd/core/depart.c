@@ -206,3 +206,30 @@ void depart_echo(struct batch *b, size_t i)
 		    len, b->now.wall);
 	job->out[forwards].tos = encap_tos(0, b->dscp);
 }
+
+void depart_refusal(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	const struct work *w = &b->work[i];
+	struct icmp6_error prohibited = { ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0 };
+	uint32_t len;
+
+	if (!icmp6_may_answer(w->inner, w->inner_len))
+		return;
+	bool sent = limiter_take(b->limiter, job->tunnel ? LIMIT_UNREACHABLE : LIMIT_DELETED,
+				 job->tunnel ? job->tunnel->slot : UINT32_MAX, b->now.mono_us);
+	counters_answer(b->counters, sent);
+	if (!sent)
+		return;
+	uint8_t *error = icmp6_error_build(w->inner, w->inner_len, prohibited, &w->near, &len);
+	if (job->source == JOB_FROM_AYIYA)
+		encap_ayiya(&job->out[0], batch_item(b, i), job->tunnel, job->conf, w->from,
+			    AYIYA_FORWARD, AYIYA_NEXT_IPV6, error, len, b->now.wall);
+	else
+		job->out[0] = (struct out){ .kind = OUT_PROTO41,
+					    .data = error,
+					    .len = len,
+					    .to = job->from,
+					    .tunnel = job->tunnel };
+	job->out[0].tos = encap_tos(ipv6_traffic_class(error), b->dscp);
+}

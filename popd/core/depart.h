@@ -17,5 +17,8 @@ void depart_probe(struct batch *b, size_t i) NONNULL;
 void depart_ask(struct batch *b, size_t i) NONNULL;
 /* Sends the response to an AYIYA echo request. */
 void depart_echo(struct batch *b, size_t i) NONNULL;
+/* Tells the own client of a tunnel that is disabled, deleted or of another type now (work.refused)
+ * that its packet is prohibited. */
+void depart_refusal(struct batch *b, size_t i) NONNULL;
 
 #endif

@@ -15,6 +15,8 @@
 	X(OUTER_SHORT, "outer-short", length, "the packet is too short to contain its headers")   \
 	X(OUTER_MARTIAN, "outer-martian", peer,                                                   \
 	  "the outer IPv4 source address cannot be a tunnel endpoint")                            \
+	X(OUTER_POP, "outer-pop", peer_pop,                                                       \
+	  "the outer IPv4 source address is that of a PoP, at which no tunnel ends")              \
 	/* AYIYA */                                                                               \
 	X(AYIYA_FORM, "ayiya-form", first_bytes,                                                  \
 	  "not a valid AYIYA header (16-byte identity, shared-secret signature)")                 \
@@ -41,6 +43,8 @@
 	/* the tunnel, and the age of the packet */                                               \
 	X(TUNNEL_UNKNOWN, "tunnel-unknown", identity,                                             \
 	  "no tunnel on this PoP has the client address that the packet names")                   \
+	X(TUNNEL_DELETED, "tunnel-deleted", identity_named,                                       \
+	  "protocol 41 from the endpoint of a tunnel that was deleted less than a day ago")       \
 	X(TUNNEL_TYPE, "tunnel-type", type, "the tunnel is of another type than the packet")      \
 	X(TUNNEL_DISABLED, "tunnel-disabled", none, "the tunnel is disabled")                     \
 	X(TUNNEL_DOWN, "tunnel-down", heard,                                                      \

@@ -51,6 +51,13 @@ static void say_peer(const struct drop_note *n, char *out)
 	    endpoint_text(n->peer, text));
 }
 
+static void say_peer_pop(const struct drop_note *n, char *out)
+{
+	char text[ENDPOINT4_TEXT];
+
+	say(out, "%s: %s", drop_text(n->why), endpoint_text(n->peer, text));
+}
+
 static void say_first_bytes(const struct drop_note *n, char *out)
 {
 	if (n->head_len >= 4)
@@ -168,7 +175,7 @@ static void say_identity_named(const struct drop_note *n, char *out)
 {
 	char text[IP6_TEXT];
 
-	say(out, "%s: it names the client %s", drop_text(n->why), address_text(n, text));
+	say(out, "%s: it names %s", drop_text(n->why), address_text(n, text));
 }
 
 static void say_identity(const struct drop_note *n, char *out)
@@ -460,6 +467,7 @@ static const struct detail
 	detail_none = { NULL, NULL, false },
 	detail_length = { NULL, say_length, false },
 	detail_peer = { NULL, say_peer, false },
+	detail_peer_pop = { NULL, say_peer_pop, false },
 	detail_first_bytes = { NULL, say_first_bytes, false },
 	detail_method = { take_method, say_method, false },
 	detail_opcode = { take_opcode, say_opcode, false },

@@ -8,7 +8,7 @@
 
 /* The buckets of a tunnel, and of the PoP, that a kind takes from; NONE: it takes from none. */
 enum { TOO_BIG, TIME_EXCEEDED, UNREACHABLE, STRANGER, OF_TUNNEL, NONE };
-enum { POP_TIME_EXCEEDED, POP_UNREACHABLE, POP_UNALLOCATED, OF_POP };
+enum { POP_TIME_EXCEEDED, POP_UNREACHABLE, POP_UNALLOCATED, POP_DELETED, OF_POP };
 
 static const struct {
 	uint8_t of_tunnel, of_pop;
@@ -17,6 +17,7 @@ static const struct {
 	[LIMIT_TIME_EXCEEDED] = { TIME_EXCEEDED, POP_TIME_EXCEEDED },
 	[LIMIT_UNREACHABLE] = { UNREACHABLE, POP_UNREACHABLE },
 	[LIMIT_UNALLOCATED] = { UNREACHABLE, POP_UNALLOCATED },
+	[LIMIT_DELETED] = { NONE, POP_DELETED },
 	[LIMIT_STRANGER] = { STRANGER, NONE },
 };
 
@@ -66,7 +67,7 @@ static _Atomic int64_t *bucket_of(struct limiter *l, enum limit kind, uint32_t s
 {
 	bool is_tunnel = slot < l->slots;
 
-	if (kind == LIMIT_UNALLOCATED && !is_tunnel)
+	if (takes[kind].of_tunnel == NONE || (kind == LIMIT_UNALLOCATED && !is_tunnel))
 		return NULL;
 	return &l->tunnels[is_tunnel ? slot : l->slots].full[takes[kind].of_tunnel];
 }

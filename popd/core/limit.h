@@ -8,6 +8,7 @@
  *  time exceeded       yes                         yes
  *  unreachable, other  yes                         yes
  *  unallocated         that of unreachables        yes
+ *  deleted             no                          yes
  *  stranger            one note a second           no
  *
  * All workers share the buckets: if each had its part of the rates, a tunnel whose packets all come
@@ -28,6 +29,7 @@ enum limit {
 	LIMIT_TIME_EXCEEDED,
 	LIMIT_UNREACHABLE, /* and parameter problems */
 	LIMIT_UNALLOCATED, /* unreachable: in the PoP's prefixes, but no tunnel has it */
+	LIMIT_DELETED,     /* unreachable: to the client of a tunnel that was deleted */
 	LIMIT_STRANGER,    /* no error: a packet that anybody can send is counted for a tunnel */
 	LIMIT__COUNT
 };
@@ -40,7 +42,7 @@ struct limiter *limiter_create(size_t slots, uint32_t all_rate, uint32_t tunnel_
 void limiter_free(struct limiter *l);
 
 /* Takes a token for an error (or a note) about a packet of the tunnel in `slot`. UINT32_MAX: of no tunnel;
- * then popd's own address counts as a tunnel, and unallocated prefixes have the PoP's bucket only.
+ * then popd's own address counts as a tunnel, and unallocated prefixes and deleted tunnels have the PoP's buckets only.
  * false: send (or note) nothing. Any worker. */
 bool limiter_take(struct limiter *l, enum limit kind, uint32_t slot, int64_t mono_us) NONNULL;
 

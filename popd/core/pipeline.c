@@ -80,8 +80,11 @@ static void depart(struct batch *b, const struct table *table)
 		const struct work *w = &b->work[i];
 		if (w->echo_requested)
 			depart_echo(b, i);
-		if (b->jobs[i].drop || !w->inner)
+		if (b->jobs[i].drop || !w->inner) {
+			if (w->refused)
+				depart_refusal(b, i);
 			continue;
+		}
 		if (b->jobs[i].source == JOB_PROBE)
 			depart_probe(b, i);
 		else if (b->jobs[i].source == JOB_ASK)
@@ -104,6 +107,7 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timesta
 	b.limiter = p->limiter;
 	b.roam = p->roam;
 	b.asks = p->asks;
+	b.gone = table_gone(p->table);
 	b.ayiya_port = p->ayiya_port;
 	b.dscp = p->dscp;
 	batch_reset(&b);

@@ -12,6 +12,7 @@ struct table {
 	bool borrows_tunnels;   /* `tunnels` is the caller's memory */
 	_Atomic(const struct pop_conf *) pop;
 	struct grace grace;
+	struct gone gone;
 	/* control thread */
 	struct pop_conf pops[2]; /* one is published, the other is spare */
 	size_t capacity;

@@ -72,22 +72,27 @@ void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len)
 	}
 }
 
-static struct ip6 host_of(const struct tunnel_conf *c, uint8_t number)
+static struct ip6 host_of(const struct ip6 *net, uint8_t number)
 {
-	struct ip6 ip = c->net;
+	struct ip6 ip = *net;
 
 	ip.b[15] = number;
 	return ip;
 }
 
+struct ip6 tunnel_pop_of(const struct ip6 *net)
+{
+	return host_of(net, 1);
+}
+
 struct ip6 tunnel_client(const struct tunnel_conf *c)
 {
-	return host_of(c, 2);
+	return host_of(&c->net, 2);
 }
 
 struct ip6 tunnel_pop(const struct tunnel_conf *c)
 {
-	return host_of(c, 1);
+	return host_of(&c->net, 1);
 }
 
 static void set_state(struct tunnel *t, const struct tunnel_memory *m)
@@ -110,9 +115,9 @@ uint64_t tunnel_plain(const struct tunnel_conf *c)
 
 /* The plain word is 0 while the endpoint changes: the fast path must not use the new one with the
  * old configuration. */
-void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old,
+		    uint64_t fixed)
 {
-	uint64_t fixed = endpoint_pack((struct endpoint4){ c->static_endpoint, 0 }, 0);
 	bool is_static = c->type == TUNNEL_STATIC;
 
 	tunnel_lock(t);
@@ -122,6 +127,14 @@ void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct 
 	    (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
 		set_state(t, &(struct tunnel_memory){ .endpoint = is_static ? fixed : 0 });
 	atomic_store(&t->plain, tunnel_plain(c));
+	tunnel_unlock(t);
+}
+
+void tunnel_set_endpoint(struct tunnel *t, uint64_t endpoint)
+{
+	tunnel_lock(t);
+	if (atomic_load_explicit(&t->endpoint, memory_order_relaxed) != endpoint)
+		set_state(t, &(struct tunnel_memory){ .endpoint = endpoint });
 	tunnel_unlock(t);
 }
 

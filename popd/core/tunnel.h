@@ -99,16 +99,20 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, con
  * there of it when `bytes` ends inside it. For packets that people will see. */
 void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len) NONNULL;
 
-/* The client's and the PoP's address in the tunnel. */
+/* The client's and the PoP's address in the tunnel, and the latter of any /64. */
+struct ip6 tunnel_pop_of(const struct ip6 *net) NONNULL;
 struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
 struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
 
 /* ---- for the table, on the control thread ---- */
 
 /* Publishes a configuration and sets what depends on it. `old`: the one it replaces; NULL: the
- * tunnel is new. */
-void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
-	NONNULL_ARGS(1, 2);
+ * tunnel is new. `fixed`: the endpoint word of a static tunnel; 0: it has none. */
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old,
+		    uint64_t fixed) NONNULL_ARGS(1, 2);
+/* Sets the endpoint word to that of a static tunnel, or to 0, and forgets what was learnt with the one
+ * before. */
+void tunnel_set_endpoint(struct tunnel *t, uint64_t endpoint) NONNULL;
 /* What a snapshot or a journal knew of a tunnel's client. */
 struct tunnel_memory {
 	uint64_t endpoint; /* the endpoint word */

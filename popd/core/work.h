@@ -16,6 +16,10 @@ struct work {
 	uint64_t from;       /* endpoint word of the outer source; 0: uplink */
 	/* why an otherwise authentic packet is dropped; only who knows the secret has it counted */
 	enum drop fault;
+	/* it is dropped, and its sender, the tunnel's own client, is told by `near`: the tunnel does
+	 * not carry such packets any more */
+	bool refused;
+	struct ip6 near;
 	const struct ip6 *identity; /* the address that names the tunnel; NULL: none does */
 	struct route route;         /* to `identity`; later to the inner source */
 	union {

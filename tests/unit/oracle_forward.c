@@ -521,6 +521,12 @@ void oracle_protocol41(struct oracle_world *w, uint32_t outer_source, uint8_t *p
 		a->drop = DROP_INNER_MERGED;
 	if (a->drop) {
 		a->charged = o_is_charged(w, t, outer_source) ? t->id : 0;
+		if (a->drop == DROP_TUNNEL_DISABLED && t->address == outer_source) {
+			uint8_t near[16] = { 0 };
+			memcpy(near, t->net, 8);
+			near[15] = 1;
+			o_error(a, from, p, 40u + p[4] * 256u + p[5], 1, 1, 0, near);
+		}
 		return;
 	}
 	if (t->type == ORACLE_STATIC)

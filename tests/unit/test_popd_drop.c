@@ -71,6 +71,15 @@ static struct sent outer_martian(struct pop *pop)
 	return s;
 }
 
+static struct sent outer_pop(struct pop *pop)
+{
+	struct pop_conf conf = *table_pop(pop->table);
+	struct sent s = from_static(echo(CLIENT3, OUTSIDE));
+	pop_set_peers(&conf, &s.from.addr, 1);
+	table_set_pop(pop->table, &conf);
+	return s;
+}
+
 static struct sent ayiya_form(struct pop *pop)
 {
 	return ayiya_of(pop, AYIYA_OF(.first = 0x31));
@@ -136,6 +145,13 @@ static struct sent tunnel_unknown(struct pop *pop)
 {
 	struct packet inner = good_inner();
 	return from_ayiya(ayiya(pop->digest, "2001:db8:2ff:777::2", &inner, AYIYA_GOOD));
+}
+static struct sent tunnel_deleted(struct pop *pop)
+{
+	struct ip6 net = addr("2001:db8:2ff:77::");
+	gone_remember(table_gone(pop->table), addr4("203.0.113.9"), &net, 1);
+	return (struct sent){ JOB_FROM_PROTO41, echo("2001:db8:2ff:77::2", OUTSIDE),
+			      at("203.0.113.9", 0), 0, false };
 }
 static struct sent tunnel_type(struct pop *pop)
 {
@@ -312,6 +328,8 @@ static const struct {
 	  "the packet is too short to contain its headers: 43 bytes" },
 	{ DROP_OUTER_MARTIAN, outer_martian, 0,
 	  "the outer IPv4 source address 127.0.0.1:4001 cannot be a tunnel endpoint" },
+	{ DROP_OUTER_POP, outer_pop, 0,
+	  "the outer IPv4 source address is that of a PoP, at which no tunnel ends: 203.0.113.3" },
 	{ DROP_AYIYA_FORM, ayiya_form, 0,
 	  "not a valid AYIYA header (16-byte identity, shared-secret signature): it begins with 31 52 11 29" },
 	{ DROP_AYIYA_UNSIGNED, ayiya_unsigned, 0, "the packet is not signed" },
@@ -323,7 +341,7 @@ static const struct {
 	{ DROP_AYIYA_TRAILING, ayiya_trailing, 1,
 	  "bytes follow the AYIYA payload, which anybody can append to a signed packet: 105 bytes instead of 104" },
 	{ DROP_FORGED, forged, 0,
-	  "the signature is wrong, and the packet does not come from the tunnel's endpoint: it names the client 2001:db8:2ff:1::2" },
+	  "the signature is wrong, and the packet does not come from the tunnel's endpoint: it names 2001:db8:2ff:1::2" },
 	{ DROP_SECRET_UNKNOWN, secret_unknown, 5,
 	  "somebody at 203.0.113.9 does not know this tunnel's secret" },
 	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1,
@@ -335,6 +353,8 @@ static const struct {
 	  "the heartbeat's signature is wrong: the client uses another tunnel password" },
 	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0,
 	  "no tunnel on this PoP has the client address 2001:db8:2ff:777::2" },
+	{ DROP_TUNNEL_DELETED, tunnel_deleted, 0,
+	  "protocol 41 from the endpoint of a tunnel that was deleted less than a day ago: it names 2001:db8:2ff:77::2" },
 	{ DROP_TUNNEL_TYPE, tunnel_type, 3, "an AYIYA packet, but the tunnel's type is static" },
 	{ DROP_TUNNEL_DISABLED, tunnel_disabled, 4, "the tunnel is disabled" },
 	{ DROP_TUNNEL_DOWN, tunnel_down, 5,

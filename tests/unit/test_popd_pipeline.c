@@ -511,6 +511,242 @@ static void floods_of_small_packets_hold_no_packet_too_big_back(void **state)
 	pop_end(&p);
 }
 
+/* ---- what the client of a tunnel is told that does not carry its packets any more ---- */
+
+/* Checks an ICMPv6 "administratively prohibited" by `near` to `inner`'s sender that quotes it. */
+static void assert_prohibits(const uint8_t *got, size_t len, const char *near,
+			     const struct packet *inner)
+{
+	struct ip6 source = addr(near);
+
+	assert_int_equal(len, 48 + inner->len);
+	assert_int_equal(got[6], 58);
+	assert_memory_equal(got + 8, source.b, 16);
+	assert_memory_equal(got + 24, inner->b + 8, 16);
+	assert_int_equal(got[40], 1);
+	assert_int_equal(got[41], 1);
+	assert_int_equal(plain_csum(got, got + 40, len - 40, 58), 0);
+	assert_memory_equal(got + 48, inner->b, inner->len);
+}
+
+static void assert_ayiya_client_is_told(struct pop *p, const struct job *job, const char *near,
+					const struct packet *inner)
+{
+	const struct out *out = &job->out[0];
+	struct packet payload = { .len = out->len - 44 };
+
+	assert_int_equal(out->kind, OUT_UDP);
+	assert_true(out->to.addr.v == job->from.addr.v && out->to.port == job->from.port);
+	memcpy(payload.b, out->data + 44, payload.len);
+	assert_prohibits(payload.b, payload.len, near, inner);
+	struct packet want = ayiya(p->digest, near, &payload, AYIYA_GOOD);
+	assert_memory_equal(out->data, want.b, want.len);
+}
+
+static void assert_41_client_is_told(const struct job *job, const char *near,
+				     const struct packet *inner)
+{
+	const struct out *out = &job->out[0];
+
+	assert_int_equal(out->kind, OUT_PROTO41);
+	assert_int_equal(out->to.addr.v, job->from.addr.v);
+	assert_false(out->dont_fragment);
+	assert_prohibits(out->data, out->len, near, inner);
+}
+
+static void the_client_of_a_disabled_tunnel_is_told(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo("2001:db8:2ff:4::2", OUTSIDE), from6 = echo(CLIENT6, OUTSIDE);
+	struct tunnel_conf *c = conf_new(p.digest, 6, TUNNEL_STATIC, "2001:db8:2ff:6::", NULL);
+	struct job job;
+
+	(void)state;
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA,
+				     ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_GOOD),
+				     at("203.0.113.9", 7)),
+			 DROP_TUNNEL_DISABLED);
+	assert_ayiya_client_is_told(&p, &job, "2001:db8:2ff:4::1", &inner);
+	job_end(&job);
+	assert_int_equal(endpoint_of_tunnel(&p, 4), 0);
+	/* nobody else is */
+	(void)pop_run_one(&p, &job, JOB_FROM_AYIYA,
+			  ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_OF(.secret = "no")),
+			  at("203.0.113.9", 7));
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	(void)pop_run_one(
+		&p, &job, JOB_FROM_AYIYA,
+		ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_OF(.epoch = NOW - 121)),
+		at("203.0.113.9", 7));
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	c->static_endpoint = addr4("203.0.113.6");
+	c->enabled = false;
+	pop_add(&p, c);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, from6, at("203.0.113.6", 0)),
+			 DROP_TUNNEL_DISABLED);
+	assert_41_client_is_told(&job, "2001:db8:2ff:6::1", &from6);
+	job_end(&job);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, from6, at("203.0.113.7", 0)),
+			 DROP_TUNNEL_DISABLED);
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void it_is_told_at_the_rate_of_errors_and_never_about_an_error(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo("2001:db8:2ff:4::2", OUTSIDE),
+		      error = icmp("2001:db8:2ff:4::2", OUTSIDE, 1, 4, 64);
+	unsigned told = 0;
+	struct job job;
+
+	(void)state;
+	(void)pop_run_one(&p, &job, JOB_FROM_AYIYA,
+			  ayiya(p.digest, "2001:db8:2ff:4::2", &error, AYIYA_GOOD), home1());
+	assert_int_equal(job.drop, DROP_TUNNEL_DISABLED);
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	for (int i = 0; i < 300; i++) {
+		(void)pop_run_one(&p, &job, JOB_FROM_AYIYA,
+				  ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_GOOD),
+				  home1());
+		told += job.out[0].kind != OUT_NONE;
+		job_end(&job);
+	}
+	assert_int_equal(told, 100);
+	pop_end(&p);
+}
+
+static void the_ayiya_client_of_a_tunnel_of_another_type_is_told(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT3, OUTSIDE);
+	struct job job;
+
+	(void)state;
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA,
+				     ayiya(p.digest, CLIENT3, &inner, AYIYA_GOOD),
+				     at("203.0.113.9", 7)),
+			 DROP_TUNNEL_TYPE);
+	assert_ayiya_client_is_told(&p, &job, "2001:db8:2ff:3::1", &inner);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void the_former_endpoint_of_protocol_41_is_told_for_a_day(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT1, OUTSIDE), lost = echo("2001:db8:2ff:77::2", OUTSIDE),
+		      subnet = echo("2001:db8:30ff::7", OUTSIDE);
+	struct ip6 one = addr("2001:db8:2ff:1::"), net = addr("2001:db8:2ff:77::");
+	const struct endpoint4 home = at("203.0.113.9", 0);
+	const uint32_t now = (uint32_t)(p.now.mono_us / 1000000);
+	struct job job;
+
+	(void)state;
+	gone_remember(table_gone(p.table), home.addr, &one, now); /* T1 was static */
+	gone_remember(table_gone(p.table), home.addr, &net, now); /* deleted */
+	for (int day = 0; day < 2; day++) {
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, inner, home),
+				 DROP_TUNNEL_TYPE);
+		if (day == 0)
+			assert_41_client_is_told(&job, "2001:db8:2ff:1::1", &inner);
+		else
+			assert_int_equal(job.out[0].kind, OUT_NONE);
+		job_end(&job);
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, lost, home),
+				 day ? DROP_TUNNEL_UNKNOWN : DROP_TUNNEL_DELETED);
+		if (day == 0)
+			assert_41_client_is_told(&job, "2001:db8:2ff:77::1", &lost);
+		else
+			assert_int_equal(job.out[0].kind, OUT_NONE);
+		job_end(&job);
+		assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, subnet, home),
+				 day ? DROP_TUNNEL_UNKNOWN : DROP_TUNNEL_DELETED);
+		/* from another address, or not from our prefixes */
+		assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, lost, at("203.0.113.8", 0)),
+				 DROP_TUNNEL_UNKNOWN);
+		assert_int_equal(
+			pop_send(&p, JOB_FROM_PROTO41, echo("2001:db8:f00::9", OUTSIDE), home),
+			DROP_TUNNEL_UNKNOWN);
+		p.now.mono_us += INT64_C(86400) * 1000000;
+	}
+	pop_end(&p);
+}
+
+static void the_memory_of_endpoints_is_bounded_and_forgets_the_oldest(void **state)
+{
+	struct pop p = pop_new();
+	struct gone *g = table_gone(p.table);
+	struct ip6 found;
+
+	(void)state;
+	for (uint32_t i = 0; i < 6; i++) {
+		struct ip6 net = { { 0x20, 1, 0xd, 0xb8, 0, 0, 0, (uint8_t)i } };
+		gone_remember(g, addr4("203.0.113.9"), &net, 100 + i);
+	}
+	for (uint32_t i = 0; i < 6; i++) {
+		struct ip6 net = { { 0x20, 1, 0xd, 0xb8, 0, 0, 0, (uint8_t)i } };
+		assert_int_equal(gone_find(g, addr4("203.0.113.9"), &net, false, 110, &found),
+				 i >= 2);
+	}
+	/* every other address has room somewhere */
+	for (uint32_t i = 1; i <= 100000; i++) {
+		struct ip6 net = { { 0x20, 2, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i } };
+		gone_remember(g, (struct ip4){ i * 977 }, &net, 200);
+		assert_true(gone_find(g, (struct ip4){ i * 977 }, &net, false, 200, &found));
+		assert_true(ip6_equal(&found, &net));
+	}
+	gone_remember(g, (struct ip4){ 0 }, &found, 200);
+	assert_false(gone_find(g, (struct ip4){ 0 }, &found, true, 200, &found));
+	pop_end(&p);
+}
+
+static void no_tunnel_ends_at_a_pop(void **state)
+{
+	struct pop p = pop_new();
+	struct pop_conf conf = *table_pop(p.table);
+	const struct ip4 peers[] = { addr4("203.0.113.6"), addr4("192.0.2.2"),
+				     addr4("192.0.2.99") };
+	const struct endpoint4 uplink = { { 0 }, 0 };
+	struct packet noop = ayiya(p.digest, CLIENT1, NULL,
+				   AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = NOW + 1));
+
+	(void)state;
+	pop_set_peers(&conf, peers, ARRAY_LEN(peers));
+	table_set_pop(p.table, &conf);
+	/* the endpoints that were one are gone, static or learnt */
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink),
+			 DROP_NO_ENDPOINT);
+	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT3), uplink), DROP_NONE);
+	/* and nobody takes one */
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)),
+			 DROP_OUTER_POP);
+	assert_int_equal(pop_send(&p, JOB_FROM_HEARTBEAT,
+				  beat(p.digest, CLIENT2, "sender", NOW + 1, SECRET, ""),
+				  at("192.0.2.2", 9)),
+			 DROP_OUTER_POP);
+	assert_int_equal(
+		pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT6, OUTSIDE), at("203.0.113.6", 0)),
+		DROP_OUTER_POP);
+	(void)restore(p.table, 2, endpoint_pack(at("192.0.2.99", 0), 0), NOW, NOW);
+	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
+	struct tunnel_conf *c = conf_new(p.digest, 9, TUNNEL_STATIC, "2001:db8:2ff:9::", NULL);
+	c->static_endpoint = peers[2];
+	pop_add(&p, c);
+	assert_int_equal(endpoint_of_tunnel(&p, 9), 0);
+	/* once the PoP is elsewhere, the configured endpoints count again */
+	pop_set_peers(&conf, peers, 0);
+	table_set_pop(p.table, &conf);
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink), DROP_NONE);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)), DROP_NONE);
+	pop_end(&p);
+}
+
 static void without_an_address_of_its_own_popd_says_nothing(void **state)
 {
 	struct pop p = pop_new();
@@ -795,6 +1031,12 @@ int main(void)
 		cmocka_unit_test(forged_echo_requests_are_not_answered),
 		cmocka_unit_test(errors_are_held_back_when_no_token_is_left),
 		cmocka_unit_test(floods_of_small_packets_hold_no_packet_too_big_back),
+		cmocka_unit_test(the_client_of_a_disabled_tunnel_is_told),
+		cmocka_unit_test(it_is_told_at_the_rate_of_errors_and_never_about_an_error),
+		cmocka_unit_test(the_ayiya_client_of_a_tunnel_of_another_type_is_told),
+		cmocka_unit_test(the_former_endpoint_of_protocol_41_is_told_for_a_day),
+		cmocka_unit_test(the_memory_of_endpoints_is_bounded_and_forgets_the_oldest),
+		cmocka_unit_test(no_tunnel_ends_at_a_pop),
 		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),
 		cmocka_unit_test(
 			any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),
