@@ -460,6 +460,8 @@ static bool has_trailing_bytes(const struct job *job, const struct work *w)
 static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
 			       uint32_t epoch)
 {
+	if (replay_changes_nothing(job->tunnel, w->from, epoch, b->now.wall))
+		return DROP_NONE;
 	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->forward->expiry);
 	struct replay_packet p = { w->from, epoch, b->now };
 	struct replay_result r;
