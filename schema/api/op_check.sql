@@ -133,6 +133,8 @@ AS $$
 		('default_transaction_isolation', ARRAY['read committed'],
 			'the doors are written for read committed'),
 		('default_transaction_read_only', ARRAY['off'], 'nothing can be changed'),
+		('max_prepared_transactions', ARRAY['0'],
+			'a PoP could prepare a transaction whose locks outlive its session'),
 		('track_activities', ARRAY['on'], 'transactions that PoPs leave open are not seen')
 		) s (name, good, why)
 	WHERE current_setting(s.name) <> ALL (s.good)

@@ -206,7 +206,7 @@ is 'a tunnel does not come to end at a PoP that is added meanwhile' "$(grep -c '
 mkfifo "$dir/open"
 psql -Xqt -U popd_demo02 <"$dir/open" >/dev/null &
 exec 8>"$dir/open"
-echo "BEGIN; SELECT * FROM api.popd_report(repeat('d', 32), '1', now(), 1, 1, 1, 1); SELECT * FROM api.popd_reasons('{hop-limit}', '{x}'); $(sample d "$t3")" >&8
+echo "SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT * FROM api.popd_report(repeat('d', 32), '1', now(), 1, 1, 1, 1); SELECT * FROM api.popd_reasons('{hop-limit}', '{x}'); $(sample d "$t3")" >&8
 wait_for "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%popd_samples%'"
 ask "INSERT INTO broker.tunnel_sample (tunnel, at) SELECT $t1, '1990-01-01'" >/dev/null
 patient() { ask "SET statement_timeout = '2min'; $1" "$2"; }
