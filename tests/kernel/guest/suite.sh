@@ -19,8 +19,10 @@ twice() {
 	fi
 }
 
+# The oracle has its million packets elsewhere; a tenth still reaches each rule.
 suite_units() {
 	local test
+	export POPD_ORACLE_PACKETS=${POPD_ORACLE_PACKETS:-100000}
 	for test in "$BUILD"/tests/test_*; do
 		if [ -x "$test" ]; then twice "${test##*/}" "$test"; fi
 	done
