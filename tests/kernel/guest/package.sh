@@ -34,8 +34,11 @@ pid_of() { systemctl show -P MainPID "$1"; }
 is_active() { systemctl -q is-active "$@"; }
 all_active() { is_active popd && is_active ticd && is_active webd; }
 greets() { timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/3874; read -r line <&3; [[ $line == 200* ]]'; }
-# Up is shown by the page from the reports of the PoP.
-page_says_up() { timeout 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080; printf "GET /pops/status HTTP/1.0\r\n\r\n" >&3; grep -qi "\bup\b" <&3'; }
+page_says_up() {
+	python3 -c 'import json, sys, urllib.request as u
+pops = json.load(u.urlopen("http://127.0.0.1:8080/pops/status.json", timeout=20))["pops"]
+sys.exit([pop["state"] for pop in pops] != ["up"])'
+}
 
 has_rights_of_its_unit() {
 	local pid wanted=0 name bit
@@ -78,21 +81,28 @@ make_uplink() {
 	systemctl enable --now uplink.service
 }
 
-make_database() {
-	pg_createcluster 15 main &&
-		printf 'local all all trust\nhost all all 127.0.0.1/32 trust\n' >/etc/postgresql/15/main/pg_hba.conf &&
-		systemctl enable --now postgresql.service postgresql@15-main.service || return
-	within 60 runuser -u postgres -- psql -qc 'select 1' || return
-	runuser -u postgres -- createuser --createrole broker
-	runuser -u postgres -- createdb --owner broker broker
-	if [ -e "$TREE/schema/superuser.sql" ]; then runuser -u postgres -- psql -q -d broker -f "$TREE/schema/superuser.sql" || return; fi
-	export DB="dbname=broker user=broker"
-	ticctl migrate && ticctl pop add demo01 --ipv4 192.0.2.1 --ipv6 2001:db8:2ff:ffff::1 --tunnels 2001:db8:2ff::/48 \
-		--subnets 2001:db8:3000::/40 --city Amsterdam --country "The Netherlands" --isp "Example ISP"
+as_postgres() { runuser -u postgres -- "$@"; }
+
+# Each daemon's own user is its role, by the socket; the owner's and the operator's commands are root's here.
+let_in() {
+	cat >/etc/postgresql/15/main/pg_hba.conf <<-END
+		local all postgres peer
+		local broker broker trust
+		local broker ticd,webd peer
+		local broker popd_demo01 peer map=pop
+	END
+	echo "pop popd popd_demo01" >>/etc/postgresql/15/main/pg_ident.conf
 }
 
-# The name by which popd logs in: a PoP's own where the broker makes one.
-popd_role() { runuser -u postgres -- psql -d broker -Atc "select coalesce(max(rolname) filter (where rolname = 'popd_demo01'), 'popd') from pg_roles"; }
+make_database() {
+	pg_createcluster 15 main && let_in && systemctl enable --now postgresql.service postgresql@15-main.service || return
+	within 60 as_postgres psql -qc 'select 1' || return
+	as_postgres createuser broker && as_postgres createdb --owner broker broker || return
+	as_postgres psql -q -v ON_ERROR_STOP=1 -d broker -f /usr/share/ipv6-broker/superuser.sql || return
+	export DB="dbname=broker user=broker"
+	ticctl migrate && ticctl pop add demo01 --certificate --ipv4 192.0.2.1 --ipv6 2001:db8:2ff:ffff::1 --tunnels 2001:db8:2ff::/48 \
+		--subnets 2001:db8:3000::/40 --city Amsterdam --country "The Netherlands" --isp "Example ISP"
+}
 
 configure() {
 	local examples=/usr/share/doc/ipv6-broker/examples name
@@ -100,7 +110,7 @@ configure() {
 	for name in popd ticd webd; do
 		install -o root -g $name -m 0640 "$examples/$name.conf" "/etc/broker/$name.conf" || return
 	done
-	sed -i "s/^ipv4 = .*/ipv4 = 192.0.2.1/; s/^; *bpf_encap = .*/bpf_encap = yes/; s/user=popd/user=$(popd_role)/" /etc/broker/popd.conf
+	sed -i "s/^ipv4 = .*/ipv4 = 192.0.2.1/; s/^; *bpf_encap = .*/bpf_encap = yes/" /etc/broker/popd.conf
 }
 
 reloads() {
@@ -117,7 +127,6 @@ comes_back_when_killed() {
 	within 30 is_another "$1" "$before"
 }
 
-TREE=$PWD
 install_it() { DEBIAN_FRONTEND=noninteractive dpkg -i /share/package/ipv6-broker_*.deb; }
 starts_nothing() { ! is_active popd && ! is_active ticd && ! is_active webd; }
 
