@@ -84,7 +84,7 @@ package_is_whole() {
 		dpkg-deb -f "$SCRATCH"/ipv6-broker_*.deb Depends | grep -q libpq5
 }
 
-for script in deploy/*.sh deploy/lib/*.sh deploy/debian/*.sh tests/*.sh .ci/run; do
+for script in deploy/*.sh deploy/lib/*.sh deploy/debian/*.sh tests/*.sh tests/kernel/*.sh tests/kernel/guest/*.sh .ci/run; do
 	check "syntax of $script" bash -n "$script"
 done
 for program in popd ticd webd; do
