@@ -17,6 +17,7 @@
 #include "lib/config.h"
 #include "lib/digest.h"
 #include "lib/log.h"
+#include "lib/nodump.h"
 #include "lib/version.h"
 #include "web/io/httpd.h"
 #include "web/io/pgview.h"
@@ -200,6 +201,8 @@ int main(int argc, char **argv)
 	struct webd w = { 0 };
 	char error[CONFIG_ERROR_TEXT];
 	int status = EXIT_SUCCESS;
+
+	nodump_set();
 	enum mode mode = parse_arguments(argc, argv, &w.config);
 	if (mode == MODE_DONE)
 		return EXIT_SUCCESS;
