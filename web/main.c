@@ -24,7 +24,7 @@
 #include "web/io/settings.h"
 #include "web/page/site.h"
 
-enum { EXIT_USAGE = 2, FILES_BESIDE = 64 /* descriptors beside the connections */ };
+enum { EXIT_USAGE = 2, FILES_BESIDE = 96 /* descriptors beside the connections */ };
 
 struct webd {
 	const char *config;
