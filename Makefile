@@ -42,7 +42,7 @@ UNIT_TESTS = $(UNIT:%=$(BUILD)/tests/%)
 REPLAYS = $(FUZZ:%=$(BUILD)/tests/replay_%)
 FUZZERS = $(FUZZ:%=$(BUILD)/fuzz_%)
 
-.PHONY: all tests unit replay check test run bench matrix fuzz fuzzers tsan install format clean
+.PHONY: all tests unit replay check test test-kernel run bench matrix fuzz fuzzers tsan install format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -99,6 +99,11 @@ test run:
 	deploy/packages.sh $@
 	$(MAKE) -j$$(nproc) all
 	exec env BUILD=$(BUILD) SAN=$(SAN) $(script_$@)
+
+# Debian's own kernel under qemu: tests/kernel/README. KERNEL_SUITES: which suites.
+test-kernel:
+	deploy/packages.sh kernel
+	BUILD=$(BUILD) tests/kernel/run.sh
 
 script_bench = tests/bench/run.sh
 script_matrix = tests/matrix.sh

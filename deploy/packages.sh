@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the Debian 12 packages that the broker needs, without asking questions.
 #
-#   packages.sh SET         installs the missing packages of a set: build, run (build and more) or test (run and more); prints nothing
-#                           when none is missing
+#   packages.sh SET         installs the missing packages of a set: build, run (build and more), test (run and more) or kernel (test and
+#                           more: a machine in software, for "make test-kernel"); prints nothing when none is missing
 #   packages.sh --list SET  prints the packages' names
 #
 # Root is needed only when a package is missing. Exits 1 with one sentence when it cannot be installed.
@@ -22,7 +22,18 @@ packages_of() {
 		echo "chromium chromium-driver tshark tcpdump nftables conntrack ethtool faketime iperf3 iputils-ping iputils-tracepath traceroute mtr-tiny"
 		echo "tidy mandoc python3-prometheus-client"
 		;;
-	*) echo "packages.sh: there is no package set '$1'; there are build, run and test." >&2; exit 2 ;;
+	kernel)
+		packages_of test
+		echo "qemu-system-x86 debootstrap e2fsprogs dpkg-dev"
+		;;
+	# The root of that machine (tests/kernel/root.sh): without a browser, since what needs one is not about the kernel.
+	guest)
+		for word in $(packages_of test); do
+			case $word in chromium* | python3-selenium) ;; *) echo "$word" ;; esac
+		done
+		echo "linux-image-amd64 initramfs-tools systemd systemd-sysv dbus udev iptables bpftool wireguard-tools"
+		;;
+	*) echo "packages.sh: there is no package set '$1'; there are build, run, test, kernel and guest." >&2; exit 2 ;;
 	esac
 }
 
@@ -79,7 +90,7 @@ if [ "${1-}" = --list ]; then
 	LIST=yes
 	shift
 fi
-[ $# -eq 1 ] || { echo "usage: packages.sh [--list] build|run|test" >&2; exit 2; }
+[ $# -eq 1 ] || { echo "usage: packages.sh [--list] build|run|test|kernel|guest" >&2; exit 2; }
 names=$(packages_of "$1")
 if [ $LIST = yes ]; then
 	# shellcheck disable=SC2086 # the names are words

@@ -5,6 +5,7 @@
 
 #include "lib/cc.h"
 #include "lib/log.h"
+#include "lib/nodump.h"
 #include "lib/version.h"
 #include "popd/daemon/daemon.h"
 #include "popd/settings.h"
@@ -74,6 +75,7 @@ int main(int argc, char **argv)
 	const char *path = NULL;
 	int status = 0;
 
+	nodump_set();
 	enum action action = parse(argc, argv, &path);
 	if (action == MISUSED) {
 		fputs("try: popd --help\n", stderr);

@@ -110,6 +110,12 @@ BEGIN
 	EXECUTE format('ALTER ROLE %I LOGIN INHERIT NOCREATEROLE NOCREATEDB CONNECTION LIMIT 5 '
 		'PASSWORD %L', role_name, verifier);
 	EXECUTE format('GRANT popd TO %I', role_name);
+	-- Sessions of a PoP whose machine was cut off count towards its limit until the server notices;
+	-- a transaction that its popd left open ends by itself, unless that asked for something else.
+	EXECUTE format('ALTER ROLE %I SET tcp_keepalives_idle = 60', role_name);
+	EXECUTE format('ALTER ROLE %I SET tcp_keepalives_interval = 10', role_name);
+	EXECUTE format('ALTER ROLE %I SET tcp_keepalives_count = 3', role_name);
+	EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''1min''', role_name);
 	PERFORM broker_roles.sessions_end(role_name);
 END
 $$;

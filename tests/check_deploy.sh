@@ -84,7 +84,7 @@ package_is_whole() {
 		dpkg-deb -f "$SCRATCH"/ipv6-broker_*.deb Depends | grep -q libpq5
 }
 
-for script in deploy/*.sh deploy/lib/*.sh deploy/debian/*.sh tests/*.sh .ci/run; do
+for script in deploy/*.sh deploy/lib/*.sh deploy/debian/*.sh tests/*.sh tests/kernel/*.sh tests/kernel/guest/*.sh .ci/run; do
 	check "syntax of $script" bash -n "$script"
 done
 for program in popd ticd webd; do
@@ -92,6 +92,7 @@ for program in popd ticd webd; do
 	check "$program's dumped configuration loads again" dump_loads_again $program
 	check "$program names file and line of a bad key" refuses_bad_config $program
 	check_with systemd-analyze "unit $program.service" verify_unit $program
+	check "$program.service leaves no core" grep -qx LimitCORE=0 deploy/systemd/$program.service
 done
 if [ "$(id -u)" = 0 ]; then
 	check_with nft "firewall example" nft -c -f deploy/nftables/broker.nft

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/nodump.h"
 #include "lib/version.h"
 #include "ticd/io/daemon.h"
 #include "ticd/settings.h"
@@ -99,6 +100,8 @@ static int run(const struct options *options)
 
 int main(int argc, char **argv)
 {
+	nodump_set();
+
 	struct options options = parse(argc, argv);
 	int status = run(&options);
 

@@ -16,6 +16,8 @@ static const struct config_key keys[] = {
 	  "name of the service in the greeting" },
 	{ "ticd", "url", CONFIG_TEXT, AT(url), 1, 200, NULL, "http://127.0.0.1:8080", true,
 	  "base URL of the web site, for the links in replies" },
+	{ "ticd", "fronts", CONFIG_TEXT, AT(fronts_text), 0, 2000, NULL, "", true,
+	  "addresses and prefixes of proxies, which begin every connection with the PROXY protocol" },
 	{ "ticd", "log_level", CONFIG_CHOICE, AT(log_level), 0, 0, log_levels, "info", true,
 	  "error, warn, info or debug" },
 	{ "database", "conninfo", CONFIG_SECRET, AT(conninfo), 1, 2000, NULL,
@@ -37,6 +39,10 @@ static const struct config_key keys[] = {
 	{ "limits", "connections_per_address", CONFIG_NUMBER, AT(connections_per_address), 1,
 	  1000000, NULL, "50", true,
 	  "concurrent connections from one IPv4 address or one IPv6 /64" },
+	{ "limits", "connections_per_56", CONFIG_NUMBER, AT(connections_per_56), 0, 1000000, NULL,
+	  "100", true, "concurrent connections from one IPv6 /56; 0: no limit" },
+	{ "limits", "connections_per_48", CONFIG_NUMBER, AT(connections_per_48), 0, 1000000, NULL,
+	  "200", true, "concurrent connections from one IPv6 /48; 0: no limit" },
 	{ "limits", "login_timeout", CONFIG_NUMBER, AT(login_timeout), 1, 3600, NULL, "60", true,
 	  "seconds a client has to log in" },
 	{ "limits", "idle_timeout", CONFIG_NUMBER, AT(idle_timeout), 1, 86400, NULL, "300", true,
@@ -70,6 +76,14 @@ struct settings *settings_load(const char *path, char error[static CONFIG_ERROR_
 	if ((settings->certificate[0] == '\0') != (settings->key[0] == '\0')) {
 		snprintf(error, CONFIG_ERROR_TEXT,
 			 "%s: [tls] certificate and key belong together: set both or none", path);
+		settings_free(settings);
+		return NULL;
+	}
+	if (fronts_parse(settings->fronts_text, &settings->fronts) != 0) {
+		snprintf(
+			error, CONFIG_ERROR_TEXT,
+			"%s: [ticd] fronts is a list of at most %d addresses and prefixes, such as 192.0.2.1, 2001:db8::/64",
+			path, FRONTS_MAX);
 		settings_free(settings);
 		return NULL;
 	}

@@ -9,12 +9,15 @@
 
 #include "lib/cc.h"
 #include "lib/config.h"
+#include "lib/fronts.h"
 
 struct settings {
 	/* [ticd] */
 	struct config_listen listen;
 	char *service, *url; /* url without a final slash */
-	int64_t log_level;   /* enum log_level */
+	char *fronts_text;
+	struct fronts fronts; /* the same */
+	int64_t log_level;    /* enum log_level */
 	/* [database] */
 	char *conninfo;
 	int64_t db_connections, query_timeout, connect_timeout;
@@ -22,7 +25,8 @@ struct settings {
 	char *certificate, *key; /* "" for none */
 	bool old_versions;
 	/* [limits] */
-	int64_t connections, connections_per_address, login_timeout, idle_timeout, write_timeout;
+	int64_t connections, connections_per_address, connections_per_56, connections_per_48;
+	int64_t login_timeout, idle_timeout, write_timeout;
 	/* [isk] */
 	bool daily;
 };

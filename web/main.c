@@ -17,13 +17,14 @@
 #include "lib/config.h"
 #include "lib/digest.h"
 #include "lib/log.h"
+#include "lib/nodump.h"
 #include "lib/version.h"
 #include "web/io/httpd.h"
 #include "web/io/pgview.h"
 #include "web/io/settings.h"
 #include "web/page/site.h"
 
-enum { EXIT_USAGE = 2, FILES_BESIDE = 64 /* descriptors beside the connections */ };
+enum { EXIT_USAGE = 2, FILES_BESIDE = 96 /* descriptors beside the connections */ };
 
 struct webd {
 	const char *config;
@@ -200,6 +201,8 @@ int main(int argc, char **argv)
 	struct webd w = { 0 };
 	char error[CONFIG_ERROR_TEXT];
 	int status = EXIT_SUCCESS;
+
+	nodump_set();
 	enum mode mode = parse_arguments(argc, argv, &w.config);
 	if (mode == MODE_DONE)
 		return EXIT_SUCCESS;

@@ -75,18 +75,10 @@ static enum ipv6_kind unicast_kind(const struct ip6 *ip)
 	return ip6_is_never_global(ip) ? IPV6_NEVER_GLOBAL : IPV6_GLOBAL;
 }
 
-/* In 2000::/3 all special addresses are in 2001::/23 (RFC 2928) and 2002::/16. */
-static bool is_surely_global(uint64_t high)
-{
-	return high >> 61 == 1 && high >> 41 != 0x20010000 >> 9 && high >> 48 != 0x2002;
-}
-
-enum ipv6_kind ipv6_kind(const struct ip6 *ip)
+enum ipv6_kind ipv6_kind_special(const struct ip6 *ip)
 {
 	uint64_t high = be64_load(ip->b), low = be64_load(ip->b + 8);
 
-	if (is_surely_global(high))
-		return IPV6_GLOBAL;
 	switch (ip->b[0]) {
 	case 0xff:
 		return (ip->b[1] & 0x0f) <= 2 ? IPV6_MULTICAST_LINK : IPV6_MULTICAST;

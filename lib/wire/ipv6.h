@@ -87,7 +87,18 @@ enum ipv6_kind {
 	IPV6_MULTICAST_LINK, /* interface-local and link-local multicast */
 	IPV6_MULTICAST,      /* multicast of a larger scope */
 };
-enum ipv6_kind ipv6_kind(const struct ip6 *ip) NONNULL;
+enum ipv6_kind ipv6_kind_special(const struct ip6 *ip) NONNULL;
+/* Nearly all addresses are in 2000::/3, where all special ones are in 2001::/23 (RFC 2928) and
+ * 2002::/16. */
+static inline enum ipv6_kind ipv6_kind(const struct ip6 *ip)
+{
+	uint32_t first = be32_load(ip->b);
+
+	if (first - 0x20010200 < 0x20020000 - 0x20010200 ||
+	    first - 0x20030000 < 0x40000000 - 0x20030000)
+		return IPV6_GLOBAL;
+	return ipv6_kind_special(ip);
+}
 
 /* True when a router could put a packet to `ip` into a tunnel to the IPv4 address `v4`: 6to4,
  * Teredo (server or client), ISATAP (RFC 6324). Never for a `v4` of 0. */

@@ -5,9 +5,12 @@
 #include "lib/err.h"
 #include "lib/wire/ecn.h"
 #include "lib/wire/ipv6.h"
+#include "popd/core/ask.h"
 #include "popd/core/counters.h"
 #include "popd/core/forward.h"
+#include "popd/core/limit.h"
 #include "popd/core/replay.h"
+#include "popd/core/roam.h"
 
 /* ---- parse ---- */
 
@@ -21,14 +24,23 @@ static enum drop parse_inner(struct work *w, uint8_t *inner, size_t len)
 	return DROP_NONE;
 }
 
-static enum drop parse_ayiya(struct job *job, struct work *w)
+/* No tunnel ends at such an address. */
+static enum drop check_outer(const struct batch *b, struct ip4 from)
+{
+	if (ip4_is_martian(from))
+		return DROP_OUTER_MARTIAN;
+	return pop_is_peer(b->pop, from) ? DROP_OUTER_POP : DROP_NONE;
+}
+
+static enum drop parse_ayiya(const struct batch *b, struct job *job, struct work *w)
 {
 	int err = ayiya_decode(job->data, job->len, &w->ayiya);
 
 	if (err)
 		return err == -ERR_FORMAT ? DROP_AYIYA_FORM : DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr) || job->from.port == 0)
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = job->from.port == 0 ? DROP_OUTER_MARTIAN : check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	if (w->ayiya.auth == AYIYA_AUTH_NONE || w->ayiya.hash == AYIYA_HASH_NONE)
 		return DROP_AYIYA_UNSIGNED;
 	enum digest_alg alg = ayiya_digest(w->ayiya.hash);
@@ -41,12 +53,13 @@ static enum drop parse_ayiya(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop parse_heartbeat(struct job *job, struct work *w)
+static enum drop parse_heartbeat(const struct batch *b, struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr))
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	if (heartbeat_decode(job->data, job->len, &w->beat) != 0)
 		return DROP_BEAT_FORM;
 	w->from = endpoint_pack((struct endpoint4){ job->from.addr, 0 }, 0);
@@ -54,12 +67,13 @@ static enum drop parse_heartbeat(struct job *job, struct work *w)
 	return DROP_NONE;
 }
 
-static enum drop parse_proto41(struct job *job, struct work *w)
+static enum drop parse_proto41(const struct batch *b, struct job *job, struct work *w)
 {
 	if (job->len == 0)
 		return DROP_OUTER_SHORT;
-	if (ip4_is_martian(job->from.addr))
-		return DROP_OUTER_MARTIAN;
+	enum drop outer = check_outer(b, job->from.addr);
+	if (outer)
+		return outer;
 	enum drop drop = parse_inner(w, job->data, job->len);
 	if (!drop)
 		drop = forward_check_source(w->inner);
@@ -91,13 +105,14 @@ static enum drop parse_job(const struct batch *b, struct job *job, struct work *
 {
 	switch (job->source) {
 	case JOB_FROM_AYIYA:
-		return parse_ayiya(job, w);
+		return parse_ayiya(b, job, w);
 	case JOB_FROM_HEARTBEAT:
-		return parse_heartbeat(job, w);
+		return parse_heartbeat(b, job, w);
 	case JOB_FROM_PROTO41:
-		return parse_proto41(job, w);
+		return parse_proto41(b, job, w);
 	case JOB_FROM_TUN:
 	case JOB_PROBE:
+	case JOB_ASK:
 		return parse_inner(w, job->data, job->len);
 	case JOB_FROM_ICMP4:
 		return parse_icmp4(b, job, w);
@@ -110,10 +125,11 @@ void arrive_parse(struct batch *b)
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
 		struct work *w = &b->work[i];
-		bool inside = job->source == JOB_FROM_TUN || job->source == JOB_PROBE;
+		bool inside = job->source == JOB_FROM_TUN || job_is_own(job->source);
 		w->inner = NULL;
 		w->identity = NULL;
 		w->echo_requested = false;
+		w->refused = false;
 		w->signature_len = 0;
 		w->remarked = false;
 		w->from = inside ? 0 : endpoint_pack(job->from, 0);
@@ -187,6 +203,90 @@ static bool names_tunnel(const struct job *job, const struct work *w)
 		return false;
 	struct ip6 client = tunnel_client(w->route.conf);
 	return ip6_equal(&client, w->identity);
+}
+
+/*
+ * A packet that proves nothing: anybody can name a tunnel. It is counted for the tunnel when it
+ * comes from the tunnel's endpoint. From elsewhere it may be the first sign of a client's fault, so
+ * it is counted too, once a second, while nothing is heard from the endpoint; `stranger` is the
+ * reason then. All others are the PoP's, for the reason `forged`: else a forger could fill the
+ * tunnel's book of errors.
+ */
+struct unproven {
+	enum drop from_endpoint, stranger, forged;
+};
+
+static uint32_t gone_seconds(const struct batch *b)
+{
+	return (uint32_t)(b->now.mono_us / 1000000);
+}
+
+static bool is_from_endpoint(const struct job *job, const struct work *w)
+{
+	if (job->source != JOB_FROM_AYIYA || job->conf->type != TUNNEL_AYIYA)
+		return tunnel_is_at(job->tunnel, job->from.addr);
+	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
+	return (endpoint ^ w->from) >> 16 == 0;
+}
+
+/* The sender is the tunnel's own client: it is told what has become of the tunnel. */
+static void refuse(struct work *w, const struct ip6 *net)
+{
+	w->refused = true;
+	w->near = tunnel_pop_of(net);
+}
+
+/* Protocol 41 that is dropped comes from the own client of a tunnel that is disabled, or that is of
+ * another type now. */
+static bool is_own_client(const struct batch *b, const struct job *job, const struct work *w)
+{
+	struct ip6 net;
+
+	if (w->fault == DROP_TUNNEL_DISABLED && tunnel_is_at(job->tunnel, job->from.addr))
+		return true;
+	return gone_find(b->gone, job->from.addr, &job->conf->net, false, gone_seconds(b), &net);
+}
+
+static void drop_unproven(struct batch *b, size_t i, struct unproven why)
+{
+	const struct job *job = &b->jobs[i];
+
+	if (is_from_endpoint(job, &b->work[i]))
+		batch_drop(b, i, why.from_endpoint, job->tunnel, job->conf);
+	else if (!tunnel_is_heard(job->tunnel, b->now.mono, b->forward->expiry) &&
+		 limiter_take(b->limiter, LIMIT_STRANGER, job->tunnel->slot, b->now.mono_us))
+		batch_drop(b, i, why.stranger, job->tunnel, job->conf);
+	else
+		batch_drop(b, i, why.forged, NULL, NULL);
+}
+
+static void drop_proto41(struct batch *b, size_t i)
+{
+	const struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+
+	if (is_own_client(b, job, w)) {
+		batch_drop(b, i, w->fault, job->tunnel, job->conf);
+		refuse(w, &job->conf->net);
+	} else {
+		drop_unproven(b, i, (struct unproven){ w->fault, w->fault, w->fault });
+	}
+}
+
+/* The packet names no tunnel; perhaps one that was deleted. */
+static void drop_unknown(struct batch *b, size_t i)
+{
+	const struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	struct ip6 net;
+
+	if (job->source == JOB_FROM_PROTO41 && pop_owns(b->pop, w->identity) &&
+	    gone_find(b->gone, job->from.addr, w->identity, true, gone_seconds(b), &net)) {
+		batch_drop(b, i, DROP_TUNNEL_DELETED, NULL, NULL);
+		refuse(w, &net);
+	} else {
+		batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+	}
 }
 
 /* Replaces the signature by the digest of the secret, so that the bytes to hash are in one
@@ -267,18 +367,18 @@ void arrive_check(struct batch *b)
 			continue;
 		}
 		if (!names_tunnel(job, w)) {
-			batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+			drop_unknown(b, i);
 			continue;
 		}
 		job->tunnel = w->route.tunnel;
 		job->conf = w->route.conf;
-		enum drop drop = check(job, w, b);
-		if (drop)
-			batch_drop(b, i, drop, job->tunnel, job->conf);
-		else if (job->source == JOB_FROM_AYIYA)
+		w->fault = check(job, w, b);
+		if (job->source == JOB_FROM_AYIYA)
 			request_ayiya_digest(b, i);
 		else if (job->source == JOB_FROM_HEARTBEAT)
 			request_heartbeat_digest(b, i);
+		else if (w->fault)
+			drop_proto41(b, i);
 	}
 }
 
@@ -297,25 +397,86 @@ static enum drop verify_digest(const struct auth_item *item, const struct job *j
 	return job->source == JOB_FROM_AYIYA ? DROP_AYIYA_SIGNATURE : DROP_BEAT_SIGNATURE;
 }
 
+/* True when an authentic packet that was refused answers an ask of the address it comes from. */
+static bool is_answer(const struct batch *b, const struct job *job, const struct work *w)
+{
+	uint32_t header = w->ayiya.header_len, len;
+
+	return job->source == JOB_FROM_AYIYA && w->ayiya.opcode == AYIYA_FORWARD &&
+	       w->ayiya.next_header == AYIYA_NEXT_IPV6 &&
+	       ipv6_check(job->data + header, job->len - header, &len) == 0 &&
+	       ask_is_answer_packet(job->data + header, len, job->conf, b->forward->probe_key,
+				    w->from, b->now.mono_us);
+}
+
+/* The address was asked already, and will be again while it does not answer. */
+static bool is_being_asked(const struct batch *b, const struct job *job, const struct work *w)
+{
+	const struct ask *a = asks_find(b->asks, job->tunnel, w->from, b->now.mono_us);
+
+	return a && !roam_has_answered(b->roam, job->tunnel, job->conf, w->from, a->asked_us);
+}
+
+/* The next batch of the worker sends the ask. */
+static void ask(struct batch *b, const struct job *job, const struct work *w, enum replay_ask why)
+{
+	enum roam_budget budget = why == REPLAY_ASK_MOVED ? ROAM_MOVED : ROAM_DOUBTED;
+
+	if (roam_may_ask(b->pop, w->from) &&
+	    roam_take_ask(b->roam, job->tunnel, w->from, budget, b->now.mono_us) &&
+	    !is_being_asked(b, job, w))
+		asks_add(b->asks, &(struct ask){ .tunnel = job->tunnel,
+						 .endpoint = w->from,
+						 .asked_us = b->now.mono_us,
+						 .id = job->conf->id });
+}
+
+static void report_move(struct batch *b, struct job *job, uint64_t from,
+			const struct replay_result *r)
+{
+	job->event = r->two_clients ? EVENT_TWO_CLIENTS : EVENT_ENDPOINT_MOVED;
+	job->old_endpoint = r->before;
+	job->endpoint = from;
+	counters_move(b->counters);
+}
+
+/*
+ * SHA-1 and SHA-256 can be extended: who has seen a signed packet can append bytes and sign the
+ * result without the secret. So a payload is exactly one inner packet, or empty. An echo request
+ * without a packet has what its sender wants back; more of that changes nothing. A heartbeat cannot
+ * be extended: what is hashed ends with the secret.
+ */
+static bool has_trailing_bytes(const struct job *job, const struct work *w)
+{
+	const uint8_t *payload = job->data + w->ayiya.header_len;
+	uint32_t len = job->len - w->ayiya.header_len, inner;
+
+	if (w->ayiya.opcode == AYIYA_NOOP || w->ayiya.next_header == AYIYA_NEXT_NONE)
+		return len != 0 && w->ayiya.opcode != AYIYA_ECHO_REQUEST;
+	return ipv6_check(payload, len, &inner) == 0 && inner != len;
+}
+
 /* The packet is authentic: it came from the tunnel's client unless it is a replay. */
 static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
 			       uint32_t epoch)
 {
+	if (replay_changes_nothing(job->tunnel, w->from, epoch, b->now))
+		return DROP_NONE;
 	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.mono, b->forward->expiry);
-	uint64_t before;
-	enum drop drop = replay_accept(job->tunnel, job->conf, w->from, epoch, b->now.wall,
-				       &before);
+	struct replay_packet p = { w->from, epoch, b->now };
+	struct replay_result r;
+	enum drop drop = replay_accept(b->roam, job->tunnel, job->conf, &p, &r);
 
+	if ((drop == DROP_REPLAY_STALE || drop == DROP_REPLAY_MOVE) && is_answer(b, job, w))
+		drop = replay_accept_answer(b->roam, job->tunnel, job->conf, &p, &r);
+	if (r.ask != REPLAY_ASK_NOT)
+		ask(b, job, w, r.ask);
 	if (drop)
 		return drop;
-	tunnel_heard(job->tunnel, b->now.mono);
-	if (before != 0 && (before ^ w->from) >> 16 != 0) {
-		job->event = EVENT_ENDPOINT_MOVED;
-		job->old_endpoint = before;
-		counters_move(b->counters);
-	} else if (!was_up) {
+	if (r.before != 0 && (r.before ^ w->from) >> 16 != 0)
+		report_move(b, job, w->from, &r);
+	else if (!was_up)
 		job->event = EVENT_TUNNEL_UP;
-	}
 	return DROP_NONE;
 }
 
@@ -333,22 +494,57 @@ static enum drop decapsulate_ayiya(struct batch *b, struct job *job, struct work
 	return DROP_NONE;
 }
 
-static enum drop accept_signed(struct batch *b, const struct auth_item *item, struct job *job,
-			       struct work *w)
+/* An authentic packet of a tunnel that is disabled or of another type: an AYIYA client is told, if
+ * its packet has an inner one. */
+static enum drop refuse_signed(const struct batch *b, const struct job *job, struct work *w)
 {
+	const struct ayiya_view *a = &w->ayiya;
+	uint8_t *payload = job->data + a->header_len;
+	uint32_t len;
+
+	if (job->source == JOB_FROM_AYIYA && a->next_header == AYIYA_NEXT_IPV6 &&
+	    (w->fault == DROP_TUNNEL_DISABLED || w->fault == DROP_TUNNEL_TYPE) &&
+	    replay_clock_is_near(a->epoch, b->now.wall) &&
+	    ipv6_check(payload, job->len - a->header_len, &len) == 0 &&
+	    forward_check_source(payload) == DROP_NONE) {
+		w->inner = payload;
+		w->inner_len = len;
+		refuse(w, &job->conf->net);
+	}
+	return w->fault;
+}
+
+/* The signature is right. */
+static enum drop accept_signed(struct batch *b, struct job *job, struct work *w)
+{
+	bool is_beat = job->source == JOB_FROM_HEARTBEAT;
+
+	if (w->fault)
+		return refuse_signed(b, job, w);
+	if (!is_beat && has_trailing_bytes(job, w))
+		return DROP_AYIYA_TRAILING;
+	enum drop drop = accept_client(b, job, w, is_beat ? w->beat.epoch : w->ayiya.epoch);
+	if (!drop && is_beat)
+		counters_beat(b->counters);
+	return drop || is_beat ? drop : decapsulate_ayiya(b, job, w);
+}
+
+static void accept_item(struct batch *b, const struct auth_item *item, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
 	enum drop drop = verify_digest(item, job, w);
 
-	if (job->source == JOB_FROM_HEARTBEAT) {
+	if (job->source == JOB_FROM_HEARTBEAT)
 		memset(job->data + w->beat.signed_len, 0, TUNNEL_SECRET_LEN);
-		if (!drop)
-			drop = accept_client(b, job, w, w->beat.epoch);
-		if (!drop)
-			counters_beat(b->counters);
-		return drop;
+	if (drop && drop != DROP_INTERNAL) {
+		drop_unproven(b, i, (struct unproven){ drop, DROP_SECRET_UNKNOWN, DROP_FORGED });
+		return;
 	}
 	if (!drop)
-		drop = accept_client(b, job, w, w->ayiya.epoch);
-	return drop ? drop : decapsulate_ayiya(b, job, w);
+		drop = accept_signed(b, job, w);
+	if (drop)
+		batch_drop(b, i, drop, job->tunnel, job->conf);
 }
 
 /* RFC 6040: copies an outer congestion mark to the inner packet, or drops one that cannot carry
@@ -370,13 +566,8 @@ static enum drop decapsulate_ecn(const struct job *job, struct work *w)
 
 void arrive_accept(struct batch *b)
 {
-	for (size_t k = 0; k < b->item_count; k++) {
-		size_t i = b->item_job[k];
-		struct job *job = &b->jobs[i];
-		enum drop drop = accept_signed(b, &b->items[k], job, &b->work[i]);
-		if (drop)
-			batch_drop(b, i, drop, job->tunnel, job->conf);
-	}
+	for (size_t k = 0; k < b->item_count; k++)
+		accept_item(b, &b->items[k], b->item_job[k]);
 	b->item_count = 0;
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
@@ -386,7 +577,8 @@ void arrive_accept(struct batch *b)
 		enum drop drop = decapsulate_ecn(job, w);
 		if (drop)
 			batch_drop(b, i, drop, job->tunnel, job->conf);
-		if (job->source == JOB_FROM_PROTO41)
+		/* Anybody can send protocol 41 with a heartbeat client's address as its source. */
+		if (job->source == JOB_FROM_PROTO41 && job->conf->type == TUNNEL_STATIC)
 			tunnel_heard(job->tunnel, b->now.mono);
 	}
 }

@@ -11,7 +11,7 @@ void batch_reset(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct job *job = &b->jobs[i];
-		if (job->source != JOB_PROBE)
+		if (!job_is_own(job->source))
 			job->tunnel = NULL;
 		job->conf = NULL;
 		job->drop = DROP_NONE;
@@ -90,7 +90,8 @@ void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t
 	job->charged_conf = c;
 	note_job(b, i, why, c, &note);
 	drop_detail_take(why, &s, note.detail);
-	note_received(&note, job, &b->work[i], c);
+	/* the key to hide is that of the tunnel that it names, whoever the drop is counted for */
+	note_received(&note, job, &b->work[i], c ? c : job->conf);
 	count_drop(b, t, &note);
 }
 

@@ -13,9 +13,12 @@
 #include "popd/core/job.h"
 #include "popd/core/work.h"
 
+struct asks;
 struct counters;
 struct forward_conf;
+struct gone;
 struct limiter;
+struct roam;
 
 struct batch {
 	struct job *jobs;
@@ -32,6 +35,9 @@ struct batch {
 	const struct forward_conf *forward;
 	struct counters *counters;
 	struct limiter *limiter;
+	struct roam *roam;
+	struct asks *asks;
+	const struct gone *gone;
 	uint16_t ayiya_port;
 	enum dscp dscp;
 };

@@ -161,6 +161,16 @@ void counters_move(struct counters *c)
 	ADD(c->moves, 1);
 }
 
+void counters_path_challenge(struct counters *c)
+{
+	ADD(c->path_challenges, 1);
+}
+
+void counters_path_response(struct counters *c)
+{
+	ADD(c->path_responses, 1);
+}
+
 void counters_answer(struct counters *c, bool sent)
 {
 	if (sent)

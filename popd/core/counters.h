@@ -50,8 +50,9 @@ enum { COUNTERS_RECORDS = 1 << 16 };
 struct counters {
 	struct pop_drops drops[DROP__COUNT]; /* of the whole PoP, by reason */
 	_Atomic uint64_t packets_in, bytes_in, packets_out, bytes_out;
-	_Atomic uint64_t beats; /* valid heartbeats and AYIYA no-ops */
-	_Atomic uint64_t moves; /* moves of tunnel endpoints */
+	_Atomic uint64_t beats;                           /* valid heartbeats and AYIYA no-ops */
+	_Atomic uint64_t moves;                           /* moves of tunnel endpoints */
+	_Atomic uint64_t path_challenges, path_responses; /* asks sent, and answers (ask.h) */
 	/* ICMPv6 errors sent, and held back by the rate limit */
 	_Atomic uint64_t answers, answers_limited;
 	/* liveness of all tunnels, including deleted ones; rtt_min_us 0: none */
@@ -82,6 +83,8 @@ void counters_echo_sent(struct counters *c, uint32_t slot) NONNULL;
 void counters_echo_received(struct counters *c, uint32_t slot, uint32_t rtt_us) NONNULL;
 void counters_beat(struct counters *c) NONNULL;
 void counters_move(struct counters *c) NONNULL;
+void counters_path_challenge(struct counters *c) NONNULL;
+void counters_path_response(struct counters *c) NONNULL;
 /* An ICMPv6 error; `sent` false: the rate limit held it back. */
 void counters_answer(struct counters *c, bool sent) NONNULL;
 

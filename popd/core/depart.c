@@ -6,6 +6,7 @@
 #include "popd/core/forward.h"
 #include "popd/core/limit.h"
 #include "popd/core/probe.h"
+#include "popd/core/replay.h"
 
 static void to_uplink(struct job *job, uint8_t *packet, uint32_t len)
 {
@@ -83,10 +84,13 @@ static void count_probe(struct batch *b, size_t i, const struct verdict *v)
 {
 	struct job *job = &b->jobs[i];
 
-	if (probe_is_new(job->tunnel, v->probe))
+	if (probe_is_new(job->tunnel, v->probe)) {
+		/* the key of the probe tells that the packet comes from where the probe went */
+		tunnel_heard(job->tunnel, b->now.mono);
 		counters_echo_received(b->counters, job->tunnel->slot, v->rtt_us);
-	else
+	} else {
 		batch_drop(b, i, DROP_POP_UNUSED, job->tunnel, job->conf);
+	}
 }
 
 /* A GSO packet counts as the segments that it stands for. */
@@ -103,8 +107,8 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 {
 	struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
-	struct forward_packet p = { w->inner,  w->inner_len, b->pop,      job->tunnel,
-				    job->conf, w->route,     *destination };
+	struct forward_packet p = { w->inner,  w->inner_len, b->pop,   job->tunnel,
+				    job->conf, w->from,      w->route, *destination };
 	struct verdict v;
 
 	forward_decide(b->forward, &p, b->now, &v);
@@ -136,6 +140,10 @@ void depart_inner(struct batch *b, size_t i, const struct route *destination)
 	case ACTION_PROBED:
 		count_probe(b, i, &v);
 		break;
+	case ACTION_ANSWERED:
+		counters_path_response(b->counters);
+		replay_confirm(b->roam, job->tunnel, job->conf, w->from, b->now);
+		break;
 	}
 }
 
@@ -164,6 +172,25 @@ void depart_probe(struct batch *b, size_t i)
 	to_tunnel(b, i, job->tunnel, c, endpoint, w->inner, w->inner_len);
 }
 
+void depart_ask(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	struct work *w = &b->work[i];
+	const struct tunnel_conf *c = atomic_load(&job->tunnel->conf);
+
+	job->conf = c;
+	if (!c) {
+		batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
+		return;
+	}
+	if (!c->enabled) {
+		batch_drop(b, i, DROP_TUNNEL_DISABLED, job->tunnel, c);
+		return;
+	}
+	counters_path_challenge(b->counters);
+	to_tunnel(b, i, job->tunnel, c, job->endpoint, w->inner, w->inner_len);
+}
+
 void depart_echo(struct batch *b, size_t i)
 {
 	struct job *job = &b->jobs[i];
@@ -177,4 +204,31 @@ void depart_echo(struct batch *b, size_t i)
 		    AYIYA_ECHO_RESPONSE, forwards ? AYIYA_NEXT_NONE : request->next_header, payload,
 		    len, b->now.wall);
 	job->out[forwards].tos = encap_tos(0, b->dscp);
+}
+
+void depart_refusal(struct batch *b, size_t i)
+{
+	struct job *job = &b->jobs[i];
+	const struct work *w = &b->work[i];
+	struct icmp6_error prohibited = { ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0 };
+	uint32_t len;
+
+	if (!icmp6_may_answer(w->inner, w->inner_len))
+		return;
+	bool sent = limiter_take(b->limiter, job->tunnel ? LIMIT_UNREACHABLE : LIMIT_DELETED,
+				 job->tunnel ? job->tunnel->slot : UINT32_MAX, b->now.mono_us);
+	counters_answer(b->counters, sent);
+	if (!sent)
+		return;
+	uint8_t *error = icmp6_error_build(w->inner, w->inner_len, prohibited, &w->near, &len);
+	if (job->source == JOB_FROM_AYIYA)
+		encap_ayiya(&job->out[0], batch_item(b, i), job->tunnel, job->conf, w->from,
+			    AYIYA_FORWARD, AYIYA_NEXT_IPV6, error, len, b->now.wall);
+	else
+		job->out[0] = (struct out){ .kind = OUT_PROTO41,
+					    .data = error,
+					    .len = len,
+					    .to = job->from,
+					    .tunnel = job->tunnel };
+	job->out[0].tos = encap_tos(ipv6_traffic_class(error), b->dscp);
 }

@@ -15,6 +15,8 @@
 	X(OUTER_SHORT, "outer-short", length, "the packet is too short to contain its headers")   \
 	X(OUTER_MARTIAN, "outer-martian", peer,                                                   \
 	  "the outer IPv4 source address cannot be a tunnel endpoint")                            \
+	X(OUTER_POP, "outer-pop", peer_pop,                                                       \
+	  "the outer IPv4 source address is that of a PoP, at which no tunnel ends")              \
 	/* AYIYA */                                                                               \
 	X(AYIYA_FORM, "ayiya-form", first_bytes,                                                  \
 	  "not a valid AYIYA header (16-byte identity, shared-secret signature)")                 \
@@ -23,6 +25,8 @@
 	X(AYIYA_OPCODE, "ayiya-opcode", opcode, "the AYIYA opcode is not supported")              \
 	X(AYIYA_NEXT_HEADER, "ayiya-next-header", next_header,                                    \
 	  "the AYIYA payload is neither IPv6 nor empty")                                          \
+	X(AYIYA_TRAILING, "ayiya-trailing", trailing,                                             \
+	  "bytes follow the AYIYA payload, which anybody can append to a signed packet")          \
 	X(AYIYA_SIGNATURE, "ayiya-signature", none,                                               \
 	  "the signature is wrong: the client uses another tunnel password")                      \
 	/* heartbeat */                                                                           \
@@ -31,9 +35,16 @@
 	  "the heartbeat names another IPv4 address than the one it came from")                   \
 	X(BEAT_SIGNATURE, "beat-signature", none,                                                 \
 	  "the heartbeat's signature is wrong: the client uses another tunnel password")          \
+	/* signed by nobody we know; the tunnel's own client is told by the reasons above */      \
+	X(FORGED, "forged", identity_named,                                                       \
+	  "the signature is wrong, and the packet does not come from the tunnel's endpoint")      \
+	X(SECRET_UNKNOWN, "secret-unknown", stranger,                                             \
+	  "somebody (popctl says at which address) does not know this tunnel's secret")           \
 	/* the tunnel, and the age of the packet */                                               \
 	X(TUNNEL_UNKNOWN, "tunnel-unknown", identity,                                             \
 	  "no tunnel on this PoP has the client address that the packet names")                   \
+	X(TUNNEL_DELETED, "tunnel-deleted", identity_named,                                       \
+	  "protocol 41 from the endpoint of a tunnel that was deleted less than a day ago")       \
 	X(TUNNEL_TYPE, "tunnel-type", type, "the tunnel is of another type than the packet")      \
 	X(TUNNEL_DISABLED, "tunnel-disabled", none, "the tunnel is disabled")                     \
 	X(TUNNEL_DOWN, "tunnel-down", heard,                                                      \
@@ -43,7 +54,7 @@
 	X(REPLAY_STALE, "replay-stale", stale,                                                    \
 	  "the packet is more than 5 s older than the tunnel's newest packet")                    \
 	X(REPLAY_MOVE, "replay-move", move,                                                       \
-	  "a replay: from another address, but not newer than the tunnel's newest packet")        \
+	  "from another address, but not newer than the tunnel's newest packet: a replay")        \
 	X(ENDPOINT_MISMATCH, "endpoint-mismatch", mismatch,                                       \
 	  "protocol 41 from an IPv4 address that is not the tunnel's endpoint")                   \
 	/* ICMPv4 errors about packets that we sent */                                            \

@@ -51,6 +51,13 @@ static void say_peer(const struct drop_note *n, char *out)
 	    endpoint_text(n->peer, text));
 }
 
+static void say_peer_pop(const struct drop_note *n, char *out)
+{
+	char text[ENDPOINT4_TEXT];
+
+	say(out, "%s: %s", drop_text(n->why), endpoint_text(n->peer, text));
+}
+
 static void say_first_bytes(const struct drop_note *n, char *out)
 {
 	if (n->head_len >= 4)
@@ -104,6 +111,31 @@ static void say_next_header(const struct drop_note *n, char *out)
 	    n->detail[0]);
 }
 
+/* The bytes of the payload, and those of the inner packet. */
+static void take_trailing(const struct drop_subject *s, uint64_t out[static 2])
+{
+	const uint8_t *payload = s->job->data + s->work->ayiya.header_len;
+	uint32_t len = s->job->len - s->work->ayiya.header_len, inner;
+
+	out[0] = len;
+	if (ipv6_check(payload, len, &inner) == 0)
+		out[1] = inner;
+}
+
+static void say_trailing(const struct drop_note *n, char *out)
+{
+	say(out, "%s: %" PRIu64 " bytes instead of %" PRIu64, drop_text(n->why), n->detail[0],
+	    n->detail[1]);
+}
+
+static void say_stranger(const struct drop_note *n, char *out)
+{
+	char from[IP4_TEXT];
+
+	say(out, "somebody at %s does not know this tunnel's secret",
+	    ip4_text(endpoint_of(n->peer).addr, from));
+}
+
 /* ---- the tunnel, and the age of the packet ---- */
 
 static void put_address(uint64_t out[static 2], const struct ip6 *ip)
@@ -139,6 +171,13 @@ static void take_identity(const struct drop_subject *s, uint64_t out[static 2])
 		put_address(out, s->work->identity);
 }
 
+static void say_identity_named(const struct drop_note *n, char *out)
+{
+	char text[IP6_TEXT];
+
+	say(out, "%s: it names %s", drop_text(n->why), address_text(n, text));
+}
+
 static void say_identity(const struct drop_note *n, char *out)
 {
 	char text[IP6_TEXT];
@@ -146,7 +185,7 @@ static void say_identity(const struct drop_note *n, char *out)
 	if (n->source == JOB_FROM_PROTO41)
 		say(out, "no tunnel on this PoP has the inner source address %s",
 		    address_text(n, text));
-	else if (n->source != JOB_PROBE)
+	else if (!job_is_own(n->source))
 		say(out, "no tunnel on this PoP has the client address %s", address_text(n, text));
 }
 
@@ -226,7 +265,7 @@ static void say_move(const struct drop_note *n, char *out)
 	char from[ENDPOINT4_TEXT], endpoint[ENDPOINT4_TEXT];
 
 	say(out,
-	    "a replay: from %s instead of the tunnel's endpoint %s, but not newer than the tunnel's newest packet",
+	    "from %s instead of the tunnel's endpoint %s, but not newer than the tunnel's newest packet: a replay, unless that address answers",
 	    endpoint_text(n->peer, from), endpoint_text(n->detail[0], endpoint));
 }
 
@@ -433,10 +472,14 @@ static const struct detail
 	detail_none = { NULL, NULL, false },
 	detail_length = { NULL, say_length, false },
 	detail_peer = { NULL, say_peer, false },
+	detail_peer_pop = { NULL, say_peer_pop, false },
 	detail_first_bytes = { NULL, say_first_bytes, false },
 	detail_method = { take_method, say_method, false },
 	detail_opcode = { take_opcode, say_opcode, false },
 	detail_next_header = { take_next_header, say_next_header, false },
+	detail_trailing = { take_trailing, say_trailing, false },
+	detail_stranger = { NULL, say_stranger, false },
+	detail_identity_named = { take_identity, say_identity_named, false },
 	detail_beat_address = { take_beat_address, say_beat_address, false },
 	detail_identity = { take_identity, say_identity, false },
 	detail_type = { take_type, say_type, false },

@@ -1,5 +1,6 @@
 #include "popd/core/forward.h"
 
+#include "popd/core/ask.h"
 #include "popd/core/encap.h"
 #include "popd/core/probe.h"
 
@@ -88,13 +89,20 @@ static void receive_echo_reply(const struct forward_conf *conf, const struct for
 	bool own = p->from && p->destination.tunnel == p->from;
 	struct ip6 client = own ? tunnel_client(p->from_conf) : source;
 
+	const uint8_t *reply = p->data + u->offset;
+	size_t len = p->len - u->offset;
+
 	drop_packet(p, v, DROP_POP_UNUSED);
-	if (own && ip6_equal(&source, &client) &&
-	    probe_is_answer(p->data + u->offset, p->len - u->offset, p->from_conf, conf->probe_key,
-			    now.mono_us, &v->rtt_us, &v->probe)) {
+	if (!own || !ip6_equal(&source, &client))
+		return;
+	if (probe_is_answer(reply, len, p->from_conf, conf->probe_key, now.mono_us, &v->rtt_us,
+			    &v->probe))
 		v->action = ACTION_PROBED;
-		v->drop = DROP_NONE;
-	}
+	else if (ask_is_answer(reply, len, p->from_conf, conf->probe_key, p->outer, now.mono_us))
+		v->action = ACTION_ANSWERED;
+	else
+		return;
+	v->drop = DROP_NONE;
 }
 
 static void receive_icmp(const struct forward_conf *conf, const struct forward_packet *p,

@@ -25,7 +25,7 @@
 /* The settings that decisions depend on. */
 struct forward_conf {
 	uint32_t expiry;       /* seconds without a valid packet until a dynamic tunnel is down */
-	uint8_t probe_key[16]; /* random, the same for all workers and for probe_build */
+	uint8_t probe_key[16]; /* random, the same for all workers; of probes and asks */
 };
 
 /* What is decided about. */
@@ -35,6 +35,7 @@ struct forward_packet {
 	const struct pop_conf *pop;
 	struct tunnel *from; /* NULL: the uplink */
 	const struct tunnel_conf *from_conf;
+	uint64_t outer;           /* endpoint word of its outer source; not used for the uplink */
 	struct route source;      /* of its source address; not used for the uplink */
 	struct route destination; /* of its destination address */
 };
@@ -49,6 +50,8 @@ enum action {
 	ACTION_NEIGHBOUR, /* the neighbour advertisement */
 	/* send nothing, but count the reply to a probe: */
 	ACTION_PROBED,
+	/* send nothing: the address that the packet came from answered an ask */
+	ACTION_ANSWERED,
 };
 
 struct verdict {

@@ -29,7 +29,14 @@ enum job_source {
 	JOB_PROBE,          /* `data` is popd's own probe, to be sent into `tunnel` */
 	/* `data` is an ICMPv4 error without its IPv4 header, `from` (no port) its sender */
 	JOB_FROM_ICMP4,
+	JOB_ASK, /* `data` is popd's own ask, to be sent for `tunnel` to `endpoint` (ask.h) */
 };
+
+/* popd made the packet itself. */
+static inline bool job_is_own(enum job_source s)
+{
+	return s == JOB_PROBE || s == JOB_ASK;
+}
 
 /* Generic segmentation offload (GSO): one packet stands for several TCP segments of a flow, as the
  * kernel's receive offload merged them. Its checksum field holds the sum of the pseudo-header only.
@@ -63,7 +70,13 @@ struct out {
 
 /* What a job reports to the control thread: a change of a tunnel's state, or an ICMP error that
  * names its tunnel by the endpoint only (pipeline_icmp_error once the tunnel is found). */
-enum event { EVENT_NONE, EVENT_ENDPOINT_MOVED, EVENT_TUNNEL_UP, EVENT_ICMP_ERROR };
+enum event {
+	EVENT_NONE,
+	EVENT_ENDPOINT_MOVED,
+	EVENT_TWO_CLIENTS, /* the endpoint moved, to and fro between two clients (roam.h) */
+	EVENT_TUNNEL_UP,
+	EVENT_ICMP_ERROR
+};
 
 /* The outer DSCP: a copy of the inner packet's, or DSCP_FIXED + 0 to 63. */
 enum dscp { DSCP_COPY, DSCP_FIXED, DSCP_LAST = DSCP_FIXED + 63 };
@@ -77,7 +90,7 @@ struct job {
 	uint8_t outer_tos;     /* as received */
 	struct gso gso;        /* JOB_FROM_PROTO41 */
 	bool merged;           /* the same: several packets that the port cannot cut (segment.h) */
-	/* JOB_PROBE: the destination; else found by the pipeline: the tunnel that sent the packet,
+	/* JOB_PROBE, JOB_ASK: the destination; else found by the pipeline: the tunnel that sent the packet,
 	 * NULL: none or unknown */
 	struct tunnel *tunnel;
 	/* found by the pipeline */
@@ -89,7 +102,9 @@ struct job {
 	const struct tunnel_conf *charged_conf;
 	struct out out[2]; /* out[1]: the response to an AYIYA echo request that also forwards */
 	enum event event;
-	uint64_t old_endpoint;        /* EVENT_ENDPOINT_MOVED: the endpoint word before */
+	/* the endpoint word: EVENT_ENDPOINT_MOVED, EVENT_TWO_CLIENTS: before and after; JOB_ASK, in:
+	 * that of the asked address */
+	uint64_t old_endpoint, endpoint;
 	struct icmp_error icmp_error; /* EVENT_ICMP_ERROR */
 	uint8_t echo[128];            /* buffer of out[1] */
 };

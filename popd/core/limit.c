@@ -3,31 +3,39 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "lib/bucket.h"
 #include "popd/core/pages.h"
 
-/*
- * A bucket is one number (the generic cell rate algorithm): the time at which it is full again. A
- * token moves that time by one interval. It may be at most a second ahead, which allows a burst of
- * `rate` tokens.
- */
-enum { SECOND = 1000000 };
+/* The buckets of a tunnel, and of the PoP, that a kind takes from; NONE: it takes from none. */
+enum { TOO_BIG, TIME_EXCEEDED, UNREACHABLE, STRANGER, OF_TUNNEL, NONE };
+enum { POP_TIME_EXCEEDED, POP_UNREACHABLE, POP_UNALLOCATED, POP_DELETED, OF_POP };
 
-/* A tunnel has no bucket for unallocated prefixes. */
-enum { OF_TUNNEL = LIMIT_UNREACHABLE + 1 };
+static const struct {
+	uint8_t of_tunnel, of_pop;
+} takes[LIMIT__COUNT] = {
+	[LIMIT_TOO_BIG] = { TOO_BIG, NONE },
+	[LIMIT_TIME_EXCEEDED] = { TIME_EXCEEDED, POP_TIME_EXCEEDED },
+	[LIMIT_UNREACHABLE] = { UNREACHABLE, POP_UNREACHABLE },
+	[LIMIT_UNALLOCATED] = { UNREACHABLE, POP_UNALLOCATED },
+	[LIMIT_DELETED] = { NONE, POP_DELETED },
+	[LIMIT_STRANGER] = { STRANGER, NONE },
+};
+
 struct buckets {
 	_Atomic int64_t full[OF_TUNNEL];
 };
 
 struct limiter {
-	int64_t all_interval, tunnel_interval; /* microseconds per token; above SECOND: no tokens */
-	_Atomic int64_t all[LIMIT__COUNT];
+	int64_t all_interval,
+		tunnel_interval; /* microseconds per token; above BUCKET_SECOND: no tokens */
+	_Atomic int64_t all[OF_POP];
 	size_t slots;
 	struct buckets *tunnels; /* by slot, then that of popd itself; touched when used */
 };
 
 static int64_t interval(uint32_t rate)
 {
-	return rate == 0 ? SECOND + 1 : rate > SECOND ? 1 : SECOND / rate;
+	return rate == 0 ? BUCKET_SECOND + 1 : rate > BUCKET_SECOND ? 1 : BUCKET_SECOND / rate;
 }
 
 struct limiter *limiter_create(size_t slots, uint32_t all_rate, uint32_t tunnel_rate)
@@ -54,39 +62,27 @@ void limiter_free(struct limiter *l)
 	free(l);
 }
 
-static bool take(_Atomic int64_t *bucket, int64_t step, int64_t now)
-{
-	int64_t full = atomic_load_explicit(bucket, memory_order_relaxed), then;
-
-	do {
-		then = (full > now ? full : now) + step;
-		if (then - now > SECOND)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(bucket, &full, then, memory_order_relaxed,
-							memory_order_relaxed));
-	return true;
-}
-
 /* NULL: nobody's. */
 static _Atomic int64_t *bucket_of(struct limiter *l, enum limit kind, uint32_t slot)
 {
 	bool is_tunnel = slot < l->slots;
 
-	if (kind == LIMIT_UNALLOCATED && !is_tunnel)
+	if (takes[kind].of_tunnel == NONE || (kind == LIMIT_UNALLOCATED && !is_tunnel))
 		return NULL;
-	return &l->tunnels[is_tunnel ? slot : l->slots]
-			.full[kind == LIMIT_UNALLOCATED ? LIMIT_UNREACHABLE : kind];
+	return &l->tunnels[is_tunnel ? slot : l->slots].full[takes[kind].of_tunnel];
 }
 
 bool limiter_take(struct limiter *l, enum limit kind, uint32_t slot, int64_t mono_us)
 {
 	_Atomic int64_t *bucket = bucket_of(l, kind, slot);
+	int64_t step = kind == LIMIT_STRANGER ? BUCKET_SECOND : l->tunnel_interval;
 
-	if (bucket && !take(bucket, l->tunnel_interval, mono_us))
+	if (bucket && !bucket_take(bucket, step, mono_us))
 		return false;
-	if (kind == LIMIT_TOO_BIG || take(&l->all[kind], l->all_interval, mono_us))
+	if (takes[kind].of_pop == NONE ||
+	    bucket_take(&l->all[takes[kind].of_pop], l->all_interval, mono_us))
 		return true;
 	if (bucket) /* without a token of the PoP the tunnel keeps its own */
-		atomic_fetch_sub_explicit(bucket, l->tunnel_interval, memory_order_relaxed);
+		bucket_return(bucket, step);
 	return false;
 }

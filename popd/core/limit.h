@@ -1,5 +1,5 @@
 /*
- * Token buckets for ICMPv6 errors (RFC 4443 2.4 f). A bucket is for one kind of error, so that a
+ * Token buckets for ICMPv6 errors (RFC 4443 2.4 f), and for what is noted of strangers. A bucket is for one kind of error, so that a
  * flood that causes one kind never uses up another: small packets to a closed port would switch off
  * path MTU discovery, a scan of unallocated prefixes every other unreachable.
  *
@@ -8,6 +8,8 @@
  *  time exceeded       yes                         yes
  *  unreachable, other  yes                         yes
  *  unallocated         that of unreachables        yes
+ *  deleted             no                          yes
+ *  stranger            one note a second           no
  *
  * All workers share the buckets: if each had its part of the rates, a tunnel whose packets all come
  * to one worker would get that part only. A bucket is one atomic word, touched only when an error
@@ -27,6 +29,8 @@ enum limit {
 	LIMIT_TIME_EXCEEDED,
 	LIMIT_UNREACHABLE, /* and parameter problems */
 	LIMIT_UNALLOCATED, /* unreachable: in the PoP's prefixes, but no tunnel has it */
+	LIMIT_DELETED,     /* unreachable: to the client of a tunnel that was deleted */
+	LIMIT_STRANGER,    /* no error: a packet that anybody can send is counted for a tunnel */
 	LIMIT__COUNT
 };
 
@@ -37,9 +41,9 @@ struct limiter;
 struct limiter *limiter_create(size_t slots, uint32_t all_rate, uint32_t tunnel_rate);
 void limiter_free(struct limiter *l);
 
-/* Takes a token for an error about a packet of the tunnel in `slot`. UINT32_MAX: of no tunnel;
- * then popd's own address counts as a tunnel, and unallocated prefixes have the PoP's bucket only.
- * false: send no error. Any worker. */
+/* Takes a token for an error (or a note) about a packet of the tunnel in `slot`. UINT32_MAX: of no tunnel;
+ * then popd's own address counts as a tunnel, and unallocated prefixes and deleted tunnels have the PoP's buckets only.
+ * false: send (or note) nothing. Any worker. */
 bool limiter_take(struct limiter *l, enum limit kind, uint32_t slot, int64_t mono_us) NONNULL;
 
 #endif

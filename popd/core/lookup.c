@@ -1,6 +1,9 @@
 /* The workers' functions of the table: from address to tunnel, for one or for many at once. */
 #include "popd/core/table.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "popd/core/table_inside.h"
 
 int conf_compare(const struct prefix6 *a, struct prefix_bits bits, unsigned len)
@@ -196,6 +199,32 @@ const struct pop_conf *table_pop(const struct table *t)
 static bool covers(const struct prefix6 *p, struct prefix_bits bits)
 {
 	return prefix_bits_equal(prefix_bits_cut(bits, p->len), prefix_bits_of(&p->addr));
+}
+
+static int compare_peers(const void *a, const void *b)
+{
+	const struct ip4 *x = a, *y = b;
+
+	return (x->v > y->v) - (x->v < y->v);
+}
+
+void pop_set_peers(struct pop_conf *pop, const struct ip4 *peers, size_t n)
+{
+	memset(pop->peer_filter, 0, sizeof(pop->peer_filter));
+	pop->peer_count = n;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t hash = pop_peer_hash(peers[i]);
+		pop->peers[i] = peers[i];
+		pop->peer_filter[hash / 64] |= UINT64_C(1) << hash % 64;
+	}
+	if (n > 0)
+		qsort(pop->peers, n, sizeof(pop->peers[0]), compare_peers);
+}
+
+bool pop_search_peers(const struct pop_conf *pop, struct ip4 ip)
+{
+	return pop->peer_count > 0 && bsearch(&ip, pop->peers, pop->peer_count,
+					      sizeof(pop->peers[0]), compare_peers) != NULL;
 }
 
 bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip)

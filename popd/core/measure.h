@@ -23,11 +23,14 @@
 	X(DROPS, "drops", SUM, "packets", "packets dropped")
 
 /* Per PoP only. */
-#define MEASURE_POP_LIST(X)                                                              \
-	X(KEEPALIVES, "keepalives", SUM, "packets", "valid heartbeats and AYIYA no-ops") \
-	X(ENDPOINT_MOVES, "endpoint_moves", SUM, "events", "moves of tunnel endpoints")  \
-	X(ICMP_ERRORS_SENT, "icmp_errors_sent", SUM, "packets", "ICMPv6 errors sent")    \
-	X(ICMP_ERRORS_LIMITED, "icmp_errors_limited", SUM, "packets",                    \
+#define MEASURE_POP_LIST(X)                                                               \
+	X(KEEPALIVES, "keepalives", SUM, "packets", "valid heartbeats and AYIYA no-ops")  \
+	X(ENDPOINT_MOVES, "endpoint_moves", SUM, "events", "moves of tunnel endpoints")   \
+	X(PATH_CHALLENGES, "path_challenges", SUM, "packets",                             \
+	  "echo requests that ask an address whether the client is there")                \
+	X(PATH_RESPONSES, "path_responses", SUM, "packets", "answers to path challenges") \
+	X(ICMP_ERRORS_SENT, "icmp_errors_sent", SUM, "packets", "ICMPv6 errors sent")     \
+	X(ICMP_ERRORS_LIMITED, "icmp_errors_limited", SUM, "packets",                     \
 	  "ICMPv6 errors that the rate limit held back")
 
 enum measure {

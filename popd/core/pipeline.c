@@ -55,7 +55,7 @@ static void look_up_inner(struct batch *b, const struct table *table, struct rou
 
 	for (size_t i = 0; i < b->n; i++) {
 		const uint8_t *inner = b->jobs[i].drop ? NULL : b->work[i].inner;
-		bool forwards = inner && b->jobs[i].source != JOB_PROBE;
+		bool forwards = inner && !job_is_own(b->jobs[i].source);
 		keys[i] = forwards && b->jobs[i].source == JOB_FROM_AYIYA
 				  ? (const struct ip6 *)(inner + IPV6_AT_SOURCE)
 				  : NULL;
@@ -80,10 +80,15 @@ static void depart(struct batch *b, const struct table *table)
 		const struct work *w = &b->work[i];
 		if (w->echo_requested)
 			depart_echo(b, i);
-		if (b->jobs[i].drop || !w->inner)
+		if (b->jobs[i].drop || !w->inner) {
+			if (w->refused)
+				depart_refusal(b, i);
 			continue;
+		}
 		if (b->jobs[i].source == JOB_PROBE)
 			depart_probe(b, i);
+		else if (b->jobs[i].source == JOB_ASK)
+			depart_ask(b, i);
 		else
 			depart_inner(b, i, &destinations[i]);
 	}
@@ -101,6 +106,9 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timesta
 	b.forward = &p->forward;
 	b.counters = p->counters;
 	b.limiter = p->limiter;
+	b.roam = p->roam;
+	b.asks = p->asks;
+	b.gone = table_gone(p->table);
 	b.ayiya_port = p->ayiya_port;
 	b.dscp = p->dscp;
 	batch_reset(&b);

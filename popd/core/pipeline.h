@@ -13,17 +13,21 @@
 #include "lib/cc.h"
 #include "lib/digest.h"
 #include "lib/sha1_many.h"
+#include "popd/core/ask.h"
 #include "popd/core/counters.h"
 #include "popd/core/forward.h"
 #include "popd/core/icmp_error.h"
 #include "popd/core/job.h"
 #include "popd/core/limit.h"
+#include "popd/core/roam.h"
 #include "popd/core/table.h"
 
 struct pipeline {
 	struct table *table;
 	struct counters *counters; /* this worker's */
 	struct limiter *limiter;   /* of ICMPv6 errors, shared by all workers */
+	struct roam *roam;         /* shared by all workers */
+	struct asks *asks;         /* this worker's; the caller sends those that become due */
 	struct digest_ctx *digest; /* this thread's */
 	struct sha1_set sha1;      /* engines for the signatures of a batch */
 	struct forward_conf forward;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/siphash.h"
 #include "lib/wire/csum.h"
 #include "lib/wire/icmp6.h"
 
@@ -13,54 +14,13 @@
 enum { AT_TIME = 0, AT_TUNNEL = 8, AT_ECHO = 12, AT_CHECK = 16, DATA = 24 };
 _Static_assert(PROBE_LEN == IPV6_HEADER + ICMP6_HEADER + DATA, "the header gives the length");
 
-/* ---- SipHash-2-4 (Aumasson and Bernstein) of AT_CHECK bytes ---- */
-
-static uint64_t rotate(uint64_t x, unsigned bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void rounds(uint64_t v[static 4], unsigned n)
-{
-	while (n-- > 0) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] = rotate(v[0], 32);
-		v[2] += v[1];
-		v[0] += v[3];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[2] = rotate(v[2], 32);
-	}
-}
-
-static void absorb(uint64_t v[static 4], uint64_t word)
-{
-	v[3] ^= word;
-	rounds(v, 2);
-	v[0] ^= word;
-}
-
 static uint64_t check_value(const uint8_t key[static 16], const uint8_t data[static AT_CHECK])
 {
-	uint64_t k[2], words[AT_CHECK / 8];
+	uint64_t words[AT_CHECK / 8];
 
-	memcpy(k, key, sizeof(k));
 	memcpy(words, data, sizeof(words));
-	uint64_t v[4] = { k[0] ^ UINT64_C(0x736f6d6570736575), k[1] ^ UINT64_C(0x646f72616e646f6d),
-			  k[0] ^ UINT64_C(0x6c7967656e657261),
-			  k[1] ^ UINT64_C(0x7465646279746573) };
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		absorb(v, words[i]);
-	absorb(v, UINT64_C(16) << 56); /* the length, and no bytes left over */
-	v[2] ^= 0xff;
-	rounds(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash(key, words, ARRAY_LEN(words));
 }
-
-/* ---- the probe ---- */
 
 void probe_build(uint8_t out[static PROBE_LEN], const struct tunnel_conf *c,
 		 const uint8_t key[static 16], uint16_t id, uint16_t sequence, int64_t mono_us)

@@ -324,6 +324,14 @@ static void words_move(struct table *t, uint32_t slot, const struct tunnel_conf 
 	}
 }
 
+/* The endpoint word of a static tunnel; 0: it is of another type, or ends at a PoP. */
+static uint64_t fixed_endpoint(const struct table *t, const struct tunnel_conf *c)
+{
+	if (c->type != TUNNEL_STATIC || pop_is_peer(table_pop(t), c->static_endpoint))
+		return 0;
+	return endpoint_pack((struct endpoint4){ c->static_endpoint, 0 }, 0);
+}
+
 int table_set(struct table *t, struct tunnel_conf *c)
 {
 	struct tunnel *tunnel = table_by_id(t, c->id);
@@ -340,7 +348,7 @@ int table_set(struct table *t, struct tunnel_conf *c)
 	if (!old)
 		slot_take(t, tunnel);
 	size_t id_at = id_place(t, c->id);
-	tunnel_publish(tunnel, c, old);
+	tunnel_publish(tunnel, c, old, fixed_endpoint(t, c));
 	t->ids[id_at] = tunnel->slot + 1;
 	t->conf_size += tunnel_conf_size(c);
 	if (old) {
@@ -371,14 +379,28 @@ bool table_delete(struct table *t, uint32_t id)
 	return true;
 }
 
-bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, mono_s_t heard)
+bool table_restore(struct table *t, uint32_t id, const struct tunnel_memory *m)
 {
 	struct tunnel *tunnel = table_by_id(t, id);
 
 	if (!tunnel)
 		return false;
-	tunnel_restore(tunnel, tunnel_conf_now(tunnel), endpoint, newest, heard);
+	if (pop_is_peer(table_pop(t), endpoint_of(m->endpoint).addr))
+		return true;
+	tunnel_restore(tunnel, tunnel_conf_now(tunnel), m);
 	return true;
+}
+
+/* Endpoints that are a PoP's, or were when their tunnel was set. */
+static void correct_endpoint(const struct table *t, struct tunnel *tunnel)
+{
+	const struct tunnel_conf *c = tunnel_conf_now(tunnel);
+	uint64_t endpoint = atomic_load_explicit(&tunnel->endpoint, memory_order_relaxed);
+
+	if (c && c->type == TUNNEL_STATIC)
+		tunnel_set_endpoint(tunnel, fixed_endpoint(t, c));
+	else if (c && pop_is_peer(table_pop(t), endpoint_of(endpoint).addr))
+		tunnel_set_endpoint(tunnel, 0);
 }
 
 static void publish_pop(struct table *t, const struct pop_conf *pop)
@@ -388,6 +410,8 @@ static void publish_pop(struct table *t, const struct pop_conf *pop)
 	atomic_store(&t->pop, pop);
 	if (old != &t->no_pop)
 		grace_retire(&t->grace, pop_release, NULL, old);
+	for (size_t i = 0; i < t->high; i++)
+		correct_endpoint(t, &t->tunnels[i]);
 }
 
 int table_set_pop(struct table *t, const struct pop_conf *pop)
@@ -404,6 +428,11 @@ int table_set_pop(struct table *t, const struct pop_conf *pop)
 void table_clear_pop(struct table *t)
 {
 	publish_pop(t, &t->no_pop);
+}
+
+struct gone *table_gone(struct table *t)
+{
+	return &t->gone;
 }
 
 void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg)

@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "popd/core/gone.h"
 #include "popd/core/tunnel.h"
 
 struct table;
 
-enum { TABLE_POP_PREFIXES = 64, TABLE_WORKERS = 64 };
+enum { TABLE_POP_PREFIXES = 64, TABLE_WORKERS = 64, TABLE_POPS = 1024 };
 
 /* The PoP itself, published like a tunnel_conf. */
 struct pop_conf {
@@ -24,6 +25,11 @@ struct pop_conf {
 	size_t prefix_count;        /* of all tunnel and subnet prefixes */
 	size_t tunnel_prefix_count; /* these are first; <each>:ffff::1 is popd */
 	struct prefix6 prefixes[TABLE_POP_PREFIXES];
+	/* the IPv4 addresses of all PoPs of the broker, by pop_set_peers: no tunnel ends at one, or
+	 * two tunnels to each other's PoP would send a packet back and forth */
+	size_t peer_count;
+	uint64_t peer_filter[16];     /* the bit of an address's hash is set, or it is no PoP's */
+	struct ip4 peers[TABLE_POPS]; /* in order */
 };
 
 /* NULL: no memory. The hash is keyed with `seed`, which must be random: attackers choose the
@@ -45,13 +51,17 @@ void table_free(struct table *t); /* no worker may be inside; NULL is fine */
 int table_set(struct table *t, struct tunnel_conf *c) NONNULL MUSTCHECK;
 /* False: there is no such tunnel. No packet of a later batch finds it; table_reclaim frees it. */
 bool table_delete(struct table *t, uint32_t id) NONNULL;
-/* 0; -ERR_NOMEM: the PoP is as it was. */
+/* Tunnels that end at a PoP's address (pop_is_peer) lose their endpoint. 0; -ERR_NOMEM: the PoP is as
+ * it was. */
 int table_set_pop(struct table *t, const struct pop_conf *pop) NONNULL MUSTCHECK;
 /* The PoP has no prefixes, as at the beginning. */
 void table_clear_pop(struct table *t) NONNULL;
 /* Frees retired memory that no worker uses any more; to be called each second. */
 void table_reclaim(struct table *t) NONNULL;
 size_t table_count(const struct table *t) NONNULL; /* of tunnels */
+
+/* The endpoints of tunnels that are gone; who deletes a tunnel remembers its endpoint there. */
+struct gone *table_gone(struct table *t) NONNULL;
 
 /* NULL: there is no such tunnel. */
 struct tunnel *table_by_id(struct table *t, uint32_t id) NONNULL;
@@ -62,8 +72,7 @@ size_t table_slots(const struct table *t) NONNULL; /* the capacity */
 
 /* Sets what a snapshot or the journal knew of a tunnel's client. A static tunnel keeps its
  * configured endpoint, and older state never replaces newer. False: there is no such tunnel. */
-bool table_restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest, mono_s_t heard)
-	NONNULL;
+bool table_restore(struct table *t, uint32_t id, const struct tunnel_memory *m) NONNULL;
 /* table_set and table_reclaim call `fn` for each slot that has become free: its tunnel was deleted
  * and no worker uses it any more. */
 void table_on_free(struct table *t, void (*fn)(void *arg, uint32_t slot), void *arg)
@@ -110,6 +119,20 @@ struct route table_lookup(const struct table *t, const struct ip6 *ip) NONNULL;
  * ROUTE_NONE. */
 void table_lookup_batch(const struct table *t, const struct ip6 *const *ip, size_t n,
 			struct route *out) NONNULL;
+/* Sets the addresses of all PoPs; `n` is at most TABLE_POPS. */
+void pop_set_peers(struct pop_conf *pop, const struct ip4 *peers, size_t n) NONNULL;
+bool pop_search_peers(const struct pop_conf *pop, struct ip4 ip) NONNULL;
+static inline uint32_t pop_peer_hash(struct ip4 ip)
+{
+	return ip.v * UINT32_C(2654435761) >> 22;
+}
+/* True when `ip` is the IPv4 address of a PoP. */
+static inline bool pop_is_peer(const struct pop_conf *pop, struct ip4 ip)
+{
+	uint32_t hash = pop_peer_hash(ip);
+
+	return (pop->peer_filter[hash / 64] >> hash % 64 & 1) && pop_search_peers(pop, ip);
+}
 /* True when one of the PoP's prefixes contains `ip`. */
 bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;
 /* True when `ip` is popd itself: <a tunnel prefix>:ffff::1. */

@@ -12,6 +12,7 @@ struct table {
 	bool borrows_tunnels;   /* `tunnels` is the caller's memory */
 	_Atomic(const struct pop_conf *) pop;
 	struct grace grace;
+	struct gone gone;
 	/* control thread */
 	struct pop_conf no_pop; /* without prefixes; published at first */
 	size_t capacity;

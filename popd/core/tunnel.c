@@ -8,8 +8,6 @@
 
 _Static_assert(sizeof(struct tunnel) == 64, "one cache line a tunnel");
 
-static const mono_s_t never;
-
 static const char *const type_names[] = {
 	[TUNNEL_AYIYA] = "ayiya",
 	[TUNNEL_HEARTBEAT] = "heartbeat",
@@ -74,29 +72,35 @@ void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len)
 	}
 }
 
-static struct ip6 host_of(const struct tunnel_conf *c, uint8_t number)
+static struct ip6 host_of(const struct ip6 *net, uint8_t number)
 {
-	struct ip6 ip = c->net;
+	struct ip6 ip = *net;
 
 	ip.b[15] = number;
 	return ip;
 }
 
+struct ip6 tunnel_pop_of(const struct ip6 *net)
+{
+	return host_of(net, 1);
+}
+
 struct ip6 tunnel_client(const struct tunnel_conf *c)
 {
-	return host_of(c, 2);
+	return host_of(&c->net, 2);
 }
 
 struct ip6 tunnel_pop(const struct tunnel_conf *c)
 {
-	return host_of(c, 1);
+	return host_of(&c->net, 1);
 }
 
-static void set_state(struct tunnel *t, uint64_t endpoint, uint32_t newest, mono_s_t heard)
+static void set_state(struct tunnel *t, const struct tunnel_memory *m)
 {
-	atomic_store_explicit(&t->endpoint, endpoint, memory_order_relaxed);
-	atomic_store_explicit(&t->newest, newest, memory_order_relaxed);
-	atomic_store_explicit(&t->heard, heard.s, memory_order_relaxed);
+	atomic_store_explicit(&t->endpoint, m->endpoint, memory_order_relaxed);
+	atomic_store_explicit(&t->newest, m->newest, memory_order_relaxed);
+	atomic_store_explicit(&t->highest, m->highest, memory_order_relaxed);
+	atomic_store_explicit(&t->heard, m->heard.s, memory_order_relaxed);
 	atomic_store_explicit(&t->path, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->probe, 0, memory_order_relaxed);
 }
@@ -111,9 +115,9 @@ uint64_t tunnel_plain(const struct tunnel_conf *c)
 
 /* The plain word is 0 while the endpoint changes: the fast path must not use the new one with the
  * old configuration. */
-void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old,
+		    uint64_t fixed)
 {
-	uint64_t fixed = endpoint_pack((struct endpoint4){ c->static_endpoint, 0 }, 0);
 	bool is_static = c->type == TUNNEL_STATIC;
 
 	tunnel_lock(t);
@@ -121,8 +125,16 @@ void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct 
 	atomic_store(&t->conf, c);
 	if (!old || old->type != c->type ||
 	    (is_static && atomic_load_explicit(&t->endpoint, memory_order_relaxed) != fixed))
-		set_state(t, is_static ? fixed : 0, 0, never);
+		set_state(t, &(struct tunnel_memory){ .endpoint = is_static ? fixed : 0 });
 	atomic_store(&t->plain, tunnel_plain(c));
+	tunnel_unlock(t);
+}
+
+void tunnel_set_endpoint(struct tunnel *t, uint64_t endpoint)
+{
+	tunnel_lock(t);
+	if (atomic_load_explicit(&t->endpoint, memory_order_relaxed) != endpoint)
+		set_state(t, &(struct tunnel_memory){ .endpoint = endpoint });
 	tunnel_unlock(t);
 }
 
@@ -132,29 +144,67 @@ bool tunnel_accepts_endpoint(const struct tunnel_conf *c, uint64_t endpoint)
 
 	if (c->type == TUNNEL_STATIC || ip4_is_martian(e.addr))
 		return false;
-	return c->type == TUNNEL_AYIYA ? e.port != 0 && endpoint_flags(endpoint) <= ENDPOINT_SHA256
-				       : e.port == 0 && endpoint_flags(endpoint) == 0;
+	unsigned method = endpoint_flags(endpoint) & ~(unsigned)ENDPOINT_ANSWERED;
+	return c->type == TUNNEL_AYIYA ? e.port != 0 && method <= ENDPOINT_SHA256
+				       : e.port == 0 && method == 0;
 }
 
-void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		    uint32_t newest, mono_s_t heard)
+/* An endpoint may move without a higher epoch: of two such states the one heard from later is
+ * newer. */
+static bool is_newer(const struct tunnel_memory *m, const struct tunnel *t)
+{
+	uint32_t highest = atomic_load_explicit(&t->highest, memory_order_relaxed);
+
+	return m->highest > highest ||
+	       (m->highest == highest && m->heard.s >= tunnel_last_heard(t).s);
+}
+
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_memory *m)
 {
 	tunnel_lock(t);
 	if (c->type == TUNNEL_STATIC) {
-		if (heard.s > tunnel_last_heard(t).s)
-			atomic_store_explicit(&t->heard, heard.s, memory_order_relaxed);
-	} else if (tunnel_accepts_endpoint(c, endpoint) &&
-		   newest >= atomic_load_explicit(&t->newest, memory_order_relaxed)) {
-		set_state(t, endpoint, newest, heard);
+		if (m->heard.s > tunnel_last_heard(t).s)
+			atomic_store_explicit(&t->heard, m->heard.s, memory_order_relaxed);
+	} else if (tunnel_accepts_endpoint(c, m->endpoint) && is_newer(m, t)) {
+		set_state(t, m);
 	}
 	tunnel_unlock(t);
 }
 
+/* The highest epoch is read first: if the client moves between the reads, the older one is
+ * remembered, and the client's next packet is accepted. */
+struct tunnel_memory tunnel_memory(const struct tunnel *t)
+{
+	struct tunnel_memory m;
+
+	m.highest = atomic_load(&t->highest);
+	m.newest = atomic_load(&t->newest);
+	m.endpoint = atomic_load(&t->endpoint);
+	m.heard = tunnel_last_heard(t);
+	return m;
+}
+
 void tunnel_forget(struct tunnel *t)
 {
-	set_state(t, 0, 0, never);
+	set_state(t, &(struct tunnel_memory){ .endpoint = 0 });
 	atomic_store_explicit(&t->held, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->watched, false, memory_order_relaxed);
+}
+
+bool tunnel_is_heard(const struct tunnel *t, mono_s_t now, uint32_t expiry)
+{
+	if (atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
+		return false;
+	/* `heard` is later than `now` when another worker has read its clock since. */
+	mono_s_t heard = tunnel_last_heard(t);
+	return heard.s >= now.s || now.s - heard.s <= expiry;
+}
+
+bool tunnel_is_at(const struct tunnel *t, struct ip4 addr)
+{
+	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
+
+	return endpoint_of(endpoint).addr.v == addr.v;
 }
 
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,

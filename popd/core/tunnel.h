@@ -43,7 +43,9 @@ struct tunnel_conf {
 /* Flags of the endpoint word. */
 enum {
 	/* the last valid packet was signed with SHA-256, so packets to the client are, too */
-	ENDPOINT_SHA256 = 1
+	ENDPOINT_SHA256 = 1,
+	/* the client answered there when it was asked (ask.h) */
+	ENDPOINT_ANSWERED = 2,
 };
 /* The endpoint word: address, port and flags in one atomic. 0: none. */
 static inline uint64_t endpoint_pack(struct endpoint4 e, unsigned flags)
@@ -64,15 +66,15 @@ struct tunnel {
 	_Atomic uint64_t endpoint;                /* the endpoint word */
 	/* the path word (path.h): outer path MTU learned from ICMPv4; 0: none */
 	_Atomic uint64_t path;
-	_Atomic uint32_t newest; /* newest accepted epoch (replay.h); 0: none yet */
-	/* when the last valid packet or heartbeat came, the number of a mono_s_t; 0: never */
-	_Atomic uint32_t heard;
-	_Atomic uint64_t plain; /* tunnel_plain of its configuration; 0: free slot */
-	_Atomic uint32_t probe; /* the last probe whose answer was counted (probe.h); 0: none */
-	_Atomic uint32_t held;  /* not 0: the fast path leaves its packets to popd */
-	atomic_flag lock;       /* taken for the few instructions that change the endpoint */
-	_Atomic bool watched;   /* packets are copied for a watcher (port/tap.h) */
-	uint32_t slot;          /* own index */
+	_Atomic uint32_t newest;  /* newest epoch from the endpoint (replay.h); 0: none yet */
+	_Atomic uint32_t heard;   /* mono_s_t of the last valid packet or heartbeat; 0: never */
+	_Atomic uint64_t plain;   /* tunnel_plain of its configuration; 0: free slot */
+	_Atomic uint32_t probe;   /* the last probe whose answer was counted (probe.h); 0: none */
+	_Atomic uint32_t held;    /* not 0: the fast path leaves its packets to popd */
+	atomic_flag lock;         /* taken for the few instructions that change the endpoint */
+	_Atomic bool watched;     /* packets are copied for a watcher (port/tap.h) */
+	uint32_t slot;            /* own index */
+	_Atomic uint32_t highest; /* newest epoch ever accepted (replay.h); 0: none yet */
 } CACHE_ALIGNED;
 
 /* What the fast path in the kernel (popd/fastpath/encap41.h) needs of a configuration to
@@ -98,19 +100,31 @@ int tunnel_conf_set_secret(struct tunnel_conf *c, struct digest_ctx *digest, con
  * there of it when `bytes` ends inside it. For packets that people will see. */
 void tunnel_hide_key(const struct tunnel_conf *c, uint8_t *bytes, size_t len) NONNULL;
 
-/* The client's and the PoP's address in the tunnel. */
+/* The client's and the PoP's address in the tunnel, and the latter of any /64. */
+struct ip6 tunnel_pop_of(const struct ip6 *net) NONNULL;
 struct ip6 tunnel_client(const struct tunnel_conf *c) NONNULL;
 struct ip6 tunnel_pop(const struct tunnel_conf *c) NONNULL;
 
 /* ---- for the table, on the control thread ---- */
 
 /* Publishes a configuration and sets what depends on it. `old`: the one it replaces; NULL: the
- * tunnel is new. */
-void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old)
-	NONNULL_ARGS(1, 2);
-/* Sets what a snapshot or a journal knew, unless the tunnel knows something newer. */
-void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		    uint32_t newest, mono_s_t heard) NONNULL;
+ * tunnel is new. `fixed`: the endpoint word of a static tunnel; 0: it has none. */
+void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_conf *old,
+		    uint64_t fixed) NONNULL_ARGS(1, 2);
+/* Sets the endpoint word to that of a static tunnel, or to 0, and forgets what was learnt with the one
+ * before. */
+void tunnel_set_endpoint(struct tunnel *t, uint64_t endpoint) NONNULL;
+/* What a snapshot or a journal knew of a tunnel's client. */
+struct tunnel_memory {
+	uint64_t endpoint;        /* the endpoint word */
+	uint32_t newest, highest; /* epochs */
+	mono_s_t heard;
+};
+/* Sets it, unless the tunnel knows something newer. */
+void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_memory *m)
+	NONNULL;
+/* What is worth to be remembered of a tunnel. Any thread. */
+struct tunnel_memory tunnel_memory(const struct tunnel *t) NONNULL;
 /* Clears the state of a deleted tunnel. */
 void tunnel_forget(struct tunnel *t) NONNULL;
 /* True when a tunnel with this configuration may learn this endpoint word. */
@@ -144,6 +158,11 @@ static inline mono_s_t tunnel_last_heard(const struct tunnel *t)
 /* Up: enabled, with an endpoint and, unless static, heard from within the last `expiry` seconds. */
 bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,
 		  uint32_t expiry) NONNULL;
+
+/* It has an endpoint from which it was heard within the last `expiry` seconds, whatever its type. */
+bool tunnel_is_heard(const struct tunnel *t, mono_s_t now, uint32_t expiry) NONNULL;
+/* Its endpoint has this address. */
+bool tunnel_is_at(const struct tunnel *t, struct ip4 addr) NONNULL;
 
 const char *tunnel_type_name(enum tunnel_type t); /* "ayiya", "heartbeat", "static" */
 int tunnel_type_parse(const char *name, enum tunnel_type *out) NONNULL MUSTCHECK;

@@ -93,6 +93,8 @@ void view_pop(struct counters *const *workers, size_t n, struct view_pop *out)
 		out->bytes_out += get64(&c->bytes_out);
 		out->beats += get64(&c->beats);
 		out->moves += get64(&c->moves);
+		out->path_challenges += get64(&c->path_challenges);
+		out->path_responses += get64(&c->path_responses);
 		out->answers += get64(&c->answers);
 		out->answers_limited += get64(&c->answers_limited);
 		out->sent += get64(&c->echo_sent);
@@ -125,6 +127,8 @@ uint64_t view_pop_measure(const struct view_pop *v, enum measure m)
 		[MEASURE_DROPS] = drops,
 		[MEASURE_KEEPALIVES] = v->beats,
 		[MEASURE_ENDPOINT_MOVES] = v->moves,
+		[MEASURE_PATH_CHALLENGES] = v->path_challenges,
+		[MEASURE_PATH_RESPONSES] = v->path_responses,
 		[MEASURE_ICMP_ERRORS_SENT] = v->answers,
 		[MEASURE_ICMP_ERRORS_LIMITED] = v->answers_limited,
 	};

@@ -38,8 +38,8 @@ struct view_drop {
 };
 /* The whole PoP. */
 struct view_pop {
-	uint64_t packets_in, bytes_in, packets_out, bytes_out, beats, moves, answers,
-		answers_limited;
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, beats, moves, path_challenges,
+		path_responses, answers, answers_limited;
 	uint64_t sent, received, rtt_sum_us; /* liveness, including deleted tunnels */
 	uint32_t rtt_min_us, rtt_max_us;     /* 0: none */
 	struct view_drop drops[DROP__COUNT];

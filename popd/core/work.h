@@ -6,13 +6,20 @@
 #include "lib/wire/ayiya.h"
 #include "lib/wire/heartbeat.h"
 #include "lib/wire/icmp4.h"
+#include "popd/core/drop.h"
 #include "popd/core/table.h"
 
 struct work {
-	uint8_t *inner;             /* the inner packet; NULL: none (yet) */
-	uint32_t inner_len;         /* by its IPv6 header */
-	bool echo_requested;        /* the packet is an AYIYA echo request */
-	uint64_t from;              /* endpoint word of the outer source; 0: uplink */
+	uint8_t *inner;      /* the inner packet; NULL: none (yet) */
+	uint32_t inner_len;  /* by its IPv6 header */
+	bool echo_requested; /* the packet is an AYIYA echo request */
+	uint64_t from;       /* endpoint word of the outer source; 0: uplink */
+	/* why an otherwise authentic packet is dropped; only who knows the secret has it counted */
+	enum drop fault;
+	/* it is dropped, and its sender, the tunnel's own client, is told by `near`: the tunnel does
+	 * not carry such packets any more */
+	bool refused;
+	struct ip6 near;
 	const struct ip6 *identity; /* the address that names the tunnel; NULL: none does */
 	struct route route;         /* to `identity`; later to the inner source */
 	union {

@@ -12,8 +12,13 @@ static const struct {
 	const char *name;
 	enum packet_kind kind;
 } kinds[] = {
-	{ "tun", PACKET_INNER },   { "probe", PACKET_INNER },         { "ayiya", PACKET_AYIYA },
-	{ "udp", PACKET_AYIYA },   { "heartbeat", PACKET_HEARTBEAT }, { "proto41", PACKET_PROTO41 },
+	{ "tun", PACKET_INNER },
+	{ "probe", PACKET_INNER },
+	{ "path_challenge", PACKET_INNER },
+	{ "ayiya", PACKET_AYIYA },
+	{ "udp", PACKET_AYIYA },
+	{ "heartbeat", PACKET_HEARTBEAT },
+	{ "proto41", PACKET_PROTO41 },
 	{ "icmp4", PACKET_ICMP4 },
 };
 

@@ -19,7 +19,7 @@ enum packet_kind {
 	PACKET_ICMP4,
 	PACKET_OTHER
 };
-/* By popd's name for it: "tun", "probe", "ayiya", "udp" (AYIYA that leaves), "heartbeat", "proto41"
+/* By popd's name for it: "tun", "probe", "path_challenge", "ayiya", "udp" (AYIYA that leaves), "heartbeat", "proto41"
  * or "icmp4". */
 enum packet_kind packet_kind_of(const char *name) NONNULL;
 

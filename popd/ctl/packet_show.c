@@ -139,7 +139,8 @@ static void show_text(struct packet_show *s, const json_t *o, const struct bytes
 {
 	char at[TIME_TEXT], text[PACKET_TEXT];
 	const char *source = text_of(o, "source"), *from = text_of(o, "from");
-	bool outer = strcmp(source, "tun") != 0 && strcmp(source, "probe") != 0;
+	bool outer = strcmp(source, "tun") != 0 && strcmp(source, "probe") != 0 &&
+		     strcmp(source, "path_challenge") != 0;
 
 	fprintf(s->out, "%s %s %s%s%s: %s, %zu bytes: ",
 		time_text(json_integer_value(json_object_get(o, "at")), at), tunnel_of(o),

@@ -37,7 +37,9 @@ static void show_pop_traffic(const json_t *o, FILE *out)
 {
 	show_traffic(o, out);
 	line(out, "keepalives", "%llu heartbeats and AYIYA no-ops", cell_number(o, "keepalives"));
-	line(out, "endpoints", "%llu moves", cell_number(o, "endpoint_moves"));
+	line(out, "endpoints", "%llu moves, %llu path challenges sent, %llu answered",
+	     cell_number(o, "endpoint_moves"), cell_number(o, "path_challenges"),
+	     cell_number(o, "path_responses"));
 	line(out, "ICMPv6", "%llu errors sent, %llu held back by the rate limit",
 	     cell_number(o, "icmp_errors_sent"), cell_number(o, "icmp_errors_limited"));
 }
@@ -214,6 +216,16 @@ void show_tunnel_list(const json_t *o, const struct request *r, FILE *out)
 				: "");
 }
 
+static void show_two_clients(const json_t *o, FILE *out)
+{
+	const json_t *clients = json_object_get(o, "two_clients");
+	char age[CELL];
+
+	if (json_is_object(clients))
+		line(out, "clients", "%s (%s)", cell_text(clients, "sentence"),
+		     cell_ago(clients, "age", age));
+}
+
 static void show_tunnel_drops(const json_t *o, FILE *out)
 {
 	const json_t *list = json_object_get(o, "drops"), *last = json_object_get(o, "last_drop");
@@ -254,6 +266,7 @@ void show_tunnel(const json_t *o, const struct request *r, FILE *out)
 	line(out, "endpoint", "%s%s%s", cell_text(o, "endpoint"),
 	     json_is_string(json_object_get(o, "signature")) ? ", signs with " : "",
 	     json_is_string(json_object_get(o, "signature")) ? cell_text(o, "signature") : "");
+	show_two_clients(o, out);
 	line(out, "last seen", "%s", cell_ago(o, "last_seen_age", cell));
 	if (json_is_integer(json_object_get(alive, "rtt_avg_us")))
 		line(out, "pings", "%llu sent, %llu answered, rtt min/avg/max %.1f/%.1f/%.1f ms",
@@ -342,6 +355,7 @@ void show_errors(const json_t *o, const struct request *r, FILE *out)
 		return;
 	}
 	show_since(o, out);
+	show_two_clients(o, out);
 	if (json_array_size(list) == 0)
 		line(out, cell_text(o, "id"), "nothing was dropped");
 	else

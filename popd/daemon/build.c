@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/digest.h"
 #include "lib/log.h"
 #include "popd/daemon/database.h"
@@ -85,7 +86,8 @@ bool build_control(struct parts *p)
 static bool make_table(struct parts *p)
 {
 	p->digest = digest_ctx_create();
-	p->forwarder = forwarder_create(p->settings);
+	struct timestamp start = { .wall = p->started.wall, .mono_us = mono_us_now().us };
+	p->forwarder = forwarder_create(p->settings, start);
 	if (!p->digest || !p->forwarder)
 		return false;
 	struct table *t = p->forwarder->table;
@@ -211,6 +213,7 @@ bool build_views(struct parts *p, void (*reload)(void *parts))
 					  .encap = f->encap,
 					  .errors = p->errors,
 					  .trace = p->trace,
+					  .roam = f->roam,
 					  .top = p->top,
 					  .facts = facts_fill,
 					  .reload = reload,

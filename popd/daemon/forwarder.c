@@ -8,6 +8,7 @@
 #include "popd/core/counters.h"
 #include "popd/core/limit.h"
 #include "popd/core/pages.h"
+#include "popd/core/roam.h"
 #include "popd/daemon/link.h"
 #include "popd/fastpath/bpf_encap.h"
 #include "popd/feed/store.h"
@@ -28,7 +29,7 @@ static void choose_offloads(struct forwarder *f)
 }
 
 /* The kernel's program reads the tunnels, so with one they live in its memory. */
-static bool make_table(struct forwarder *f)
+static bool make_table(struct forwarder *f, struct timestamp start)
 {
 	size_t slots = (size_t)f->settings->max_tunnels;
 	uint8_t seed[16];
@@ -40,10 +41,13 @@ static bool make_table(struct forwarder *f)
 	f->table = table_create_in(f->encap ? bpf_encap_tunnels(f->encap) : NULL, slots,
 				   f->worker_count, seed);
 	f->logged = pages_alloc(slots, sizeof(*f->logged));
-	return f->table && f->logged;
+	if (!random_bytes(seed, sizeof(seed)))
+		return false;
+	f->roam = roam_create(slots, start, seed);
+	return f->table && f->logged && f->roam;
 }
 
-struct forwarder *forwarder_create(const struct settings *s)
+struct forwarder *forwarder_create(const struct settings *s, struct timestamp start)
 {
 	struct forwarder *f = calloc(1, sizeof(*f));
 
@@ -52,7 +56,7 @@ struct forwarder *forwarder_create(const struct settings *s)
 	f->settings = s;
 	f->worker_count = settings_worker_count(s, TABLE_WORKERS);
 	choose_offloads(f);
-	if (make_table(f))
+	if (make_table(f, start))
 		return f;
 	forwarder_free(f);
 	return NULL;
@@ -65,6 +69,7 @@ void forwarder_free(struct forwarder *f)
 	for (unsigned i = 0; i < f->worker_count; i++)
 		worker_free(f->workers[i]);
 	limiter_free(f->limiter);
+	roam_free(f->roam);
 	pages_free(f->logged, (size_t)f->settings->max_tunnels, sizeof(*f->logged));
 	table_free(f->table);
 	bpf_encap_free(f->encap);
@@ -80,6 +85,7 @@ static bool make_workers(struct forwarder *f, struct worker_conf *conf, char why
 	if (!f->limiter || !random_bytes(conf->probe_key, sizeof(conf->probe_key)))
 		return false;
 	conf->limiter = f->limiter;
+	conf->roam = f->roam;
 	for (unsigned i = 0; i < f->worker_count; i++) {
 		conf->number = i;
 		f->workers[i] = worker_create(conf, why);
@@ -254,25 +260,47 @@ void forwarder_set_pop(struct forwarder *f, const struct pop_conf *pop)
 
 /* ---- events ---- */
 
-/* One line a second and tunnel, and LOG_BURST lines in LOG_PERIOD seconds, at most. */
-static void log_event(struct forwarder *f, const struct worker_event *event)
+/* The worker reports it once a minute and tunnel. */
+static void log_two_clients(struct forwarder *f, const struct tunnel_conf *c,
+			    const struct worker_event *event)
 {
-	const struct tunnel_conf *c = atomic_load_explicit(&event->tunnel->conf,
-							   memory_order_relaxed);
-	uint32_t now = mono_seconds().s, *logged = &f->logged[event->tunnel->slot];
 	char at[ENDPOINT4_TEXT], was[ENDPOINT4_TEXT];
 
-	if (!c || *logged == now)
-		return;
-	*logged = now;
+	log_limited(&f->log_limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_WARN,
+		    "T%" PRIu32 ": two clients use this tunnel, at %s and at %s", c->id,
+		    endpoint4_text(endpoint_of(event->old_endpoint), was),
+		    endpoint4_text(endpoint_of(event->endpoint), at));
+}
+
+static void log_change(struct forwarder *f, const struct tunnel_conf *c,
+		       const struct worker_event *event)
+{
+	char at[ENDPOINT4_TEXT], was[ENDPOINT4_TEXT];
+
 	endpoint4_text(endpoint_of(event->endpoint), at);
-	if (event->kind == EVENT_ENDPOINT_MOVED && event->old_endpoint != 0)
+	if (event->kind != EVENT_TUNNEL_UP && event->old_endpoint != 0)
 		log_limited(&f->log_limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_INFO,
 			    "T%" PRIu32 " has moved to %s from %s", c->id, at,
 			    endpoint4_text(endpoint_of(event->old_endpoint), was));
 	else
 		log_limited(&f->log_limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_INFO,
 			    "T%" PRIu32 " is up at %s", c->id, at);
+}
+
+/* One line of changes a second and tunnel, and LOG_BURST lines in LOG_PERIOD seconds, at most. */
+static void log_event(struct forwarder *f, const struct worker_event *event)
+{
+	const struct tunnel_conf *c = atomic_load_explicit(&event->tunnel->conf,
+							   memory_order_relaxed);
+	uint32_t now = wall_seconds(), *logged = &f->logged[event->tunnel->slot];
+
+	if (!c)
+		return;
+	if (*logged != now)
+		log_change(f, c, event);
+	if (event->kind == EVENT_TWO_CLIENTS)
+		log_two_clients(f, c, event);
+	*logged = now;
 }
 
 void forwarder_drain_events(struct forwarder *f, struct store *store)

@@ -14,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/sha1_many.h"
 #include "popd/core/fitness.h"
+#include "popd/core/job.h"
 #include "popd/core/offload.h"
 #include "popd/core/stall.h"
 #include "popd/core/table.h"
@@ -21,6 +22,7 @@
 struct bpf_encap;
 struct counters;
 struct limiter;
+struct roam;
 struct link;
 struct settings;
 struct store;
@@ -37,6 +39,7 @@ struct forwarder {
 	struct counters *counters[TABLE_WORKERS + 1]; /* the workers', then those of `encap` */
 	unsigned counter_sets;
 	struct limiter *limiter;
+	struct roam *roam;
 	struct offloads offloads;
 	struct sha1_set sha1;
 	struct link *link; /* NULL: `encap` is not on the interface */
@@ -47,9 +50,10 @@ struct forwarder {
 	struct log_limit log_limit;
 };
 
-/* Makes the table, empty, in the kernel program's memory where there is one. `s` outlives it. NULL:
- * no memory. */
-struct forwarder *forwarder_create(const struct settings *s) NONNULL;
+/* Makes the table, empty, in the kernel program's memory where there is one. `s` outlives it.
+ * `start`: when popd was started, .wall 0: it took over from one that ran (roam.h). NULL: no
+ * memory. */
+struct forwarder *forwarder_create(const struct settings *s, struct timestamp start) NONNULL;
 /* After forwarder_stop, if it was started. NULL is fine. */
 void forwarder_free(struct forwarder *f);
 

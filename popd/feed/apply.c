@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/err.h"
 #include "lib/log.h"
 
@@ -80,11 +81,45 @@ static void name(struct apply *a, uint32_t id)
 		a->named[t->slot] = 1;
 }
 
+static void remember(struct apply *a, struct ip4 endpoint, const struct ip6 *net)
+{
+	gone_remember(table_gone(a->table), endpoint, net, (uint32_t)(mono_us_now().us / 1000000));
+}
+
+static bool delete (struct apply *a, uint32_t id)
+{
+	const struct tunnel *t = table_by_id(a->table, id);
+	const struct tunnel_conf *c = t ? atomic_load(&t->conf) : NULL;
+
+	if (c && c->type == TUNNEL_STATIC)
+		remember(a, c->static_endpoint, &c->net);
+	return table_delete(a->table, id);
+}
+
+/* A protocol-41 tunnel that becomes one of another type leaves a client that does not know. */
+static int set_in_table(struct apply *a, struct tunnel_conf *c)
+{
+	const struct tunnel *t = table_by_id(a->table, c->id);
+	const struct tunnel_conf *old = t ? atomic_load(&t->conf) : NULL;
+	bool ends = old && old->type != c->type && old->type != TUNNEL_AYIYA;
+	struct ip4 endpoint = { 0 };
+	struct ip6 net = c->net;
+
+	if (ends) {
+		endpoint = endpoint_of(atomic_load(&t->endpoint)).addr;
+		net = old->net;
+	}
+	int err = table_set(a->table, c);
+	if (!err && ends)
+		remember(a, endpoint, &net);
+	return err;
+}
+
 /* Takes `c`. With `may_wait`, one whose prefix belongs to another tunnel is kept for later. */
 static void set(struct apply *a, struct tunnel_conf *c, bool may_wait)
 {
 	uint32_t id = c->id;
-	int err = table_set(a->table, c);
+	int err = set_in_table(a, c);
 
 	if (!err)
 		return;
@@ -131,7 +166,7 @@ void apply_set(struct apply *a, const struct feedrow_tunnel *row)
 void apply_delete(struct apply *a, uint32_t id)
 {
 	drop_waiting_of(a, id);
-	(void)table_delete(a->table, id);
+	(void)delete (a, id);
 }
 
 /* Tries every waiting one; those that must go on waiting do. */
@@ -163,7 +198,7 @@ size_t apply_end_load(struct apply *a)
 		const struct tunnel_conf *c = atomic_load_explicit(&table_slot(a->table, i)->conf,
 								   memory_order_relaxed);
 		if (c && !a->named[i])
-			deleted += table_delete(a->table, c->id);
+			deleted += delete (a, c->id);
 	}
 	apply_settle(a);
 	return deleted;

@@ -2,7 +2,8 @@
  * Applies rows of the feed to the tunnel table. A prefix that moves from one tunnel to another may
  * arrive with its new tunnel first; the table refuses that, since a prefix belongs to one tunnel.
  * Such a configuration waits and is tried again when the rows that belong together have arrived. A
- * row that is refused is logged, and its tunnel stays as it was. No database, no clock.
+ * row that is refused is logged, and its tunnel stays as it was. The endpoints of tunnels that end are
+ * remembered (core/gone.h). No database.
  */
 #ifndef POPD_FEED_APPLY_H
 #define POPD_FEED_APPLY_H

@@ -134,6 +134,24 @@ static struct ip6 own_address(const struct prefix6 *tunnels)
 	return ip;
 }
 
+/* The comma list of all PoPs' addresses; NULL: none are known. */
+static int parse_peers(const char *list, struct pop_conf *out, char *why)
+{
+	struct ip4 peers[TABLE_POPS];
+	size_t n = list ? count_items(list) : 0;
+
+	if (n > TABLE_POPS)
+		return wrong(why, "there are more than %d PoPs", TABLE_POPS);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strcspn(list, ",");
+		if (ip4_parse(list, len, &peers[i]) != 0)
+			return wrong(why, "`pop_addresses` is not a comma list of IPv4 addresses");
+		list += len + (list[len] == ',');
+	}
+	pop_set_peers(out, peers, n);
+	return 0;
+}
+
 int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out,
 		      char why[static FEEDROW_WHY])
 {
@@ -155,5 +173,5 @@ int feedrow_parse_pop(const struct feedrow_pop *row, struct pop_conf *out,
 		if (out->prefixes[i].len > 48)
 			return wrong(why, "a tunnel prefix is longer than a /48");
 	out->own = own_address(&out->prefixes[0]);
-	return 0;
+	return parse_peers(row->pop_addresses, out, why);
 }

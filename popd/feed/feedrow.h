@@ -28,7 +28,7 @@ struct tunnel_conf *feedrow_parse_tunnel(const struct feedrow_tunnel *row,
 
 /* The PoP's columns of api.popd_hello. */
 struct feedrow_pop {
-	const char *ipv4, *tunnel_prefixes, *subnet_prefixes;
+	const char *ipv4, *tunnel_prefixes, *subnet_prefixes, *pop_addresses;
 };
 
 /* 0 or -ERR_FORMAT with `why`. */

@@ -235,7 +235,7 @@ static bool is_own_login(const struct pgfeed *f, const char *name, char why[stat
 static bool take_pop(struct pgfeed *f, const struct pgres *res, char why[static FEEDROW_WHY])
 {
 	const struct feedrow_pop text = { pgres_text(res, 0, 0), pgres_text(res, 0, 1),
-					  pgres_text(res, 0, 2) };
+					  pgres_text(res, 0, 2), pgres_text(res, 0, 6) };
 	struct pop_conf pop;
 
 	if (feedrow_parse_pop(&text, &pop, why) != 0)
@@ -291,7 +291,7 @@ static void ask_hello(struct pgfeed *f, bool full)
 	}
 	pgpool_query(
 		f->conf.pool, &f->query,
-		"SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq, name FROM api.popd_hello()",
+		"SELECT ipv4, tunnel_prefixes, subnet_prefixes, enabled, feed_seq, name, pop_addresses FROM api.popd_hello()",
 		0, NULL, hello_answered, f);
 }
 

@@ -6,12 +6,15 @@
  *          number of tunnel prefixes 2 | number of all prefixes 2 | prefixes (length 1 | address 16)
  *          number of tunnels 4
  *  tunnel  length of the rest 4 | id 4 | type 1 | enabled 1 | MTU 2 | net 8 | static endpoint 4
- *          endpoint word 8 | newest 4 | heard 4 | length of the secret 1 | secret
+ *          endpoint word 8 | newest 4 | heard 4 | highest 4 | length of the secret 1 | secret
  *          number of routes 2 | routes (length 1 | address 16)
  *  end     CRC-32C of everything before it 4
  *
  * Journal record, 32 bytes:
- *  "jrn1" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | zeros 4 | CRC-32C of bytes 0 to 27 4
+ *  "jrn2" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | highest 4 | CRC-32C of bytes 0 to 27 4
+ *
+ * Version 1 of the snapshot, and "jrn1", have no highest epoch: the newest is taken for it. Where it
+ * would be, the snapshot has nothing and the record zeros.
  */
 #include "popd/feed/snapshot.h"
 
@@ -23,14 +26,16 @@
 #include "lib/wr.h"
 
 static const char magic[8] = { 'p', 'o', 'p', 'd', 's', 'n', 'a', 'p' };
-static const char journal_magic[4] = { 'j', 'r', 'n', '1' };
+static const char journal_magic[4] = { 'j', 'r', 'n', '2' };
+static const char journal_magic_1[4] = { 'j', 'r', 'n', '1' };
 
 enum {
-	VERSION = 1,
+	VERSION = 2,
+	VERSION_WITHOUT_HIGHEST = 1,
 	PREFIX_SIZE = 17,
 	HEAD_SIZE = 92,
 	CRC_SIZE = 4,
-	TUNNEL_SIZE = 39,
+	TUNNEL_SIZE = 43,
 	TUNNEL_PREFIX = 4
 };
 
@@ -78,12 +83,11 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 	wr_u16(w, c->mtu);
 	wr_bytes(w, c->net.b, 8);
 	wr_u32(w, c->static_endpoint.v);
-	/* The epoch is read first: if the client moves between the two reads, the older epoch is
-	 * saved, and the client's next packet is accepted. */
-	uint32_t newest = atomic_load(&t->newest);
-	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : atomic_load(&t->endpoint));
-	wr_u32(w, newest);
-	wr_u32(w, moment_wall(now, tunnel_last_heard(t)));
+	struct tunnel_memory m = tunnel_memory(t);
+	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : m.endpoint);
+	wr_u32(w, m.newest);
+	wr_u32(w, moment_wall(now, m.heard));
+	wr_u32(w, m.highest);
 	wr_u8(w, strlen(c->secret));
 	wr_str(w, c->secret);
 	wr_u16(w, c->route_count);
@@ -161,16 +165,17 @@ static int get_pop(struct rd *r, struct pop_conf *pop)
 
 /* A tunnel without its routes. */
 struct record {
-	uint32_t id, static_endpoint, newest, heard;
+	uint32_t id, static_endpoint;
 	uint8_t type, enabled;
 	uint16_t mtu, routes;
 	uint8_t net[8];
-	uint64_t endpoint;
+	struct tunnel_memory memory;
+	uint32_t heard; /* wall second */
 	size_t secret_len;
 	const uint8_t *secret;
 };
 
-static int get_record(struct rd *r, struct record *out)
+static int get_record(struct rd *r, uint32_t version, struct record *out)
 {
 	out->id = rd_u32(r);
 	out->type = rd_u8(r);
@@ -178,9 +183,10 @@ static int get_record(struct rd *r, struct record *out)
 	out->mtu = rd_u16(r);
 	rd_copy(r, out->net, sizeof(out->net));
 	out->static_endpoint = rd_u32(r);
-	out->endpoint = rd_u64(r);
-	out->newest = rd_u32(r);
+	out->memory.endpoint = rd_u64(r);
+	out->memory.newest = rd_u32(r);
 	out->heard = rd_u32(r);
+	out->memory.highest = version == VERSION ? rd_u32(r) : out->memory.newest;
 	out->secret_len = rd_u8(r);
 	out->secret = rd_bytes(r, out->secret_len);
 	out->routes = rd_u16(r);
@@ -216,7 +222,7 @@ static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *di
 	int err = valid ? tunnel_conf_set_secret(c, digest, (const char *)rec->secret,
 						 rec->secret_len)
 			: -ERR_RANGE;
-	if (!err && rec->endpoint != 0 && !tunnel_accepts_endpoint(c, rec->endpoint))
+	if (!err && rec->memory.endpoint != 0 && !tunnel_accepts_endpoint(c, rec->memory.endpoint))
 		err = -ERR_RANGE;
 	if (err)
 		tunnel_conf_free(c);
@@ -225,12 +231,13 @@ static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *di
 	return err;
 }
 
-static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest, struct moment now)
+static int get_tunnel(struct rd *r, uint32_t version, struct table *t, struct digest_ctx *digest,
+		      struct moment now)
 {
 	struct rd sub = rd_sub(r, rd_u32(r));
 	struct tunnel_conf *c;
 	struct record rec;
-	int err = get_record(&sub, &rec);
+	int err = get_record(&sub, version, &rec);
 
 	if (!err && table_by_id(t, rec.id))
 		err = -ERR_RANGE;
@@ -243,17 +250,19 @@ static int get_tunnel(struct rd *r, struct table *t, struct digest_ctx *digest, 
 		tunnel_conf_free(c);
 		return err == -ERR_EXISTS ? -ERR_RANGE : err;
 	}
-	(void)table_restore(t, rec.id, rec.endpoint, rec.newest, moment_mono(now, rec.heard));
+	rec.memory.heard = moment_mono(now, rec.heard);
+	(void)table_restore(t, rec.id, &rec.memory);
 	return 0;
 }
 
-static int get_tunnels(struct rd *r, struct table *t, struct digest_ctx *digest, struct moment now)
+static int get_tunnels(struct rd *r, uint32_t version, struct table *t, struct digest_ctx *digest,
+		       struct moment now)
 {
 	uint32_t count = rd_u32(r);
 	int err = rd_ok(r) ? 0 : -ERR_TRUNCATED;
 
 	for (uint32_t i = 0; i < count && !err; i++)
-		err = get_tunnel(r, t, digest, now);
+		err = get_tunnel(r, version, t, digest, now);
 	return !err && !rd_end(r) ? -ERR_TRAILING : err;
 }
 
@@ -269,12 +278,14 @@ void snapshot_empty(struct table *t)
 }
 
 /* Checks the magic, version, length and checksum. */
-static int check(const uint8_t *data, size_t len)
+static int check(const uint8_t *data, size_t len, uint32_t *version)
 {
 	struct rd r = rd_init(data, len);
 	const uint8_t *found = rd_bytes(&r, sizeof(magic));
 
-	if (!found || memcmp(found, magic, sizeof(magic)) != 0 || rd_u32(&r) != VERSION)
+	*version = rd_u32(&r);
+	if (!found || memcmp(found, magic, sizeof(magic)) != 0 ||
+	    (*version != VERSION && *version != VERSION_WITHOUT_HIGHEST))
 		return -ERR_FORMAT;
 	uint64_t total = rd_u64(&r);
 	if (!rd_ok(&r) || len < total || len < HEAD_SIZE + CRC_SIZE)
@@ -288,7 +299,8 @@ static int check(const uint8_t *data, size_t len)
 int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len,
 		    struct moment now, struct snapshot_head *head)
 {
-	int err = table_count(t) == 0 ? check(data, len) : -ERR_EXISTS;
+	uint32_t version = 0;
+	int err = table_count(t) == 0 ? check(data, len, &version) : -ERR_EXISTS;
 	struct snapshot_head h = { .written = 0 };
 	struct pop_conf pop;
 
@@ -304,7 +316,7 @@ int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *d
 		return err;
 	err = table_set_pop(t, &pop);
 	if (!err)
-		err = get_tunnels(&r, t, digest, now);
+		err = get_tunnels(&r, version, t, digest, now);
 	if (err)
 		snapshot_empty(t);
 	else
@@ -369,10 +381,10 @@ void journal_encode(const struct journal_entry *e, uint8_t out[static JOURNAL_RE
 
 	wr_bytes(&w, journal_magic, sizeof(journal_magic));
 	wr_u32(&w, e->tunnel);
-	wr_u64(&w, e->endpoint);
-	wr_u32(&w, e->newest);
+	wr_u64(&w, e->memory.endpoint);
+	wr_u32(&w, e->memory.newest);
 	wr_u32(&w, e->heard);
-	wr_zeros(&w, 4);
+	wr_u32(&w, e->memory.highest);
 	wr_u32(&w, crc32c(out, JOURNAL_RECORD - CRC_SIZE));
 }
 
@@ -383,13 +395,16 @@ int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry
 	struct journal_entry e;
 
 	e.tunnel = rd_u32(&r);
-	e.endpoint = rd_u64(&r);
-	e.newest = rd_u32(&r);
+	e.memory.endpoint = rd_u64(&r);
+	e.memory.newest = rd_u32(&r);
 	e.heard = rd_u32(&r);
-	bool zeros = rd_u32(&r) == 0;
-	if (memcmp(found, journal_magic, sizeof(journal_magic)) != 0 || !zeros ||
-	    rd_u32(&r) != crc32c(in, JOURNAL_RECORD - CRC_SIZE))
+	e.memory.highest = rd_u32(&r);
+	bool old = memcmp(found, journal_magic_1, sizeof(journal_magic_1)) == 0;
+	if ((!old && memcmp(found, journal_magic, sizeof(journal_magic)) != 0) ||
+	    (old && e.memory.highest != 0) || rd_u32(&r) != crc32c(in, JOURNAL_RECORD - CRC_SIZE))
 		return -ERR_FORMAT;
+	if (old)
+		e.memory.highest = e.memory.newest;
 	*out = e;
 	return 0;
 }
@@ -400,7 +415,8 @@ size_t journal_apply(struct table *t, const uint8_t *data, size_t len, struct mo
 	size_t done = 0;
 
 	while (len - done >= JOURNAL_RECORD && journal_decode(data + done, &e) == 0) {
-		(void)table_restore(t, e.tunnel, e.endpoint, e.newest, moment_mono(now, e.heard));
+		e.memory.heard = moment_mono(now, e.heard);
+		(void)table_restore(t, e.tunnel, &e.memory);
 		done += JOURNAL_RECORD;
 	}
 	return done;

@@ -33,8 +33,8 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, struct mo
 /* Wipes the bytes, which hold the secrets, and frees them. NULL is fine. */
 void snapshot_free(uint8_t *data, size_t len);
 
-/* Fills an empty table and `head`. 0; -ERR_FORMAT: no snapshot, another version, or a wrong
- * checksum; -ERR_TRUNCATED; -ERR_TRAILING; -ERR_RANGE: an invalid value; -ERR_NOMEM: no memory, or
+/* Fills an empty table and `head`. It reads the version before, too. 0; -ERR_FORMAT: no snapshot,
+ * another version, or a wrong checksum; -ERR_TRUNCATED; -ERR_TRAILING; -ERR_RANGE: an invalid value; -ERR_NOMEM: no memory, or
  * more tunnels than slots; -ERR_EXISTS: the table is not empty. After a failure the table is empty
  * (or as it was, with -ERR_EXISTS) and `head` untouched. */
 int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len,
@@ -44,8 +44,9 @@ void snapshot_empty(struct table *t) NONNULL;
 
 struct journal_entry {
 	uint32_t tunnel; /* T-id */
-	uint64_t endpoint;
-	uint32_t newest, heard; /* wall seconds */
+	/* its time is not in it: */
+	struct tunnel_memory memory;
+	uint32_t heard; /* wall second */
 };
 
 void journal_encode(const struct journal_entry *e, uint8_t out[static JOURNAL_RECORD]) NONNULL;

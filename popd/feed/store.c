@@ -224,17 +224,14 @@ bool store_load(struct store *s, struct digest_ctx *digest, struct moment now,
 static void note_slot(struct store *s, const struct tunnel *t, const struct tunnel_conf *c,
 		      struct moment now)
 {
-	struct journal_entry e = {
-		.tunnel = c->id,
-		.endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed),
-		.newest = atomic_load_explicit(&t->newest, memory_order_relaxed),
-		.heard = moment_wall(now, tunnel_last_heard(t)),
-	};
+	struct journal_entry e = { .tunnel = c->id, .memory = tunnel_memory(t) };
+
+	e.heard = moment_wall(now, e.memory.heard);
 
 	if (s->pending_count == PENDING_MAX)
 		store_append(s);
 	journal_encode(&e, s->pending + s->pending_count++ * JOURNAL_RECORD);
-	s->slots[t->slot] = (struct noted){ e.endpoint, e.newest, e.tunnel };
+	s->slots[t->slot] = (struct noted){ e.memory.endpoint, e.memory.newest, e.tunnel };
 	s->behind = true;
 }
 

@@ -153,7 +153,7 @@ static json_t *peer(const struct drop_note *n)
 
 	if (n->peer)
 		return json_string(endpoint4_text(endpoint_of(n->peer), text));
-	return json_string(n->source == JOB_PROBE ? "popd" : "uplink");
+	return json_string(job_is_own(n->source) ? "popd" : "uplink");
 }
 
 static void set_last(json_t *o, const struct drop_note *n, uint32_t now)

@@ -12,6 +12,7 @@ struct bpf_encap;
 struct counters;
 struct errors;
 struct facts;
+struct roam;
 struct settings;
 struct table;
 struct top;
@@ -25,6 +26,7 @@ struct commands {
 	size_t counter_sets;
 	struct bpf_encap *encap; /* NULL: there is no program in the kernel */
 	struct errors *errors;
+	struct roam *roam;
 	struct trace *trace; /* NULL until popd has started */
 	struct top *top;
 	void (*facts)(void *ctx, struct facts *out);

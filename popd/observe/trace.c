@@ -149,7 +149,7 @@ static json_t *from(const struct tap_packet *p)
 
 	if (p->source == JOB_FROM_TUN)
 		return json_string("uplink");
-	return json_string(p->source == JOB_PROBE ? "popd" : endpoint4_text(p->from, text));
+	return json_string(job_is_own(p->source) ? "popd" : endpoint4_text(p->from, text));
 }
 
 static json_t *out_object(const struct tap_out *out, const uint8_t *bytes, uint32_t snap,

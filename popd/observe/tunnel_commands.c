@@ -8,6 +8,7 @@
 #include "popd/core/encap.h"
 #include "popd/core/measure.h"
 #include "popd/core/path.h"
+#include "popd/core/roam.h"
 #include "popd/core/view.h"
 #include "popd/observe/control.h"
 #include "popd/observe/errors.h"
@@ -56,11 +57,11 @@ static struct tunnel *find(const struct commands *c, const char *name, char why[
 
 /* The tunnel that the request names, with its configuration in `conf`; or NULL there and a refusal.
  */
-static const struct tunnel *tunnel_of(const struct commands *c, const json_t *name,
-				      const struct tunnel_conf **conf, json_t **refusal)
+static struct tunnel *tunnel_of(const struct commands *c, const json_t *name,
+				const struct tunnel_conf **conf, json_t **refusal)
 {
 	char why[WHY];
-	const struct tunnel *t = find(c, json_string_value(name), why);
+	struct tunnel *t = find(c, json_string_value(name), why);
 
 	*conf = t ? conf_of(t) : NULL;
 	*refusal = *conf ? NULL : value_refusal(why);
@@ -112,6 +113,30 @@ json_t *tunnel_list(const struct commands *c, const struct request *r)
 	value_set(o, "tunnels", list);
 	value_set(o, "configured", value_number(table_count(c->table)));
 	value_set(o, "next", i < slots ? value_number(i) : json_null());
+	return o;
+}
+
+/* ---- two clients on one tunnel ---- */
+
+/* null: none were noticed since the wall second `since`. */
+static json_t *two_clients(const struct commands *c, struct tunnel *t,
+			   const struct tunnel_conf *conf, uint32_t since, uint32_t now)
+{
+	struct roam_clients clients = roam_clients(c->roam, t, conf);
+	char a[ENDPOINT4_TEXT], b[ENDPOINT4_TEXT], text[80 + 2 * ENDPOINT4_TEXT];
+
+	if (clients.at == 0 || clients.at < since)
+		return json_null();
+	snprintf(text, sizeof(text), "two clients use this tunnel, at %s and at %s",
+		 endpoint4_text(endpoint_of(clients.endpoints[0]), a),
+		 endpoint4_text(endpoint_of(clients.endpoints[1]), b));
+	json_t *o = json_object(), *list = json_array();
+	for (size_t i = 0; i < ARRAY_LEN(clients.endpoints); i++)
+		(void)json_array_append_new(list, value_endpoint(clients.endpoints[i]));
+	value_set(o, "endpoints", list);
+	value_set(o, "at", value_time(clients.at));
+	value_set(o, "age", value_age(clients.at, now));
+	value_set(o, "sentence", json_string(text));
 	return o;
 }
 
@@ -181,7 +206,7 @@ json_t *tunnel_show(const struct commands *c, const struct request *r)
 {
 	const struct tunnel_conf *conf;
 	json_t *o;
-	const struct tunnel *t = tunnel_of(c, json_object_get(r->json, "tunnel"), &conf, &o);
+	struct tunnel *t = tunnel_of(c, json_object_get(r->json, "tunnel"), &conf, &o);
 
 	if (!conf)
 		return o;
@@ -206,6 +231,9 @@ json_t *tunnel_show(const struct commands *c, const struct request *r)
 	value_set(o, "signature", signature_of(conf, endpoint));
 	value_set(o, "newest_epoch",
 		  value_time(atomic_load_explicit(&t->newest, memory_order_relaxed)));
+	value_set(o, "endpoint_answered",
+		  json_boolean(endpoint_flags(endpoint) & ENDPOINT_ANSWERED));
+	value_set(o, "two_clients", two_clients(c, t, conf, 0, r->now.wall));
 	value_set(o, "liveness", liveness(&n));
 	set_drops(o, c, t, r->now.wall);
 	return o;
@@ -227,7 +255,7 @@ json_t *tunnel_errors(const struct commands *c, const struct request *r)
 {
 	const struct tunnel_conf *conf;
 	json_t *o;
-	const struct tunnel *t = tunnel_of(c, json_object_get(r->json, "tunnel"), &conf, &o);
+	struct tunnel *t = tunnel_of(c, json_object_get(r->json, "tunnel"), &conf, &o);
 	struct errors_view errors;
 
 	if (!conf)
@@ -239,6 +267,7 @@ json_t *tunnel_errors(const struct commands *c, const struct request *r)
 	value_set(o, "id", value_tunnel(conf->id));
 	value_set(o, "since", value_time(errors.since));
 	value_set(o, "since_age", value_age(errors.since, r->now.wall));
+	value_set(o, "two_clients", two_clients(c, t, conf, errors.since, r->now.wall));
 	value_set(o, "errors", errors_json(&errors, r->now.wall, false));
 	return o;
 }

@@ -56,6 +56,7 @@ json_t *value_source(enum job_source s)
 		[JOB_FROM_PROTO41] = "proto41",
 		[JOB_PROBE] = "probe",
 		[JOB_FROM_ICMP4] = "icmp4",
+		[JOB_ASK] = "path_challenge",
 	};
 
 	return json_string((unsigned)s < ARRAY_LEN(names) ? names[s] : "?");
@@ -97,6 +98,8 @@ void value_set_traffic(json_t *o, const struct view_pop *p)
 	value_set_measure(o, MEASURE_BYTES_OUT, p->bytes_out);
 	value_set_measure(o, MEASURE_KEEPALIVES, p->beats);
 	value_set_measure(o, MEASURE_ENDPOINT_MOVES, p->moves);
+	value_set_measure(o, MEASURE_PATH_CHALLENGES, p->path_challenges);
+	value_set_measure(o, MEASURE_PATH_RESPONSES, p->path_responses);
 	value_set_measure(o, MEASURE_ICMP_ERRORS_SENT, p->answers);
 	value_set_measure(o, MEASURE_ICMP_ERRORS_LIMITED, p->answers_limited);
 }

@@ -84,7 +84,7 @@ static bool next_job(struct raw41_port *r, struct job *job, size_t slot)
 	struct endpoint4 from = { outer.source, 0 };
 	uint8_t *inner = message_at(r, r->next) + outer.offset;
 	bool coalesced = r->cutting || segments_begin_coalesced(&r->cut, inner, outer.len);
-	bool merged = coalesced && !segments_fit(&r->cut);
+	bool merged = coalesced && segments_largest(&r->cut) > TUNNEL_MTU_MAX;
 	struct gso gso = { 0, 0 };
 	if (coalesced && !merged && !r->cutting)
 		gso = gso_of_transit(r, inner);

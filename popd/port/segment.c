@@ -60,11 +60,9 @@ bool segments_begin_coalesced(struct segments *s, const uint8_t *data, size_t le
 	return true;
 }
 
-bool segments_fit(const struct segments *s)
+size_t segments_largest(const struct segments *s)
 {
-	size_t largest = s->payload < s->size ? s->payload : s->size;
-
-	return s->header + largest <= TUNNEL_MTU_MAX;
+	return s->header + (s->payload < s->size ? s->payload : s->size);
 }
 
 struct gso segments_as_gso(const struct segments *s)

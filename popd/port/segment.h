@@ -44,9 +44,10 @@ bool segments_begin(struct segments *s, const uint8_t *data, size_t len, size_t 
  * or broken in a way that the pipeline detects. */
 bool segments_begin_coalesced(struct segments *s, const uint8_t *data, size_t len) NONNULL;
 
-/* False: a segment would be larger than any tunnel's MTU, so the packet cannot be cut into those
- * that were sent: merged datagrams, or headers that are too long. */
-bool segments_fit(const struct segments *s) NONNULL;
+/* The length of the largest segment. That of a coalesced packet is larger than any tunnel's MTU when
+ * it cannot be cut into the packets that were sent: merged datagrams, or headers that are too
+ * long. */
+size_t segments_largest(const struct segments *s) NONNULL;
 
 /* As what GSO packet a coalesced packet may be forwarded uncut, before segments_next. Size 0: it
  * must be cut. Only plain TCP may stay whole: several segments, no extension headers, and no

@@ -96,7 +96,7 @@ static uint32_t id_of(const struct tunnel *t)
  * (DROP_SAME_TUNNEL, DROP_INNER_MARTIAN_DEST). */
 static bool is_answer(const struct job *job, const struct out *out)
 {
-	if (job->source == JOB_PROBE)
+	if (job_is_own(job->source))
 		return false;
 	return out->kind == OUT_TUN ? job->source == JOB_FROM_TUN : out->tunnel == job->tunnel;
 }

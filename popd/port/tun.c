@@ -79,7 +79,8 @@ static bool begin_cutting(struct tun_port *t, const struct virtio_net_hdr *h, co
 	    !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return false;
 	t->cutting = segments_begin(&t->cut, data, len, h->csum_start,
-				    type == VIRTIO_NET_HDR_GSO_TCPV6, h->gso_size);
+				    type == VIRTIO_NET_HDR_GSO_TCPV6, h->gso_size) &&
+		     segments_largest(&t->cut) <= PORT_PACKET;
 	return t->cutting;
 }
 

@@ -28,7 +28,8 @@
 #include "popd/port/tun.h"
 #include "popd/port/udp.h"
 
-enum { WORKER_BUDGET = 4, COMMAND_RING = 4096, EVENT_RING = 4096, STOP_SECONDS = 2 };
+enum { WORKER_BUDGET = 4, COMMAND_RING = 4096, EVENT_RING = 4096, SECOND_US = 1000000 };
+enum { STOP_SECONDS = 2 };
 
 enum command_kind { COMMAND_PROBE, COMMAND_EXPIRY, COMMAND_ICMP_ERROR };
 struct command {
@@ -66,6 +67,7 @@ struct worker {
 	unsigned number;
 	struct ev_loop *loop;
 	struct ev_async command;
+	struct ev_timer asks_due; /* runs while an address waits to be asked again */
 	struct watched_port ports[PORT__COUNT];
 	struct pipeline pipeline;
 	struct ring *commands, *events, *icmp_errors;
@@ -78,7 +80,7 @@ struct worker {
 	_Atomic uint32_t progress;
 	struct job jobs[JOB_BATCH];
 	struct outbox outboxes[PORT__COUNT];
-	struct buffers *probes;
+	struct buffers *probes, *ask_packets;
 	struct pending_error *pending; /* WORKER_ICMP_ERRORS of them, by ticket */
 	uint32_t ticket;               /* of the newest */
 	struct tap *tap;
@@ -137,19 +139,22 @@ static bool push_event(struct worker *w, const struct job *job, struct timestamp
 		push_icmp_error(w, job, now);
 		return true;
 	}
+	bool moved = job->event != EVENT_TUNNEL_UP;
 	struct worker_event e = {
 		.kind = job->event,
 		.tunnel = job->tunnel,
 		.old_endpoint = job->old_endpoint,
-		.endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed),
+		.endpoint = moved ? job->endpoint
+				  : atomic_load_explicit(&job->tunnel->endpoint,
+							 memory_order_relaxed),
 	};
 	if (!ring_push(w->events, &e))
 		atomic_store_explicit(&w->lost, true, memory_order_release);
 	return true;
 }
 
-/* Runs `n` jobs and sends their outputs, between table_worker_enter and _leave. */
-static void run(struct worker *w, size_t n)
+/* Runs `n` jobs and sends their outputs. */
+static void run_jobs(struct worker *w, size_t n)
 {
 	struct timestamp now = timestamp_now();
 	bool wake = false, watched = tap_is_watched(w->tap);
@@ -174,6 +179,74 @@ static void run(struct worker *w, size_t n)
 	histogram_add(&w->load.us, (uint64_t)(mono_us_now().us - now.mono_us));
 	if (wake)
 		w->wake(w->wake_ctx);
+}
+
+/* Makes job i of an ask that is due. false: nobody is to be asked any more. */
+static bool make_ask(struct worker *w, size_t i, const struct ask *a)
+{
+	uint8_t *data = buffers_at(w->ask_packets, i);
+	const struct tunnel_conf *c = atomic_load_explicit(&a->tunnel->conf, memory_order_acquire);
+
+	if (!c || c->id != a->id || !c->enabled || !tunnel_accepts_endpoint(c, a->endpoint) ||
+	    (a->number > 0 &&
+	     roam_has_answered(w->pipeline.roam, a->tunnel, c, a->endpoint, a->asked_us)))
+		return false;
+	ask_build(data, a, c, w->pipeline.forward.probe_key, w->probe_id);
+	job_fill(&w->jobs[i], JOB_ASK, data, ASK_LEN, (struct endpoint4){ { 0 }, 0 }, 0);
+	w->jobs[i].tunnel = a->tunnel;
+	w->jobs[i].endpoint = a->endpoint;
+	return true;
+}
+
+/* Sets the timer for the next ask that becomes due. */
+static void set_asks_timer(struct worker *w, int64_t now)
+{
+	int64_t due = asks_due_us(w->pipeline.asks);
+
+	ev_timer_stop(w->loop, &w->asks_due);
+	if (due == INT64_MAX)
+		return;
+	ev_now_update(w->loop);
+	ev_timer_set(&w->asks_due, due > now ? (double)(due - now) / SECOND_US : 0., 0.);
+	ev_timer_start(w->loop, &w->asks_due);
+}
+
+/* Sends the asks that are due. */
+static void send_asks(struct worker *w)
+{
+	int64_t now = mono_us_now().us;
+	struct ask a;
+	size_t n = 0;
+
+	while (asks_take_due(w->pipeline.asks, now, &a)) {
+		if (make_ask(w, n, &a) && ++n == JOB_BATCH) {
+			run_jobs(w, n);
+			n = 0;
+		}
+	}
+	if (n > 0)
+		run_jobs(w, n);
+	set_asks_timer(w, now);
+}
+
+/* Runs `n` jobs, and asks the addresses that they bring up; between table_worker_enter and _leave.
+ */
+static void run(struct worker *w, size_t n)
+{
+	run_jobs(w, n);
+	if (UNLIKELY(asks_has_new(w->pipeline.asks)))
+		send_asks(w);
+}
+
+static void asks_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct worker *w = container_of(timer, struct worker, asks_due);
+
+	(void)loop;
+	(void)revents;
+	table_worker_enter(w->pipeline.table, w->number);
+	send_asks(w);
+	table_worker_leave(w->pipeline.table, w->number);
 }
 
 /* The TUN device was deleted, by an operator. The control thread ends popd, and its service manager
@@ -326,11 +399,14 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->events = ring_create(EVENT_RING, sizeof(struct worker_event));
 	w->icmp_errors = ring_create(WORKER_ICMP_ERRORS, sizeof(struct icmp_error));
 	w->probes = buffers_create(JOB_BATCH, PROBE_LEN);
+	w->ask_packets = buffers_create(JOB_BATCH, ASK_LEN);
+	w->pipeline.asks = calloc(1, sizeof(*w->pipeline.asks));
 	w->pending = calloc(WORKER_ICMP_ERRORS, sizeof(*w->pending));
 	w->tap = tap_create(conf->watch);
 	w->pipeline.table = conf->table;
 	w->pipeline.counters = counters_create(table_slots(conf->table));
 	w->pipeline.limiter = conf->limiter;
+	w->pipeline.roam = conf->roam;
 	w->pipeline.digest = digest_ctx_create();
 	w->pipeline.sha1 = conf->sha1;
 	w->pipeline.forward.expiry = conf->expiry;
@@ -340,7 +416,8 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	       sizeof(w->pipeline.forward.probe_key));
 	memcpy(&w->probe_id, conf->probe_key, sizeof(w->probe_id));
 	return w->loop && w->commands && w->events && w->icmp_errors && w->pending && w->probes &&
-	       w->tap && w->pipeline.counters && w->pipeline.digest;
+	       w->ask_packets && w->pipeline.asks && w->tap && w->pipeline.counters &&
+	       w->pipeline.digest;
 }
 
 struct worker *worker_create(const struct worker_conf *conf, char why[static WORKER_WHY])
@@ -358,6 +435,7 @@ struct worker *worker_create(const struct worker_conf *conf, char why[static WOR
 		worker_free(w);
 		return NULL;
 	}
+	ev_timer_init(&w->asks_due, asks_due, 0., 0.);
 	ev_async_init(&w->command, commands_ready);
 	ev_async_start(w->loop, &w->command);
 	return w;
@@ -404,6 +482,8 @@ void worker_free(struct worker *w)
 	ring_free(w->icmp_errors);
 	free(w->pending);
 	buffers_free(w->probes);
+	buffers_free(w->ask_packets);
+	free(w->pipeline.asks);
 	tap_free(w->tap);
 	counters_free(w->pipeline.counters);
 	digest_ctx_free(w->pipeline.digest);

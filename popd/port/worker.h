@@ -54,6 +54,7 @@ struct worker_conf {
 	const struct tap_watch *watch; /* the same */
 	struct sha1_set sha1;
 	struct limiter *limiter; /* of ICMPv6 errors, shared by all workers */
+	struct roam *roam;       /* the same */
 	uint32_t expiry;
 	uint8_t probe_key[16];
 	/* Called in the worker's thread after it pushed events, or when the TUN was deleted. Must

@@ -235,6 +235,8 @@ CREATE FUNCTION api.endpoint_check(type broker.tunnel_type, endpoint inet, pop_i
 LANGUAGE plpgsql
 SET search_path = broker, pg_temp
 AS $$
+DECLARE
+	there record;
 BEGIN
 	IF type <> 'static' THEN
 		IF endpoint IS NOT NULL THEN
@@ -246,9 +248,14 @@ BEGIN
 	ELSIF NOT is_endpoint(endpoint) THEN
 		PERFORM refuse('BK003', '%s cannot be the endpoint of a tunnel: '
 			'it must be the IPv4 address of one host.', abbrev(endpoint));
-	ELSIF EXISTS (SELECT FROM pop p WHERE p.id = pop_id AND p.ipv4 = endpoint_check.endpoint) THEN
+	END IF;
+	SELECT p.id, p.name INTO there FROM pop p WHERE p.ipv4 = endpoint_check.endpoint;
+	IF there.id = pop_id THEN
 		PERFORM refuse('BK003', '%s is the PoP itself and cannot be the endpoint of its tunnel.',
 			host(endpoint));
+	ELSIF FOUND THEN
+		PERFORM refuse('BK003', '%s is the PoP %s and cannot be the endpoint of a tunnel.',
+			host(endpoint), there.name);
 	END IF;
 END
 $$;

@@ -37,6 +37,7 @@ AS $$
 			WHEN NOT is_endpoint(u.endpoint)
 				THEN format('%s cannot be the endpoint of a tunnel', u.endpoint)
 			WHEN u.endpoint = p.ipv4 THEN format('%s is the PoP itself', host(u.endpoint))
+			WHEN o.id IS NOT NULL THEN format('%s is the PoP %s', host(u.endpoint), o.name)
 			WHEN (u.mtu BETWEEN 1280 AND mtu_max(u.type)) IS NOT TRUE
 				THEN format('the MTU of a tunnel of type %s is 1280 to %s', u.type, mtu_max(u.type))
 			WHEN (u.secret ~ '^[0-9a-f]{32}$') IS NOT TRUE
@@ -45,6 +46,7 @@ AS $$
 			END AS fault
 		FROM unnest(import_tunnel_fault.tunnels) u CROSS JOIN pop p
 		LEFT JOIN allocation a ON a.prefix = u.prefix
+		LEFT JOIN pop o ON o.ipv4 = u.endpoint
 		WHERE p.id = import_tunnel_fault.pop_id
 	) f WHERE f.fault IS NOT NULL ORDER BY f.line LIMIT 1
 $$;

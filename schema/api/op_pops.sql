@@ -48,6 +48,17 @@ SET search_path = broker, pg_temp
 RETURN format('superuser.sql was not run in this database, so the log-in must be made by hand: '
 	'CREATE ROLE popd_%s LOGIN CONNECTION LIMIT 5 IN ROLE popd', pop_name);
 
+-- '; disabled T3, T5, which ended there' for the tunnels that a PoP at this address will disable
+-- (migrations/0012_pop_address.sql), or ''.
+CREATE FUNCTION api.tunnels_ending_at(address inet) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = broker, pg_temp
+AS $$
+	SELECT coalesce('; disabled ' || string_agg('T' || t.id, ', ' ORDER BY t.id)
+		|| ', which ended there', '')
+	FROM tunnel t WHERE t.endpoint = tunnels_ending_at.address AND t.admin_enabled
+$$;
+
 -- `verifier`: of the password of the PoP's log-in, NULL for none. `login` is that role, NULL when it
 -- could not be made.
 CREATE FUNCTION api.op_pop_add(name text, ipv4 inet, ipv6 inet, tunnel_prefix cidr,
@@ -59,6 +70,7 @@ SET search_path = broker, pg_temp
 AS $$
 DECLARE
 	pop_id int;
+	disabled text;
 BEGIN
 	PERFORM demand(name ~ '^[a-z][a-z0-9]{1,31}$',
 		'The name of a PoP is 2 to 32 lower-case letters and digits and begins with a letter.');
@@ -68,6 +80,8 @@ BEGIN
 	PERFORM demand(family(ipv6) = 6 AND masklen(ipv6) = 128,
 		'A PoP needs the IPv6 address of one host.');
 	PERFORM demand(tunnel_prefix IS NOT NULL, 'A PoP needs a prefix for tunnels.');
+	LOCK TABLE pop IN SHARE ROW EXCLUSIVE MODE;
+	disabled := api.tunnels_ending_at(ipv4);
 	INSERT INTO pop AS p (name, ipv4, ipv6, city, country, isp_short, isp_name, isp_website,
 		isp_asn, isp_lir)
 	VALUES (op_pop_add.name, op_pop_add.ipv4, op_pop_add.ipv6, coalesce(op_pop_add.city, ''),
@@ -82,8 +96,8 @@ BEGIN
 	IF api.pop_login_set(name, verifier) THEN
 		login := 'popd_' || name;
 	END IF;
-	message := format('added %s: tunnels from %s, %s%s', name, tunnel_prefix,
-		coalesce('subnets from ' || subnet_prefix::text, 'no subnets'),
+	message := format('added %s: tunnels from %s, %s%s%s', name, tunnel_prefix,
+		coalesce('subnets from ' || subnet_prefix::text, 'no subnets'), disabled,
 		CASE WHEN login IS NULL THEN '; ' || api.pop_login_by_hand(name) ELSE '' END);
 	RETURN NEXT;
 EXCEPTION WHEN unique_violation THEN
@@ -129,6 +143,7 @@ $$;
 CREATE FUNCTION api.op_pop_delete(pop_name text) RETURNS TABLE (message text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
+SET lock_timeout = '2s'
 AS $$
 DECLARE
 	pop_id int := pop_find(pop_name);
@@ -157,6 +172,9 @@ BEGIN
 		THEN ' and its log-in popd_' || pop_name
 		ELSE '; its log-in, if it has one, must be dropped by hand: DROP ROLE popd_' || pop_name
 		END);
+EXCEPTION WHEN lock_not_available THEN
+	PERFORM refuse('BK001', '%s has left a transaction open that holds it: end its sessions first.',
+		pop_name);
 END
 $$;
 
@@ -180,9 +198,11 @@ $$;
 CREATE FUNCTION api.op_pop_set(pop_name text, key text, value text) RETURNS TABLE (message text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
+SET lock_timeout = '2s'
 AS $$
 DECLARE
 	pop_id int := pop_find(pop_name);
+	disabled text := '';
 BEGIN
 	PERFORM demand(key IN ('ipv4', 'ipv6', 'city', 'country', 'isp_short', 'isp_name',
 		'isp_website', 'isp_asn', 'isp_lir'), '"%s" is not a property of a PoP that can be set: '
@@ -192,14 +212,20 @@ BEGIN
 	IF key IN ('ipv4', 'ipv6') THEN
 		PERFORM api.address_parse(value);
 	END IF;
+	IF key = 'ipv4' THEN
+		LOCK TABLE pop IN SHARE ROW EXCLUSIVE MODE;
+		disabled := api.tunnels_ending_at(value::inet);
+	END IF;
 	EXECUTE format('UPDATE pop SET %I = $1::%s WHERE id = $2', key,
 		CASE WHEN key IN ('ipv4', 'ipv6') THEN 'inet' ELSE 'text' END)
 		USING value, pop_id;
-	RETURN QUERY SELECT format('%s: %s is now %s', pop_name, key, value);
+	RETURN QUERY SELECT format('%s: %s is now %s%s', pop_name, key, value, disabled);
 EXCEPTION WHEN check_violation OR unique_violation THEN
-	PERFORM refuse('BK003',
-		'"%s" cannot be the %s of %s: it is not valid, or another PoP or a tunnel uses it.', value,
-		key, pop_name);
+	PERFORM refuse('BK003', '"%s" cannot be the %s of %s: it is not valid, or another PoP uses it.',
+		value, key, pop_name);
+WHEN lock_not_available THEN
+	PERFORM refuse('BK001', '%s has left a transaction open that holds it. Restart its popd, or end '
+		'its sessions with "ticctl pop secret".', pop_name);
 END
 $$;
 

@@ -126,6 +126,21 @@ BEGIN
 END
 $$;
 
+-- A batch of statistics locks its tunnels against deletion until its PoP ends the transaction.
+CREATE FUNCTION api.tunnel_remove(tunnel_id int, pop_id int) RETURNS void
+LANGUAGE plpgsql
+SET search_path = broker, pg_temp
+SET lock_timeout = '2s'
+AS $$
+BEGIN
+	DELETE FROM tunnel t WHERE t.id = tunnel_remove.tunnel_id;
+EXCEPTION WHEN lock_not_available THEN
+	PERFORM refuse('BK001', 'T%s cannot be deleted now: %s has left a transaction open that holds '
+		'it. Restart its popd, or end its sessions with "ticctl pop secret".', tunnel_id::text,
+		(SELECT p.name FROM pop p WHERE p.id = pop_id));
+END
+$$;
+
 -- Also refuses the open requests for subnets of the tunnel.
 CREATE FUNCTION api.op_tunnel_delete(tunnel_id int) RETURNS TABLE (message text)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -147,7 +162,7 @@ BEGIN
 	UPDATE request r SET state = 'refused', decided_at = now(),
 		decision = format('T%s was deleted', tunnel_row.id)
 	WHERE r.tunnel = tunnel_row.id AND r.state = 'open';
-	DELETE FROM tunnel t WHERE t.id = tunnel_row.id;
+	PERFORM api.tunnel_remove(tunnel_row.id, tunnel_row.pop);
 	RETURN QUERY SELECT format('deleted T%s: %s, %s', tunnel_row.id, tunnel_row.prefix, charged);
 END
 $$;

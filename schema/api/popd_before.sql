@@ -139,4 +139,4 @@ GRANT EXECUTE ON FUNCTION api.popd_hello(text), api.popd_tunnels(text, int, int)
 		bigint[], bigint[], bigint[], bigint[], bigint[], int[], date[], text[], bigint[]),
 	api.popd_statistics(text, text, bigint, int[], date[], int[], int[], int[], bigint[], int[],
 		bigint[], bigint[], bigint[], bigint[], bigint[]) TO popd;
-SELECT api.doors_of_before_end();
+DO $$ BEGIN PERFORM api.doors_of_before_end(); END $$;

@@ -89,7 +89,8 @@ static void add_tunnel(uint32_t n)
 					     (uint8_t)(n >> 8), (uint8_t)n } },
 					 56 };
 	require(table_set(pipeline.table, c) == 0, "table_set");
-	(void)table_restore(pipeline.table, n + 1, endpoint_pack(home_of(n), 0), NOW, NOW);
+	(void)table_restore(pipeline.table, n + 1,
+			    &(struct tunnel_memory){ endpoint_pack(home_of(n), 0), NOW, NOW, NOW });
 }
 
 static void start(void)
@@ -103,9 +104,12 @@ static void start(void)
 	pipeline = (struct pipeline){ .table = table_create(tunnels, 1, key),
 				      .counters = counters_create(tunnels),
 				      .limiter = limiter_create(tunnels, 100, 10),
+				      .roam = roam_create(tunnels, (struct timestamp){ 0, 0 }, key),
+				      .asks = calloc(1, sizeof(*pipeline.asks)),
 				      .digest = digest_ctx_create(),
 				      .forward = { .expiry = 360 } };
-	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.digest,
+	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.roam &&
+			pipeline.asks && pipeline.digest,
 		"no memory");
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8 } }, 31 };
 	if (table_set_pop(pipeline.table, &pop) != 0)

@@ -70,7 +70,8 @@ static void restore_clients(struct table *t, uint32_t ayiya, uint32_t active)
 		struct endpoint4 at = { { plan_client_ipv4(i) }, plan_client_port(i) };
 		/* The epoch is an old one, so that what the generator signs from now on is newer.
 		 */
-		if (!table_restore(t, i + 1, endpoint_pack(at, 0), now - 60, now))
+		struct tunnel_memory m = { endpoint_pack(at, 0), now - 60, now - 60, now };
+		if (!table_restore(t, i + 1, &m))
 			die("a client cannot be restored");
 	}
 }

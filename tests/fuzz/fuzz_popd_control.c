@@ -5,6 +5,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "popd/core/roam.h"
 #include "popd/observe/commands.h"
 #include "popd/observe/errors.h"
 #include "popd/observe/facts.h"
@@ -96,12 +97,15 @@ static struct commands *commands(void)
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	require(digest_init() == 0 && (counters = counters_create(4)) != NULL);
 	struct errors *errors = errors_create((struct counters *const *)&counters, 1);
-	require(errors != NULL);
+	static const uint8_t key[16];
+	struct roam *roam = roam_create(4, (struct timestamp){ 0, 0, { 0 } }, key);
+	require(errors != NULL && roam != NULL);
 	c = (struct commands){ .settings = &settings,
 			       .table = table_with_a_tunnel(),
 			       .counters = &counters,
 			       .counter_sets = 1,
 			       .errors = errors,
+			       .roam = roam,
 			       .trace = (struct trace *)&c, /* trace_begin is ours */
 			       .facts = facts,
 			       .reload = reload };

@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		column[i] = strcmp(one, "NULL") == 0 ? NULL : one;
 	}
 	try_tunnel(column, digest);
-	const struct feedrow_pop row = { column[0], column[1], column[2] };
+	const struct feedrow_pop row = { column[0], column[1], column[2], column[3] };
 	struct pop_conf pop;
 	if (feedrow_parse_pop(&row, &pop, why) == 0)
 		require(pop.prefix_count <= TABLE_POP_PREFIXES && pop.tunnel_prefix_count >= 1);

@@ -9,21 +9,25 @@
  *
  * Each packet lies in a heap block of exactly the promised size. "Authentic" gives AYIYA a good
  * epoch and signature and a beat good digits, ICMPv4 a right checksum, so that the inner packet is
- * reached. Afterwards every output lies in its own job, and each one to the TUN is a whole IPv6
- * packet.
+ * reached. An AYIYA epoch that begins with ff is as many seconds old as its last byte says, and an
+ * authentic packet as long as an ask's answer becomes one when its first inner byte is ff.
+ * Afterwards every output lies in its own job, each one to the TUN is a whole IPv6 packet, an
+ * endpoint has moved only to where an accepted packet came from, and only such places are asked.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/digest.h"
+#include "lib/wire/be.h"
 #include "lib/wire/csum.h"
+#include "lib/wire/icmp6.h"
 #include "popd/core/pipeline.h"
 #include "popd/core/probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SECRET "0123456789abcdef0123456789abcdef"
-enum { NOW = 1795423260, JOBS = 16, TUNNELS = 4, HEADER = 4, PACKET_MAX = 2048 };
+enum { NOW = 1795423260, MONO_US = 1000000, JOBS = 16, TUNNELS = 4, HEADER = 4, PACKET_MAX = 2048 };
 
 /* The PoP lives as long as the process, in memory that a leak checker does not search. */
 void __lsan_disable(void) __attribute__((weak));
@@ -60,11 +64,13 @@ static void start(void)
 	pipeline = (struct pipeline){ .table = table_create(TUNNELS, 1, seed),
 				      .counters = counters_create(TUNNELS),
 				      .limiter = limiter_create(TUNNELS, 1000000, 1000000),
+				      .asks = calloc(1, sizeof(*pipeline.asks)),
 				      .digest = digest_ctx_create(),
 				      .sha1 = sha1_set_choose(SHA1_AUTO),
 				      .forward = { .expiry = 360, .probe_key = { 1 } },
 				      .ayiya_port = 5072 };
-	if (!pipeline.table || !pipeline.counters || !pipeline.limiter || !pipeline.digest)
+	if (!pipeline.table || !pipeline.counters || !pipeline.limiter || !pipeline.digest ||
+	    !pipeline.asks)
 		abort();
 	pop.own = (struct ip6){ { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0,
 				  0, 1 } };
@@ -78,33 +84,64 @@ static void start(void)
 	add_tunnel(4, TUNNEL_STATIC, 4);
 }
 
+/* T2's has answered. */
+static uint64_t home(uint32_t id)
+{
+	return endpoint_pack((struct endpoint4){ { 0xc0000200 + id }, id < 3 ? 4000 : 0 },
+			     id == 2 ? ENDPOINT_ANSWERED : 0);
+}
+
 /* Every input begins with the same endpoints, so that a crash can be repeated. */
 static void reset(void)
 {
+	static const uint8_t key[16] = { 7 };
+
+	roam_free(pipeline.roam);
+	pipeline.roam = roam_create(TUNNELS, (struct timestamp){ NOW - 15, 1, { 0 } }, key);
+	if (!pipeline.roam)
+		abort();
+	pipeline.asks->added = 0;
+	memset(pipeline.asks->next, 0, sizeof(pipeline.asks->next));
 	for (uint32_t id = 1; id <= TUNNELS; id++) {
 		struct tunnel *t = table_by_id(pipeline.table, id);
 		if (id != 4)
-			atomic_store(&t->endpoint,
-				     endpoint_pack((struct endpoint4){ { 0xc0000200 + id },
-								       id < 3 ? 4000 : 0 },
-						   0));
+			atomic_store(&t->endpoint, home(id));
 		atomic_store(&t->newest, NOW - 10);
+		atomic_store(&t->highest, NOW - 10);
 		atomic_store(&t->heard, NOW - 10);
 		atomic_store(&t->probe, 0);
 		atomic_store(&t->path, 0);
 	}
 }
 
-static void sign_ayiya(uint8_t *p, size_t len)
+/* Makes the inner packet the answer to an ask of `from` half a second ago. */
+static void answer(uint8_t *inner, struct endpoint4 from, const uint8_t *identity)
+{
+	struct ask a = { .endpoint = endpoint_pack(from, 0), .asked_us = MONO_US - 500000 };
+	struct route r = table_lookup(pipeline.table, (const struct ip6 *)identity);
+
+	if (!r.conf)
+		return;
+	ask_build(inner, &a, r.conf, pipeline.forward.probe_key, 1);
+	inner[40] = ICMP6_ECHO_REPLY;
+	uint8_t client[16];
+	memcpy(client, inner + 24, 16);
+	memcpy(inner + 24, inner + 8, 16);
+	memcpy(inner + 8, client, 16);
+}
+
+static void sign_ayiya(uint8_t *p, size_t len, struct endpoint4 from)
 {
 	bool sha256 = len >= 56 && p[1] == 0x84;
 
 	if (len < 44 || (p[1] != 0x52 && !sha256))
 		return;
-	static const uint8_t epoch[4] = { NOW >> 24, NOW >> 16 & 255, NOW >> 8 & 255, NOW & 255 };
 	uint8_t sum[DIGEST_MAX_LEN];
 	enum digest_alg alg = sha256 ? DIGEST_SHA256 : DIGEST_SHA1;
-	memcpy(p + 4, epoch, 4);
+	size_t header = sha256 ? 56 : 44;
+	be32_store(p + 4, p[4] == 0xff ? NOW - p[7] : NOW);
+	if (len == header + ASK_LEN && p[header] == 0xff)
+		answer(p + header, from, p + 8);
 	if (!digest(pipeline.digest, alg, SECRET, strlen(SECRET), p + 24) ||
 	    !digest(pipeline.digest, alg, p, len, sum))
 		abort();
@@ -147,7 +184,7 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 	memcpy(block + JOB_HEADROOM, bytes, there);
 	memset(block + JOB_HEADROOM + there, 0, len - there);
 	memset(job, 0x5a, sizeof(*job));
-	job->source = (enum job_source)((header[0] >> 5) % (JOB_FROM_ICMP4 + 1));
+	job->source = (enum job_source)((header[0] >> 5) % (JOB_ASK + 1));
 	job->data = block + JOB_HEADROOM;
 	job->len = (uint32_t)len;
 	job->from = (struct endpoint4){ { 0xc0000200u + (header[0] & 15) }, 4000 };
@@ -158,9 +195,12 @@ static void fill(struct job *job, const uint8_t *header, const uint8_t *bytes, s
 		job->gso = (struct gso){ (uint16_t)(1 + header[1] * 8), 60 };
 	job->tunnel = job->source == JOB_PROBE
 			      ? table_by_id(pipeline.table, 1 + header[1] % TUNNELS)
-			      : NULL;
+		      : job->source == JOB_ASK ? table_by_id(pipeline.table, 1 + header[1] % 3)
+					       : NULL;
+	job->endpoint = endpoint_pack(
+		(struct endpoint4){ job->from.addr, header[1] % 3 < 2 ? 4000 : 0 }, 0);
 	if (header[0] & 16 && job->source == JOB_FROM_AYIYA)
-		sign_ayiya(job->data, len);
+		sign_ayiya(job->data, len, job->from);
 	if (header[0] & 16 && job->source == JOB_FROM_HEARTBEAT)
 		sign_beat(job->data, len);
 	if (header[0] & 16 && job->source == JOB_FROM_ICMP4)
@@ -197,6 +237,40 @@ static void check(const struct job *job, size_t len)
 	}
 }
 
+/* A packet of `t` came from `place` (an endpoint word), and was accepted if `accepted`. */
+static bool came_from(const struct job *jobs, size_t n, const struct tunnel *t, uint64_t place,
+		      bool accepted)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint16_t port = jobs[i].source == JOB_FROM_HEARTBEAT ? 0 : jobs[i].from.port;
+		struct endpoint4 from = { jobs[i].from.addr, port };
+		bool signs = jobs[i].source == JOB_FROM_AYIYA ||
+			     jobs[i].source == JOB_FROM_HEARTBEAT;
+		bool refused = jobs[i].drop == DROP_REPLAY_STALE ||
+			       jobs[i].drop == DROP_REPLAY_MOVE;
+		if (signs && jobs[i].tunnel == t && !(accepted && refused) &&
+		    endpoint_pack(from, 0) >> 16 == place >> 16)
+			return true;
+	}
+	return false;
+}
+
+static void check_roaming(const struct job *jobs, size_t n)
+{
+	for (uint32_t id = 1; id < TUNNELS; id++) {
+		const struct tunnel *t = table_by_id(pipeline.table, id);
+		uint64_t now = atomic_load(&t->endpoint);
+		bool moved = (now ^ home(id)) >> 16 != 0;
+		require(!moved || came_from(jobs, n, t, now, true));
+		require(atomic_load(&t->highest) >= NOW - 10);
+	}
+	for (uint64_t i = 0; i < pipeline.asks->added; i++) {
+		const struct ask *a = &pipeline.asks->list[i];
+		require(came_from(jobs, n, a->tunnel, a->endpoint, false) &&
+			endpoint_of(a->endpoint).addr.v != 0xc6336402);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct job jobs[JOBS];
@@ -222,8 +296,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= HEADER + there;
 	}
 	table_worker_enter(pipeline.table, 0);
-	pipeline_run(&pipeline, jobs, n, (struct timestamp){ NOW, 1000000, { NOW } });
+	pipeline_run(&pipeline, jobs, n, (struct timestamp){ NOW, MONO_US, { NOW } });
 	table_worker_leave(pipeline.table, 0);
+	check_roaming(jobs, n);
 	for (size_t i = 0; i < n; i++) {
 		check(&jobs[i], lens[i]);
 		free(jobs[i].data - JOB_HEADROOM);

@@ -82,8 +82,14 @@ def test_a_wrong_password_is_named_and_no_key_shows(net, algorithm):
     with udp_socket(net.client) as sock:
         packet = tunnel.ayiya(echo(tunnel.client, HOST), secret="f" * 32, algorithm=algorithm)
         sock.sendto(packet, (POP_IPV4, 5072))
+        row = dropped(net, tunnel, "secret-unknown")
+        assert row["sentence"] == f"somebody at {CLIENT_IPV4} does not know this tunnel's secret" and is_of(row, sock, packet)
+        assert row["sentence"] in net.popctl("tunnel", "errors", tunnel.name, text=True)
+        tunnel.up_by_ayiya(sock)
+        sock.sendto(packet, (POP_IPV4, 5072))
         row = dropped(net, tunnel, "ayiya-signature")
         assert "password" in row["sentence"] and is_of(row, sock, packet)
+        assert errors(net, tunnel)["secret-unknown"]["count"] == 1
     everything = net.popctl("counters", text=True), net.popctl("counters", "--packet", text=True), str(net.popctl("counters"))
     assert not any(key in text for key in keys_of(tunnel) for text in everything)
 
@@ -93,6 +99,11 @@ def test_a_wrong_password_in_a_heartbeat_is_named_and_no_key_shows(net):
     with udp_socket(net.client) as sock:
         packet = tunnel.beat(secret="f" * 32)
         sock.sendto(packet, (POP_IPV4, 3740))
+        row = dropped(net, tunnel, "secret-unknown")
+        assert row["sentence"] == f"somebody at {CLIENT_IPV4} does not know this tunnel's secret" and is_of(row, sock, packet)
+        sock.sendto(tunnel.beat(), (POP_IPV4, 3740))
+        until(lambda: tunnel.shown()["state"] == "up", slow(3), "the beat to be heard")
+        sock.sendto(packet, (POP_IPV4, 3740))
         row = dropped(net, tunnel, "beat-signature")
         assert "password" in row["sentence"] and is_of(row, sock, packet)
         assert not any(key in str(net.popctl("counters")) for key in keys_of(tunnel))
@@ -101,6 +112,22 @@ def test_a_wrong_password_in_a_heartbeat_is_named_and_no_key_shows(net):
         sock.sendto(bare, (POP_IPV4, 3740))
         row = dropped(net, tunnel, "beat-signature", 2)
         assert row["packet"] == (packet[:-32] + bytes(32))[:HEAD].hex() and row["length"] == len(bare)
+
+
+def test_strangers_fill_nobody_s_book(net):
+    """Wrong signatures and protocol 41 from another address, while the client is heard."""
+    tunnel, beating = net.request("ayiya").known(), net.request("heartbeat").known()
+    with udp_socket(net.client) as own, udp_socket(net.client, CLIENT2_IPV4) as other, raw41_socket(net.client, CLIENT2_IPV4) as raw:
+        tunnel.up_by_ayiya(own)
+        own.sendto(beating.beat(), (POP_IPV4, 3740))
+        until(lambda: beating.shown()["state"] == "up", slow(3), "the beat to be heard")
+        before = [net.drops(name) for name in ("forged", "endpoint-mismatch")]
+        for _ in range(50):
+            other.sendto(tunnel.ayiya(b"", 0, 59, secret="f" * 32), (POP_IPV4, 5072))
+            other.sendto(beating.beat(secret="f" * 32), (POP_IPV4, 3740))
+            raw.sendto(echo(beating.client, HOST), (POP_IPV4, 0))
+        until(lambda: [net.drops(name) for name in ("forged", "endpoint-mismatch")] == [before[0] + 100, before[1] + 50], slow(5), "the PoP to count them")
+    assert errors(net, tunnel) == errors(net, beating) == {}
 
 
 def test_an_authentic_packet_dropped_for_its_inner_packet_is_shown_as_it_came(net):

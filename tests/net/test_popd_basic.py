@@ -12,7 +12,7 @@ import pytest
 
 from support.netns import ping
 from support.network import CLIENT2_IPV4, CLIENT_IPV4, HOST, POP_IPV4
-from support.packets import echo, ipv6, is_echo_reply, packed, upper_checksum
+from support.packets import echo, ipv6, is_echo_reply, packed, reply_to, upper_checksum
 from support.paths import SANITIZED, slow
 from support.sockets import ipv6_tap, open_socket, raw41_socket, receive, udp_socket
 from support.wait import until
@@ -176,6 +176,7 @@ def test_a_bad_signature_is_counted_under_its_name_for_tunnel_and_pop(net, popd)
     tunnel = net.request("ayiya").known()
     before = net.drops("ayiya-signature")
     with udp_socket(net.client) as sock:
+        tunnel.up_by_ayiya(sock)
         sock.sendto(tunnel.ayiya(echo(tunnel.client, HOST), secret="0" * 32), (POP_IPV4, 5072))
         source = f"{CLIENT_IPV4}:{sock.getsockname()[1]}"
         until(lambda: net.drops("ayiya-signature") == before + 1, slow(3), "the drop")
@@ -209,9 +210,7 @@ def test_liveness_probes_are_answered_and_counted_in_the_database(net, popd):
         assert probe, "no probe within a minute"
         inner = tunnel.open_ayiya(probe)
         assert inner[8:24] == packed(tunnel.pop) and inner[24:40] == packed(tunnel.client)
-        body = bytes([129, 0, 0, 0]) + inner[44:]
-        body = body[:2] + struct.pack("!H", upper_checksum(tunnel.client, tunnel.pop, 58, body)) + body[4:]
-        sock.sendto(tunnel.ayiya(ipv6(tunnel.client, tunnel.pop, 58, body)), (POP_IPV4, 5072))
+        sock.sendto(tunnel.ayiya(reply_to(inner)), (POP_IPV4, 5072))
         until(lambda: tunnel.shown()["liveness"]["received"] == 1, slow(3), "the answer to be counted")
     alive = tunnel.shown()["liveness"]
     assert alive["sent"] == 1 and 0 < alive["rtt_min_us"] <= alive["rtt_max_us"] < 2_000_000

@@ -1,5 +1,5 @@
-"""deploy/run.sh, what "make run" calls: starts from nothing and from everything that can be left
-behind, stops whole, refuses in one sentence.
+"""deploy/run.sh, which "make run" calls: it starts from nothing and from whatever an earlier start left,
+stops everything, and refuses in one sentence.
 
     uplink end (192.0.2.9) ---- veth ---- the machine (192.0.2.10, default route): run.sh with all it starts, in a namespace
 """
@@ -69,10 +69,17 @@ class Run:
         words = command or [str(script), f"VAR={var}", f"BUILD={BUILD}", *settings]
         self.began = time.monotonic()
         self.process = machine.ns.popen(*wrapper, *words, stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/")
+        try:
+            self._until_it_runs(seconds)
+        except BaseException:
+            self.destroy()
+            raise
+        self.took = time.monotonic() - self.began
+
+    def _until_it_runs(self, seconds):
         until(lambda: "The broker runs" in self.said() or self.process.poll() is not None, seconds, "run.sh to say that the broker runs")
         assert self.process.poll() is None, self.said()
         until(lambda: "logs  " in self.said(), 10, "run.sh to say where the logs are")
-        self.took = time.monotonic() - self.began
 
     def said(self):
         with open(self.out.name, encoding="utf-8", errors="replace") as f:

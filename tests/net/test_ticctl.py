@@ -146,6 +146,7 @@ COMMANDS = [
     ("cost list --pop demo01", r"(?m)^ns_add +demo01 +-5 +-$", None),
     ("setting list", r"(?m)^prefix_rest_days +30 ", None),
     ("setting set prefix_rest_days 0", "^prefix_rest_days is now 0$", MESSAGE),
+    ("check", r"(?m)^database +its owner postgres is a superuser: ", None),
     ("daily", r"^Nothing was due\.$", []),
     ("prune", r"^Nothing was old enough to be deleted\.$", []),
     ("daily 2026-01-31", r"^Nothing was due\.$", []),

@@ -1,9 +1,12 @@
 """Limits of connections, timeouts, ten thousand half-open connections, and settings that change at
 a SIGHUP."""
 import contextlib
+import ipaddress
+import re
 import resource
 import select
 import signal
+import socket
 import time
 
 import pytest
@@ -36,9 +39,9 @@ def test_limit_per_address_is_named(start):
     until(lambda: ticd.tic().quit(), 5, "a free place")
 
 
-def test_limit_of_all_is_named_to_every_client_beyond(start):
+def test_limit_of_all_is_told_when_all_have_logged_in(start):
     ticd = start(connections=20)
-    held = [ticd.tic() for _ in range(20)]
+    held = [ticd.login() for _ in range(20)]
     late = [ticd.connect() for _ in range(200)]  # many more than get a connection for their refusal
     assert {refusal(sock) for sock in late} == {"400 Too many connections at the moment, please try again in a minute\n"}
     assert held[0].ask("get unixtime", "200")
@@ -46,6 +49,125 @@ def test_limit_of_all_is_named_to_every_client_beyond(start):
     for tic in held:
         tic.quit()
     until(lambda: ticd.login().quit(), 5, "a free place")
+
+
+def test_full_server_closes_the_oldest_that_has_not_logged_in(start):
+    ticd = start(connections=20)
+    members = [ticd.login() for _ in range(10)]
+    silent = [ticd.tic() for _ in range(10)]
+    silent[1].ask("username DEMO", "200")
+    first = ticd.tic()
+    assert silent[0].line() == "400 The server is full and you have not logged in, please try again in a minute"
+    assert silent[0].sock.recv(1) == b""
+    silent[2].login("DEMO", ticd.SECRET)  # is older than most and may stay from now on
+    late = [ticd.connect() for _ in range(200)]
+    until(lambda: late[-1].recv(4, socket.MSG_PEEK) == b"200 ", 10, "the greeting of the last")
+    for gone in (silent[1], silent[3], first):
+        assert read_all(gone.sock).decode().startswith("400 The server is full")
+    for tic in [*members, silent[2]]:
+        tic.ask("get unixtime", "200")
+    assert 0 < ticd.log().count("closed: the server is full") < 20  # the log is limited
+    ticd.login().quit()
+
+
+# ---- fronts
+
+def behind(ticd, header, source=None):
+    sock = ticd.connect(source)
+    sock.sendall(header)
+    return sock
+
+
+def v1(client):
+    return f"PROXY TCP{6 if ':' in client else 4} {client} {'::1' if ':' in client else '127.0.0.1'} 4711 3874\r\n".encode()
+
+
+def v2(client):
+    address = ipaddress.ip_address(client).packed
+    body = address + bytes(len(address)) + b"\x12\x34\x0f\x22" + b"\x04\x00\x02ab"  # and a TLV
+    return b"\r\n\r\n\0\r\nQUIT\n\x21" + (b"\x11" if len(address) == 4 else b"\x21") + len(body).to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize("header", [v1, v2])
+@pytest.mark.parametrize("client", ["192.0.2.77", "2001:db8:77::1"])
+def test_front_says_for_whom_it_connects(start, header, client):
+    ticd = start(ticd_fronts="192.0.2.0/24, 127.0.0.1")
+    tic = Tic(behind(ticd, header(client)))
+    assert tic.login("DEMO", ticd.SECRET).endswith(f"from {client}")
+    assert f"{client}: DEMO logged in" in ticd.log()
+    if ":" in client:
+        assert "connected over IPv6" in tic.ask("tunnel set T3 endpoint current", "500")
+    whole = behind(ticd, header(client) + b"get unixtime\nquit\n")  # with the header in one piece
+    assert [line[:4] for line in read_all(whole).splitlines()] == [b"200 "] * 3
+    pieces = ticd.connect()
+    pieces.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for byte in header(client):
+        pieces.sendall(bytes([byte]))
+    assert Tic(pieces).ask("get unixtime", "200")
+
+
+def test_front_that_speaks_for_itself_is_itself(start):
+    ticd = start(ticd_fronts="127.0.0.1", connections_per_address=1)
+    for header in (b"PROXY UNKNOWN\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"):
+        held = [Tic(behind(ticd, header)) for _ in range(3)]  # a front's own connections have no limit of an address
+        assert held[0].login("DEMO", ticd.SECRET).endswith("from 127.0.0.1")
+
+
+def test_front_without_the_header_is_closed_and_told_once(start):
+    ticd = start()
+    ticd.configure(ticd_fronts="127.0.0.1")
+    ticd.signal(signal.SIGHUP)
+    until(lambda: "reloaded" in ticd.log(), 5, "the reload")
+    for garbage in (b"get unixtime\n", b"PROXY TCP4 nonsense\r\n", b"\0" * 2000, b"PROXY " + b"a" * 2000):
+        sock = behind(ticd, garbage)
+        with contextlib.suppress(ConnectionResetError):  # it is not waited for what a front may say more
+            assert sock.recv(1) == b""
+    assert ticd.log().count("it is one of [ticd] fronts, but it does not begin with the PROXY protocol") == 1
+    with ticd.connect() as silent:  # what it never says is not waited for; nor does the loop spin meanwhile
+        silent.sendall(b"PROX")
+        cpu = ticd.cpu_seconds()
+        with contextlib.suppress(ConnectionResetError):
+            assert silent.recv(1) == b""
+        assert ticd.cpu_seconds() - cpu < 1
+
+
+def test_header_of_somebody_else_is_no_header(start):
+    ticd = start(ticd_fronts="127.0.0.9", connections_per_address=2)
+    held = [behind(ticd, v1(f"192.0.2.{n}"), "127.0.0.8") for n in range(2)]
+    for sock in held:
+        tic = Tic(sock)
+        assert tic.line().startswith("400 Unknown command")
+        assert tic.login("DEMO", ticd.SECRET).endswith("from 127.0.0.8")
+    assert refusal(behind(ticd, v1("192.0.2.9"), "127.0.0.8")).startswith("400 Too many connections from your address")
+    assert Tic(behind(ticd, v1("192.0.2.9"), "127.0.0.9")).greeting.startswith("200 ")
+
+
+def test_clients_of_a_front_have_limits_of_their_own(start):
+    ticd = start(ticd_fronts="127.0.0.1", connections_per_address=2)
+    held = [Tic(behind(ticd, v1("192.0.2.1"))) for _ in range(2)]
+    assert refusal(behind(ticd, v1("192.0.2.1"))).startswith("400 Too many connections from your address")
+    assert Tic(behind(ticd, v1("192.0.2.2"))).greeting.startswith("200 ")
+    held[0].quit()
+    until(lambda: Tic(behind(ticd, v1("192.0.2.1"))).quit(), 5, "a free place")
+
+
+def test_two_hundred_networks_of_one_customer_do_not_fill_the_server(start):
+    """They have one /56 in common, and the limits of one /64 would let them be ten thousand."""
+    ticd = start(ticd_fronts="127.0.0.1", connections=150, connections_per_address=50)
+    others = [Tic(behind(ticd, v1(f"192.0.2.{n}"))) for n in range(50)]
+    flood = [behind(ticd, v1(f"2001:db8:56:{n:x}::1")) for n in range(200)]
+    answers = [sock.recv(200) for sock in flood]
+    assert [answer.startswith(b"200 ") for answer in answers].count(True) == 100
+    assert all(answer.startswith(b"400 Too many connections from your address") for answer in answers[100:])
+    assert re.search(r"2001:db8:56:\w+::1: refused: too many connections from 2001:db8:56::/56 \(\d+ in total\)", ticd.log())
+    for tic in others:  # the oldest of all, and none of them had to go
+        tic.ask("get unixtime", "200")
+    wide = [behind(ticd, v1(f"2001:db8:48:{n:x}00::1")) for n in range(120)]
+    assert all(sock.recv(4) == b"200 " for sock in wide), "a /48 may have as many as its own limit says"
+    ticd.configure(connections_per_48=10)
+    ticd.signal(signal.SIGHUP)
+    until(lambda: "reloaded" in ticd.log(), 5, "the reload")
+    assert refusal(behind(ticd, v1("2001:db8:48:ffff::1"))).startswith("400 Too many connections from your address")
 
 
 def test_out_of_descriptors_is_named_and_survived(start):
@@ -141,7 +263,7 @@ def test_ten_thousand_half_open_connections(start):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (MANY + 1000, max(hard, MANY + 1000)))
     try:
-        ticd = start(connections=MANY, connections_per_address=MANY, login_timeout=600)
+        ticd = start(connections=MANY, connections_per_address=2 * MANY, login_timeout=600)
         ticd.login().quit()
         files, base = ticd.descriptors(), ticd.rss()
         began = time.monotonic()
@@ -156,8 +278,9 @@ def test_ten_thousand_half_open_connections(start):
         login_took = time.monotonic() - began
         print(f"{MANY} connections in {took:.1f} s, RSS {base >> 10} -> {memory >> 10} KiB ({(memory - base) / MANY:.0f} bytes each), a login then {login_took * 1000:.0f} ms")
         assert memory - base < 8192 * MANY and login_took < 5
-        assert refusal(ticd.connect()).startswith("400 Too many connections at the moment")
-        assert tic.tunnels()
+        late = ticd.tic()  # for which the oldest has to go
+        until(lambda: read_all(held[0]).startswith(b"400 The server is full"), 5, "the place of the oldest")
+        assert tic.tunnels() and late.ask("get unixtime", "200")
         for sock in held:
             sock.close()
         until(lambda: ticd.descriptors() <= files + 8, 60, "all of them to be closed")

@@ -20,13 +20,13 @@ def ticd(start, certificates):
     return start(tls_certificate=certificates[0][0], tls_key=certificates[0][1])
 
 
-def context(version=None, old=False):
+def context(version=None, old=False, ciphers=None):
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        if old:
-            made.set_ciphers("DEFAULT:@SECLEVEL=0")
+        if old or ciphers:
+            made.set_ciphers(ciphers or "DEFAULT:@SECLEVEL=0")
         if version:
             made.minimum_version = made.maximum_version = version
     return made
@@ -74,6 +74,34 @@ def test_old_versions_are_a_setting(ticd, start, certificates):
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_3):
         tic = in_tls(old, version=version, old=True)
         tic.login("DEMO", Ticd.SECRET)
+
+
+FORWARD_SECRET, RSA_ONLY = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA", "AES256-GCM-SHA384:AES128-GCM-SHA256:AES128-SHA"
+
+
+@pytest.fixture(scope="module")
+def rsa_certificate(tmp_path_factory):
+    """Only a key of this kind can decrypt without taking part."""
+    return certificate(tmp_path_factory.mktemp("rsa"), "rsa", "rsa.example.net", kind="rsa")
+
+
+@pytest.mark.parametrize("old_versions", ["no", "yes"])
+def test_tls_without_forward_secrecy_is_refused(start, rsa_certificate, old_versions):
+    """The same client, asked once for ciphers in which the server's key alone decrypts what was recorded, and once for others."""
+    ticd = start(tls_certificate=rsa_certificate[0], tls_key=rsa_certificate[1], tls_old_versions=old_versions)
+    versions = [ssl.TLSVersion.TLSv1_2] + [ssl.TLSVersion.TLSv1] * (old_versions == "yes")
+    for version in versions:
+        with pytest.raises((ssl.SSLError, OSError)):
+            in_tls(ticd, version=version, ciphers=f"{RSA_ONLY}:@SECLEVEL=0")
+        tic = in_tls(ticd, version=version, ciphers=f"{FORWARD_SECRET}:@SECLEVEL=0")
+        assert tic.sock.cipher()[0].startswith("ECDHE-"), tic.sock.cipher()
+        tic.login("DEMO", Ticd.SECRET)
+    # what old clients have: a finite field's group, only where old versions are allowed
+    if old_versions == "yes":
+        in_tls(ticd, version=ssl.TLSVersion.TLSv1, ciphers="DHE-RSA-AES128-SHA:@SECLEVEL=0").login("DEMO", Ticd.SECRET)
+    else:
+        with pytest.raises((ssl.SSLError, OSError)):
+            in_tls(ticd, version=ssl.TLSVersion.TLSv1_2, ciphers="DHE-RSA-AES128-GCM-SHA256")
 
 
 def test_list_of_200_is_a_record_a_line(ticd):

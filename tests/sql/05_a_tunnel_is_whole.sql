@@ -1,7 +1,7 @@
 -- The constraints of a tunnel, which hold for every role that writes it.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(51);
+SELECT plan(53);
 SELECT t.pop() AS pop \gset
 SELECT t.account('DEMO', 1000) AS demo \gset
 SELECT t.tunnel('DEMO', 'demo01', 'static', '192.0.2.1') AS st \gset
@@ -43,8 +43,9 @@ FROM unnest(ARRAY['1.1.1.1', '10.1.2.3', '172.16.0.1', '192.168.1.1', '198.18.0.
 	'100.64.0.1', '223.255.255.254', '128.0.0.1', '126.255.255.255']) good;
 SELECT is(pg_temp.change(:st, 'endpoint = ''198.51.100.2'''), 'tunnel_endpoint_not_pop',
 	'the address of the tunnel''s PoP is no endpoint');
-SELECT is(t.attack($$UPDATE broker.pop SET ipv4 = '126.255.255.255'$$), 'tunnel_endpoint_not_pop',
-	'a PoP cannot take the address of an endpoint');
+SELECT is(t.attack($$UPDATE broker.pop SET ipv4 = '126.255.255.255'$$), 'ok', 'a PoP may take the address of an endpoint');
+SELECT is((SELECT admin_enabled FROM broker.tunnel WHERE id = :st), false, 'that disables the tunnel');
+SELECT is(pg_temp.change(:st, 'admin_enabled = true'), 'tunnel_endpoint_not_pop', 'which cannot be enabled there');
 SELECT is(t.attack($$UPDATE broker.tunnel SET pop_ipv4 = '9.9.9.9'$$), 'tunnel_pop',
 	'a tunnel cannot have a wrong address of its PoP');
 SELECT is(t.attack($$UPDATE broker.pop SET ipv4 = '198.51.100.77'$$), 'ok', 'a PoP may change its address');

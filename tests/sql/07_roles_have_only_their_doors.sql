@@ -50,7 +50,13 @@ SELECT is(t.attempt(a.role, v.statement), '42501', a.role || ' cannot ' || v.ver
 	('make a door', 'CREATE FUNCTION api.x() RETURNS int LANGUAGE sql RETURN 1'),
 		('make a temporary table', 'CREATE TEMP TABLE x ()'), ('make a schema', 'CREATE SCHEMA x'),
 	('replace a door', 'CREATE OR REPLACE FUNCTION api.web_version() RETURNS TABLE (schema int) LANGUAGE sql AS $$SELECT 1$$'),
-	('make a role', 'CREATE ROLE x')) v (verb, statement);
+	('make a role', 'CREATE ROLE x'), ('hold an advisory lock', 'SELECT pg_advisory_lock(1)'), ('hold one for a transaction', 'SELECT pg_advisory_xact_lock(1)'),
+	('hold one of two numbers', 'SELECT pg_advisory_lock(hashtext(''broker.login''), 1)'), ('try an advisory lock', 'SELECT pg_try_advisory_lock_shared(1, 1)'),
+	('make a large object', 'SELECT lo_create(0)'), ('fill one', 'SELECT lo_from_bytea(0, ''x'')'), ('open one', 'SELECT lo_open(1, 131072)'),
+	('end a session', 'SELECT pg_terminate_backend(0)'), ('cancel a statement', 'SELECT pg_cancel_backend(0)'),
+	('make PoPs'' roles', 'SELECT broker_roles.popd_close()')) v (verb, statement);
+SELECT is(t.attempt('owner', v.statement), v.code, 'the owner of the database: ' || v.statement) FROM (VALUES ('SELECT lo_create(0)', '42501'),
+	('SELECT pg_advisory_lock(1)', '42501'), ('SELECT pg_advisory_xact_lock(1)', 'ok'), ('SELECT pg_terminate_backend(0)', '42501'), ('CREATE ROLE x', '42501')) v (statement, code);
 
 -- How the doors are built.
 SELECT is((SELECT array_agg(d.signature ORDER BY 1) FROM door d JOIN pg_proc p USING (oid) WHERE d.meant <> '{}'

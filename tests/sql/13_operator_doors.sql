@@ -54,7 +54,7 @@ SELECT is(t.refusal($$SELECT api.op_pop_prefix_add('demo02', 'subnet', '2001:db8
 SELECT is((SELECT message FROM api.op_pop_set('demo01', 'city', 'Utrecht')), 'demo01: city is now Utrecht',
 	'the city of a PoP can be set');
 SELECT is(t.refusal($$SELECT api.op_pop_set('demo01', 'ipv4', '198.51.100.2')$$),
-	'BK003 "198.51.100.2" cannot be the ipv4 of demo01: it is not valid, or another PoP or a tunnel uses it.',
+	'BK003 "198.51.100.2" cannot be the ipv4 of demo01: it is not valid, or another PoP uses it.',
 		'the address of another PoP is refused');
 SELECT is(t.refusal($$SELECT api.op_pop_set('demo01', 'enabled', 'f')$$) ~ '^BK003 "enabled" is not a property of a PoP that can be set: ',
 	true, 'other properties of a PoP cannot be set');

@@ -47,6 +47,8 @@ SELECT is(t.attempt('popd_demo02', v.statement), '42501', 'a PoP cannot ' || v.w
 -- The role.
 SELECT results_eq($$SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolconnlimit FROM pg_roles
 	WHERE rolname = 'popd_demo01'$$, 'VALUES (true, false, false, false, false, false, 5)', 'its role can log in five times and do nothing else');
+SELECT is((SELECT s.setconfig FROM pg_db_role_setting s WHERE s.setrole = 'popd_demo01'::regrole), '{tcp_keepalives_idle=60,tcp_keepalives_interval=10,tcp_keepalives_count=3,idle_in_transaction_session_timeout=1min}',
+	'sessions that are cut off and transactions that are left open end by themselves');
 SELECT results_eq($$SELECT rolcanlogin, rolcreaterole FROM pg_roles WHERE rolname IN ('popd', 'broker_names')$$,
 	'VALUES (false, false), (false, false)', 'popd is a group of a new database');
 SELECT results_eq($$SELECT rolcanlogin, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = 'broker_roles'$$, 'VALUES (false, false, true)',

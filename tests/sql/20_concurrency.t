@@ -63,7 +63,6 @@ count() { cat "$dir/$1".* | grep -c "$2"; }
 balanced="SELECT count(*) FROM (SELECT balance, sum(amount) OVER w AS total, n, row_number() OVER w AS row FROM broker.ledger
 	WINDOW w AS (PARTITION BY account ORDER BY n)) l WHERE balance <> total OR n <> row"
 
-echo 1..37
 ask "SELECT t.pop(); SELECT t.pop('demo02', 2); SELECT t.account('DEMO', 750); SELECT t.account('POOR', 25); SELECT t.account('RICH', 5000);
 	SELECT t.account('WORK', 5000)" >/dev/null
 
@@ -190,6 +189,42 @@ echo 'COMMIT;' >&8
 exec 8>&-
 wait
 
+# A PoP is added where a tunnel is about to end: the tunnel waits and is then refused.
+mkfifo "$dir/adding"
+psql -Xqt -U operator <"$dir/adding" >/dev/null &
+exec 8>"$dir/adding"
+echo "BEGIN; SELECT api.op_pop_add('race01', '192.0.2.200', '2001:db8::9', '2001:db8:99::/48', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);" >&8
+wait_for "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
+ask "SELECT api.op_tunnel_set($t2, 'endpoint', '192.0.2.200')" operator >"$dir/late" &
+wait_for "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"
+echo 'COMMIT;' >&8
+exec 8>&-
+wait
+is 'a tunnel does not come to end at a PoP that is added meanwhile' "$(grep -c 'ERROR.*192.0.2.200.*the PoP race01' "$dir/late")" 1
+
+# A PoP leaves a transaction open that holds all it can: nobody waits for it for ever.
+mkfifo "$dir/open"
+psql -Xqt -U popd_demo02 <"$dir/open" >/dev/null &
+exec 8>"$dir/open"
+echo "SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT * FROM api.popd_report(repeat('d', 32), '1', now(), 1, 1, 1, 1); SELECT * FROM api.popd_reasons('{hop-limit}', '{x}'); $(sample d "$t3")" >&8
+wait_for "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%popd_samples%'"
+ask "INSERT INTO broker.tunnel_sample (tunnel, at) SELECT $t1, '1990-01-01'" >/dev/null
+patient() { ask "SET statement_timeout = '2min'; $1" "$2"; }
+is 'the daily job does not wait for it' "$(patient "SELECT count(*) FROM api.isk_daily('2025-03-01')" ticd | grep -c '^[0-9]*$')" 1
+is 'pruning does not wait for it' "$(patient "SELECT count(*) > 0 FROM api.prune()" ticd)" t
+is 'logins do not wait for it' "$(patient "SELECT login_id > 0 FROM api.tic_login_accept($(ask "SELECT broker.account_find('rich')"), NULL, 'md5', '192.0.2.1', true, 'AICCU')" ticd)" t
+is 'the PoP is disabled and enabled without it' "$(patient "SELECT message FROM api.op_pop_enable('demo02', false)" operator) $(patient "SELECT message FROM api.op_pop_enable('demo02', true)" operator)" \
+	'disabled demo02 enabled demo02'
+is 'its tunnels are changed without it' "$(patient "SELECT message FROM api.op_tunnel_set($t3, 'mtu', '1301')" operator)" "T$t3 has an MTU of 1301"
+is 'other PoPs say what their reasons mean without it' "$(patient "SELECT changed FROM api.popd_reasons('{hop-limit}', '{y}')" popd_demo01)" 1
+is 'a tunnel that it holds is not deleted, and the PoP is named' "$(patient "SELECT api.op_tunnel_delete($t3)" operator | grep -c "T$t3 cannot be deleted now: demo02 has left a transaction open")" 1
+is 'its address is not changed, and the PoP is named' "$(patient "SELECT api.op_pop_set('demo02', 'ipv4', '192.0.2.222')" operator | grep -c 'demo02 has left a transaction open')" 1
+wait_for "SELECT count(*) = 1 FROM api.op_check() WHERE subject = 'popd_demo02' AND finding LIKE 'has had a transaction open for % s: restart its popd%'"
+is 'the check names it and no other' "$(ask "SELECT string_agg(subject, ',') FROM api.op_check() WHERE subject <> 'fsync'" operator)" popd_demo02
+is 'a new password ends it' "$(patient "SELECT login FROM api.op_pop_secret('demo02', NULL)" operator) $(patient "SELECT left(message, 14) FROM api.op_pop_set('demo02', 'ipv4', '192.0.2.222')" operator)" 'popd_demo02 demo02: ipv4 i'
+exec 8>&-
+wait
+
 # NOTIFY wakes the PoP.
 heard=$(psql -XqtA -U popd_demo01 <<-SQL
 	LISTEN feed_demo01;
@@ -218,7 +253,7 @@ is 'a PoP that takes the role popd is refused at the doors of before' "$(grep -c
 ask "ALTER ROLE popd LOGIN" >/dev/null
 is 'the log-in of before is served and told so' "$(ask "SELECT name FROM api.popd_hello('demo02')" popd | sed 's/:.*PoPs share:.*/ told/')" 'WARNING told
 demo02'
-ask "SELECT api.op_pop_secret('demo01', NULL), api.op_pop_secret('demo02', NULL)" operator >/dev/null
+ask "SELECT api.op_pop_secret(v.name, NULL) FROM (VALUES ('demo01'), ('demo02'), ('race01')) v (name)" operator >/dev/null
 is 'then it is closed' "$(ask 'SELECT 1' popd | grep -c 'not permitted to log in')" 1
 
 # Two migrators at once, a newer schema, and a changed migration.
@@ -242,3 +277,4 @@ else
 		echo "ok $n # skip $skipped: ticctl has not been built"
 	done
 fi
+echo "1..$n"

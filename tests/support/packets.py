@@ -41,6 +41,14 @@ def echo(source, destination, ident=1, sequence=1, data=b"x" * 32, hops=64):
     return ipv6(source, destination, 58, body, hops)
 
 
+def reply_to(packet):
+    """The echo reply of a host to an echo request."""
+    source, destination = (socket.inet_ntop(socket.AF_INET6, packet[i:i + 16]) for i in (24, 8))
+    body = bytes([129, 0, 0, 0]) + packet[44:]
+    body = body[:2] + struct.pack("!H", upper_checksum(source, destination, 58, body)) + body[4:]
+    return ipv6(source, destination, 58, body)
+
+
 def is_echo_reply(packet, source, ident, sequence=1):
     """A well-formed echo reply from `source` with its checksum right."""
     if len(packet) < 48 or packet[6] != 58 or packet[40] != 129 or struct.unpack("!HH", packet[44:48]) != (ident, sequence):

@@ -9,7 +9,7 @@ import time
 
 from . import ayiya
 from .network import HOST, POP_IPV4
-from .packets import echo, is_echo_reply, packed
+from .packets import echo, is_echo_reply, packed, reply_to
 from .paths import ROOT, arguments, slow
 from .sockets import receive
 from .wait import until
@@ -66,9 +66,18 @@ class Tunnel:
         return ayiya.beat(self.client, secret or self.secret, address, when)
 
     def up_by_ayiya(self, sock):
-        """Sends a no-op and waits until popd says that the tunnel is up."""
+        """Sends a no-op, waits until popd says that the tunnel is up, and answers when popd asks the new address."""
         sock.sendto(self.ayiya(b"", ayiya.NOOP, ayiya.NONE), (POP_IPV4, 5072))
         until(lambda: self.shown()["state"] == "up", slow(3), f"{self.name} to be up")
+        if not self.shown()["endpoint_answered"]:
+            self.answer(sock)
+
+    def answer(self, sock):
+        """Does what the client's host does with the next echo request to it."""
+        asked = receive(sock, lambda d: self.open_ayiya(d)[40] == 128, 1)
+        if asked:
+            sock.sendto(self.ayiya(reply_to(self.open_ayiya(asked))), (POP_IPV4, 5072))
+            until(lambda: self.shown()["endpoint_answered"], slow(3), f"{self.name}'s answer to be taken")
 
     def exchange(self, sock, destination=None, ident=1, sequence=1, algorithm="sha1", **more):
         """An echo request by AYIYA, which is answered; returns the answer's datagram."""

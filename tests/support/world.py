@@ -92,10 +92,11 @@ class World(Network):
         shutil.rmtree(self.dir)
 
 
-def certificate(folder, name, subject):
-    """A self-signed pair; returns (certificate, key)."""
+def certificate(folder, name, subject, kind="ec"):
+    """A self-signed pair with a key of a kind ("ec" or "rsa"); returns (certificate, key)."""
+    options = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"], "rsa": ["rsa:2048"]}
     cert, key = f"{folder}/{name}.pem", f"{folder}/{name}.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *options[kind], "-nodes", "-days", "2",
                     "-subj", f"/CN={subject}", "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key
 

@@ -32,6 +32,8 @@ struct oracle_tunnel {
 	uint16_t port;
 	bool sha256;
 	bool heard; /* a valid packet has come recently */
+	/* when a packet that anybody can send was last counted for it; 0: never */
+	long long noted_us;
 	size_t route_count;
 	struct oracle_prefix routes[ORACLE_ROUTES];
 };
@@ -39,6 +41,7 @@ struct oracle_tunnel {
 struct oracle_world {
 	uint8_t ipv4[4];
 	long now;
+	long long now_us; /* of a clock that never stands at 0 */
 	unsigned ayiya_port;
 	int dscp; /* -1: as the inner packet's */
 	struct oracle_prefix tunnel_prefix, subnet_prefix;
@@ -59,12 +62,45 @@ struct oracle_answer {
  * congestion mark, as the inner packet is. */
 void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t have,
 		    unsigned outer_mark, struct oracle_answer *a);
+/* The payload of an authentic AYIYA packet that is no replay. */
+void oracle_ayiya(const struct oracle_world *w, int from, uint8_t *p, size_t have,
+		  unsigned outer_mark, struct oracle_answer *a);
 /* A packet from a raw protocol-41 socket, whose tunnel is to be found first. */
-void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
+void oracle_protocol41(struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
 		       unsigned outer_mark, bool merged, struct oracle_answer *a);
 /* An ICMPv4 message from `router`. */
 void oracle_icmp4(struct oracle_world *w, uint32_t router, const uint8_t *m, size_t len,
 		  struct oracle_answer *a);
+
+/* ---- which packets are accepted, and where the endpoint goes (oracle_roam.c) ---- */
+
+/* One tunnel and its whole past. */
+struct oracle_tenure {
+	uint64_t place; /* address << 32 | port << 16 */
+	long began, left;
+	bool answered;
+};
+enum { ORACLE_TENURES = 256 };
+struct oracle_roam {
+	/* in */
+	bool ayiya;     /* else heartbeat */
+	uint32_t start; /* popd's */
+	/* after each packet */
+	uint64_t endpoint; /* the word, of which only the place counts; 0: none */
+	bool answered;
+	uint32_t newest, highest;
+	int asked; /* by which rule: 2 for one that moved; 3 for one that was refused; else 0 */
+	bool two_clients; /* to be told now */
+	/* its own */
+	struct oracle_tenure past[ORACLE_TENURES];
+	size_t past_count;
+	long began, told;
+};
+
+/* An authentic packet of `epoch` from the word `from`. `answers`: it holds an answer that was asked
+ * of exactly that address. */
+enum drop oracle_roam_packet(struct oracle_roam *o, uint64_t from, long epoch, long now,
+			     bool answers);
 
 /* ---- their parts ---- */
 

@@ -452,7 +452,33 @@ void oracle_forward(const struct oracle_world *w, int from, uint8_t *p, size_t h
 	a->where = to;
 }
 
-void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
+void oracle_ayiya(const struct oracle_world *w, int from, uint8_t *p, size_t have,
+		  unsigned outer_mark, struct oracle_answer *a)
+{
+	if (have >= 40 && p[0] / 16 == 6 && 40u + p[4] * 256u + p[5] < have) {
+		memset(a, 0, offsetof(struct oracle_answer, packet));
+		a->where = -2;
+		a->drop = DROP_AYIYA_TRAILING;
+		a->charged = w->tunnels[from].id;
+		return;
+	}
+	oracle_forward(w, from, p, have, outer_mark, a);
+}
+
+/* Anybody can name a tunnel: it is charged when the packet comes from its endpoint, or once a
+ * second while nothing is heard from there. */
+static bool o_is_charged(struct oracle_world *w, struct oracle_tunnel *t, uint32_t outer_source)
+{
+	if (t->address == outer_source)
+		return true;
+	if ((t->heard && t->address != 0) ||
+	    (t->noted_us != 0 && w->now_us - t->noted_us < 1000000))
+		return false;
+	t->noted_us = w->now_us;
+	return true;
+}
+
+void oracle_protocol41(struct oracle_world *w, uint32_t outer_source, uint8_t *p, size_t have,
 		       unsigned outer_mark, bool merged, struct oracle_answer *a)
 {
 	bool own_net = false;
@@ -482,8 +508,7 @@ void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint
 		a->drop = DROP_TUNNEL_UNKNOWN;
 		return;
 	}
-	const struct oracle_tunnel *t = &w->tunnels[from];
-	a->charged = t->id;
+	struct oracle_tunnel *t = &w->tunnels[from];
 	if (t->type == ORACLE_AYIYA)
 		a->drop = DROP_TUNNEL_TYPE;
 	else if (!t->enabled)
@@ -494,6 +519,17 @@ void oracle_protocol41(const struct oracle_world *w, uint32_t outer_source, uint
 		a->drop = DROP_ENDPOINT_MISMATCH;
 	else if (merged)
 		a->drop = DROP_INNER_MERGED;
-	else
-		oracle_forward(w, from, p, have, outer_mark, a);
+	if (a->drop) {
+		a->charged = o_is_charged(w, t, outer_source) ? t->id : 0;
+		if (a->drop == DROP_TUNNEL_DISABLED && t->address == outer_source) {
+			uint8_t near[16] = { 0 };
+			memcpy(near, t->net, 8);
+			near[15] = 1;
+			o_error(a, from, p, 40u + p[4] * 256u + p[5], 1, 1, 0, near);
+		}
+		return;
+	}
+	if (t->type == ORACLE_STATIC)
+		t->heard = true;
+	oracle_forward(w, from, p, have, outer_mark, a);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/siphash.h"
 #include "tests/unit/allocator.h"
 
 /* RFC 1321 A.5, FIPS 180-4 examples. */
@@ -150,9 +151,25 @@ static void digests_take_no_memory(void **state)
 	}
 }
 
+/* The vectors of the paper's authors: key 00 to 0f, input 00, 01, 02 and so on. */
+static void siphash_gives_the_values_of_its_authors(void **state)
+{
+	uint8_t key[16], input[16];
+	uint64_t words[2];
+
+	(void)state;
+	for (uint8_t i = 0; i < 16; i++)
+		key[i] = input[i] = i;
+	memcpy(words, input, sizeof(words));
+	assert_int_equal(siphash(key, words, 0), 0x726fdb47dd0e0e31);
+	assert_int_equal(siphash(key, words, 1), 0x93f5f5799a932462);
+	assert_int_equal(siphash(key, words, 2), 0x3f2acc7f57c29bdb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(siphash_gives_the_values_of_its_authors),
 		cmocka_unit_test(known_texts_have_their_digests),
 		cmocka_unit_test(pieces_hash_like_the_whole),
 		cmocka_unit_test(digests_take_no_memory),

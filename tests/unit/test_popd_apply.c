@@ -2,6 +2,7 @@
  * say. */
 #include "popd/feed/apply.h"
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "tests/unit/test_popd_fixture.h"
 
@@ -144,6 +145,73 @@ static void a_full_load_deletes_what_it_does_not_name(void **state)
 	feed_end(&f);
 }
 
+static void set_type(struct feed *f, uint32_t id, const char *type, const char *endpoint)
+{
+	char number[16], net[PREFIX6_TEXT];
+
+	snprintf(number, sizeof(number), "%u", id);
+	snprintf(net, sizeof(net), "2001:db8:2ff:%x::/64", id);
+	apply_set(f->apply, &(struct feedrow_tunnel){ .id = number,
+						      .type = type,
+						      .prefix = net,
+						      .secret = SECRET,
+						      .endpoint = endpoint,
+						      .mtu = "1280",
+						      .enabled = "t",
+						      .routes = "" });
+}
+
+/* Within a day of the real clock. */
+static bool is_remembered(const struct feed *f, uint32_t id, const char *endpoint)
+{
+	char text[IP6_TEXT];
+	struct ip6 found;
+
+	snprintf(text, sizeof(text), "2001:db8:2ff:%x::", id);
+	struct ip6 net = addr(text);
+	return gone_find(table_gone(f->table), addr4(endpoint), &net, false,
+			 (uint32_t)(mono_us_now().us / 1000000), &found);
+}
+
+static void endpoints_of_protocol_41_that_end_are_remembered(void **state)
+{
+	static const struct {
+		const char *type, *becomes; /* NULL: deleted; "": not named by a full load */
+		bool remembered;
+	} rows[] = {
+		{ "static", NULL, true },        { "static", "", true },
+		{ "static", "ayiya", true },     { "static", "heartbeat", true },
+		{ "static", "static", false },   { "heartbeat", "ayiya", true },
+		{ "heartbeat", "static", true }, { "heartbeat", NULL, false },
+		{ "heartbeat", "", false },      { "ayiya", NULL, false },
+		{ "ayiya", "static", false },    { "heartbeat", "heartbeat", false },
+	};
+	struct feed f = feed_new(64);
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint32_t id = i + 1;
+		set_type(&f, id, rows[i].type, "203.0.113.7");
+		(void)table_restore(
+			f.table, id,
+			&(struct tunnel_memory){
+				endpoint_pack(at("203.0.113.7", 0), 0), NOW, NOW, { NOW } });
+		assert_false(is_remembered(&f, id, "203.0.113.7"));
+		if (!rows[i].becomes) {
+			apply_delete(f.apply, id);
+		} else if (rows[i].becomes[0]) {
+			set_type(&f, id, rows[i].becomes, "203.0.113.8");
+		} else {
+			apply_begin_load(f.apply);
+			assert_true(apply_end_load(f.apply) > 0);
+		}
+		if (is_remembered(&f, id, "203.0.113.7") != rows[i].remembered)
+			fail_msg("%s that becomes %s", rows[i].type, rows[i].becomes);
+		assert_false(is_remembered(&f, id, "203.0.113.8"));
+	}
+	feed_end(&f);
+}
+
 static void a_full_table_refuses_and_goes_on(void **state)
 {
 	struct feed f = feed_new(2);
@@ -194,6 +262,7 @@ int main(void)
 		cmocka_unit_test(a_row_that_waits_never_undoes_a_later_one),
 		cmocka_unit_test(after_a_failure_nothing_waits),
 		cmocka_unit_test(a_full_load_deletes_what_it_does_not_name),
+		cmocka_unit_test(endpoints_of_protocol_41_that_end_are_remembered),
 		cmocka_unit_test(a_full_table_refuses_and_goes_on),
 		cmocka_unit_test(more_than_may_wait_are_refused),
 	};

@@ -96,6 +96,7 @@ static struct commands commands_of(struct pop *p)
 		.counters = (struct counters *const *)&p->counters,
 		.counter_sets = 1,
 		.errors = errors_of_test(p),
+		.roam = p->roam,
 		.trace = (struct trace *)&followed, /* not NULL: popd has started */
 		.facts = facts,
 		.reload = reload,
@@ -609,6 +610,42 @@ static void reload_answers_later_and_log_at_once(void **state)
 	pop_end(&p);
 }
 
+static void two_clients_are_told_of_the_tunnel_until_its_errors_are_reset(void **state)
+{
+	struct pop p = pop_new();
+	struct commands c = commands_of(&p);
+	struct tunnel *t = table_by_id(p.table, 1);
+	uint64_t a = endpoint_pack(at("192.0.2.1", 4001), 0),
+		 b = endpoint_pack(at("192.0.2.9", 9), 0);
+	static const char *const asked[] = { "{\"command\":\"tunnel show\",\"tunnel\":\"T1\"}",
+					     "{\"command\":\"tunnel errors\",\"tunnel\":\"T1\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		json_t *o = ask(&c, asked[i]);
+		assert_true(json_is_null(json_object_get(o, "two_clients")));
+		json_decref(o);
+	}
+	for (int i = 0; i < ROAM_CHANGES; i++)
+		(void)roam_note_change(p.roam, t, conf_of_tunnel(t), i % 2 ? b : a, i % 2 ? a : b,
+				       stamp(NOW - 7, p.now.mono_us));
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		json_t *o = ask(&c, asked[i]);
+		const json_t *two = json_object_get(o, "two_clients");
+		assert_string_equal(
+			text(two, "sentence"),
+			"two clients use this tunnel, at 192.0.2.1:4001 and at 192.0.2.9:9");
+		assert_int_equal(number(two, "age"), 7);
+		assert_int_equal(json_array_size(json_object_get(two, "endpoints")), 2);
+		json_decref(o);
+	}
+	json_decref(ask(&c, "{\"command\":\"tunnel errors\",\"tunnel\":\"T1\",\"reset\":true}"));
+	json_t *o = ask(&c, asked[1]);
+	assert_true(json_is_null(json_object_get(o, "two_clients")));
+	json_decref(o);
+	pop_end(&p);
+}
+
 static void a_path_mtu_is_told_with_its_age_until_it_is_forgotten(void **state)
 {
 	struct pop p = pop_new();
@@ -640,6 +677,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_sums_up),
+		cmocka_unit_test(two_clients_are_told_of_the_tunnel_until_its_errors_are_reset),
 		cmocka_unit_test(a_path_mtu_is_told_with_its_age_until_it_is_forgotten),
 		cmocka_unit_test(a_tunnel_is_shown_whichever_way_it_is_named),
 		cmocka_unit_test(a_tunnel_tells_its_drops_and_pings),

@@ -71,6 +71,15 @@ static struct sent outer_martian(struct pop *pop)
 	return s;
 }
 
+static struct sent outer_pop(struct pop *pop)
+{
+	struct pop_conf conf = *table_pop(pop->table);
+	struct sent s = from_static(echo(CLIENT3, OUTSIDE));
+	pop_set_peers(&conf, &s.from.addr, 1);
+	assert_int_equal(table_set_pop(pop->table, &conf), 0);
+	return s;
+}
+
 static struct sent ayiya_form(struct pop *pop)
 {
 	return ayiya_of(pop, AYIYA_OF(.first = 0x31));
@@ -98,6 +107,25 @@ static struct sent ayiya_signature(struct pop *pop)
 	return ayiya_of(pop, AYIYA_OF(.secret = "ffffffffffffffffffffffffffffffff"));
 }
 
+static struct sent ayiya_trailing(struct pop *pop)
+{
+	struct packet inner = good_inner();
+	inner.b[inner.len++] = 0;
+	return ayiya_with(pop, inner);
+}
+static struct sent forged(struct pop *pop)
+{
+	struct sent s = ayiya_signature(pop);
+	s.from.port++;
+	return s;
+}
+static struct sent secret_unknown(struct pop *pop)
+{
+	struct sent s = from_beat(beat(pop->digest, CLIENT5, "sender", NOW, "ffff", ""));
+	s.from = at("203.0.113.9", 1234);
+	return s;
+}
+
 static struct sent beat_form(struct pop *pop)
 {
 	struct sent s = from_beat(beat(pop->digest, CLIENT2, "sender", NOW, SECRET, ""));
@@ -117,6 +145,13 @@ static struct sent tunnel_unknown(struct pop *pop)
 {
 	struct packet inner = good_inner();
 	return from_ayiya(ayiya(pop->digest, "2001:db8:2ff:777::2", &inner, AYIYA_GOOD));
+}
+static struct sent tunnel_deleted(struct pop *pop)
+{
+	struct ip6 net = addr("2001:db8:2ff:77::");
+	gone_remember(table_gone(pop->table), addr4("203.0.113.9"), &net, 1);
+	return (struct sent){ JOB_FROM_PROTO41, echo("2001:db8:2ff:77::2", OUTSIDE),
+			      at("203.0.113.9", 0), 0, false };
 }
 static struct sent tunnel_type(struct pop *pop)
 {
@@ -293,6 +328,8 @@ static const struct {
 	  "the packet is too short to contain its headers: 43 bytes" },
 	{ DROP_OUTER_MARTIAN, outer_martian, 0,
 	  "the outer IPv4 source address 127.0.0.1:4001 cannot be a tunnel endpoint" },
+	{ DROP_OUTER_POP, outer_pop, 0,
+	  "the outer IPv4 source address is that of a PoP, at which no tunnel ends: 203.0.113.3" },
 	{ DROP_AYIYA_FORM, ayiya_form, 0,
 	  "not a valid AYIYA header (16-byte identity, shared-secret signature): it begins with 31 52 11 29" },
 	{ DROP_AYIYA_UNSIGNED, ayiya_unsigned, 0, "the packet is not signed" },
@@ -301,6 +338,12 @@ static const struct {
 	{ DROP_AYIYA_OPCODE, ayiya_opcode, 1, "AYIYA opcode 5 is not supported" },
 	{ DROP_AYIYA_NEXT_HEADER, ayiya_next_header, 1,
 	  "the AYIYA payload has protocol 4, neither IPv6 (41) nor none (59)" },
+	{ DROP_AYIYA_TRAILING, ayiya_trailing, 1,
+	  "bytes follow the AYIYA payload, which anybody can append to a signed packet: 105 bytes instead of 104" },
+	{ DROP_FORGED, forged, 0,
+	  "the signature is wrong, and the packet does not come from the tunnel's endpoint: it names 2001:db8:2ff:1::2" },
+	{ DROP_SECRET_UNKNOWN, secret_unknown, 5,
+	  "somebody at 203.0.113.9 does not know this tunnel's secret" },
 	{ DROP_AYIYA_SIGNATURE, ayiya_signature, 1,
 	  "the signature is wrong: the client uses another tunnel password" },
 	{ DROP_BEAT_FORM, beat_form, 0, "the packet is not a valid heartbeat: 85 bytes" },
@@ -310,6 +353,8 @@ static const struct {
 	  "the heartbeat's signature is wrong: the client uses another tunnel password" },
 	{ DROP_TUNNEL_UNKNOWN, tunnel_unknown, 0,
 	  "no tunnel on this PoP has the client address 2001:db8:2ff:777::2" },
+	{ DROP_TUNNEL_DELETED, tunnel_deleted, 0,
+	  "protocol 41 from the endpoint of a tunnel that was deleted less than a day ago: it names 2001:db8:2ff:77::2" },
 	{ DROP_TUNNEL_TYPE, tunnel_type, 3, "an AYIYA packet, but the tunnel's type is static" },
 	{ DROP_TUNNEL_DISABLED, tunnel_disabled, 4, "the tunnel is disabled" },
 	{ DROP_TUNNEL_DOWN, tunnel_down, 5,
@@ -318,7 +363,7 @@ static const struct {
 	{ DROP_REPLAY_STALE, replay_stale, 1,
 	  "the packet is 6 s older than the tunnel's newest packet" },
 	{ DROP_REPLAY_MOVE, replay_move, 1,
-	  "a replay: from 192.0.2.1:4002 instead of the tunnel's endpoint 192.0.2.1:4001, but not newer than the tunnel's newest packet" },
+	  "from 192.0.2.1:4002 instead of the tunnel's endpoint 192.0.2.1:4001, but not newer than the tunnel's newest packet: a replay, unless that address answers" },
 	{ DROP_ENDPOINT_MISMATCH, endpoint_mismatch, 3,
 	  "protocol 41 from 203.0.113.4, but the tunnel's endpoint is 203.0.113.3" },
 	{ DROP_INNER_SHORT, inner_short, 1,
@@ -480,6 +525,7 @@ static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 	memcpy(sent[0].packet.b + 24, c->key_sha1, 20);
 	memcpy(sent[1].packet.b + 24, c->key_sha256, 32);
 	memcpy(sent[2].packet.b + 24, c->key_sha1, 20);
+	sent[2].from.port++;
 	for (size_t i = 3; i < ARRAY_LEN(sent); i++)
 		memcpy(strrchr((char *)sent[i].packet.b, ' ') + 1, SECRET, strlen(SECRET));
 	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
@@ -488,8 +534,12 @@ static void a_key_that_the_client_itself_sent_is_not_kept(void **state)
 				     DROP_NONE);
 	}
 	assert_int_equal(drops_of(&pop, DROP_AYIYA_SIGNATURE), 2);
-	assert_int_equal(drops_of(&pop, DROP_BEAT_SIGNATURE), 1);
-	assert_int_equal(drops_of(&pop, DROP_CLOCK_SKEW), 2);
+	assert_int_equal(drops_of(&pop, DROP_BEAT_SIGNATURE), 2);
+	assert_int_equal(drops_of(&pop, DROP_FORGED), 1);
+	assert_false(records_have_key(&pop));
+	/* nor for the PoP alone */
+	assert_int_equal(pop_send(&pop, sent[0].source, sent[0].packet, at("203.0.113.9", 1)),
+			 DROP_FORGED);
 	assert_false(records_have_key(&pop));
 	pop_end(&pop);
 }
@@ -532,7 +582,7 @@ static void the_same_packets_without_their_fault_pass(void **state)
 		ayiya_of(&pop, AYIYA_GOOD),
 		ayiya_of(&pop, AYIYA_OF(.sha256 = true)),
 		ayiya_of(&pop, AYIYA_OF(.epoch = NOW + 120)),
-		ayiya_of(&pop, AYIYA_OF(.opcode = ZERO, .next = 59)),
+		from_ayiya(ayiya(pop.digest, CLIENT1, NULL, AYIYA_OF(.opcode = ZERO, .next = 59))),
 		ayiya_of(&pop, AYIYA_OF(.opcode = 3)),
 		from_beat(beat(pop.digest, CLIENT2, "sender", NOW, SECRET, "")),
 		from_beat(beat(pop.digest, CLIENT2, "192.0.2.2", NOW, SECRET, "\n")),

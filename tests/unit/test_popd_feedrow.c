@@ -156,18 +156,33 @@ static void the_pop_row_gives_prefixes_and_popds_own_address(void **state)
 		struct feedrow_pop row;
 		bool good;
 	} rows[] = {
-		{ "usual", { "198.51.100.2", "2001:db8:2ff::/48", "2001:db8:3000::/40" }, true },
+		{ "usual",
+		  { "198.51.100.2", "2001:db8:2ff::/48", "2001:db8:3000::/40", NULL },
+		  true },
 		{ "two of each",
 		  { "198.51.100.2", "2001:db8:2ff::/48,2001:db8:2fe::/48",
-		    "2001:db8:3000::/40,2001:db8:4000::/40" },
+		    "2001:db8:3000::/40,2001:db8:4000::/40", NULL },
 		  true },
-		{ "no subnets", { "198.51.100.2", "2001:db8:2ff::/48", "" }, true },
-		{ "subnets null", { "198.51.100.2", "2001:db8:2ff::/48", NULL }, true },
-		{ "no tunnels", { "198.51.100.2", "", "2001:db8:3000::/40" }, false },
-		{ "no address", { NULL, "2001:db8:2ff::/48", "" }, false },
-		{ "IPv6 address", { "2001:db8::1", "2001:db8:2ff::/48", "" }, false },
-		{ "a /56 of tunnels", { "198.51.100.2", "2001:db8:2ff::/56", "" }, false },
-		{ "nonsense", { "198.51.100.2", "2001:db8:2ff::/48", "all" }, false },
+		{ "no subnets", { "198.51.100.2", "2001:db8:2ff::/48", "", NULL }, true },
+		{ "subnets null", { "198.51.100.2", "2001:db8:2ff::/48", NULL, NULL }, true },
+		{ "no tunnels", { "198.51.100.2", "", "2001:db8:3000::/40", NULL }, false },
+		{ "no address", { NULL, "2001:db8:2ff::/48", "", NULL }, false },
+		{ "IPv6 address", { "2001:db8::1", "2001:db8:2ff::/48", "", NULL }, false },
+		{ "a /56 of tunnels", { "198.51.100.2", "2001:db8:2ff::/56", "", NULL }, false },
+		{ "nonsense", { "198.51.100.2", "2001:db8:2ff::/48", "all", NULL }, false },
+		{ "PoPs",
+		  { "198.51.100.2", "2001:db8:2ff::/48", "", "192.0.2.1,198.51.100.2" },
+		  true },
+		{ "no PoPs", { "198.51.100.2", "2001:db8:2ff::/48", "", "" }, true },
+		{ "an IPv6 PoP",
+		  { "198.51.100.2", "2001:db8:2ff::/48", "", "2001:db8::1" },
+		  false },
+		{ "an empty PoP",
+		  { "198.51.100.2", "2001:db8:2ff::/48", "", "192.0.2.1," },
+		  false },
+		{ "a blank",
+		  { "198.51.100.2", "2001:db8:2ff::/48", "", "192.0.2.1, 192.0.2.2" },
+		  false },
 	};
 	struct ip6 own = addr("2001:db8:2ff:ffff::1");
 
@@ -182,10 +197,32 @@ static void the_pop_row_gives_prefixes_and_popds_own_address(void **state)
 	}
 }
 
+static void as_many_pops_as_the_limit_and_not_one_more(void **state)
+{
+	static char list[(TABLE_POPS + 1) * IP4_TEXT];
+	struct feedrow_pop row = { "198.51.100.2", "2001:db8:2ff::/48", "", list };
+	char why[FEEDROW_WHY];
+	static struct pop_conf pop;
+	size_t len = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < TABLE_POPS; i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s10.%u.%u.7",
+					i ? "," : "", i * 7 % 256, i / 256);
+	assert_int_equal(feedrow_parse_pop(&row, &pop, why), 0);
+	for (unsigned i = 0; i < TABLE_POPS; i++) {
+		struct ip4 ip = { 10u << 24 | i * 7 % 256 << 16 | i / 256 << 8 | 7 };
+		assert_true(pop_is_peer(&pop, ip));
+		assert_false(pop_is_peer(&pop, (struct ip4){ ip.v + 1 }));
+	}
+	strcat(list, ",192.0.2.1");
+	assert_int_equal(feedrow_parse_pop(&row, &pop, why), -ERR_FORMAT);
+}
+
 static void as_many_prefixes_as_the_limit_and_not_one_more(void **state)
 {
 	char list[TABLE_POP_PREFIXES * 24] = "", why[FEEDROW_WHY];
-	struct feedrow_pop row = { "198.51.100.2", "2001:db8:2ff::/48", list };
+	struct feedrow_pop row = { "198.51.100.2", "2001:db8:2ff::/48", list, NULL };
 	struct pop_conf pop;
 
 	(void)state;
@@ -205,6 +242,7 @@ int main(void)
 		cmocka_unit_test(every_column_is_taken_strictly),
 		cmocka_unit_test(a_static_tunnel_needs_a_unicast_endpoint),
 		cmocka_unit_test(the_pop_row_gives_prefixes_and_popds_own_address),
+		cmocka_unit_test(as_many_pops_as_the_limit_and_not_one_more),
 		cmocka_unit_test(as_many_prefixes_as_the_limit_and_not_one_more),
 	};
 

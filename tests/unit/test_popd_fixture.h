@@ -44,6 +44,8 @@ struct pop {
 	struct table *table;
 	struct counters *counters;
 	struct limiter *limiter;
+	struct roam *roam;
+	struct asks *asks;
 	struct digest_ctx *digest;
 	struct pipeline pipeline;
 	struct timestamp now;
@@ -143,6 +145,14 @@ static inline struct sha1_set sha1_of_test(void)
 	return set;
 }
 
+/* table_restore of an endpoint whose highest epoch is its newest. */
+static inline bool restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest,
+			   uint32_t heard)
+{
+	return table_restore(t, id,
+			     &(struct tunnel_memory){ endpoint, newest, newest, mono(heard) });
+}
+
 /* T1 AYIYA :1::, T2 heartbeat :2::, T3 static :3:: at 203.0.113.3, T4 AYIYA disabled, T5 heartbeat
  * never heard from, T6 static of MTU 1480. */
 static inline struct pop pop_new(void)
@@ -155,10 +165,14 @@ static inline struct pop pop_new(void)
 	p.table = table_create(FIXTURE_TUNNELS, 1, seed);
 	p.counters = counters_create(FIXTURE_TUNNELS);
 	p.limiter = limiter_create(FIXTURE_TUNNELS, 1000, 100);
-	assert_true(p.digest && p.table && p.counters && p.limiter);
+	p.roam = roam_create(FIXTURE_TUNNELS, stamp(0, 0), seed);
+	p.asks = calloc(1, sizeof(*p.asks));
+	assert_true(p.digest && p.table && p.counters && p.limiter && p.roam && p.asks);
 	p.pipeline = (struct pipeline){ .table = p.table,
 					.counters = p.counters,
 					.limiter = p.limiter,
+					.roam = p.roam,
+					.asks = p.asks,
 					.digest = p.digest,
 					.sha1 = sha1_of_test(),
 					.forward = { .expiry = EXPIRY, .probe_key = { 42 } },
@@ -188,9 +202,8 @@ static inline struct pop pop_new(void)
 	c->static_endpoint = addr4("203.0.113.6");
 	c->mtu = 1480;
 	pop_add(&p, c);
-	table_restore(p.table, 1, endpoint_pack(at("192.0.2.1", 4001), 0), NOW - 10,
-		      mono(NOW - 10));
-	table_restore(p.table, 2, endpoint_pack(at("192.0.2.2", 0), 0), NOW - 10, mono(NOW - 10));
+	restore(p.table, 1, endpoint_pack(at("192.0.2.1", 4001), 0), NOW - 10, NOW - 10);
+	restore(p.table, 2, endpoint_pack(at("192.0.2.2", 0), 0), NOW - 10, NOW - 10);
 	return p;
 }
 
@@ -199,6 +212,8 @@ static inline void pop_end(struct pop *p)
 	table_free(p->table);
 	counters_free(p->counters);
 	limiter_free(p->limiter);
+	roam_free(p->roam);
+	free(p->asks);
 	digest_ctx_free(p->digest);
 }
 

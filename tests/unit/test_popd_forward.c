@@ -159,10 +159,10 @@ static void add_tunnel(struct pop *p, struct oracle_world *w, const struct plan 
 		c->static_endpoint = endpoint;
 	pop_add(p, c);
 	if (plan->type != TUNNEL_STATIC && plan->age >= 0)
-		table_restore(p->table, o->id,
-			      endpoint_pack((struct endpoint4){ endpoint, plan->port },
-					    plan->sha256 ? ENDPOINT_SHA256 : 0),
-			      (uint32_t)(NOW - plan->age), mono((uint32_t)(NOW - plan->age)));
+		restore(p->table, o->id,
+			endpoint_pack((struct endpoint4){ endpoint, plan->port },
+				      plan->sha256 ? ENDPOINT_SHA256 : 0),
+			(uint32_t)(NOW - plan->age), (uint32_t)(NOW - plan->age));
 }
 
 static struct pop world_new(struct oracle_world *w)
@@ -563,6 +563,7 @@ static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reache
 	struct oracle_answer want;
 	struct job job;
 
+	w->now_us = p->now.mono_us;
 	switch (any(3)) {
 	case 0:
 		honest_source(&inner, NULL);
@@ -580,7 +581,7 @@ static void round_of_one(struct pop *p, struct oracle_world *w, uint64_t *reache
 			      AYIYA_OF(.sha256 = t->sha256));
 		job_init(&job, JOB_FROM_AYIYA, &outer,
 			 (struct endpoint4){ { t->address }, t->port }, tos);
-		oracle_forward(w, from, inner.b, inner.len, tos & 3, &want);
+		oracle_ayiya(w, from, inner.b, inner.len, tos & 3, &want);
 		break;
 	}
 	default: {
@@ -650,6 +651,8 @@ static void random_packets_have_the_fate_that_the_oracle_gives(void **state)
 			round_of_one(&p, &w, reached);
 	}
 	/* each rule has decided about some packets */
+	if (reached[DROP_AYIYA_TRAILING] == 0 && n >= 100000)
+		fail_msg("no packet reached ayiya-trailing");
 	for (enum drop d = DROP_OUTER_UNREACHABLE; d <= DROP_NO_ENDPOINT; d++)
 		if (reached[d] == 0 && n >= 100000)
 			fail_msg("no packet reached %s", drop_name(d));

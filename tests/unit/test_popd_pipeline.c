@@ -3,6 +3,7 @@
 #include "popd/core/pipeline.h"
 
 #include "popd/core/forward.h"
+#include "popd/core/probe.h"
 #include "tests/unit/test_popd_fixture.h"
 
 #define CLIENT1 "2001:db8:2ff:1::2"
@@ -108,7 +109,8 @@ static void a_step_of_the_wall_clock_takes_no_tunnel_down_and_keeps_none_up(void
 	}
 }
 
-static void packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it(void **state)
+/* Anybody can send protocol 41 with the client's address as its source. */
+static void protocol_41_alone_keeps_no_heartbeat_tunnel_up(void **state)
 {
 	struct pop p = pop_new();
 
@@ -116,16 +118,248 @@ static void packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it(void **state)
 	pass(&p, EXPIRY - 10);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_NONE);
-	pass(&p, EXPIRY);
-	assert_int_equal(
-		pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }),
-		DROP_NONE);
 	pass(&p, 1);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_TUNNEL_DOWN);
 	assert_int_equal(
 		pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), (struct endpoint4){ { 0 }, 0 }),
 		DROP_TUNNEL_DOWN);
+	pop_end(&p);
+}
+
+static struct packet probe_of(struct pop *p, uint32_t id, uint16_t sequence)
+{
+	struct packet probe = { .len = PROBE_LEN };
+
+	probe_build(probe.b, conf_of_tunnel(table_by_id(p->table, id)),
+		    p->pipeline.forward.probe_key, 1, sequence, p->now.mono_us);
+	return probe;
+}
+
+/* What the client makes of it. */
+static struct packet answer_to(struct packet p)
+{
+	uint8_t source[16];
+
+	memcpy(source, p.b + 8, 16);
+	memcpy(p.b + 8, p.b + 24, 16);
+	memcpy(p.b + 24, source, 16);
+	p.b[40] = 129;
+	seal_icmp(&p);
+	return p;
+}
+
+static void beats_and_answered_probes_keep_it_up(void **state)
+{
+	struct pop p = pop_new();
+	struct packet answer;
+
+	(void)state;
+	pass(&p, EXPIRY - 10);
+	answer = answer_to(probe_of(&p, 2, 1));
+	p.now.mono_us += 20000;
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("192.0.2.2", 0)), DROP_NONE);
+	assert_int_equal(atomic_load(&p.counters->echo_received), 1);
+	pass(&p, EXPIRY);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
+			 DROP_NONE);
+	/* the same answer again proves nothing */
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("192.0.2.2", 0)),
+			 DROP_POP_UNUSED);
+	pass(&p, 1);
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
+			 DROP_TUNNEL_DOWN);
+	pop_end(&p);
+}
+
+/* ---- a signature without the secret: SHA-1 can be extended ---- */
+
+static uint32_t rol(uint32_t x, unsigned n)
+{
+	return x << n | x >> (32 - n);
+}
+
+/* One block of SHA-1 (FIPS 180-4 6.1.2), from the standard. */
+static void sha1_block(uint32_t h[5], const uint8_t block[64])
+{
+	uint32_t w[80], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+
+	for (size_t t = 0; t < 80; t++)
+		w[t] = t < 16 ? (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
+					(uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3]
+			      : rol(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
+	for (size_t t = 0; t < 80; t++) {
+		uint32_t f = t < 20   ? (b & c) | (~b & d)
+			     : t < 40 ? b ^ c ^ d
+			     : t < 60 ? (b & c) | (b & d) | (c & d)
+				      : b ^ c ^ d;
+		static const uint32_t k[] = { 0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6 };
+		uint32_t next = rol(a, 5) + f + e + k[t / 20] + w[t];
+		e = d;
+		d = c;
+		c = rol(b, 30);
+		b = a;
+		a = next;
+	}
+	h[0] += a;
+	h[1] += b;
+	h[2] += c;
+	h[3] += d;
+	h[4] += e;
+}
+
+/* Writes SHA-1's padding for a message of `len` bytes behind its last byte; returns the length with
+ * it. */
+static size_t sha1_pad(uint8_t *message, size_t len)
+{
+	size_t end = (len + 8) / 64 * 64 + 64;
+
+	memset(message + len, 0, end - len);
+	message[len] = 0x80;
+	put32(message + end - 4, (uint32_t)len * 8);
+	return end;
+}
+
+/* What somebody makes of a packet that he has seen: appends SHA-1's padding and `more` bytes, and
+ * goes on hashing from its signature. */
+static struct packet extended(struct packet p, size_t more)
+{
+	uint32_t h[5];
+	uint8_t last[128] = { 0 };
+	const uint8_t *sum = p.b + 24;
+
+	for (size_t i = 0; i < 5; i++)
+		h[i] = (uint32_t)sum[4 * i] << 24 | (uint32_t)sum[4 * i + 1] << 16 |
+		       (uint32_t)sum[4 * i + 2] << 8 | sum[4 * i + 3];
+	p.len = sha1_pad(p.b, p.len);
+	memset(p.b + p.len, 0xee, more);
+	memcpy(last, p.b + p.len, more);
+	last[more] = 0x80;
+	p.len += more;
+	put32(last + (more + 8 < 64 ? 60 : 124), (uint32_t)p.len * 8);
+	sha1_block(h, last);
+	if (more + 8 >= 64)
+		sha1_block(h, last + 64);
+	for (size_t i = 0; i < 5; i++)
+		put32(p.b + 24 + 4 * i, h[i]);
+	return p;
+}
+
+static void an_extended_packet_is_refused_although_its_signature_is_right(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT1, OUTSIDE);
+	const struct packet seen[] = {
+		ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.epoch = NOW + 1)),
+		ayiya(p.digest, CLIENT1, &inner, AYIYA_OF(.epoch = NOW + 1, .opcode = 3)),
+		ayiya(p.digest, CLIENT1, NULL,
+		      AYIYA_OF(.epoch = NOW + 1, .opcode = ZERO, .next = 59)),
+		ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.epoch = NOW + 1, .opcode = ZERO)),
+		ayiya(p.digest, CLIENT1, NULL, AYIYA_OF(.epoch = NOW + 1, .next = 59)),
+	};
+	uint64_t before = endpoint_of_tunnel(&p, 1);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(seen); i++) {
+		for (size_t more = 0; more < 100; more++) {
+			struct job job;
+			assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA,
+						     extended(seen[i], more), at("203.0.113.9", 9)),
+					 DROP_AYIYA_TRAILING);
+			assert_int_equal(job.out[0].kind, OUT_NONE);
+			assert_int_equal(job.out[1].kind, OUT_NONE);
+			assert_int_equal(job.event, EVENT_NONE);
+			job_end(&job);
+		}
+	}
+	assert_true(endpoint_of_tunnel(&p, 1) == before);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, seen[0], at("203.0.113.9", 9)), DROP_NONE);
+	pop_end(&p);
+}
+
+/* ---- packets that anybody can send ---- */
+
+static void wrong_signatures_from_elsewhere_are_the_pop_s(void **state)
+{
+	struct pop p = pop_new();
+	struct packet bad = ayiya(p.digest, CLIENT1, NULL,
+				  AYIYA_OF(.opcode = ZERO, .next = 59, .secret = "guess"));
+	struct packet skewed = ayiya(p.digest, CLIENT1, NULL,
+				     AYIYA_OF(.next = 59, .secret = "guess", .epoch = NOW - 999));
+	struct packet bad_beat = beat(p.digest, CLIENT2, "192.0.2.77", NOW, "guess", "");
+
+	(void)state;
+	for (uint16_t port = 1; port < 200; port++) {
+		p.now.mono_us += 1000000;
+		assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, bad, at("192.0.2.1", port)),
+				 DROP_FORGED);
+		assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, skewed, at("203.0.113.9", port)),
+				 DROP_FORGED);
+		assert_int_equal(
+			pop_send(&p, JOB_FROM_HEARTBEAT, bad_beat, at("203.0.113.9", port)),
+			DROP_FORGED);
+	}
+	for (enum drop d = 1; d < DROP__COUNT; d++)
+		assert_int_equal(tunnel_drops_of(&p, 1, d) + tunnel_drops_of(&p, 2, d), 0);
+	assert_int_equal(drops_of(&p, DROP_FORGED), 3 * 199);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, bad, home1()), DROP_AYIYA_SIGNATURE);
+	assert_int_equal(tunnel_drops_of(&p, 1, DROP_AYIYA_SIGNATURE), 1);
+	pop_end(&p);
+}
+
+static void a_tunnel_that_is_down_keeps_one_stranger_a_second(void **state)
+{
+	struct pop p = pop_new();
+	const uint32_t ids[] = { 1, 5 };
+
+	(void)state;
+	pass(&p, EXPIRY);
+	struct packet bad[] = {
+		ayiya(p.digest, CLIENT1, NULL,
+		      AYIYA_OF(.next = 59, .secret = "guess", .epoch = p.now.wall)),
+		beat(p.digest, "2001:db8:2ff:5::2", "sender", p.now.wall, "guess", ""),
+	};
+	for (unsigned tenth = 0; tenth < 50; tenth++) {
+		for (size_t i = 0; i < 2; i++)
+			assert_int_equal(pop_send(&p, i ? JOB_FROM_HEARTBEAT : JOB_FROM_AYIYA,
+						  bad[i],
+						  (struct endpoint4){ { 0xcb007100 + tenth }, 9 }),
+					 tenth % 10 ? DROP_FORGED : DROP_SECRET_UNKNOWN);
+		p.now.mono_us += 100000;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(tunnel_drops_of(&p, ids[i], DROP_SECRET_UNKNOWN), 5);
+		struct drop_note note = tunnel_last_of(&p, ids[i], DROP_SECRET_UNKNOWN);
+		assert_int_equal(endpoint_of(note.peer).addr.v, 0xcb007100 + 40);
+	}
+	pop_end(&p);
+}
+
+static void protocol_41_from_elsewhere_fills_no_tunnel_s_book(void **state)
+{
+	struct pop p = pop_new();
+	const struct endpoint4 stranger = at("203.0.113.9", 0);
+
+	(void)state;
+	/* T3 has not been heard yet: its user may have moved */
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), stranger),
+				 DROP_ENDPOINT_MISMATCH);
+		assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo("2001:db8:2ff:5::2", OUTSIDE),
+					  stranger),
+				 DROP_TUNNEL_DOWN);
+		p.now.mono_us += 100000;
+	}
+	assert_int_equal(tunnel_drops_of(&p, 3, DROP_ENDPOINT_MISMATCH), 2);
+	assert_int_equal(tunnel_drops_of(&p, 5, DROP_TUNNEL_DOWN), 2);
+	assert_int_equal(
+		pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), at("203.0.113.3", 0)),
+		DROP_NONE);
+	p.now.mono_us += 2000000;
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT3, OUTSIDE), stranger),
+			 DROP_ENDPOINT_MISMATCH);
+	assert_int_equal(tunnel_drops_of(&p, 3, DROP_ENDPOINT_MISMATCH), 2);
+	assert_int_equal(drops_of(&p, DROP_ENDPOINT_MISMATCH), 21);
 	pop_end(&p);
 }
 
@@ -301,6 +535,242 @@ static void floods_of_small_packets_hold_no_packet_too_big_back(void **state)
 	pop_end(&p);
 }
 
+/* ---- what the client of a tunnel is told that does not carry its packets any more ---- */
+
+/* Checks an ICMPv6 "administratively prohibited" by `near` to `inner`'s sender that quotes it. */
+static void assert_prohibits(const uint8_t *got, size_t len, const char *near,
+			     const struct packet *inner)
+{
+	struct ip6 source = addr(near);
+
+	assert_int_equal(len, 48 + inner->len);
+	assert_int_equal(got[6], 58);
+	assert_memory_equal(got + 8, source.b, 16);
+	assert_memory_equal(got + 24, inner->b + 8, 16);
+	assert_int_equal(got[40], 1);
+	assert_int_equal(got[41], 1);
+	assert_int_equal(plain_csum(got, got + 40, len - 40, 58), 0);
+	assert_memory_equal(got + 48, inner->b, inner->len);
+}
+
+static void assert_ayiya_client_is_told(struct pop *p, const struct job *job, const char *near,
+					const struct packet *inner)
+{
+	const struct out *out = &job->out[0];
+	struct packet payload = { .len = out->len - 44 };
+
+	assert_int_equal(out->kind, OUT_UDP);
+	assert_true(out->to.addr.v == job->from.addr.v && out->to.port == job->from.port);
+	memcpy(payload.b, out->data + 44, payload.len);
+	assert_prohibits(payload.b, payload.len, near, inner);
+	struct packet want = ayiya(p->digest, near, &payload, AYIYA_GOOD);
+	assert_memory_equal(out->data, want.b, want.len);
+}
+
+static void assert_41_client_is_told(const struct job *job, const char *near,
+				     const struct packet *inner)
+{
+	const struct out *out = &job->out[0];
+
+	assert_int_equal(out->kind, OUT_PROTO41);
+	assert_int_equal(out->to.addr.v, job->from.addr.v);
+	assert_false(out->dont_fragment);
+	assert_prohibits(out->data, out->len, near, inner);
+}
+
+static void the_client_of_a_disabled_tunnel_is_told(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo("2001:db8:2ff:4::2", OUTSIDE), from6 = echo(CLIENT6, OUTSIDE);
+	struct tunnel_conf *c = conf_new(p.digest, 6, TUNNEL_STATIC, "2001:db8:2ff:6::", NULL);
+	struct job job;
+
+	(void)state;
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA,
+				     ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_GOOD),
+				     at("203.0.113.9", 7)),
+			 DROP_TUNNEL_DISABLED);
+	assert_ayiya_client_is_told(&p, &job, "2001:db8:2ff:4::1", &inner);
+	job_end(&job);
+	assert_int_equal(endpoint_of_tunnel(&p, 4), 0);
+	/* nobody else is */
+	(void)pop_run_one(&p, &job, JOB_FROM_AYIYA,
+			  ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_OF(.secret = "no")),
+			  at("203.0.113.9", 7));
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	(void)pop_run_one(
+		&p, &job, JOB_FROM_AYIYA,
+		ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_OF(.epoch = NOW - 121)),
+		at("203.0.113.9", 7));
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	c->static_endpoint = addr4("203.0.113.6");
+	c->enabled = false;
+	pop_add(&p, c);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, from6, at("203.0.113.6", 0)),
+			 DROP_TUNNEL_DISABLED);
+	assert_41_client_is_told(&job, "2001:db8:2ff:6::1", &from6);
+	job_end(&job);
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, from6, at("203.0.113.7", 0)),
+			 DROP_TUNNEL_DISABLED);
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void it_is_told_at_the_rate_of_errors_and_never_about_an_error(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo("2001:db8:2ff:4::2", OUTSIDE),
+		      error = icmp("2001:db8:2ff:4::2", OUTSIDE, 1, 4, 64);
+	unsigned told = 0;
+	struct job job;
+
+	(void)state;
+	(void)pop_run_one(&p, &job, JOB_FROM_AYIYA,
+			  ayiya(p.digest, "2001:db8:2ff:4::2", &error, AYIYA_GOOD), home1());
+	assert_int_equal(job.drop, DROP_TUNNEL_DISABLED);
+	assert_int_equal(job.out[0].kind, OUT_NONE);
+	job_end(&job);
+	for (int i = 0; i < 300; i++) {
+		(void)pop_run_one(&p, &job, JOB_FROM_AYIYA,
+				  ayiya(p.digest, "2001:db8:2ff:4::2", &inner, AYIYA_GOOD),
+				  home1());
+		told += job.out[0].kind != OUT_NONE;
+		job_end(&job);
+	}
+	assert_int_equal(told, 100);
+	pop_end(&p);
+}
+
+static void the_ayiya_client_of_a_tunnel_of_another_type_is_told(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT3, OUTSIDE);
+	struct job job;
+
+	(void)state;
+	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA,
+				     ayiya(p.digest, CLIENT3, &inner, AYIYA_GOOD),
+				     at("203.0.113.9", 7)),
+			 DROP_TUNNEL_TYPE);
+	assert_ayiya_client_is_told(&p, &job, "2001:db8:2ff:3::1", &inner);
+	job_end(&job);
+	pop_end(&p);
+}
+
+static void the_former_endpoint_of_protocol_41_is_told_for_a_day(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT1, OUTSIDE), lost = echo("2001:db8:2ff:77::2", OUTSIDE),
+		      subnet = echo("2001:db8:30ff::7", OUTSIDE);
+	struct ip6 one = addr("2001:db8:2ff:1::"), net = addr("2001:db8:2ff:77::");
+	const struct endpoint4 home = at("203.0.113.9", 0);
+	const uint32_t now = (uint32_t)(p.now.mono_us / 1000000);
+	struct job job;
+
+	(void)state;
+	gone_remember(table_gone(p.table), home.addr, &one, now); /* T1 was static */
+	gone_remember(table_gone(p.table), home.addr, &net, now); /* deleted */
+	for (int day = 0; day < 2; day++) {
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, inner, home),
+				 DROP_TUNNEL_TYPE);
+		if (day == 0)
+			assert_41_client_is_told(&job, "2001:db8:2ff:1::1", &inner);
+		else
+			assert_int_equal(job.out[0].kind, OUT_NONE);
+		job_end(&job);
+		assert_int_equal(pop_run_one(&p, &job, JOB_FROM_PROTO41, lost, home),
+				 day ? DROP_TUNNEL_UNKNOWN : DROP_TUNNEL_DELETED);
+		if (day == 0)
+			assert_41_client_is_told(&job, "2001:db8:2ff:77::1", &lost);
+		else
+			assert_int_equal(job.out[0].kind, OUT_NONE);
+		job_end(&job);
+		assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, subnet, home),
+				 day ? DROP_TUNNEL_UNKNOWN : DROP_TUNNEL_DELETED);
+		/* from another address, or not from our prefixes */
+		assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, lost, at("203.0.113.8", 0)),
+				 DROP_TUNNEL_UNKNOWN);
+		assert_int_equal(
+			pop_send(&p, JOB_FROM_PROTO41, echo("2001:db8:f00::9", OUTSIDE), home),
+			DROP_TUNNEL_UNKNOWN);
+		p.now.mono_us += INT64_C(86400) * 1000000;
+	}
+	pop_end(&p);
+}
+
+static void the_memory_of_endpoints_is_bounded_and_forgets_the_oldest(void **state)
+{
+	struct pop p = pop_new();
+	struct gone *g = table_gone(p.table);
+	struct ip6 found;
+
+	(void)state;
+	for (uint32_t i = 0; i < 6; i++) {
+		struct ip6 net = { { 0x20, 1, 0xd, 0xb8, 0, 0, 0, (uint8_t)i } };
+		gone_remember(g, addr4("203.0.113.9"), &net, 100 + i);
+	}
+	for (uint32_t i = 0; i < 6; i++) {
+		struct ip6 net = { { 0x20, 1, 0xd, 0xb8, 0, 0, 0, (uint8_t)i } };
+		assert_int_equal(gone_find(g, addr4("203.0.113.9"), &net, false, 110, &found),
+				 i >= 2);
+	}
+	/* every other address has room somewhere */
+	for (uint32_t i = 1; i <= 100000; i++) {
+		struct ip6 net = { { 0x20, 2, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i } };
+		gone_remember(g, (struct ip4){ i * 977 }, &net, 200);
+		assert_true(gone_find(g, (struct ip4){ i * 977 }, &net, false, 200, &found));
+		assert_true(ip6_equal(&found, &net));
+	}
+	gone_remember(g, (struct ip4){ 0 }, &found, 200);
+	assert_false(gone_find(g, (struct ip4){ 0 }, &found, true, 200, &found));
+	pop_end(&p);
+}
+
+static void no_tunnel_ends_at_a_pop(void **state)
+{
+	struct pop p = pop_new();
+	struct pop_conf conf = *table_pop(p.table);
+	const struct ip4 peers[] = { addr4("203.0.113.6"), addr4("192.0.2.2"),
+				     addr4("192.0.2.99") };
+	const struct endpoint4 uplink = { { 0 }, 0 };
+	struct packet noop = ayiya(p.digest, CLIENT1, NULL,
+				   AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = NOW + 1));
+
+	(void)state;
+	pop_set_peers(&conf, peers, ARRAY_LEN(peers));
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
+	/* the endpoints that were one are gone, static or learnt */
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink),
+			 DROP_NO_ENDPOINT);
+	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT3), uplink), DROP_NONE);
+	/* and nobody takes one */
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)),
+			 DROP_OUTER_POP);
+	assert_int_equal(pop_send(&p, JOB_FROM_HEARTBEAT,
+				  beat(p.digest, CLIENT2, "sender", NOW + 1, SECRET, ""),
+				  at("192.0.2.2", 9)),
+			 DROP_OUTER_POP);
+	assert_int_equal(
+		pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT6, OUTSIDE), at("203.0.113.6", 0)),
+		DROP_OUTER_POP);
+	(void)restore(p.table, 2, endpoint_pack(at("192.0.2.99", 0), 0), NOW, NOW);
+	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
+	struct tunnel_conf *c = conf_new(p.digest, 9, TUNNEL_STATIC, "2001:db8:2ff:9::", NULL);
+	c->static_endpoint = peers[2];
+	pop_add(&p, c);
+	assert_int_equal(endpoint_of_tunnel(&p, 9), 0);
+	/* once the PoP is elsewhere, the configured endpoints count again */
+	pop_set_peers(&conf, peers, 0);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
+	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink), DROP_NONE);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)), DROP_NONE);
+	pop_end(&p);
+}
+
 static void without_an_address_of_its_own_popd_says_nothing(void **state)
 {
 	struct pop p = pop_new();
@@ -372,7 +842,7 @@ static void any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters
 		assert_true(table_delete(p.table, 1));
 		table_reclaim(p.table);
 		pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::", NULL));
-		table_restore(p.table, 1, endpoint_pack(home1(), 0), NOW - 10, mono(NOW - 10));
+		restore(p.table, 1, endpoint_pack(home1(), 0), NOW - 10, NOW - 10);
 	}
 	pop_end(&p);
 }
@@ -387,7 +857,7 @@ static void a_tunnel_without_a_secret_trusts_nobody(void **state)
 	pop_add(&p, c);
 	struct packet noop = ayiya(p.digest, "2001:db8:2ff:9::2", NULL,
 				   AYIYA_OF(.opcode = ZERO, .next = 59, .secret = ""));
-	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, home1()), DROP_AYIYA_SIGNATURE);
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, home1()), DROP_SECRET_UNKNOWN);
 	pop_end(&p);
 }
 
@@ -573,14 +1043,25 @@ int main(void)
 		cmocka_unit_test(
 			a_move_is_an_event_with_the_old_endpoint_and_a_first_packet_another),
 		cmocka_unit_test(beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel),
-		cmocka_unit_test(packets_keep_a_heartbeat_tunnel_up_but_cannot_raise_it),
 		cmocka_unit_test(a_step_of_the_wall_clock_takes_no_tunnel_down_and_keeps_none_up),
+		cmocka_unit_test(protocol_41_alone_keeps_no_heartbeat_tunnel_up),
+		cmocka_unit_test(beats_and_answered_probes_keep_it_up),
+		cmocka_unit_test(an_extended_packet_is_refused_although_its_signature_is_right),
+		cmocka_unit_test(wrong_signatures_from_elsewhere_are_the_pop_s),
+		cmocka_unit_test(a_tunnel_that_is_down_keeps_one_stranger_a_second),
+		cmocka_unit_test(protocol_41_from_elsewhere_fills_no_tunnel_s_book),
 		cmocka_unit_test(the_signature_is_answered_in_kind),
 		cmocka_unit_test(an_echo_request_is_answered_with_its_payload),
 		cmocka_unit_test(an_echo_request_that_forwards_does_both),
 		cmocka_unit_test(forged_echo_requests_are_not_answered),
 		cmocka_unit_test(errors_are_held_back_when_no_token_is_left),
 		cmocka_unit_test(floods_of_small_packets_hold_no_packet_too_big_back),
+		cmocka_unit_test(the_client_of_a_disabled_tunnel_is_told),
+		cmocka_unit_test(it_is_told_at_the_rate_of_errors_and_never_about_an_error),
+		cmocka_unit_test(the_ayiya_client_of_a_tunnel_of_another_type_is_told),
+		cmocka_unit_test(the_former_endpoint_of_protocol_41_is_told_for_a_day),
+		cmocka_unit_test(the_memory_of_endpoints_is_bounded_and_forgets_the_oldest),
+		cmocka_unit_test(no_tunnel_ends_at_a_pop),
 		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),
 		cmocka_unit_test(
 			any_single_wrong_bit_in_a_signed_packet_changes_nothing_but_counters),

@@ -38,6 +38,7 @@ static void same_tunnel(struct table *a, struct table *b, uint32_t id)
 	assert_true(atomic_load(&x->endpoint) == atomic_load(&y->endpoint));
 	assert_int_equal(atomic_load(&x->heard), atomic_load(&y->heard));
 	assert_int_equal(atomic_load(&x->newest), atomic_load(&y->newest));
+	assert_int_equal(atomic_load(&x->highest), atomic_load(&y->highest));
 }
 
 /* Encoded and decoded on machines whose monotonic clocks differ, as before and after a boot. */
@@ -65,10 +66,12 @@ static void what_was_encoded_is_decoded_again(void **state)
 	struct pop p = pop_new();
 	struct snapshot_head got;
 	size_t len, again_len;
-	uint8_t *bytes = encode(p.table, &len);
 	struct table *t = empty_table(FIXTURE_TUNNELS);
 
 	(void)state;
+	atomic_fetch_or(&table_by_id(p.table, 1)->endpoint, ENDPOINT_ANSWERED);
+	atomic_store(&table_by_id(p.table, 1)->highest, NOW + 7);
+	uint8_t *bytes = encode(p.table, &len);
 	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, moment(NOW), &got), 0);
 	assert_string_equal(got.pop, head.pop);
 	assert_true(got.feed_seq == head.feed_seq && got.written == head.written);
@@ -165,7 +168,7 @@ static const struct {
 	uint8_t value;
 	int err;
 } forgeries[] = {
-	{ "another version", AT_VERSION + 3, 2, -ERR_FORMAT },
+	{ "another version", AT_VERSION + 3, 3, -ERR_FORMAT },
 	{ "more prefixes than there may be", AT_PREFIXES + 1, 65, -ERR_RANGE },
 	{ "fewer prefixes than tunnel prefixes", AT_PREFIXES + 1, 0, -ERR_RANGE },
 	{ "a prefix of 129 bits", AT_FIRST_PREFIX, 129, -ERR_RANGE },
@@ -183,13 +186,13 @@ static const struct {
 	{ "an MTU above any", AT_T1 + 10, 6, -ERR_RANGE },
 	{ "another tunnel's net", AT_T1 + 12 + 7, 2, -ERR_RANGE },
 	{ "an endpoint in 127/8", AT_T1 + 24, 127, -ERR_RANGE },
-	{ "an unknown flag", AT_T1 + 31, 2, -ERR_RANGE },
-	{ "a secret too long", AT_T1 + 40, 33, -ERR_RANGE },
-	{ "a NUL in the secret", AT_T1 + 41, 0, -ERR_RANGE },
-	{ "more routes than there are", AT_T1 + 41 + 32 + 1, 3, -ERR_TRUNCATED },
-	{ "fewer routes than there are", AT_T1 + 41 + 32 + 1, 1, -ERR_TRAILING },
-	{ "sixty thousand routes", AT_T1 + 41 + 32, 0xea, -ERR_TRUNCATED },
-	{ "a route of 129 bits", AT_T1 + 41 + 32 + 2, 129, -ERR_RANGE },
+	{ "an unknown flag", AT_T1 + 31, 4, -ERR_RANGE },
+	{ "a secret too long", AT_T1 + 44, 33, -ERR_RANGE },
+	{ "a NUL in the secret", AT_T1 + 45, 0, -ERR_RANGE },
+	{ "more routes than there are", AT_T1 + 45 + 32 + 1, 3, -ERR_TRUNCATED },
+	{ "fewer routes than there are", AT_T1 + 45 + 32 + 1, 1, -ERR_TRAILING },
+	{ "sixty thousand routes", AT_T1 + 45 + 32, 0xea, -ERR_TRUNCATED },
+	{ "a route of 129 bits", AT_T1 + 45 + 32 + 2, 129, -ERR_RANGE },
 };
 
 static void an_invalid_value_in_an_intact_snapshot_is_refused(void **state)
@@ -216,14 +219,80 @@ static void an_invalid_value_in_an_intact_snapshot_is_refused(void **state)
 	pop_end(&p);
 }
 
+/* What version 1 of the format had: no highest epoch in a tunnel's record. Returns the length. */
+static size_t as_version_1(const uint8_t *bytes, size_t len, uint8_t *out)
+{
+	enum { HIGHEST_AT = 40 };
+	size_t from = AT_T1, to = AT_T1;
+
+	memcpy(out, bytes, AT_T1);
+	while (from < len - 4) {
+		size_t size = 4 + ((size_t)bytes[from + 2] << 8 | bytes[from + 3]);
+		memcpy(out + to, bytes + from, HIGHEST_AT);
+		put32(out + to, (uint32_t)size - 8);
+		memcpy(out + to + HIGHEST_AT, bytes + from + HIGHEST_AT + 4, size - HIGHEST_AT - 4);
+		from += size;
+		to += size - 4;
+	}
+	put32(out + AT_VERSION, 1);
+	put32(out + AT_VERSION + 8, (uint32_t)to + 4);
+	put32(out + to, crc32c(out, to));
+	return to + 4;
+}
+
+static void a_snapshot_of_the_version_before_is_read(void **state)
+{
+	struct pop p = pop_new();
+	struct table *t = empty_table(FIXTURE_TUNNELS);
+	struct snapshot_head got;
+	size_t len;
+	uint8_t *bytes = encode(p.table, &len), *old = malloc(len);
+
+	(void)state;
+	len = as_version_1(bytes, len, old);
+	assert_int_equal(snapshot_decode(t, p.digest, old, len, moment(NOW), &got), 0);
+	for (uint32_t id = 1; id <= 6; id++)
+		same_tunnel(p.table, t, id);
+	free(old);
+	free(bytes);
+	table_free(t);
+	pop_end(&p);
+}
+
+static void a_journal_record_of_the_version_before_is_read(void **state)
+{
+	struct journal_entry e = { 1,
+				   { endpoint_pack(at("192.0.2.10", 10), 0), NOW, 0, { 0 } },
+				   NOW };
+	uint8_t record[JOURNAL_RECORD];
+
+	(void)state;
+	journal_encode(&e, record);
+	record[3] = '1';
+	put32(record + 28, crc32c(record, 28));
+	assert_int_equal(journal_decode(record, &e), 0);
+	assert_int_equal(e.memory.highest, NOW);
+	put32(record + 24, NOW); /* it had zeros there */
+	put32(record + 28, crc32c(record, 28));
+	assert_int_equal(journal_decode(record, &e), -ERR_FORMAT);
+}
+
+static bool is_same(const struct tunnel_memory *a, const struct tunnel_memory *b)
+{
+	return a->endpoint == b->endpoint && a->newest == b->newest && a->highest == b->highest &&
+	       a->heard.s == b->heard.s;
+}
+
 static void the_journal_is_applied_up_to_where_it_is_cut(void **state)
 {
 	struct pop p = pop_new();
 	struct journal_entry entries[] = {
-		{ 1, endpoint_pack(at("192.0.2.10", 10), 0), NOW + 1, NOW + 1 },
-		{ 777, endpoint_pack(at("192.0.2.11", 11), 0), NOW, NOW }, /* deleted since */
-		{ 2, endpoint_pack(at("192.0.2.12", 0), 0), NOW + 2, NOW + 2 },
-		{ 1, endpoint_pack(at("192.0.2.13", 13), 1), NOW + 3, NOW + 3 },
+		{ 1, { endpoint_pack(at("192.0.2.10", 10), 0), NOW + 1, NOW + 4, { 0 } }, NOW + 1 },
+		/* deleted since */
+		{ 777, { endpoint_pack(at("192.0.2.11", 11), 0), NOW, NOW, { 0 } }, NOW },
+		{ 2, { endpoint_pack(at("192.0.2.12", 0), 0), NOW + 2, NOW + 2, { 0 } }, NOW + 2 },
+		/* moved by an answer: newest is older, highest the same */
+		{ 1, { endpoint_pack(at("192.0.2.13", 13), 3), NOW - 3, NOW + 4, { 0 } }, NOW + 3 },
 	};
 	uint8_t journal[ARRAY_LEN(entries) * JOURNAL_RECORD];
 
@@ -233,8 +302,7 @@ static void the_journal_is_applied_up_to_where_it_is_cut(void **state)
 		journal_encode(&entries[i], journal + i * JOURNAL_RECORD);
 		assert_int_equal(journal_decode(journal + i * JOURNAL_RECORD, &back), 0);
 		assert_true(back.tunnel == entries[i].tunnel &&
-			    back.endpoint == entries[i].endpoint &&
-			    back.newest == entries[i].newest && back.heard == entries[i].heard);
+			    is_same(&back.memory, &entries[i].memory));
 	}
 	for (size_t len = 0; len < sizeof(journal); len++) {
 		struct pop q = pop_new();
@@ -243,16 +311,17 @@ static void the_journal_is_applied_up_to_where_it_is_cut(void **state)
 		assert_int_equal(journal_apply(q.table, torn, len, moment(NOW)),
 				 len / JOURNAL_RECORD * JOURNAL_RECORD);
 		uint64_t want = len < JOURNAL_RECORD ? endpoint_pack(at("192.0.2.1", 4001), 0)
-						     : entries[0].endpoint;
+						     : entries[0].memory.endpoint;
 		assert_true(atomic_load(&table_by_id(q.table, 1)->endpoint) == want);
 		free(torn);
 		pop_end(&q);
 	}
 	assert_int_equal(journal_apply(p.table, journal, sizeof(journal), moment(NOW)),
 			 sizeof(journal));
-	assert_true(atomic_load(&table_by_id(p.table, 1)->endpoint) == entries[3].endpoint);
-	assert_true(atomic_load(&table_by_id(p.table, 2)->endpoint) == entries[2].endpoint);
-	assert_int_equal(atomic_load(&table_by_id(p.table, 1)->newest), NOW + 3);
+	assert_true(atomic_load(&table_by_id(p.table, 1)->endpoint) == entries[3].memory.endpoint);
+	assert_true(atomic_load(&table_by_id(p.table, 2)->endpoint) == entries[2].memory.endpoint);
+	assert_int_equal(atomic_load(&table_by_id(p.table, 1)->newest), NOW - 3);
+	assert_int_equal(atomic_load(&table_by_id(p.table, 1)->highest), NOW + 4);
 	for (size_t bit = 0; bit < JOURNAL_RECORD * 8; bit++) {
 		struct journal_entry back;
 		journal[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -322,6 +391,8 @@ int main(void)
 		cmocka_unit_test(an_empty_table_can_be_encoded),
 		cmocka_unit_test(cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused),
 		cmocka_unit_test(an_invalid_value_in_an_intact_snapshot_is_refused),
+		cmocka_unit_test(a_snapshot_of_the_version_before_is_read),
+		cmocka_unit_test(a_journal_record_of_the_version_before_is_read),
 		cmocka_unit_test(the_journal_is_applied_up_to_where_it_is_cut),
 		cmocka_unit_test(ten_thousand_tunnels_are_encoded_and_decoded_quickly),
 		cmocka_unit_test(both_crc_implementations_agree),

@@ -262,8 +262,7 @@ static void a_static_endpoint_is_what_the_configuration_says(void **state)
 	pop_add(&p, c);
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	assert_true(atomic_load(&t->path) == 0);
-	assert_true(
-		table_restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, mono(NOW)));
+	assert_true(restore(p.table, 3, endpoint_pack(at("192.0.2.66", 0), 0), NOW, NOW));
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.33", 0), 0));
 	pop_end(&p);
 }
@@ -283,22 +282,24 @@ static void only_what_is_possible_and_newer_is_restored(void **state)
 		{ "older", "192.0.2.50", 1, 50, 0, -11, false },
 		{ "AYIYA without a port", "192.0.2.50", 1, 0, 0, 0, false },
 		{ "heartbeat with a port", "192.0.2.50", 2, 50, 0, 0, false },
-		{ "heartbeat with a flag", "192.0.2.50", 2, 0, 1, 0, false },
+		{ "heartbeat with a method", "192.0.2.50", 2, 0, 1, 0, false },
+		{ "heartbeat that answered", "192.0.2.50", 2, 0, ENDPOINT_ANSWERED, 0, true },
+		{ "AYIYA that answered", "192.0.2.50", 1, 50, 3, 0, true },
 		{ "heartbeat", "192.0.2.50", 2, 0, 0, 0, true },
 		{ "martian", "127.0.0.1", 1, 50, 0, 0, false },
-		{ "unknown flag", "192.0.2.50", 1, 50, 2, 0, false },
+		{ "unknown flag", "192.0.2.50", 1, 50, 4, 0, false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct pop p = pop_new();
 		uint64_t word = endpoint_pack(at(rows[i].address, rows[i].port), rows[i].flags);
-		assert_true(table_restore(p.table, rows[i].id, word,
-					  (uint32_t)(NOW + rows[i].newest), mono(NOW)));
+		assert_true(
+			restore(p.table, rows[i].id, word, (uint32_t)(NOW + rows[i].newest), NOW));
 		if ((atomic_load(&table_by_id(p.table, rows[i].id)->endpoint) == word) !=
 		    rows[i].taken)
 			fail_msg("%s", rows[i].name);
-		assert_false(table_restore(p.table, 777, word, NOW, mono(NOW)));
+		assert_false(restore(p.table, 777, word, NOW, NOW));
 		pop_end(&p);
 	}
 }

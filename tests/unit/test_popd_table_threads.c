@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #include "popd/core/replay.h"
+#include "popd/core/roam.h"
 #include "tests/unit/test_popd_fixture.h"
 
 enum { READERS = 2, STABLE = 8, CHURNING = 24, CAPACITY = 40, BATCH = 16 };
@@ -132,9 +133,8 @@ static void churn(struct shared *s, struct digest_ctx *d, unsigned i)
 	}
 	/* As from a journal. Without effect for a tunnel that was deleted. */
 	if (i % 4 == 1)
-		(void)table_restore(s->table, 101 + (i + 5) % CHURNING,
-				    endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3,
-				    mono(NOW));
+		(void)restore(s->table, 101 + (i + 5) % CHURNING,
+			      endpoint_pack(at("192.0.2.77", 7), 0), NOW - 5 + i % 3, NOW);
 	if (i % 50 == 0)
 		assert_int_equal(table_set_pop(s->table, &pop), 0);
 	if (i % 3 == 0)
@@ -161,6 +161,8 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 				.tunnel_prefix_count = 1 };
 	pop.prefixes[0] = prefix("2001:db8::/32");
 	assert_int_equal(table_set_pop(s.table, &pop), 0);
+	struct roam *roam = roam_create(CAPACITY, stamp(0, 0), seed);
+	assert_non_null(roam);
 	for (unsigned i = 0; i < STABLE; i++) {
 		assert_int_equal(table_set(s.table, conf_at(d, i, false, 0)), 0);
 		s.stable[i] = packet_from(d, i, false, (i + 1) % STABLE, NOW);
@@ -173,6 +175,8 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 			.table = s.table,
 			.counters = counters_create(CAPACITY),
 			.limiter = limiter_create(CAPACITY, 100, 10),
+			.roam = roam,
+			.asks = calloc(1, sizeof(struct asks)),
 			.digest = digest_ctx_create(),
 			.sha1 = sha1_of_test(),
 			.forward = { .expiry = EXPIRY, .probe_key = { 1 } },
@@ -191,9 +195,11 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 		assert_true(readers[i].found > 0);
 		counters_free(readers[i].pipeline.counters);
 		limiter_free(readers[i].pipeline.limiter);
+		free(readers[i].pipeline.asks);
 		digest_ctx_free(readers[i].pipeline.digest);
 	}
 	table_free(s.table);
+	roam_free(roam);
 	digest_ctx_free(d);
 }
 
@@ -362,6 +368,7 @@ static void a_prefix_is_always_that_of_its_owner_while_it_moves(void **state)
 enum { EPOCHS = 20000 };
 
 struct mover {
+	struct roam *roam;
 	struct tunnel *tunnel;
 	const struct tunnel_conf *conf;
 	uint64_t place;
@@ -377,13 +384,13 @@ static void *move_often(void *arg)
 
 	(void)pthread_barrier_wait(m->start);
 	for (uint32_t epoch = NOW; epoch < NOW + EPOCHS; epoch++) {
-		uint64_t before;
-		enum drop d = replay_accept(m->tunnel, m->conf, m->place, epoch, NOW + EPOCHS,
-					    &before);
-		uint32_t newest = atomic_load(&m->tunnel->newest);
-		m->faulty = m->faulty || (d == DROP_NONE && newest < epoch) ||
+		struct replay_packet packet = { m->place, epoch, stamp(NOW + EPOCHS, 5000000) };
+		struct replay_result r;
+		enum drop d = replay_accept(m->roam, m->tunnel, m->conf, &packet, &r);
+		uint32_t highest = atomic_load(&m->tunnel->highest);
+		m->faulty = m->faulty || (d == DROP_NONE && highest < epoch) ||
 			    (d != DROP_NONE && d != DROP_REPLAY_MOVE && d != DROP_REPLAY_STALE);
-		m->moves += d == DROP_NONE && before != m->place;
+		m->moves += d == DROP_NONE && r.before != m->place;
 	}
 	return NULL;
 }
@@ -392,10 +399,12 @@ static void a_tunnel_moves_at_most_once_a_second(void **state)
 {
 	struct pop p = pop_new();
 	struct tunnel *t = table_by_id(p.table, 1);
-	struct mover movers[2] = { { .tunnel = t,
+	struct mover movers[2] = { { .roam = p.roam,
+				     .tunnel = t,
 				     .conf = conf_of_tunnel(t),
 				     .place = endpoint_pack(at("192.0.2.21", 1), 0) },
-				   { .tunnel = t,
+				   { .roam = p.roam,
+				     .tunnel = t,
 				     .conf = conf_of_tunnel(t),
 				     .place = endpoint_pack(at("192.0.2.22", 2), 1) } };
 
@@ -411,7 +420,7 @@ static void a_tunnel_moves_at_most_once_a_second(void **state)
 	pthread_barrier_destroy(&start);
 	uint64_t endpoint = atomic_load(&t->endpoint);
 	assert_true(endpoint == movers[0].place || endpoint == movers[1].place);
-	assert_int_equal(atomic_load(&t->newest), NOW + EPOCHS - 1);
+	assert_int_equal(atomic_load(&t->highest), NOW + EPOCHS - 1);
 	assert_false(movers[0].faulty || movers[1].faulty);
 	assert_true(movers[0].moves + movers[1].moves <= EPOCHS);
 	pop_end(&p);

@@ -200,7 +200,7 @@ static void each_watcher_gets_its_own_tunnels_and_all_is_all(void **state)
 	send(&s, JOB_FROM_AYIYA, from_client1(&s, echo(CLIENT1, CLIENT3)), at("192.0.2.1", 4001));
 	struct packet wrong = from_client1(&s, echo(CLIENT1, OUTSIDE));
 	wrong.b[30] ^= 1;
-	assert_int_equal(send(&s, JOB_FROM_AYIYA, wrong, at("192.0.2.9", 9)), DROP_AYIYA_SIGNATURE);
+	assert_int_equal(send(&s, JOB_FROM_AYIYA, wrong, at("192.0.2.9", 9)), DROP_FORGED);
 	assert_int_equal(send(&s, JOB_FROM_TUN, ipv6(OUTSIDE, CLIENT3, 17, 64, NULL, 1400),
 			      (struct endpoint4){ { 0 }, 0 }),
 			 DROP_TOO_BIG);

@@ -17,9 +17,9 @@ static struct digest_ctx *digest_of_test;
 static struct fake fake;
 static unsigned closed;
 
-static void conn_closed(struct conn_env *env, const struct ip6 *ip, bool is_refused)
+static void conn_closed(struct conn_env *env, const struct ip6 *ip, enum conn_place place)
 {
-	(void)env, (void)ip, (void)is_refused;
+	(void)env, (void)ip, (void)place;
 	closed++;
 }
 

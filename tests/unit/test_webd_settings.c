@@ -56,6 +56,8 @@ static void bad_settings_are_refused_with_a_reason(void **state)
 		{ "[webd]\nlisten = nowhere\n", ":2:" },
 		{ "[webd]\nport = 80\n", ":2:" },
 		{ "[limits]\nconnections = 0\n", ":2:" },
+		{ "[webd]\nfronts = proxy.example.net\n", "fronts is a list" },
+		{ "[webd]\nfronts = 10.0.0.1/8\n", "fronts is a list" },
 		{ "[database]\nrefresh = 20\nidle_refresh = 5\n", "idle_refresh" },
 		{ "[database]\nidle_refresh = 60\n", ":2:" },
 	};

@@ -150,13 +150,75 @@ def test_one_address_has_so_many_connections_and_others_theirs(make_site):
     until(lambda: b"200 OK" in site.say(REQUEST, "127.0.0.2"), 3, "a free place to be given")
     for s in held:
         s.close()
-    assert "127.0.0.2 has 5 connections already" in site.log()
+    assert "127.0.0.2: refused: 127.0.0.2 already has as many connections as one address may have" in site.log()
 
 
 def test_full_house_empties_by_itself(make_site):
     site = make_site(limits_connections=20, limits_connections_per_address=0, limits_request_timeout=2)
     held = [site.connect() for _ in range(40)]
     until(lambda: site.get("/healthz").status == 200, 15, "a place when the silent ones are gone")
+    for s in held:
+        s.close()
+
+
+def test_eight_addresses_do_not_keep_the_others_out(make_site):
+    """Silent, in the middle of a request, after one: whoever waits longest has to go."""
+    site = make_site(limits_connections=40, limits_connections_per_address=5, limits_request_timeout=300)
+    held = [site.connect(f"127.0.0.{n}") for n in range(2, 10) for _ in range(5)]
+    for i, s in enumerate(held):
+        s.sendall((b"", b"GET / HTTP/1.1\r\nHost: x\r\n", REQUEST, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")[i % 4])
+    until(lambda: sum(b"200 OK" in s.recv(4096) for s in held[2::4]) == 10, 10, "the answers of a quarter")
+    for n in range(50):
+        assert b"200 OK" in site.say(REQUEST, f"127.0.1.{n + 1}")
+    assert "closed: there are 40 connections, and of those without a request it waits longest" in site.log()
+    assert sum(is_closed(s) for s in held) >= 1
+    for s in held:
+        s.close()
+
+
+# ---- fronts
+
+def asks_for(*clients, method=b"GET", more=b""):
+    lines = b"".join(b"X-Forwarded-For: " + client.encode() + b"\r\n" for client in clients)
+    return method + b" /healthz HTTP/1.1\r\nHost: x\r\n" + lines + more + b"\r\n"
+
+
+def test_front_says_for_whom_it_asks(make_site):
+    site = make_site(fronts="127.0.0.1, 10.0.0.0/8")
+    for lines, client in ((["192.0.2.1"], "192.0.2.1"), (["2001:db8::5"], "2001:db8::5"), (["203.0.113.9, 192.0.2.2, 10.1.2.3"], "192.0.2.2"),
+                          (["203.0.113.9", "192.0.2.3"], "192.0.2.3"), (["203.0.113.9, unknown"], "127.0.0.1"), ([], "127.0.0.1")):
+        before = len(site.log())
+        assert b"200 OK" in site.say(asks_for(*lines))
+        until(lambda before=before, client=client: f" {client} GET /healthz 200 " in site.log()[before:], 5, f"{client} in the log")
+        assert "203.0.113.9" not in site.log()
+    with site.connect() as kept:  # one connection, several clients
+        kept.sendall(asks_for("192.0.2.4") + asks_for("192.0.2.5") + asks_for())
+        until(lambda: site.log().count(" 192.0.2.4 GET") == site.log().count(" 192.0.2.5 GET") == 1, 5, "both clients in the log")
+
+
+def test_forwarded_for_of_somebody_else_is_ignored(make_site):
+    site = make_site(fronts="127.0.0.9")
+    assert b"200 OK" in site.say(asks_for("192.0.2.1"))
+    assert b"200 OK" in site.say(asks_for("192.0.2.2"), "127.0.0.9")
+    until(lambda: " 192.0.2.2 GET /healthz 200 " in site.log() and " 127.0.0.1 GET /healthz 200 " in site.log(), 5, "both requests in the log")
+    assert "192.0.2.1" not in site.log()
+
+
+def test_clients_of_a_front_have_limits_of_their_own(make_site):
+    site = make_site(fronts="127.0.0.1", limits_connections_per_address=2, limits_connections_per_56=3)
+    half = asks_for("192.0.2.1", method=b"POST", more=b"Content-Length: 9\r\n")
+    held = [site.connect() for _ in range(5)]  # more than one address may have
+    for s in held[:2]:
+        s.sendall(half)
+    until(lambda: b" 429 " in site.say(asks_for("192.0.2.1")), 10, "the third of one client to be refused")
+    assert b" 200 OK" in site.say(asks_for("192.0.2.2"))
+    held[0].sendall(b"123456789")
+    until(lambda: b" 200 OK" in site.say(asks_for("192.0.2.1")), 5, "a free place")
+    for n, s in enumerate(held[2:]):
+        s.sendall(asks_for(f"2001:db8:0:{n}::1", method=b"POST", more=b"Content-Length: 9\r\n"))
+    until(lambda: b" 429 " in site.say(asks_for("2001:db8:0:ff::1")), 10, "the fourth of one /56 to be refused")
+    assert b" 200 OK" in site.say(asks_for("2001:db8:0:100::1"))
+    assert "2001:db8:0:ff::1: refused: 2001:db8::/56 already has as many connections as one address may have" in site.log()
     for s in held:
         s.close()
 

@@ -32,6 +32,13 @@ const struct command commands[] = {
 		.help = "bring the schema of the database up to this version (as the database's owner)",
 	},
 	{
+		.name = "check",
+		.sql = "SELECT * FROM api.op_check()",
+		.shape = SHAPE_LIST,
+		.help = "name what of the database's roles, grants and settings is not as it should be",
+		.empty = "Nothing is missing.",
+	},
+	{
 		.name = "pop add",
 		.params = { POP_NAME, OPTION("--ipv4", ARG_IP4, "A"),
 			    OPTION("--ipv6", ARG_IP6, "A"),

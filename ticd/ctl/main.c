@@ -10,6 +10,7 @@
 
 #include "lib/digest.h"
 #include "lib/err.h"
+#include "lib/nodump.h"
 #include "lib/version.h"
 #include "ticd/ctl/commands.h"
 #include "ticd/ctl/json.h"
@@ -152,6 +153,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	nodump_set();
 	/* Only for the width of characters; the texts are UTF-8 whatever the terminal is. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	int status = run(argc, argv);

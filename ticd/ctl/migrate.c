@@ -148,9 +148,11 @@ struct report {
 };
 
 /* An arbitrary number. The lock belongs to the database: it excludes migrations of the same
- * database only. */
+ * database only. What else holds a table, such as a transaction that a PoP left open, is waited for
+ * some seconds only, since everybody else waits behind a migration that waits. */
 static const char begin_sql[] =
-	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416)";
+	"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(7405416);"
+	" SET LOCAL lock_timeout = '10s'";
 
 /* The same definition as in the first migration: a new database needs the table of the record
  * before its first row. */
@@ -249,6 +251,13 @@ static int create_api(struct pgctl *db, const char *checksum, struct fault *faul
 	return err ? err : pgctl_script(db, comment, fault);
 }
 
+/* The checksum of the files that schema api was made of. A restore without privileges brings it too,
+ * but not the grants: then there is none. */
+static const char comment_sql[] =
+	"SELECT obj_description(p.pronamespace, 'pg_namespace') FROM pg_proc p JOIN pg_roles r"
+	" ON has_function_privilege(r.oid, p.oid, 'EXECUTE') AND r.rolname = 'webd'"
+	" WHERE p.oid = to_regprocedure('api.web_version()')";
+
 /* Creates schema api anew when the files differ from the recorded ones. */
 static int renew_api(struct pgctl *db, bool *is_renewed, struct fault *fault)
 {
@@ -257,9 +266,7 @@ static int renew_api(struct pgctl *db, bool *is_renewed, struct fault *fault)
 
 	if (!migrate_api_checksum(schema_files, checksum))
 		return fault_nomem(fault);
-	int err = pgctl_query(db,
-			      "SELECT obj_description(to_regnamespace('api')::oid, 'pg_namespace')",
-			      0, NULL, &comment, fault);
+	int err = pgctl_query(db, comment_sql, 0, NULL, &comment, fault);
 	if (err)
 		return err;
 	const char *recorded = rows_cell(&comment, 0, 0);

@@ -93,6 +93,7 @@ static const struct {
 	{ "3F000", "; run `ticctl migrate` as the owner of the database" },
 	{ "42P01", "; run `ticctl migrate` as the owner of the database" },
 	{ "40", "; try again" },
+	{ "55P03", "; `ticctl check` names the PoPs that left a transaction open" },
 };
 
 static int read_failure(struct pgctl *db, const PGresult *res, struct fault *fault)

@@ -124,6 +124,40 @@ bool channel_has_input(const struct channel *ch)
 	return recv(ch->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/* Without it the socket would stay readable and the loop would spin until the rest comes. */
+static bool set_low_water(struct channel *ch, size_t bytes)
+{
+	int n = (int)bytes;
+
+	return setsockopt(ch->fd, SOL_SOCKET, SO_RCVLOWAT, &n, sizeof(n)) == 0;
+}
+
+bool channel_peek(struct channel *ch, void *to, size_t size, size_t *got)
+{
+	ssize_t n = recv(ch->fd, to, size, MSG_PEEK);
+
+	*got = n > 0 ? (size_t)n : 0;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	ch->is_eof = n == 0;
+	return n > 0 && set_low_water(ch, *got + 1);
+}
+
+bool channel_take(struct channel *ch, size_t n)
+{
+	char discarded[256];
+
+	while (n > 0) {
+		ssize_t took = recv(ch->fd, discarded,
+				    n < sizeof(discarded) ? n : sizeof(discarded), 0);
+
+		if (took <= 0)
+			return false;
+		n -= (size_t)took;
+	}
+	return set_low_water(ch, 1);
+}
+
 bool channel_begin_tls(struct channel *ch, struct tls_server *server)
 {
 	ch->tls = tls_create(server, ch->fd);

@@ -41,6 +41,12 @@ bool channel_send(struct channel *ch, struct out *out, size_t *sent) NONNULL MUS
 /* True when the socket holds bytes that were not read yet. */
 bool channel_has_input(const struct channel *ch) NONNULL;
 
+/* Copies the first bytes that were not read yet and leaves them there; *got may be 0. The socket is
+ * readable again when there are more of them. */
+bool channel_peek(struct channel *ch, void *to, size_t size, size_t *got) NONNULL MUSTCHECK;
+/* Reads and discards `n` bytes that channel_peek has shown. */
+bool channel_take(struct channel *ch, size_t n) NONNULL MUSTCHECK;
+
 /* Begins TLS (false: out of memory, still in clear text); then shake hands until is_encrypted. */
 bool channel_begin_tls(struct channel *ch, struct tls_server *server) NONNULL MUSTCHECK;
 bool channel_shake_hands(struct channel *ch) NONNULL MUSTCHECK;

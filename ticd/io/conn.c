@@ -1,6 +1,6 @@
 /*
- * A connection is in one of three modes, talk (in clear text or TLS), handshake between the two,
- * and linger at the end, and has three watchers: the socket, the deadline, and the timer that
+ * A connection is in one of four modes, header (a front's, until it has said for whom it is), talk (in
+ * clear text or TLS), handshake between the two, and linger at the end, and has three watchers: the socket, the deadline, and the timer that
  * continues paced output. That timer is also fed by an answer of the store, so that all work is
  * done, and the connection freed, at the end of a callback of its own and never inside the store's.
  *
@@ -15,15 +15,17 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/proxy.h"
 #include "ticd/core/dialogue.h"
 #include "ticd/core/session.h"
 #include "ticd/io/channel.h"
 
 _Static_assert((int)REPLY_MAX <= (int)OUT_PACE_BYTES, "every reply fits the pace's budget");
 
-enum mode { MODE_TALK, MODE_HANDSHAKE, MODE_LINGER };
+enum mode { MODE_HEADER, MODE_TALK, MODE_HANDSHAKE, MODE_LINGER };
 
 enum {
+	HEADER_SECONDS = 5,        /* a front has to say for whom it is */
 	LINGER_SECONDS = 2,        /* how long the peer may take to close after our FIN */
 	LINGER_BYTES = 256 * 1024, /* and how much it may still send */
 	REFUSED_READS = 64,        /* of 1024 bytes, by conn_refuse */
@@ -32,7 +34,9 @@ enum {
 const char conn_too_many[] = "400 Too many connections at the moment, please try again in a minute";
 
 struct conn {
-	struct conn *next, **back; /* env->first's list */
+	struct conn *next, **back;                    /* env->first's list */
+	struct conn *next_waiting, *previous_waiting; /* env->waiting's */
+	bool is_waiting;
 	struct conn_env *env;
 	struct peer peer;
 	enum mode mode;
@@ -45,13 +49,40 @@ struct conn {
 	size_t drained;             /* bytes discarded in linger */
 	bool has_output;            /* replies have waited to be sent since `sent` */
 	bool is_stopping;           /* to be closed as soon as the store has answered */
-	bool is_refused;
+	enum conn_place place;
 };
+
+/* The list of those that have not logged in */
+
+static void waiting_enter(struct conn *c)
+{
+	struct conn_env *env = c->env;
+
+	c->is_waiting = true;
+	c->previous_waiting = env->waiting_last;
+	*(env->waiting_last ? &env->waiting_last->next_waiting : &env->waiting) = c;
+	env->waiting_last = c;
+}
+
+static void waiting_leave(struct conn *c)
+{
+	struct conn_env *env = c->env;
+
+	if (!c->is_waiting)
+		return;
+	c->is_waiting = false;
+	*(c->previous_waiting ? &c->previous_waiting->next_waiting
+			      : &env->waiting) = c->next_waiting;
+	*(c->next_waiting ? &c->next_waiting->previous_waiting
+			  : &env->waiting_last) = c->previous_waiting;
+	c->next_waiting = c->previous_waiting = NULL;
+}
 
 /* The end */
 
 static void conn_free(struct conn *c)
 {
+	waiting_leave(c);
 	ev_io_stop(c->env->loop, &c->io);
 	ev_timer_stop(c->env->loop, &c->deadline);
 	ev_timer_stop(c->env->loop, &c->pacer);
@@ -76,11 +107,11 @@ static void conn_over(struct conn *c)
 {
 	struct conn_env *env = c->env;
 	struct ip6 ip = c->peer.ip;
-	bool is_refused = c->is_refused;
+	enum conn_place place = c->place;
 
 	log_error_of(c);
 	conn_free(c);
-	env->closed(env, &ip, is_refused);
+	env->closed(env, &ip, place);
 }
 
 /* Sends a FIN after a whole line, then reads for a short time more: closing with unread input would
@@ -178,9 +209,73 @@ static bool shake_hands(struct conn *c)
 	return c->mode == MODE_LINGER || is_alive;
 }
 
+/* Sends what can be sent at once, before the connection ends without lingering. */
+static void say_last(struct conn *c)
+{
+	size_t got;
+
+	if (c->mode == MODE_TALK && send_output(c))
+		channel_finish(&c->channel);
+	for (int i = 0; i < REFUSED_READS && channel_discard(&c->channel, &got) && got > 0; i++)
+		;
+}
+
+/* A front's connection becomes its client's (NULL: it stays the front's). False: it is over. */
+static bool take_client(struct conn *c, const struct peer *client)
+{
+	const char *refusal = c->env->admit(c->env, client, &c->place);
+
+	c->mode = MODE_TALK;
+	if (client)
+		c->peer = c->session.peer = *client;
+	if (!refusal) {
+		waiting_enter(c);
+		dialogue_greet(&c->session);
+		return true;
+	}
+	session_close(&c->session, "%s", refusal);
+	if (c->place == CONN_HEADER)
+		say_last(c);
+	return c->place != CONN_HEADER;
+}
+
+static bool read_header(struct conn *c)
+{
+	uint8_t data[PROXY_HEADER_MAX];
+	enum proxy_result result;
+	struct peer client;
+	size_t len, used = 0;
+
+	if (!channel_peek(&c->channel, data, sizeof(data), &len))
+		return false;
+	result = proxy_read(data, len, &used, &client);
+	switch (result) {
+	case PROXY_MORE:
+		return true;
+	case PROXY_GARBAGE:
+		log_limited(
+			&c->env->garbage, 1, 60, LOG_LEVEL_WARN,
+			"%s: closed: it is one of [ticd] fronts, but it does not begin with the PROXY protocol",
+			c->peer.text);
+		return false;
+	case PROXY_CLIENT:
+	case PROXY_OWN:
+		break;
+	}
+	return channel_take(&c->channel, used) &&
+	       take_client(c, result == PROXY_CLIENT ? &client : NULL);
+}
+
 /* Deadlines */
 
-enum deadline { DEADLINE_NONE, DEADLINE_LINGER, DEADLINE_WRITE, DEADLINE_LOGIN, DEADLINE_IDLE };
+enum deadline {
+	DEADLINE_NONE,
+	DEADLINE_HEADER,
+	DEADLINE_LINGER,
+	DEADLINE_WRITE,
+	DEADLINE_LOGIN,
+	DEADLINE_IDLE
+};
 
 /* Keeps the earlier of `*first` and `other`, which is `seconds` after `since`. */
 static void keep_first(enum deadline *first, int64_t *left, enum deadline other, int seconds,
@@ -203,6 +298,10 @@ static enum deadline next_deadline(const struct conn *c, int64_t *left)
 	mono_t now = mono_now();
 
 	*left = 0;
+	if (c->mode == MODE_HEADER) {
+		keep_first(&first, left, DEADLINE_HEADER, HEADER_SECONDS, c->connected, now);
+		return first;
+	}
 	if (c->mode == MODE_LINGER) {
 		keep_first(&first, left, DEADLINE_LINGER, LINGER_SECONDS, c->sent, now);
 		return first;
@@ -271,6 +370,8 @@ static bool converse(struct conn *c)
 		if (!send_output(c))
 			return false;
 	} while (was_backlogged && dialogue_can_run(s));
+	if (session_is_logged_in(s))
+		waiting_leave(c);
 	return session_awaits_handshake(s) ? shake_hands(c) : true;
 }
 
@@ -296,6 +397,9 @@ static void io_ready(struct ev_loop *loop, struct ev_io *w, int events)
 
 	(void)loop, (void)events;
 	switch (c->mode) {
+	case MODE_HEADER:
+		is_alive = read_header(c);
+		break;
 	case MODE_TALK:
 		is_alive = read_input(c);
 		break;
@@ -328,7 +432,8 @@ static void deadline_due(struct ev_loop *loop, struct ev_timer *w, int events)
 	}
 	if (first == DEADLINE_WRITE)
 		c->channel.error = "the client does not read its replies";
-	if (first == DEADLINE_WRITE || first == DEADLINE_LINGER || c->mode == MODE_HANDSHAKE) {
+	if (first == DEADLINE_WRITE || first == DEADLINE_LINGER || first == DEADLINE_HEADER ||
+	    c->mode == MODE_HANDSHAKE) {
 		conn_over(c);
 		return;
 	}
@@ -362,14 +467,21 @@ void conn_refuse(int fd, const char *sentence)
 	close(fd);
 }
 
-/* NULL: out of memory, the socket is still the caller's. */
-static struct conn *conn_create(struct conn_env *env, int fd, const struct peer *peer)
+/* NULL: out of memory, the client was told so and `closed` was called. */
+static struct conn *conn_create(struct conn_env *env, int fd, const struct peer *peer,
+				enum conn_place place)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
-	if (!c)
+	if (!c) {
+		log_limited(&env->broken, 10, 10, LOG_LEVEL_ERROR, "%s: refused: out of memory",
+			    peer->text);
+		conn_refuse(fd, conn_too_many);
+		env->closed(env, &peer->ip, place);
 		return NULL;
+	}
 	c->env = env;
+	c->place = place;
 	c->peer = *peer;
 	c->connected = c->received = c->sent = mono_now();
 	channel_init(&c->channel, fd);
@@ -382,21 +494,18 @@ static struct conn *conn_create(struct conn_env *env, int fd, const struct peer 
 	if (c->next)
 		c->next->back = &c->next;
 	env->first = c;
+	if (place == CONN_ADMITTED)
+		waiting_enter(c);
 	return c;
 }
 
 void conn_start(struct conn_env *env, int fd, const struct peer *peer, const char *refusal)
 {
-	struct conn *c = conn_create(env, fd, peer);
+	struct conn *c = conn_create(env, fd, peer, refusal ? CONN_REFUSED : CONN_ADMITTED);
 
-	if (!c) {
-		log_limited(&env->broken, 10, 10, LOG_LEVEL_ERROR, "%s: refused: out of memory",
-			    peer->text);
-		conn_refuse(fd, conn_too_many);
-		env->closed(env, &peer->ip, refusal != NULL);
+	if (!c)
 		return;
-	}
-	c->is_refused = refusal != NULL;
+	c->mode = MODE_TALK;
 	if (refusal)
 		session_close(&c->session, "%s", refusal);
 	else
@@ -404,12 +513,40 @@ void conn_start(struct conn_env *env, int fd, const struct peer *peer, const cha
 	conn_work(c, true);
 }
 
+void conn_start_front(struct conn_env *env, int fd, const struct peer *front)
+{
+	struct conn *c = conn_create(env, fd, front, CONN_HEADER);
+
+	if (c)
+		conn_work(c, true);
+}
+
+/* What can be sent at once is sent; the socket is needed for another client. */
+bool conn_evict(struct conn_env *env)
+{
+	struct conn *c = env->waiting;
+
+	if (!c)
+		return false;
+	log_limited(
+		&env->evicted, 5, 10, LOG_LEVEL_WARN,
+		"%s: closed: the server is full, and of those who have not logged in it waits longest (%lld s)",
+		c->peer.text, (long long)(mono_since(mono_now(), c->connected) / 1000));
+	if (c->mode == MODE_TALK)
+		session_close(
+			&c->session,
+			"400 The server is full and you have not logged in, please try again in a minute");
+	say_last(c);
+	conn_over(c);
+	return true;
+}
+
 void conn_stop_all(struct conn_env *env)
 {
 	for (struct conn *c = env->first, *next; c; c = next) {
 		next = c->next;
 		c->is_stopping = true;
-		conn_work(c, c->mode != MODE_HANDSHAKE);
+		conn_work(c, c->mode == MODE_TALK || c->mode == MODE_LINGER);
 	}
 }
 

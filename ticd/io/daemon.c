@@ -45,7 +45,9 @@ struct ticd {
  * allows. */
 static unsigned connections_possible(const struct settings *s)
 {
-	rlim_t own = OWN_FILES + (rlim_t)s->db_connections, need = (rlim_t)s->connections + own;
+	rlim_t headers = s->fronts.n > 0 ? LISTEN_HEADERS_MAX : 0;
+	rlim_t own = OWN_FILES + headers + (rlim_t)s->db_connections;
+	rlim_t need = (rlim_t)s->connections + own;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
@@ -67,6 +69,17 @@ static unsigned connections_possible(const struct settings *s)
 		  (unsigned long long)limit.rlim_cur, (unsigned long long)need,
 		  (long long)s->connections);
 	return (unsigned)need;
+}
+
+static struct listen_limits limits_of(const struct settings *s)
+{
+	return (struct listen_limits){
+		.connections = connections_possible(s),
+		.per_address = { .address = (unsigned)s->connections_per_address,
+				 .net56 = (unsigned)s->connections_per_56,
+				 .net48 = (unsigned)s->connections_per_48 },
+		.fronts = &s->fronts,
+	};
 }
 
 /* What a start and a reload have in common. */
@@ -113,6 +126,7 @@ static void hup_ready(struct ev_loop *loop, struct ev_signal *w, int events)
 	struct ticd *t = w->data;
 	char error[CONFIG_ERROR_TEXT];
 	struct settings *fresh = settings_load(t->path, error);
+	struct listen_limits limits;
 
 	(void)loop, (void)events;
 	if (!fresh) {
@@ -126,8 +140,8 @@ static void hup_ready(struct ev_loop *loop, struct ev_signal *w, int events)
 	settings_free(t->settings);
 	t->settings = fresh;
 	apply(t);
-	listener_set_limits(t->listener, connections_possible(fresh),
-			    (unsigned)fresh->connections_per_address);
+	limits = limits_of(fresh);
+	listener_set_limits(t->listener, &limits);
 	log_info("reloaded %s", t->path);
 }
 
@@ -218,11 +232,8 @@ static bool start_sessions(struct ticd *t)
 
 static bool start(struct ticd *t)
 {
-	struct listen_conf conf = {
-		.listen = t->settings->listen,
-		.connections = connections_possible(t->settings),
-		.connections_per_address = (unsigned)t->settings->connections_per_address
-	};
+	const struct config_listen *at = &t->settings->listen;
+	struct listen_limits limits = limits_of(t->settings);
 
 	t->loop = ev_loop_new(EVFLAG_AUTO);
 	if (!t->loop) {
@@ -232,12 +243,12 @@ static bool start(struct ticd *t)
 	watch_signals(t);
 	if (!start_database(t) || !start_sessions(t) || !renew_tls(t, t->settings))
 		return false;
-	t->listener = listener_create(&t->conn_env, &conf);
+	t->listener = listener_create(&t->conn_env, at, &limits);
 	if (!t->listener)
 		return false;
 	apply(t);
-	log_info("ticd " BROKER_VERSION " listens on %s port %u, %s", conf.listen.host,
-		 conf.listen.port, t->conn_env.tls ? "with TLS" : "without TLS");
+	log_info("ticd " BROKER_VERSION " listens on %s port %u, %s", at->host, at->port,
+		 t->conn_env.tls ? "with TLS" : "without TLS");
 	return true;
 }
 

@@ -13,7 +13,6 @@
 #include "lib/err.h"
 #include "lib/io/listen.h"
 #include "lib/log.h"
-#include "ticd/core/peers.h"
 
 enum {
 	ACCEPT_BUDGET = 64, /* connections a wake-up, so that the existing ones get their turn */
@@ -31,57 +30,125 @@ struct listener {
 	struct ev_io io;
 	struct ev_timer pause;
 	struct ev_timer emptied; /* calls `empty` outside of any connection's callback */
-	unsigned max, max_per_address;
-	size_t count, refused;
+	unsigned max;
+	struct peers_max per_address;
+	struct fronts fronts;
+	size_t count, refused, headers; /* enum conn_place says which is counted where */
 	struct peers *peers;
 	struct log_limit full;
 	void (*empty)(void *ctx);
 	void *empty_ctx;
 };
 
-/* NULL: the connection was counted with its address. */
-static const char *find_refusal(struct listener *l, const struct peer *peer)
+/* Counts a client with its address. NULL, or why it is refused. */
+static const char *enter_address(struct listener *l, const struct peer *peer)
 {
-	int err = l->count < l->max ? peers_enter(l->peers, &peer->ip, l->max_per_address)
-				    : -ERR_BUSY;
+	char text[PEER_PREFIX_TEXT];
+	struct prefix6 full;
 
-	if (err == 0)
-		return NULL;
-	return l->count < l->max && err == -ERR_BUSY ? too_many_per_address : conn_too_many;
+	if (!peers_has_room(l->peers, &peer->ip, &l->per_address, &full)) {
+		log_limited(&l->full, 5, 10, LOG_LEVEL_WARN,
+			    "%s: refused: too many connections from %s (%zu in total)", peer->text,
+			    peer_prefix_text(&full, text), l->count);
+		return too_many_per_address;
+	}
+	return peers_enter(l->peers, &peer->ip) == 0 ? NULL : conn_too_many;
 }
 
-/* Admitted connections are counted with their address, refused ones apart. */
-static void admit(struct listener *l, int fd, const struct peer *peer)
+/* Makes room for one more. False: everybody has logged in. */
+static bool make_room(struct listener *l, const struct peer *client)
 {
-	const char *refusal = find_refusal(l, peer);
-	int on = 1;
+	if (l->count < l->max || conn_evict(l->env))
+		return true;
+	log_limited(&l->full, 5, 10, LOG_LEVEL_WARN,
+		    "%s: refused: too many connections (%zu in total, and all have logged in)",
+		    client ? client->text : "a front", l->count);
+	return false;
+}
+
+/* Counts a client (NULL: a front itself), or says why it is refused. The limits of the address come
+ * first: who is beyond them may not cost another's connection. */
+static const char *enter(struct listener *l, const struct peer *client)
+{
+	const char *refusal = client ? enter_address(l, client) : NULL;
 
 	if (refusal)
-		log_limited(&l->full, 5, 10, LOG_LEVEL_WARN,
-			    "%s: refused: too many connections%s (%zu in total)", peer->text,
-			    refusal == conn_too_many ? "" : " from this address", l->count);
+		return refusal;
+	if (make_room(l, client)) {
+		l->count++;
+		return NULL;
+	}
+	if (client)
+		peers_leave(l->peers, &client->ip);
+	return conn_too_many;
+}
+
+/* Takes the socket of a front's new connection. */
+static void start_front(struct listener *l, int fd, const struct peer *front)
+{
+	if (l->headers >= LISTEN_HEADERS_MAX) {
+		log_limited(
+			&l->full, 5, 10, LOG_LEVEL_WARN,
+			"%s: refused: it has %zu connections for which it has not said for whom they are",
+			front->text, l->headers);
+		conn_refuse(fd, conn_too_many);
+		return;
+	}
+	l->headers++;
+	conn_start_front(l->env, fd, front);
+}
+
+static void start_client(struct listener *l, int fd, const struct peer *peer)
+{
+	const char *refusal = enter(l, peer);
+
 	if (refusal && l->refused >= REFUSED_MAX) {
 		conn_refuse(fd, refusal);
 		return;
 	}
 	if (refusal)
 		l->refused++;
-	else
-		l->count++;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	conn_start(l->env, fd, peer, refusal);
 }
 
-static void conn_closed(struct conn_env *env, const struct ip6 *ip, bool is_refused)
+static void admit(struct listener *l, int fd, const struct peer *peer)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (fronts_has(&l->fronts, &peer->ip))
+		start_front(l, fd, peer);
+	else
+		start_client(l, fd, peer);
+}
+
+static const char *conn_admit(struct conn_env *env, const struct peer *client,
+			      enum conn_place *place)
+{
+	struct listener *l = env->owner;
+	const char *refusal = enter(l, client);
+
+	if (refusal && l->refused >= REFUSED_MAX)
+		return refusal;
+	l->headers--;
+	if (refusal)
+		l->refused++;
+	*place = refusal ? CONN_REFUSED : client ? CONN_ADMITTED : CONN_FRONT;
+	return refusal;
+}
+
+static void conn_closed(struct conn_env *env, const struct ip6 *ip, enum conn_place place)
 {
 	struct listener *l = env->owner;
 
-	if (is_refused) {
+	if (place == CONN_REFUSED)
 		l->refused--;
-	} else {
+	else if (place == CONN_HEADER)
+		l->headers--;
+	else
 		l->count--;
+	if (place == CONN_ADMITTED)
 		peers_leave(l->peers, ip);
-	}
 	if (l->empty && !env->first)
 		ev_timer_start(env->loop, &l->emptied);
 }
@@ -166,7 +233,8 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int events)
 		;
 }
 
-struct listener *listener_create(struct conn_env *env, const struct listen_conf *conf)
+struct listener *listener_create(struct conn_env *env, const struct config_listen *at,
+				 const struct listen_limits *limits)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	char why[LISTEN_WHY];
@@ -176,15 +244,15 @@ struct listener *listener_create(struct conn_env *env, const struct listen_conf 
 		return NULL;
 	}
 	l->env = env;
-	l->max = conf->connections;
-	l->max_per_address = conf->connections_per_address;
+	listener_set_limits(l, limits);
 	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	l->fd = listen_open(&conf->listen, BACKLOG, why);
+	l->fd = listen_open(at, BACKLOG, why);
 	l->peers = peers_create();
 	ev_io_init(&l->io, accept_ready, l->fd, EV_READ);
 	ev_timer_init(&l->pause, pause_due, 0., 0.);
 	ev_timer_init(&l->emptied, emptied_due, 0., 0.);
 	env->closed = conn_closed;
+	env->admit = conn_admit;
 	env->owner = l;
 	if (l->fd < 0 || !l->peers) {
 		log_error("%s", l->fd < 0 ? why : "cannot listen: out of memory");
@@ -216,11 +284,11 @@ void listener_free(struct listener *listener)
 	free(listener);
 }
 
-void listener_set_limits(struct listener *listener, unsigned connections,
-			 unsigned connections_per_address)
+void listener_set_limits(struct listener *listener, const struct listen_limits *limits)
 {
-	listener->max = connections;
-	listener->max_per_address = connections_per_address;
+	listener->max = limits->connections;
+	listener->per_address = limits->per_address;
+	listener->fronts = *limits->fronts;
 }
 
 void listener_stop(struct listener *listener, void (*empty)(void *ctx), void *ctx)

@@ -1,6 +1,8 @@
 /*
- * Accepts connections, counts them in total and per address, and refuses those beyond the limits
- * with a sentence. When the process is out of file descriptors it refuses one client at a time,
+ * Accepts connections and counts them in total and per address (IPv6 by /64, /56 and /48). Those
+ * beyond the limits of their address are refused with a sentence; for one beyond the limit of all, the
+ * oldest that has not logged in has to go. A front's connections are counted with the addresses of its
+ * clients. When the process is out of file descriptors it refuses one client at a time,
  * with a descriptor kept for that.
  */
 #ifndef TICD_IO_LISTEN_H
@@ -10,23 +12,29 @@
 
 #include "lib/cc.h"
 #include "lib/config.h"
+#include "lib/fronts.h"
+#include "lib/peers.h"
 #include "ticd/io/conn.h"
 
 struct listener;
 
-struct listen_conf {
-	struct config_listen listen;
-	unsigned connections, connections_per_address;
+/* Fronts' connections at a time that have not yet said for whom they are. */
+enum { LISTEN_HEADERS_MAX = 256 };
+
+struct listen_limits {
+	unsigned connections;
+	struct peers_max per_address;
+	const struct fronts *fronts; /* copied */
 };
 
 /* Binds and listens; NULL, with the reason in the log, when that fails. `env` stays the caller's,
- * but its `closed` and `owner` are set here. */
-struct listener *listener_create(struct conn_env *env, const struct listen_conf *conf) NONNULL;
+ * but its `closed`, `admit` and `owner` are set here. */
+struct listener *listener_create(struct conn_env *env, const struct config_listen *at,
+				 const struct listen_limits *limits) NONNULL;
 void listener_free(struct listener *listener); /* NULL is fine; the connections must be gone */
 
 /* New limits apply to new connections. */
-void listener_set_limits(struct listener *listener, unsigned connections,
-			 unsigned connections_per_address) NONNULL;
+void listener_set_limits(struct listener *listener, const struct listen_limits *limits) NONNULL;
 
 /* Accepts no more. `empty` is called from the loop when the last connection is over, at once when
  * there is none. */

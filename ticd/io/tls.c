@@ -33,6 +33,19 @@ static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 	return 0;
 }
 
+/* Without forward secrecy whoever gets the key later reads what was recorded before: tunnels' secrets.
+ * So the client must take part in a key exchange, and none of RSA, PSK or SRP will do. Old clients know
+ * DHE but not ECDHE; nobody else needs that, and it costs more. */
+#define FORWARD_SECRET "!kRSA:!kPSK:!kRSAPSK:!kDHEPSK:!kECDHEPSK:!kSRP:!aNULL:!eNULL"
+
+static bool set_ciphers(SSL_CTX *ctx, bool old_versions)
+{
+	if (!old_versions)
+		return SSL_CTX_set_cipher_list(ctx, "DEFAULT:!kDHE:" FORWARD_SECRET) == 1;
+	return SSL_CTX_set_cipher_list(ctx, "DEFAULT:" FORWARD_SECRET ":@SECLEVEL=0") == 1 &&
+	       SSL_CTX_set_dh_auto(ctx, 1) == 1;
+}
+
 static SSL_CTX *context_create(bool old_versions)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -47,7 +60,7 @@ static SSL_CTX *context_create(bool old_versions)
 	SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
 	    SSL_CTX_set_min_proto_version(ctx, old_versions ? TLS1_VERSION : TLS1_2_VERSION) == 1 &&
-	    (!old_versions || SSL_CTX_set_cipher_list(ctx, "DEFAULT:@SECLEVEL=0") == 1))
+	    set_ciphers(ctx, old_versions))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;

@@ -1,6 +1,6 @@
 /*
- * TLS on a non-blocking socket; the only place in ticd that names OpenSSL. There are no session
- * tickets and no session cache: the stock client takes a ticket for an end of file. A connection
+ * TLS on a non-blocking socket, always with forward secrecy; the only place in ticd that names
+ * OpenSSL. There are no session tickets and no session cache: the stock client takes a ticket for an end of file. A connection
  * keeps the certificate it began with; a new one is used for the next connections.
  */
 #ifndef TICD_IO_TLS_H

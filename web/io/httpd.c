@@ -9,6 +9,13 @@
  * then until its answer is read. After that the socket is shut down, which the library takes for a
  * client that went away, and cleans up.
  *
+ * The library refuses connections beyond a limit of its own. That one is SPARE above ours, so that it
+ * can accept one more and we can shut down the oldest that waits for a request: whoever only holds
+ * connections open cannot keep others out.
+ *
+ * A connection is counted with its address while it lives. A front's is counted with the address of
+ * the client for whom a request is, from the request's headers to the end of its answer.
+ *
  * Equal answers with an ETag share their bytes (the library counts references), so a thousand slow
  * readers of one page cost one page.
  */
@@ -16,7 +23,6 @@
 
 #include <ev.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +32,12 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/fronts.h"
 #include "lib/io/acceptor.h"
 #include "lib/io/listen.h"
-#include "lib/ip.h"
 #include "lib/log.h"
 #include "lib/num.h"
+#include "lib/peers.h"
 #include "web/io/settings.h"
 #include "web/page/site.h"
 
@@ -39,6 +46,7 @@ enum {
 	 * 405 */
 	BODY_MAX = 64 * 1024,
 	BACKLOG = 512,
+	SPARE = 32, /* connections, some of which are being closed */
 	SHARED = 8,
 	SWEEP_SECONDS = 1,
 };
@@ -46,7 +54,12 @@ enum {
 struct conn {
 	struct conn *next, *prev;
 	int fd;
-	struct ip6 peer; /* IPv4 as ::ffff:a.b.c.d */
+	struct peer peer; /* a front's: the client's, while there is a request for one */
+	struct peer front;
+	bool is_front;
+	bool is_counted;    /* with the address of `peer` */
+	bool is_answered;   /* a request is complete, its answer is on the way */
+	mono_t waits_since; /* unless is_answered: for a request */
 	mono_t deadline;
 	uint64_t body; /* bytes of the request's body so far */
 	bool shut;
@@ -67,48 +80,18 @@ struct httpd {
 	struct MHD_Daemon *daemon;
 	httpd_answer *answer;
 	void *ctx;
-	unsigned count, max; /* connections */
-	unsigned per_address;
+	unsigned max, open; /* connections, without those that were shut down */
+	unsigned count;     /* with those */
+	struct peers_max per_address;
+	struct fronts fronts;
+	struct peers *peers;
 	int64_t request_ms, response_ms;
 	struct conn *conns;
 	bool freed; /* a connection ended during this run */
 	struct shared shared[SHARED];
 	unsigned shared_next;
-	struct log_limit library_errors, refusals;
+	struct log_limit library_errors, refusals, evictions;
 };
-
-static struct ip6 peer_of(const struct sockaddr *sa)
-{
-	struct ip6 peer = { { 0 } };
-	if (sa->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)sa;
-		peer.b[10] = peer.b[11] = 0xff;
-		memcpy(peer.b + 12, &in->sin_addr, 4);
-	} else if (sa->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)sa;
-		memcpy(peer.b, &in6->sin6_addr, 16);
-	}
-	return peer;
-}
-
-static const char *peer_text(const struct ip6 *peer, char out[static IP6_TEXT])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	if (memcmp(peer->b, mapped, sizeof(mapped)) != 0)
-		return ip6_text(peer, out);
-	uint32_t v;
-	memcpy(&v, peer->b + 12, 4);
-	_Static_assert(IP4_TEXT <= IP6_TEXT, "the shorter fits");
-	return ip4_text((struct ip4){ ntohl(v) }, out);
-}
-
-/* The same IPv4 address, or the same IPv6 /64: one client has all addresses of its /64. */
-static bool is_same_client(const struct ip6 *a, const struct ip6 *b)
-{
-	static const uint8_t mapped[8] = { 0 };
-	return memcmp(a->b, b->b, 8) == 0 &&
-	       (memcmp(a->b, mapped, 8) != 0 || memcmp(a->b + 8, b->b + 8, 8) == 0);
-}
 
 static struct conn *conn_of(struct MHD_Connection *c)
 {
@@ -122,36 +105,80 @@ static void conn_expect(struct conn *conn, int64_t ms)
 	conn->deadline.ms = mono_now().ms + ms;
 }
 
+static void conn_shut(struct httpd *h, struct conn *conn)
+{
+	shutdown(conn->fd, SHUT_RDWR);
+	conn->shut = true;
+	h->open--;
+}
+
 static void sweep_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct httpd *h = container_of(timer, struct httpd, sweep);
 	mono_t now = mono_now();
 	(void)events;
-	for (struct conn *conn = h->conns; conn; conn = conn->next) {
-		if (mono_since(now, conn->deadline) < 0 || conn->shut)
-			continue;
-		shutdown(conn->fd, SHUT_RDWR);
-		conn->shut = true;
-	}
+	for (struct conn *conn = h->conns; conn; conn = conn->next)
+		if (mono_since(now, conn->deadline) >= 0 && !conn->shut)
+			conn_shut(h, conn);
 	if (!h->conns)
 		ev_timer_stop(loop, timer);
 }
 
-/* The library asks this before it takes a connection. */
+/* False: the prefix in *full has as many as it may, and the log says so. */
+static bool has_room(struct httpd *h, const struct peer *peer)
+{
+	char text[PEER_PREFIX_TEXT];
+	struct prefix6 full;
+	if (peers_has_room(h->peers, &peer->ip, &h->per_address, &full))
+		return true;
+	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO,
+		    "%s: refused: %s already has as many connections as one address may have",
+		    peer->text, peer_prefix_text(&full, text));
+	return false;
+}
+
+/* Shuts down the connection that has waited longest for a request. When all are being answered there
+ * is none, and further ones wait in the kernel's queue as soon as the spare ones are used. */
+static void evict(struct httpd *h)
+{
+	struct conn *oldest = NULL;
+	for (struct conn *conn = h->conns; conn; conn = conn->next)
+		if (!conn->is_answered && !conn->shut &&
+		    (!oldest || mono_since(conn->waits_since, oldest->waits_since) <= 0))
+			oldest = conn;
+	if (!oldest)
+		return;
+	log_limited(&h->evictions, 5, 60, LOG_LEVEL_INFO,
+		    "%s: closed: there are %u connections, and of those without a request it waits "
+		    "longest",
+		    oldest->peer.text, h->open);
+	conn_shut(h, oldest);
+}
+
+/* The library asks this before it takes a connection. The limits of the address come first: who is
+ * beyond them may not cost another's connection. */
 static enum MHD_Result may_connect(void *ctx, const struct sockaddr *sa, socklen_t len)
 {
 	struct httpd *h = ctx;
-	struct ip6 peer = peer_of(sa);
-	char text[IP6_TEXT];
-	unsigned n = 0;
+	struct peer peer = peer_of_sockaddr(sa);
 	(void)len;
-	for (const struct conn *conn = h->conns; h->per_address && conn; conn = conn->next)
-		n += is_same_client(&conn->peer, &peer);
-	if (!h->per_address || n < h->per_address)
-		return MHD_YES;
-	log_limited(&h->refusals, 5, 60, LOG_LEVEL_INFO,
-		    "%s has %u connections already, another is refused", peer_text(&peer, text), n);
-	return MHD_NO;
+	if (!fronts_has(&h->fronts, &peer.ip) && !has_room(h, &peer))
+		return MHD_NO;
+	if (h->open >= h->max)
+		evict(h);
+	return MHD_YES;
+}
+
+static void conn_count(struct httpd *h, struct conn *conn)
+{
+	conn->is_counted = peers_enter(h->peers, &conn->peer.ip) == 0;
+}
+
+static void conn_uncount(struct httpd *h, struct conn *conn)
+{
+	if (conn->is_counted)
+		peers_leave(h->peers, &conn->peer.ip);
+	conn->is_counted = false;
 }
 
 static void conn_open(struct httpd *h, struct MHD_Connection *c, void **socket_ctx)
@@ -169,13 +196,18 @@ static void conn_open(struct httpd *h, struct MHD_Connection *c, void **socket_c
 		return;
 	}
 	conn->fd = number;
-	conn->peer = peer_of(address->client_addr);
+	conn->peer = conn->front = peer_of_sockaddr(address->client_addr);
+	conn->is_front = fronts_has(&h->fronts, &conn->peer.ip);
+	if (!conn->is_front)
+		conn_count(h, conn);
+	conn->waits_since = mono_now();
 	conn_expect(conn, h->request_ms);
 	conn->next = h->conns;
 	if (conn->next)
 		conn->next->prev = conn;
 	h->conns = conn;
-	acceptor_hold(&h->acceptor, ++h->count >= h->max);
+	h->open++;
+	acceptor_hold(&h->acceptor, ++h->count >= h->max + SPARE);
 	if (!ev_is_active(&h->sweep))
 		ev_timer_again(h->loop, &h->sweep);
 }
@@ -190,7 +222,10 @@ static void conn_close(struct httpd *h, struct conn *conn)
 		conn->prev->next = conn->next;
 	else
 		h->conns = conn->next;
-	acceptor_hold(&h->acceptor, --h->count >= h->max);
+	conn_uncount(h, conn);
+	if (!conn->shut)
+		h->open--;
+	acceptor_hold(&h->acceptor, --h->count >= h->max + SPARE);
 	h->freed = true;
 	free(conn);
 }
@@ -213,9 +248,15 @@ static void request_completed(void *ctx, struct MHD_Connection *c, void **reques
 	struct conn *conn = conn_of(c);
 	(void)request_ctx;
 	(void)why;
-	if (conn) {
-		conn->body = 0;
-		conn_expect(conn, h->request_ms);
+	if (!conn)
+		return;
+	conn->body = 0;
+	conn->is_answered = false;
+	conn->waits_since = mono_now();
+	conn_expect(conn, h->request_ms);
+	if (conn->is_front) {
+		conn_uncount(h, conn);
+		conn->peer = conn->front;
 	}
 }
 
@@ -283,18 +324,68 @@ static enum MHD_Result answer_request(struct httpd *h, struct MHD_Connection *c,
 				      const char *method, const char *path)
 {
 	struct answer answer = { 0 };
-	char peer[IP6_TEXT];
 	h->answer(h->ctx, method, path, &answer);
 	answer_condition(&answer, MHD_lookup_connection_value(c, MHD_HEADER_KIND,
 							      MHD_HTTP_HEADER_IF_NONE_MATCH));
-	log_debug("%s %s %s %u %zu", peer_text(&conn->peer, peer), method, path, answer.status,
-		  answer.len);
+	log_debug("%s %s %s %u %zu", conn->peer.text, method, path, answer.status, answer.len);
 
 	struct MHD_Response *response = response_get(h, &answer);
 	enum MHD_Result result = response ? MHD_queue_response(c, answer.status, response) : MHD_NO;
 	if (response && !is_shared(h, response))
 		MHD_destroy_response(response);
 	answer_free(&answer);
+	conn->is_answered = true;
+	conn_expect(conn, h->response_ms);
+	return result;
+}
+
+struct forwarded {
+	const struct fronts *fronts;
+	struct peer client;
+	bool is_known;
+};
+
+/* The library goes through all fields in their order; a client may have sent some of its own. */
+static enum MHD_Result take_forwarded(void *ctx, enum MHD_ValueKind kind, const char *name,
+				      const char *value)
+{
+	struct forwarded *f = ctx;
+	(void)kind;
+	if (value && strcasecmp(name, "X-Forwarded-For") == 0)
+		fronts_forwarded_for(f->fronts, value, &f->client, &f->is_known);
+	return MHD_YES;
+}
+
+/* Finds out for whom a front asks. False: that one has as many requests under way as it may. */
+static bool take_client(struct httpd *h, struct MHD_Connection *c, struct conn *conn)
+{
+	struct forwarded f = { .fronts = &h->fronts };
+	MHD_get_connection_values(c, MHD_HEADER_KIND, take_forwarded, &f);
+	if (!f.is_known)
+		return true;
+	if (!has_room(h, &f.client))
+		return false;
+	conn->peer = f.client;
+	conn_count(h, conn);
+	return true;
+}
+
+static enum MHD_Result answer_too_many(struct httpd *h, struct MHD_Connection *c, struct conn *conn)
+{
+	static char text[] = "Too many connections from your address; please try again.\n";
+	struct MHD_Response *response = MHD_create_response_from_buffer(sizeof(text) - 1, text,
+									MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result result = MHD_NO;
+	if (!response)
+		return MHD_NO;
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				    "text/plain; charset=utf-8") == MHD_YES &&
+	    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") ==
+		    MHD_YES &&
+	    MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "10") == MHD_YES)
+		result = MHD_queue_response(c, MHD_HTTP_TOO_MANY_REQUESTS, response);
+	MHD_destroy_response(response);
+	conn->is_answered = true;
 	conn_expect(conn, h->response_ms);
 	return result;
 }
@@ -323,6 +414,8 @@ static enum MHD_Result request_progressed(void *ctx, struct MHD_Connection *c, c
 		return MHD_NO;
 	if (!*request_ctx) {
 		*request_ctx = conn;
+		if (conn->is_front && !take_client(h, c, conn))
+			return answer_too_many(h, c, conn);
 		return is_too_large(c) ? answer_request(h, c, conn, method, path) : MHD_YES;
 	}
 	if (*data_size == 0)
@@ -396,11 +489,10 @@ static bool start(struct httpd *h, const struct settings *s)
 	h->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET, 0, may_connect, h,
 		request_progressed, h, MHD_OPTION_EXTERNAL_LOGGER, log_library_error, h,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED,
-		request_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, h->max + SPARE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)s->request_size, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h,
+		MHD_OPTION_NOTIFY_COMPLETED, request_completed, h, MHD_OPTION_UNESCAPE_CALLBACK,
+		keep_escapes, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!h->daemon)
 		return false;
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -408,7 +500,6 @@ static bool start(struct httpd *h, const struct settings *s)
 		return false;
 	ev_io_init(&h->io, io_ready, info->epoll_fd, EV_READ);
 	ev_io_start(h->loop, &h->io);
-	h->max = (unsigned)s->connections;
 	acceptor_start(&h->acceptor, h->loop, h->listener, "the HTTP server", accepted, h);
 	return true;
 }
@@ -425,7 +516,15 @@ struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings
 		return NULL;
 	}
 	h->listener = listener;
+	h->peers = peers_create();
+	if (!h->peers) {
+		log_error("no memory for the HTTP server");
+		close(listener);
+		free(h);
+		return NULL;
+	}
 	h->loop = loop;
+	h->max = (unsigned)settings->connections;
 	h->answer = answer;
 	h->ctx = ctx;
 	ev_init(&h->io, io_ready);
@@ -455,12 +554,16 @@ void httpd_free(struct httpd *h)
 	for (unsigned i = 0; i < SHARED; i++)
 		if (h->shared[i].response)
 			MHD_destroy_response(h->shared[i].response);
+	peers_free(h->peers);
 	free(h);
 }
 
 void httpd_reload(struct httpd *h, const struct settings *settings)
 {
-	h->per_address = (unsigned)settings->connections_per_address;
+	h->per_address = (struct peers_max){ .address = (unsigned)settings->connections_per_address,
+					     .net56 = (unsigned)settings->connections_per_56,
+					     .net48 = (unsigned)settings->connections_per_48 };
+	h->fronts = settings->fronts;
 	h->request_ms = settings->request_timeout * 1000;
 	h->response_ms = settings->response_timeout * 1000;
 }

@@ -1,7 +1,7 @@
 /*
  * The HTTP server: libmicrohttpd (named in httpd.c only) on the caller's libev loop, one thread.
  * Takes requests, asks the caller for each answer and sends it. It limits connections in all and
- * per address, the bytes of a request's headers, and the time of each request and each answer, so
+ * per address (IPv6 by /64, /56 and /48; behind a front by what it says of its client), the bytes of a request's headers, and the time of each request and each answer, so
  * that a slow client costs one connection for a while and nothing else.
  */
 #ifndef WEB_IO_HTTPD_H

@@ -35,6 +35,14 @@ static const struct config_key keys[] = {
 	  .live = true,
 	  .help = "name of the site, on every page" },
 	{ .section = "webd",
+	  .name = "fronts",
+	  .type = CONFIG_TEXT,
+	  .offset = AT(fronts_text),
+	  .max = 2000,
+	  .def = "",
+	  .live = true,
+	  .help = "addresses and prefixes of web servers in front, whose X-Forwarded-For is believed" },
+	{ .section = "webd",
 	  .name = "log_level",
 	  .type = CONFIG_CHOICE,
 	  .offset = AT(log_level),
@@ -94,7 +102,7 @@ static const struct config_key keys[] = {
 	  .min = 1,
 	  .max = 10000,
 	  .def = "512",
-	  .help = "connections at a time; more wait in the kernel's queue" },
+	  .help = "connections at a time; for one more the oldest without a request is closed" },
 	{ .section = "limits",
 	  .name = "connections_per_address",
 	  .type = CONFIG_NUMBER,
@@ -104,6 +112,24 @@ static const struct config_key keys[] = {
 	  .def = "64",
 	  .live = true,
 	  .help = "connections at a time from one IPv4 address or IPv6 /64; 0: no limit" },
+	{ .section = "limits",
+	  .name = "connections_per_56",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(connections_per_56),
+	  .min = 0,
+	  .max = 10000,
+	  .def = "96",
+	  .live = true,
+	  .help = "the same from one IPv6 /56" },
+	{ .section = "limits",
+	  .name = "connections_per_48",
+	  .type = CONFIG_NUMBER,
+	  .offset = AT(connections_per_48),
+	  .min = 0,
+	  .max = 10000,
+	  .def = "128",
+	  .live = true,
+	  .help = "the same from one IPv6 /48" },
 	{ .section = "limits",
 	  .name = "request_size",
 	  .type = CONFIG_NUMBER,
@@ -132,8 +158,8 @@ static const struct config_key keys[] = {
 	  .help = "seconds a client has to read its answer" },
 };
 
-/* What the table cannot express. NULL: nothing is wrong. */
-static const char *settings_fault(const struct settings *s)
+/* Checks, and fills in, what the table cannot express. NULL: nothing is wrong. */
+static const char *settings_fault(struct settings *s)
 {
 	if (strncmp(s->url, "http://", 7) != 0 && strncmp(s->url, "https://", 8) != 0)
 		return "url must begin with http:// or https://";
@@ -141,6 +167,9 @@ static const char *settings_fault(const struct settings *s)
 		return "url has a character that no base URL may have";
 	if (s->idle_refresh < s->refresh)
 		return "idle_refresh must not be less than refresh";
+	if (fronts_parse(s->fronts_text, &s->fronts) != 0)
+		return "fronts is a list of at most 32 addresses and prefixes, such as 192.0.2.1, "
+		       "2001:db8::/64";
 	return NULL;
 }
 

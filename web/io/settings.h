@@ -10,17 +10,20 @@
 
 #include "lib/cc.h"
 #include "lib/config.h"
+#include "lib/fronts.h"
 
 struct settings {
 	struct config_listen listen;
 	char *url; /* without a final slash */
 	char *title;
-	int64_t log_level; /* enum log_level */
+	char *fronts_text;
+	struct fronts fronts; /* the same */
+	int64_t log_level;    /* enum log_level */
 	char *conninfo;
 	int64_t connect_timeout, query_timeout; /* seconds */
 	/* seconds between two reads of the database, with and without visitors */
 	int64_t refresh, idle_refresh;
-	int64_t connections, connections_per_address;
+	int64_t connections, connections_per_address, connections_per_56, connections_per_48;
 	int64_t request_size;                      /* bytes */
 	int64_t request_timeout, response_timeout; /* seconds */
 };
