@@ -280,8 +280,9 @@ static void drop_unknown(struct batch *b, size_t i)
 	struct work *w = &b->work[i];
 	struct ip6 net;
 
-	if (job->source == JOB_FROM_PROTO41 && pop_owns(b->pop, w->identity) &&
-	    gone_find(b->gone, job->from.addr, w->identity, true, gone_seconds(b), &net)) {
+	if (job->source == JOB_FROM_PROTO41 &&
+	    gone_find(b->gone, job->from.addr, w->identity, true, gone_seconds(b), &net) &&
+	    pop_owns(b->pop, w->identity)) {
 		batch_drop(b, i, DROP_TUNNEL_DELETED, NULL, NULL);
 		refuse(w, &net);
 	} else {

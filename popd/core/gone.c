@@ -57,11 +57,13 @@ bool gone_find(const struct gone *g, struct ip4 from, const struct ip6 *source, 
 	bool found = false;
 
 	for (size_t i = 0; i < GONE_ROW; i++) {
-		uint64_t endpoint = atomic_load(&row[i].endpoint), word = atomic_load(&row[i].net);
+		uint64_t endpoint = atomic_load(&row[i].endpoint);
+		if (endpoint >> 32 != from.v || endpoint == 0 ||
+		    now - (uint32_t)endpoint >= GONE_SECONDS)
+			continue;
+		uint64_t word = atomic_load(&row[i].net);
 		bool is_its_own = word == net_word(source);
-		if (endpoint == 0 || endpoint >> 32 != from.v ||
-		    now - (uint32_t)endpoint >= GONE_SECONDS ||
-		    atomic_load(&row[i].endpoint) != endpoint || (!is_its_own && (found || !any)))
+		if (atomic_load(&row[i].endpoint) != endpoint || (!is_its_own && (found || !any)))
 			continue;
 		*net = (struct ip6){ { 0 } };
 		memcpy(net->b, &word, sizeof(word));

@@ -18,7 +18,7 @@ rm -f "$folder/recipe"
 # A mount space of its own, so that /proc of the new root is seen by nobody else and ends with this script.
 if [ -z "${ROOT_SPACE:-}" ]; then ROOT_SPACE=own exec unshare --mount "tests/kernel/root.sh" "$folder"; fi
 root=$(mktemp -d /var/tmp/broker-guest-XXXXXX)
-trap 'umount -l "$root/proc" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
+trap 'umount -l "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 trap 'exit 1' INT TERM
 
 # inside COMMAND...: runs it in the guest's root.

@@ -166,6 +166,32 @@ def test_replayed_datagram_neither_arrives_nor_steals_the_tunnel(world, at_host)
     assert delivered(at_host) == 0
 
 
+def test_no_tunnel_ends_at_another_pops_address(world):
+    """A loop of two PoPs begins with a packet that claims to come from one."""
+    other = "203.0.113.88"
+    world.db.add_pop("other01", 7, ipv4=other)
+    world.popctl("reload")
+    ayiya, beating, static = world.request("ayiya").known(), world.request("heartbeat").known(), world.request("static", OFFICE).known()
+    with open_socket(world.office, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        def send(proto, payload):
+            raw.sendto(ipv4(other, POP_IPV4, proto, payload), (POP_IPV4, 0))
+
+        def udp(port, payload):
+            send(17, (4444).to_bytes(2, "big") + port.to_bytes(2, "big") + (8 + len(payload)).to_bytes(2, "big") + bytes(2) + payload)
+
+        before = world.drops("outer-pop")
+
+        def refused():
+            send(41, forged(static.client, HOST))
+            return world.drops("outer-pop") > before
+        until(refused, 5, "popd to know the other PoP")
+        before = world.drops("outer-pop")
+        udp(5072, ayiya.ayiya(forged(ayiya.client, HOST)))
+        udp(3740, beating.beat())
+        until(lambda: world.drops("outer-pop") == before + 2, 3, "both to be refused")
+    assert ayiya.shown()["endpoint"] is None and beating.shown()["endpoint"] is None
+
+
 def test_every_truncation_of_every_kind_is_survived(world, tunnels):
     own, beating, static = tunnels
     datagram, line, inner = own.ayiya(forged(own.client, HOST)), beating.beat(), forged(static.client, HOST)

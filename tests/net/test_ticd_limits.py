@@ -157,8 +157,8 @@ def test_two_hundred_networks_of_one_customer_do_not_fill_the_server(start):
     others = [Tic(behind(ticd, v1(f"192.0.2.{n}"))) for n in range(50)]
     flood = [behind(ticd, v1(f"2001:db8:56:{n:x}::1")) for n in range(200)]
     answers = [sock.recv(200) for sock in flood]
-    assert [answer.startswith(b"200 ") for answer in answers].count(True) == 100
-    assert all(answer.startswith(b"400 Too many connections from your address") for answer in answers[100:])
+    assert sum(answer.startswith(b"200 ") for answer in answers) == 100  # headers need not be read in their order
+    assert sum(answer.startswith(b"400 Too many connections from your address") for answer in answers) == 100
     assert re.search(r"2001:db8:56:\w+::1: refused: too many connections from 2001:db8:56::/56 \(\d+ in total\)", ticd.log())
     for tic in others:  # the oldest of all, and none of them had to go
         tic.ask("get unixtime", "200")

@@ -42,7 +42,8 @@ void postgres_sql(const char *sql) NONNULL;
 /* Runs a shell command as the cluster's owner, in its folder; its exit status. */
 int postgres_shell(const char *fmt, ...) FORMAT(1, 2);
 
-/* Runs the loop, once at least, until `is_done` or for so long. True: it is done. */
+/* Runs the loop, once at least, until `is_done` or for so long, on a slow machine longer (BROKER_SLOW
+ * times). True: it is done. */
 bool postgres_wait(struct ev_loop *loop, bool (*is_done)(void *ctx), void *ctx, double seconds)
 	NONNULL_ARGS(1, 2);
 

@@ -23,8 +23,10 @@ static const enum allocator_mode modes[] = { ALLOCATOR_FAIL_ONE, ALLOCATOR_FAIL_
 static const char schema[] =
 	"CREATE SCHEMA api;"
 	"CREATE FUNCTION api.popd_hello() RETURNS TABLE (ipv4 text, tunnel_prefixes text, "
-	"  subnet_prefixes text, enabled bool, feed_seq bigint, name text) LANGUAGE sql AS $$ "
-	"  SELECT '192.0.2.1', '2001:db8:2ff::/48', '2001:db8:3000::/40', true, 5::bigint, 'nlams01' $$;"
+	"  subnet_prefixes text, enabled bool, feed_seq bigint, name text, "
+	"  pop_addresses text) LANGUAGE sql AS $$ "
+	"  SELECT '192.0.2.1', '2001:db8:2ff::/48', '2001:db8:3000::/40', true, 5::bigint, 'nlams01', "
+	"  '192.0.2.1' $$;"
 	"CREATE FUNCTION api.popd_tunnels(after int, int) RETURNS TABLE (id int, type text, "
 	"  prefix text, secret text, endpoint text, mtu int, enabled bool, routes text) LANGUAGE "
 	"sql AS $$ "

@@ -13,14 +13,16 @@
 static const char schema[] =
 	"CREATE SCHEMA api;"
 	"CREATE SEQUENCE loads;"
-	"CREATE TABLE pop (name text, ipv4 text, prefixes text);"
-	"INSERT INTO pop VALUES ('nlams01', '192.0.2.1', '2001:db8:2ff::/48');"
+	"CREATE TABLE pop (name text, ipv4 text, prefixes text, peers text);"
+	"INSERT INTO pop VALUES ('nlams01', '192.0.2.1', '2001:db8:2ff::/48',"
+	"  '192.0.2.1,192.0.2.77');"
 	"CREATE TABLE tunnel (id int, type text, routes text);"
 	"CREATE TABLE change (seq bigint, op text, id int, type text, routes text);"
 	"CREATE FUNCTION api.popd_hello() RETURNS TABLE (ipv4 text, tunnel_prefixes text, "
-	"  subnet_prefixes text, enabled bool, feed_seq bigint, name text) LANGUAGE sql AS $$ "
+	"  subnet_prefixes text, enabled bool, feed_seq bigint, name text, "
+	"  pop_addresses text) LANGUAGE sql AS $$ "
 	"  SELECT nextval('loads'); SELECT ipv4, prefixes, '2001:db8:3000::/40', true, "
-	"  (SELECT coalesce(max(seq), 5) FROM change), name FROM pop $$;"
+	"  (SELECT coalesce(max(seq), 5) FROM change), name, peers FROM pop $$;"
 	"CREATE FUNCTION api.popd_tunnels(after int, int) RETURNS TABLE (id int, type text, "
 	"  prefix text, secret text, endpoint text, mtu int, enabled bool, routes text) LANGUAGE sql AS $$ "
 	"  SELECT id, type, format('2001:db8:2ff:%s::/64', id), repeat('0', 32), NULL, 1280, true, routes "
@@ -194,6 +196,24 @@ static void a_load_that_fails_says_why_and_is_tried_again(void **state)
 	stop_following(&f);
 }
 
+static void the_addresses_of_all_pops_are_known_and_nonsense_is_refused(void **state)
+{
+	struct follower f;
+
+	(void)state;
+	postgres_sql("UPDATE pop SET peers = '192.0.2.1,all'");
+	follow(&f);
+	wait_for(&f, has_failed, 0);
+	assert_string_equal(f.outcome,
+			    "not reloaded, tunnels stay as they are and the load is tried again: "
+			    "`pop_addresses` is not a comma list of IPv4 addresses");
+	postgres_sql("UPDATE pop SET peers = '192.0.2.1,192.0.2.77'");
+	wait_for(&f, has_loaded, 1);
+	assert_true(pop_is_peer(table_pop(f.table), addr4("192.0.2.77")));
+	assert_false(pop_is_peer(table_pop(f.table), addr4("192.0.2.78")));
+	stop_following(&f);
+}
+
 static void the_login_of_another_pop_is_refused(void **state)
 {
 	struct follower f;
@@ -245,6 +265,7 @@ int main(void)
 		cmocka_unit_test(a_reload_during_a_load_is_answered_by_a_load_of_its_own),
 		cmocka_unit_test(a_bad_row_is_refused_and_the_others_are_set),
 		cmocka_unit_test(a_load_that_fails_says_why_and_is_tried_again),
+		cmocka_unit_test(the_addresses_of_all_pops_are_known_and_nonsense_is_refused),
 		cmocka_unit_test(the_login_of_another_pop_is_refused),
 		cmocka_unit_test(changes_are_applied_in_order_and_a_reload_loads_everything),
 	};
