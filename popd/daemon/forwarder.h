@@ -13,10 +13,10 @@
 #include "lib/cc.h"
 #include "lib/log.h"
 #include "lib/sha1_many.h"
-#include "popd/core/fitness.h"
+#include "popd/observe/fitness.h"
 #include "popd/core/job.h"
 #include "popd/core/offload.h"
-#include "popd/core/stall.h"
+#include "popd/daemon/stall.h"
 #include "popd/core/table.h"
 
 struct bpf_encap;

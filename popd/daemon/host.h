@@ -1,6 +1,6 @@
 /*
  * The host under a running popd. What popd set up is put back when others undo it; what is not its
- * own and wrong is a reason why this PoP cannot carry packets (core/fitness.h), logged, shown and
+ * own and wrong is a reason why this PoP cannot carry packets (observe/fitness.h), logged, shown and
  * reported. Netlink tells of most changes at once; everything is looked at each second as well,
  * except the routes, of which there may be very many: those each minute. Control thread.
  */
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
-#include "popd/core/fitness.h"
+#include "popd/observe/fitness.h"
 
 struct ev_loop;
 struct forwarder;

@@ -7,7 +7,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "popd/core/fitness.h"
+#include "popd/observe/fitness.h"
 #include "popd/daemon/netlink.h"
 
 /* Packets that wait while a worker is busy; the default of 500 packets lasts a few milliseconds. */

@@ -30,7 +30,7 @@ struct link_health {
 };
 /* Puts back what others have undone, with a line in the log: the interface up, its MTU and queue
  * length, and, if they are to be looked at too, the routes. What is undone five times in a minute
- * waits longer each time (core/fitness.h). */
+ * waits longer each time (observe/fitness.h). */
 void link_repair(struct link *l, const struct pop_conf *pop, bool routes_too,
 		 struct link_health *out) NONNULL;
 

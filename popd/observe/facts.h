@@ -13,7 +13,7 @@
 
 #include "lib/ip.h"
 #include "lib/log.h"
-#include "popd/core/fitness.h"
+#include "popd/observe/fitness.h"
 #include "popd/core/offload.h"
 #include "popd/core/table.h"
 #include "popd/core/view.h"

@@ -1,4 +1,4 @@
-#include "popd/core/fitness.h"
+#include "popd/observe/fitness.h"
 
 #include "tests/unit/test_popd_fixture.h"
 

@@ -1,4 +1,4 @@
-#include "popd/core/stall.h"
+#include "popd/daemon/stall.h"
 
 #include "tests/unit/test_popd_fixture.h"
 

@@ -3,8 +3,8 @@
  * that is looked at once a second. Looks are counted, not seconds: when the whole process was
  * stopped for a while, nobody stood still. Pure.
  */
-#ifndef POPD_CORE_STALL_H
-#define POPD_CORE_STALL_H
+#ifndef POPD_DAEMON_STALL_H
+#define POPD_DAEMON_STALL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "popd/core/stall.h"
+#include "popd/daemon/stall.h"
 
 enum stall_change stall_look(struct stall *s, uint32_t progress, mono_t now)
 {

@@ -1,4 +1,4 @@
-#include "popd/core/fitness.h"
+#include "popd/observe/fitness.h"
 
 #include <inttypes.h>
 #include <stdio.h>

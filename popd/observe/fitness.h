@@ -4,8 +4,8 @@
  * when it was there before: a laboratory, a machine with IPv4 only and a router with a full table and
  * no default route are fit. Pure.
  */
-#ifndef POPD_CORE_FITNESS_H
-#define POPD_CORE_FITNESS_H
+#ifndef POPD_OBSERVE_FITNESS_H
+#define POPD_OBSERVE_FITNESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
