@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 
 enum { TRIES = 1000 };
 

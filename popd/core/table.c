@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/core/table_inside.h"
 
 static const uint8_t net_len = 64;

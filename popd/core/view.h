@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/histogram.h"
 #include "popd/core/counters.h"
-#include "popd/core/histogram.h"
 #include "popd/core/measure.h"
 #include "popd/core/table.h"
 

@@ -5,9 +5,9 @@
 
 #include "lib/clock.h"
 #include "lib/digest.h"
+#include "lib/pages.h"
 #include "popd/core/counters.h"
 #include "popd/core/limit.h"
-#include "popd/core/pages.h"
 #include "popd/core/roam.h"
 #include "popd/daemon/link.h"
 #include "popd/fastpath/bpf_encap.h"

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "lib/clock.h"
-#include "popd/core/histogram.h"
+#include "lib/histogram.h"
 
 struct ev_loop;
 

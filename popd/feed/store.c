@@ -18,7 +18,7 @@
 
 #include "lib/err.h"
 #include "lib/log.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/feed/file.h"
 
 enum { PENDING_MAX = 1024 };

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/histogram.h"
 #include "lib/ip.h"
-#include "popd/core/histogram.h"
 #include "popd/core/offload.h"
 #include "popd/core/pipeline.h"
 #include "popd/port/tap.h"

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/pages.h"
 #include "lib/wire/be.h"
-#include "popd/core/pages.h"
 #include "popd/feed/snapshot.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,7 +18,7 @@ enum { CAPACITY = 32, JOURNAL = 1, REPAIR = 2 };
 
 static struct digest_ctx *digest_ctx;
 
-/* Instead of popd/core/pages.c. */
+/* Instead of lib/pages.c. */
 void *pages_alloc(size_t count, size_t size)
 {
 	size_t bytes = (count * size + 63) & ~(size_t)63;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/core/path.h"
 #include "tests/unit/test_popd_fixture.h"
 
