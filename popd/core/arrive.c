@@ -469,7 +469,9 @@ static enum drop accept_client(struct batch *b, struct job *job, const struct wo
 	enum drop drop = replay_accept(b->roam, job->tunnel, job->conf, &p, &r);
 
 	if ((drop == DROP_REPLAY_STALE || drop == DROP_REPLAY_MOVE) && is_answer(b, job, w))
-		drop = replay_accept_answer(b->roam, job->tunnel, job->conf, &p, &r);
+		drop = replay_accept_answer(b->roam, job->tunnel, job->conf, &p,
+					    ask_time_of_answer(job->data + w->ayiya.header_len),
+					    &r);
 	if (r.ask != REPLAY_ASK_NOT)
 		ask(b, job, w, r.ask);
 	if (drop)

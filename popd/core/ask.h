@@ -44,6 +44,9 @@ bool ask_is_answer(const uint8_t *echo, size_t len, const struct tunnel_conf *c,
 bool ask_is_answer_packet(const uint8_t *packet, size_t len, const struct tunnel_conf *c,
 			  const uint8_t key[static 16], uint64_t endpoint, int64_t mono_us) NONNULL;
 
+/* When the address was asked that such a packet answers. */
+int64_t ask_time_of_answer(const uint8_t *packet) NONNULL;
+
 /* ---- a worker's list; zeroed: empty ---- */
 
 struct asks {

@@ -96,19 +96,25 @@ static enum drop move(struct roam *r, struct tunnel *t, const struct tunnel_conf
 	return DROP_NONE;
 }
 
-static void answer(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
-		   const struct replay_packet *p, struct replay_result *out)
+static enum drop answer(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
+			const struct replay_packet *p, int64_t asked_us, struct replay_result *out)
 {
 	uint64_t word = p->from | ENDPOINT_ANSWERED;
+	bool moves = !is_same_endpoint(out->before, p->from);
 
-	(void)advance(&t->highest, p->epoch, p->now.wall);
 	roam_note_answer(r, t, c, p->from, p->now.mono_us);
-	if (!is_same_endpoint(out->before, p->from)) {
-		set_endpoint(r, t, c, word, p, out);
-		return;
+	if (moves && !roam_has_stayed(r, t, c, asked_us)) {
+		out->ask = REPLAY_ASK_DOUBTED;
+		return DROP_REPLAY_MOVE;
 	}
-	atomic_store_explicit(&t->newest, p->epoch, memory_order_relaxed);
-	atomic_store_explicit(&t->endpoint, word, memory_order_relaxed);
+	(void)advance(&t->highest, p->epoch, p->now.wall);
+	if (moves) {
+		set_endpoint(r, t, c, word, p, out);
+	} else {
+		atomic_store_explicit(&t->newest, p->epoch, memory_order_relaxed);
+		atomic_store_explicit(&t->endpoint, word, memory_order_relaxed);
+	}
+	return DROP_NONE;
 }
 
 /* DROP_NONE: the tunnel still is what the packet was judged by. */
@@ -153,7 +159,8 @@ enum drop replay_accept(struct roam *r, struct tunnel *t, const struct tunnel_co
 }
 
 enum drop replay_accept_answer(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
-			       const struct replay_packet *p, struct replay_result *out)
+			       const struct replay_packet *p, int64_t asked_us,
+			       struct replay_result *out)
 {
 	out->ask = REPLAY_ASK_NOT;
 	out->two_clients = false;
@@ -161,7 +168,7 @@ enum drop replay_accept_answer(struct roam *r, struct tunnel *t, const struct tu
 	enum drop drop = check_conf(t, c);
 	out->before = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	if (!drop)
-		answer(r, t, c, p, out);
+		drop = answer(r, t, c, p, asked_us, out);
 	tunnel_unlock(t);
 	if (drop == DROP_NONE)
 		tunnel_heard(t, p->now.wall);

@@ -199,6 +199,12 @@ bool roam_note_change(struct roam *r, const struct tunnel *t, const struct tunne
 	return goes_to_and_fro(s, fresh, now.mono_us) && note_two_clients(s, old, fresh, now);
 }
 
+bool roam_has_stayed(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
+		     int64_t since_us)
+{
+	return slot_of(r, t, c)->since_us <= since_us;
+}
+
 void roam_note_answer(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
 		      uint64_t endpoint, int64_t mono_us)
 {

@@ -59,6 +59,10 @@ uint64_t roam_trusted(struct roam *r, const struct tunnel *t, const struct tunne
 bool roam_note_change(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
 		      uint64_t old, uint64_t fresh, struct timestamp now) NONNULL;
 
+/* True when the endpoint has not changed since `since_us`. */
+bool roam_has_stayed(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
+		     int64_t since_us) NONNULL;
+
 /* Notes that the address of `endpoint` has answered. */
 void roam_note_answer(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
 		      uint64_t endpoint, int64_t mono_us) NONNULL;

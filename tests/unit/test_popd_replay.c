@@ -249,7 +249,7 @@ static enum drop run(struct roam *r, struct tunnel *t, const struct replay_packe
 	if (answers && drop == DROP_NONE)
 		replay_confirm(r, t, c, p->from, p->now);
 	if (answers && drop != DROP_NONE)
-		assert_int_equal(replay_accept_answer(r, t, c, p, out), DROP_NONE);
+		assert_int_equal(replay_accept_answer(r, t, c, p, p->now.mono_us, out), DROP_NONE);
 	return drop;
 }
 
@@ -410,10 +410,12 @@ static void a_packet_judged_by_an_old_configuration_cannot_move_what_has_become_
 	pop_add(&p, conf_new(p.digest, 1, TUNNEL_HEARTBEAT, "2001:db8:2ff:1::", NULL));
 	assert_int_equal(atomic_load(&t->endpoint), 0);
 	assert_int_equal(replay_accept(p.roam, t, old, &packet, &r), DROP_TUNNEL_TYPE);
-	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, &r), DROP_TUNNEL_TYPE);
+	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, packet.now.mono_us, &r),
+			 DROP_TUNNEL_TYPE);
 	assert_true(table_delete(p.table, 1));
 	assert_int_equal(replay_accept(p.roam, t, old, &packet, &r), DROP_TUNNEL_UNKNOWN);
-	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, &r), DROP_TUNNEL_UNKNOWN);
+	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, packet.now.mono_us, &r),
+			 DROP_TUNNEL_UNKNOWN);
 	assert_int_equal(atomic_load(&t->endpoint), 0);
 	assert_int_equal(atomic_load(&t->newest), 0);
 	table_worker_leave(p.table, 0);
