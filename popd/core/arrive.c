@@ -405,9 +405,10 @@ static bool is_answer(const struct batch *b, const struct job *job, const struct
 }
 
 /* The address was asked already, and will be again while it does not answer. */
-static bool is_being_asked(const struct batch *b, const struct job *job, const struct work *w)
+static bool is_being_asked(const struct batch *b, const struct asks *asks, const struct job *job,
+			   const struct work *w)
 {
-	const struct ask *a = asks_find(b->asks, job->tunnel, w->from, b->now.mono_us);
+	const struct ask *a = asks_find(asks, job->tunnel, w->from, b->now.mono_us);
 
 	return a && !roam_has_answered(b->roam, job->tunnel, job->conf, w->from, a->asked_us);
 }
@@ -416,14 +417,15 @@ static bool is_being_asked(const struct batch *b, const struct job *job, const s
 static void ask(struct batch *b, const struct job *job, const struct work *w, enum replay_ask why)
 {
 	enum roam_budget budget = why == REPLAY_ASK_MOVED ? ROAM_MOVED : ROAM_DOUBTED;
+	struct asks *asks = &b->asks[budget];
 
 	if (roam_may_ask(b->pop, w->from) &&
 	    roam_take_ask(b->roam, job->tunnel, w->from, budget, b->now.mono_us) &&
-	    !is_being_asked(b, job, w))
-		asks_add(b->asks, &(struct ask){ .tunnel = job->tunnel,
-						 .endpoint = w->from,
-						 .asked_us = b->now.mono_us,
-						 .id = job->conf->id });
+	    !is_being_asked(b, asks, job, w))
+		asks_add(asks, &(struct ask){ .tunnel = job->tunnel,
+					      .endpoint = w->from,
+					      .asked_us = b->now.mono_us,
+					      .id = job->conf->id });
 }
 
 static void report_move(struct batch *b, struct job *job, uint64_t from,

@@ -3,7 +3,7 @@
  * an ICMPv6 echo request from `<tunnel>::1` to `<tunnel>::2`, sent to that address, whose payload
  * is a time and a check value over it, the tunnel, the address and the port. So its answer proves
  * by itself what was asked, and any worker may receive it. An address that does not answer is asked
- * again after 1 s and after 3 s: each worker has a list of those that it asked. Pure.
+ * again after 1 s and after 3 s: each worker has lists of those that it asked. Pure.
  */
 #ifndef POPD_CORE_ASK_H
 #define POPD_CORE_ASK_H

@@ -28,8 +28,8 @@ enum {
 	ROAM_MINUTE = 60,
 };
 
-/* Asks that follow a move have budgets of their own, so that a flood of replays starves no
- * client. */
+/* Asks that follow a move have budgets of their own, and lists (ask.h), so that a flood of replays
+ * starves no client. */
 enum roam_budget { ROAM_MOVED, ROAM_DOUBTED, ROAM_BUDGET__COUNT };
 
 /* `start`: when popd was started, .wall 0: it took over from one that ran. `key`: random. NULL: no

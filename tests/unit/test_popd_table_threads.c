@@ -176,7 +176,7 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 			.counters = counters_create(CAPACITY),
 			.limiter = limiter_create(CAPACITY, 100, 10),
 			.roam = roam,
-			.asks = calloc(1, sizeof(struct asks)),
+			.asks = calloc(ROAM_BUDGET__COUNT, sizeof(struct asks)),
 			.digest = digest_ctx_create(),
 			.sha1 = sha1_of_test(),
 			.forward = { .expiry = EXPIRY, .probe_key = { 1 } },
