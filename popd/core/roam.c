@@ -89,7 +89,7 @@ bool roam_may_ask(const struct pop_conf *pop, uint64_t endpoint)
 {
 	struct ip4 address = endpoint_of(endpoint).addr;
 
-	return !ip4_is_martian(address) && address.v != pop->ipv4.v && !pop_is_peer(pop, address);
+	return !ip4_is_martian(address) && !pop_is_peer(pop, address);
 }
 
 /* Protocol 41 has no ports: an address may have several tunnels, each of which is asked. */

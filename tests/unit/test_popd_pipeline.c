@@ -749,7 +749,9 @@ static void no_tunnel_ends_at_a_pop(void **state)
 			 DROP_NO_ENDPOINT);
 	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
 	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT3), uplink), DROP_NONE);
-	/* and nobody takes one */
+	/* and nobody takes one; this PoP's own is one whether the list has it or not */
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at(POP_IPV4_TEXT, 4001)),
+			 DROP_OUTER_POP);
 	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)),
 			 DROP_OUTER_POP);
 	assert_int_equal(pop_send(&p, JOB_FROM_HEARTBEAT,
