@@ -11,7 +11,9 @@ static bool is_same_endpoint(uint64_t a, uint64_t b)
  * endpoint from moving until then, so it counts as REPLAY_REORDER seconds ago. */
 static uint32_t as_of(uint32_t epoch, uint32_t now)
 {
-	return epoch > now && epoch - now > 2 * REPLAY_CLOCK_SKEW ? now - REPLAY_REORDER : epoch;
+	if (epoch <= now || epoch - now <= 2 * REPLAY_CLOCK_SKEW)
+		return epoch;
+	return now > REPLAY_REORDER ? now - REPLAY_REORDER : 0;
 }
 
 /* Raises `word` to `epoch`; false: it is not newer. */

@@ -422,11 +422,46 @@ static void a_packet_judged_by_an_old_configuration_cannot_move_what_has_become_
 	pop_end(&p);
 }
 
+/* A host without a clock of its own begins in 1970; a snapshot may hold anything. */
+static void times_at_either_end_lock_nobody_out(void **state)
+{
+	static const struct {
+		uint32_t known, now, epoch;
+	} rows[] = {
+		{ UINT32_MAX, 3, 2 },
+		{ UINT32_MAX, 0, 1 },
+		{ 0, UINT32_MAX, UINT32_MAX },
+		{ 0, UINT32_MAX - 1, UINT32_MAX },
+		{ UINT32_MAX, UINT32_MAX - 241, UINT32_MAX - 240 },
+	};
+	struct pop p = pop_new();
+	struct tunnel *t = table_by_id(p.table, 1);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct replay_packet packet = { place(i % 2 ? A : B),
+						rows[i].epoch,
+						{ rows[i].now, 5000000 } };
+		struct replay_result r;
+		atomic_store(&t->newest, rows[i].known);
+		atomic_store(&t->highest, rows[i].known);
+		if (replay_accept(p.roam, t, conf_of_tunnel(t), &packet, &r) != DROP_NONE ||
+		    atomic_load(&t->highest) != rows[i].epoch)
+			fail_msg("row %zu", i);
+		/* and its later packets from there are no worse off */
+		atomic_store(&t->newest, rows[i].known);
+		assert_int_equal(replay_accept(p.roam, t, conf_of_tunnel(t), &packet, &r),
+				 DROP_NONE);
+	}
+	pop_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_story_ends_as_it_should),
 		cmocka_unit_test(random_packets_are_decided_as_the_oracle_says),
+		cmocka_unit_test(times_at_either_end_lock_nobody_out),
 		cmocka_unit_test(the_window_is_120_seconds_either_way),
 		cmocka_unit_test(a_move_forgets_the_path_mtu_and_a_stay_does_not),
 		cmocka_unit_test(
