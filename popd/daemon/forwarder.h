@@ -43,7 +43,7 @@ struct forwarder {
 	struct link *link; /* NULL: `encap` is not on the interface */
 	unsigned seconds;
 	uint32_t *logged; /* by slot: wall second of the last line; mapped, touched when used */
-	struct log_limit log_limit;
+	struct log_limit log_limit, clients_limit; /* of changes; of two clients on one tunnel */
 };
 
 /* Makes the table, empty, in the kernel program's memory where there is one. `s` outlives it.
