@@ -390,10 +390,11 @@ void table_set_pop(struct table *t, const struct pop_conf *pop)
 {
 	struct pop_conf *spare = atomic_load(&t->pop) == &t->pops[0] ? &t->pops[1] : &t->pops[0];
 
-	/* A worker may still use the spare, which was published until the last call. */
-	grace_wait(&t->grace);
 	*spare = *pop;
 	atomic_store(&t->pop, spare);
+	/* A worker that still uses the one before may yet move a tunnel to an address that is a
+	 * PoP's now. Afterwards nobody does, so it is the spare of the next call. */
+	grace_wait(&t->grace);
 	for (size_t i = 0; i < t->high; i++)
 		correct_endpoint(t, &t->tunnels[i]);
 }

@@ -459,9 +459,76 @@ static void a_tunnel_moves_at_most_once_a_second(void **state)
 	pop_end(&p);
 }
 
+/* ---- an endpoint that becomes a PoP's address under traffic ---- */
+
+struct client {
+	struct pop *pop;
+	struct tunnel *tunnel;
+	uint64_t from;
+	pthread_t thread;
+	_Atomic bool stop;
+	_Atomic uint32_t rounds;
+	uint32_t moves;
+};
+
+/* A worker whose packets always come from the same address, unless a PoP has it. */
+static void *come_from_one_address(void *arg)
+{
+	struct client *c = arg;
+
+	while (!atomic_load(&c->stop)) {
+		struct table *t = c->pop->table;
+		table_worker_enter(t, 0);
+		struct replay_packet packet = { c->from,
+						NOW + atomic_load(&c->rounds),
+						{ NOW, 5000000 } };
+		struct replay_result r;
+		bool is_pop = pop_is_peer(table_pop(t), endpoint_of(c->from).addr);
+		/* the rest of the batch comes between the look and the move */
+		for (unsigned i = 0; i < 2000; i++)
+			atomic_signal_fence(memory_order_seq_cst);
+		if (!is_pop)
+			c->moves += replay_accept(c->pop->roam, c->tunnel,
+						  conf_of_tunnel(c->tunnel), &packet,
+						  &r) == DROP_NONE;
+		table_worker_leave(t, 0);
+		atomic_fetch_add(&c->rounds, 1);
+	}
+	return NULL;
+}
+
+static void no_tunnel_keeps_an_endpoint_that_has_become_a_pops(void **state)
+{
+	enum { CHANGES = 3000 };
+	struct pop p = pop_new();
+	struct client c = { .pop = &p,
+			    .tunnel = table_by_id(p.table, 1),
+			    .from = endpoint_pack(at("192.0.2.99", 7), 0) };
+	struct pop_conf conf = *table_pop(p.table);
+	const struct ip4 peer = endpoint_of(c.from).addr;
+	unsigned kept = 0;
+
+	(void)state;
+	assert_int_equal(pthread_create(&c.thread, NULL, come_from_one_address, &c), 0);
+	for (unsigned i = 0; i < CHANGES; i++) {
+		pop_set_peers(&conf, &peer, i % 2);
+		table_set_pop(p.table, &conf);
+		uint32_t rounds = atomic_load(&c.rounds);
+		while (atomic_load(&c.rounds) - rounds < 2)
+			(void)sched_yield();
+		kept += i % 2 && tunnel_is_at(c.tunnel, peer);
+	}
+	atomic_store(&c.stop, true);
+	assert_int_equal(pthread_join(c.thread, NULL), 0);
+	assert_true(c.moves > 0);
+	assert_int_equal(kept, 0);
+	pop_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_tunnel_keeps_an_endpoint_that_has_become_a_pops),
 		cmocka_unit_test(a_tunnel_moves_at_most_once_a_second),
 		cmocka_unit_test(a_prefix_is_always_that_of_its_owner_while_it_moves),
 		cmocka_unit_test(readers_find_the_right_tunnel_while_the_table_changes),
