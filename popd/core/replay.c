@@ -44,8 +44,9 @@ static enum drop stay(struct tunnel *t, const struct tunnel_conf *c, const struc
 		out->ask = c->type == TUNNEL_AYIYA ? REPLAY_ASK_DOUBTED : REPLAY_ASK_NOT;
 		return DROP_REPLAY_STALE;
 	}
-	if (advance(&t->newest, p->epoch, now))
-		(void)advance(&t->highest, p->epoch, now);
+	/* In this order: whoever finds a newest epoch finds a highest one that is no older. */
+	(void)advance(&t->highest, p->epoch, now);
+	(void)advance(&t->newest, p->epoch, now);
 	/* Only the method differs. The newest packet decides about it; when another worker was
 	 * first, its packet does. */
 	uint64_t before = out->before, after = with_answered(p->from, before);

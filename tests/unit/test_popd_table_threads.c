@@ -183,6 +183,7 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 	struct digest_ctx *d;
 	const char *asked = getenv("POPD_CHURN");
 	unsigned changes = asked ? (unsigned)strtoul(asked, NULL, 0) : 5000;
+	uint64_t answered = 0;
 
 	(void)state;
 	assert_int_equal(digest_init(), 0);
@@ -225,12 +226,14 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 		if (readers[i].fault)
 			fail_msg("%s", readers[i].fault);
-		assert_true(readers[i].found > 0 && readers[i].answered > 0);
+		assert_true(readers[i].found > 0);
+		answered += readers[i].answered;
 		counters_free(readers[i].pipeline.counters);
 		limiter_free(readers[i].pipeline.limiter);
 		free(readers[i].pipeline.asks);
 		digest_ctx_free(readers[i].pipeline.digest);
 	}
+	assert_true(answered > 0);
 	table_free(s.table);
 	roam_free(roam);
 	digest_ctx_free(d);
