@@ -19,6 +19,32 @@ mono_us_t mono_us_now(void)
 	return (mono_us_t){ (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 };
 }
 
+mono_s_t mono_seconds(void)
+{
+	return mono_seconds_of(mono_us_now());
+}
+
+struct moment moment_now(void)
+{
+	return (struct moment){ wall_seconds(), mono_seconds() };
+}
+
+uint32_t moment_wall(struct moment now, mono_s_t then)
+{
+	if (then.s == 0)
+		return 0;
+	int64_t wall = (int64_t)now.wall - ((int64_t)now.mono.s - then.s);
+	return wall < 1 ? 1 : wall > UINT32_MAX ? UINT32_MAX : (uint32_t)wall;
+}
+
+mono_s_t moment_mono(struct moment now, uint32_t then)
+{
+	if (then == 0)
+		return (mono_s_t){ 0 };
+	uint32_t age = then < now.wall ? now.wall - then : 0;
+	return (mono_s_t){ age < now.mono.s ? now.mono.s - age : 1 };
+}
+
 wall_t wall_now(void)
 {
 	struct timespec ts;

@@ -38,6 +38,7 @@ struct settings {
 	char *control;                 /* path of the control socket */
 	struct config_listen metrics;  /* for Prometheus; an empty host: off */
 	char *modules;                 /* path of the list of loaded kernel modules */
+	bool allow_kernel_sit;         /* run although the kernel has protocol 41 too */
 	int64_t log_level;             /* enum log_level */
 	char *conninfo;                /* may hold a password */
 	int64_t connect_timeout;       /* seconds */

@@ -168,7 +168,7 @@ static enum drop check_heartbeat(const struct job *job, const struct work *w, ui
 	return replay_clock_is_near(w->beat.epoch, now) ? DROP_NONE : DROP_CLOCK_SKEW;
 }
 
-static enum drop check_proto41(const struct job *job, const struct work *w, uint32_t now,
+static enum drop check_proto41(const struct job *job, const struct work *w, mono_s_t now,
 			       uint32_t expiry)
 {
 	const struct tunnel_conf *c = w->route.conf;
@@ -192,7 +192,7 @@ static enum drop check(const struct job *job, const struct work *w, const struct
 		return check_ayiya(w, b->now.wall);
 	if (job->source == JOB_FROM_HEARTBEAT)
 		return check_heartbeat(job, w, b->now.wall);
-	return check_proto41(job, w, b->now.wall, b->forward->expiry);
+	return check_proto41(job, w, b->now.mono, b->forward->expiry);
 }
 
 /* Signed packets name their tunnel by its ::2, protocol 41 by any source that is routed to it. */
@@ -217,7 +217,7 @@ struct unproven {
 	enum drop from_endpoint, stranger, forged;
 };
 
-static uint32_t mono_seconds(const struct batch *b)
+static uint32_t gone_seconds(const struct batch *b)
 {
 	return (uint32_t)(b->now.mono_us / 1000000);
 }
@@ -245,7 +245,7 @@ static void drop_unproven(struct batch *b, size_t i, struct unproven why)
 
 	if (is_from_endpoint(job, &b->work[i]))
 		batch_drop(b, i, why.from_endpoint, job->tunnel, job->conf);
-	else if (!tunnel_is_heard(job->tunnel, b->now.wall, b->forward->expiry) &&
+	else if (!tunnel_is_heard(job->tunnel, b->now.mono, b->forward->expiry) &&
 		 limiter_take(b->limiter, LIMIT_STRANGER, job->tunnel->slot, b->now.mono_us))
 		batch_drop(b, i, why.stranger, job->tunnel, job->conf);
 	else
@@ -263,7 +263,7 @@ static void drop_proto41(struct batch *b, size_t i)
 	drop_unproven(b, i, (struct unproven){ w->fault, w->fault, w->fault });
 	if (w->fault == DROP_TUNNEL_DISABLED && tunnel_is_at(job->tunnel, job->from.addr))
 		refuse(w, &job->conf->net, false);
-	else if (gone_find(b->gone, job->from.addr, &job->conf->net, false, mono_seconds(b), &net))
+	else if (gone_find(b->gone, job->from.addr, &job->conf->net, false, gone_seconds(b), &net))
 		refuse(w, &net, true);
 }
 
@@ -275,7 +275,7 @@ static void drop_unknown(struct batch *b, size_t i)
 	struct ip6 net;
 
 	if (job->source == JOB_FROM_PROTO41 &&
-	    gone_find(b->gone, job->from.addr, w->identity, true, mono_seconds(b), &net) &&
+	    gone_find(b->gone, job->from.addr, w->identity, true, gone_seconds(b), &net) &&
 	    pop_owns(b->pop, w->identity)) {
 		batch_drop(b, i, DROP_TUNNEL_DELETED, NULL, NULL);
 		refuse(w, &net, true);
@@ -339,7 +339,7 @@ static void check_icmp4(struct batch *b, size_t i)
 	const struct work *w = &b->work[i];
 	enum drop why = quotes_tunnel(w, b->now.wall)
 				? icmp_error_apply(&job->icmp_error, w->route.tunnel, w->route.conf,
-						   b->now.wall)
+						   b->now.mono)
 				: DROP_ICMP4_UNVERIFIED;
 
 	/* The sender of a forged error does not choose the tunnel that it is counted for. */
@@ -457,9 +457,9 @@ static bool has_trailing_bytes(const struct job *job, const struct work *w)
 static enum drop accept_client(struct batch *b, struct job *job, const struct work *w,
 			       uint32_t epoch)
 {
-	if (replay_changes_nothing(job->tunnel, w->from, epoch, b->now.wall))
+	if (replay_changes_nothing(job->tunnel, w->from, epoch, b->now))
 		return DROP_NONE;
-	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.wall, b->forward->expiry);
+	bool was_up = tunnel_is_up(job->tunnel, job->conf, b->now.mono, b->forward->expiry);
 	struct replay_packet p = { w->from, epoch, b->now };
 	struct replay_result r;
 	enum drop drop = replay_accept(b->roam, job->tunnel, job->conf, &p, &r);
@@ -578,6 +578,6 @@ void arrive_accept(struct batch *b)
 			batch_drop(b, i, drop, job->tunnel, job->conf);
 		/* Anybody can send protocol 41 with a heartbeat client's address as its source. */
 		if (job->source == JOB_FROM_PROTO41 && job->conf->type == TUNNEL_STATIC)
-			tunnel_heard(job->tunnel, b->now.wall);
+			tunnel_heard(job->tunnel, b->now.mono);
 	}
 }

@@ -82,7 +82,7 @@ void batch_drop(struct batch *b, size_t i, enum drop why, const struct tunnel *t
 		const struct tunnel_conf *c)
 {
 	struct job *job = &b->jobs[i];
-	struct drop_subject s = { job, &b->work[i], t, c, b->pop, b->now.wall };
+	struct drop_subject s = { job, &b->work[i], t, c, b->pop, b->now };
 	struct drop_note note;
 
 	job->drop = why;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 
 _Static_assert(sizeof(struct tunnel_counters) == 64, "one cache line a tunnel");
 

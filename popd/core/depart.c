@@ -20,8 +20,7 @@ static void to_tunnel(struct batch *b, size_t i, struct tunnel *t, const struct 
 {
 	struct auth_item sign;
 
-	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->dscp,
-			 b->now.wall))
+	if (encap_packet(&b->jobs[i].out[0], &sign, t, c, endpoint, packet, len, b->dscp, b->now))
 		*batch_item(b, i) = sign;
 }
 
@@ -87,7 +86,7 @@ static void count_probe(struct batch *b, size_t i, const struct verdict *v)
 
 	if (probe_is_new(job->tunnel, v->probe)) {
 		/* the key of the probe tells that the packet comes from where the probe went */
-		tunnel_heard(job->tunnel, b->now.wall);
+		tunnel_heard(job->tunnel, b->now.mono);
 		counters_echo_received(b->counters, job->tunnel->slot, v->rtt_us);
 	} else {
 		batch_drop(b, i, DROP_POP_UNUSED, job->tunnel, job->conf);
@@ -161,7 +160,7 @@ void depart_probe(struct batch *b, size_t i)
 	}
 	uint64_t endpoint = atomic_load_explicit(&job->tunnel->endpoint, memory_order_relaxed);
 	if (!c->enabled || endpoint == 0 ||
-	    !tunnel_is_up(job->tunnel, c, b->now.wall, b->forward->expiry)) {
+	    !tunnel_is_up(job->tunnel, c, b->now.mono, b->forward->expiry)) {
 		batch_drop(b, i,
 			   !c->enabled     ? DROP_TUNNEL_DISABLED
 			   : endpoint == 0 ? DROP_NO_ENDPOINT

@@ -205,19 +205,24 @@ static void say_type(const struct drop_note *n, char *out)
 	    tunnel_type_name((enum tunnel_type)n->detail[0]));
 }
 
+/* 1 + the seconds since; 0: never. */
 static void take_heard(const struct drop_subject *s, uint64_t out[static 2])
 {
-	out[0] = s->tunnel ? atomic_load_explicit(&s->tunnel->heard, memory_order_relaxed) : 0;
+	mono_s_t heard = s->tunnel ? tunnel_last_heard(s->tunnel) : (mono_s_t){ 0 };
+
+	out[0] = heard.s == 0              ? 0
+		 : heard.s > s->now.mono.s ? 1
+					   : 1 + (uint64_t)(s->now.mono.s - heard.s);
 }
 
 static void say_heard(const struct drop_note *n, char *out)
 {
 	if (n->detail[0] == 0)
 		say(out, "the tunnel is down: its client has never sent a valid packet");
-	else if (n->detail[0] <= n->time)
+	else
 		say(out,
 		    "the tunnel is down: its client has not sent a valid packet for %" PRIu64 " s",
-		    n->time - n->detail[0]);
+		    n->detail[0] - 1);
 }
 
 static uint32_t epoch_of(const struct drop_subject *s)
@@ -227,7 +232,7 @@ static uint32_t epoch_of(const struct drop_subject *s)
 
 static void take_skew(const struct drop_subject *s, uint64_t out[static 2])
 {
-	out[0] = (uint64_t)((int64_t)epoch_of(s) - s->now);
+	out[0] = (uint64_t)((int64_t)epoch_of(s) - s->now.wall);
 }
 
 static void say_skew(const struct drop_note *n, char *out)
@@ -405,7 +410,7 @@ static void take_too_big(const struct drop_subject *s, uint64_t out[static 2])
 {
 	out[0] = s->work->inner_len;
 	if (s->tunnel && s->conf)
-		out[1] = encap_mtu(s->tunnel, s->conf, endpoint_now(s->tunnel), s->now);
+		out[1] = encap_mtu(s->tunnel, s->conf, endpoint_now(s->tunnel), s->now.mono);
 }
 
 static void say_too_big(const struct drop_note *n, char *out)

@@ -21,7 +21,7 @@ struct drop_subject {
 	const struct tunnel *tunnel;    /* that the drop is counted for; NULL: none */
 	const struct tunnel_conf *conf; /* of `tunnel` */
 	const struct pop_conf *pop;
-	uint32_t now; /* wall seconds */
+	struct timestamp now;
 };
 
 /* Fills drop_note.detail, which is zero before. */

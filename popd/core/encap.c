@@ -20,7 +20,7 @@ static uint32_t overhead(const struct tunnel_conf *c, uint64_t endpoint)
 }
 
 uint32_t encap_mtu(const struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		   uint32_t now)
+		   mono_s_t now)
 {
 	uint32_t mtu = c->mtu, added = overhead(c, endpoint),
 		 path = path_mtu(atomic_load_explicit(&t->path, memory_order_relaxed), now);
@@ -39,7 +39,7 @@ uint8_t encap_tos(uint8_t class, enum dscp dscp)
 
 void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t,
 		 const struct tunnel_conf *c, uint64_t endpoint, enum ayiya_opcode opcode,
-		 uint8_t next_header, uint8_t *payload, uint32_t len, uint32_t now)
+		 uint8_t next_header, uint8_t *payload, uint32_t len, uint32_t wall)
 {
 	bool sha256 = is_sha256(endpoint);
 	uint32_t header = (uint32_t)ayiya_header_len(sha256);
@@ -50,7 +50,7 @@ void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t,
 			     .len = header + len,
 			     .to = endpoint_of(endpoint),
 			     .tunnel = t };
-	ayiya_encode(out->data, sha256, opcode, next_header, now, &identity,
+	ayiya_encode(out->data, sha256, opcode, next_header, wall, &identity,
 		     sha256 ? c->key_sha256 : c->key_sha1);
 	*sign = (struct auth_item){
 		.alg = sha256 ? DIGEST_SHA256 : DIGEST_SHA1,
@@ -62,14 +62,14 @@ void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t,
 
 bool encap_packet(struct out *out, struct auth_item *sign, struct tunnel *t,
 		  const struct tunnel_conf *c, uint64_t endpoint, uint8_t *inner, uint32_t len,
-		  enum dscp dscp, uint32_t now)
+		  enum dscp dscp, struct timestamp now)
 {
 	bool is_ayiya = c->type == TUNNEL_AYIYA;
-	uint32_t mtu = encap_mtu(t, c, endpoint, now);
+	uint32_t mtu = encap_mtu(t, c, endpoint, now.mono);
 
 	if (is_ayiya)
 		encap_ayiya(out, sign, t, c, endpoint, AYIYA_FORWARD, AYIYA_NEXT_IPV6, inner, len,
-			    now);
+			    now.wall);
 	else
 		*out = (struct out){ .kind = OUT_PROTO41,
 				     .data = inner,

@@ -13,9 +13,9 @@
 #include "popd/core/tunnel.h"
 
 /* The largest inner packet that the tunnel takes to this endpoint word: the configured MTU, or what
- * a smaller path MTU leaves; never under 1280. `now`: wall seconds. */
+ * a smaller path MTU leaves; never under 1280. */
 uint32_t encap_mtu(const struct tunnel *t, const struct tunnel_conf *c, uint64_t endpoint,
-		   uint32_t now) NONNULL;
+		   mono_s_t now) NONNULL;
 
 /* The outer traffic class for an inner one: DSCP by policy (the inner packet keeps its own: the
  * pipe model of RFC 2983), ECN as in RFC 6040. */
@@ -28,12 +28,12 @@ uint8_t encap_tos(uint8_t class, enum dscp dscp);
  * `sign` before the packet is sent. */
 bool encap_packet(struct out *out, struct auth_item *sign, struct tunnel *t,
 		  const struct tunnel_conf *c, uint64_t endpoint, uint8_t *inner, uint32_t len,
-		  enum dscp dscp, uint32_t now) NONNULL MUSTCHECK;
+		  enum dscp dscp, struct timestamp now) NONNULL MUSTCHECK;
 
 /* Fills `out` and `sign` for an AYIYA packet of any opcode, whose payload of `len` bytes is at
- * `payload`, with room for the header before it. */
+ * `payload`, with room for the header before it. `wall`: its epoch. */
 void encap_ayiya(struct out *out, struct auth_item *sign, struct tunnel *t,
 		 const struct tunnel_conf *c, uint64_t endpoint, enum ayiya_opcode opcode,
-		 uint8_t next_header, uint8_t *payload, uint32_t len, uint32_t now) NONNULL;
+		 uint8_t next_header, uint8_t *payload, uint32_t len, uint32_t wall) NONNULL;
 
 #endif

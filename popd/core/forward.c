@@ -196,7 +196,7 @@ static void send_to_tunnel(const struct forward_conf *conf, const struct forward
 		return;
 	}
 	v->endpoint = atomic_load_explicit(&to->endpoint, memory_order_relaxed);
-	if (v->endpoint == 0 || !tunnel_is_up(to, c, now.wall, conf->expiry)) {
+	if (v->endpoint == 0 || !tunnel_is_up(to, c, now.mono, conf->expiry)) {
 		reject_unreachable(p, v,
 				   c->type == TUNNEL_STATIC ? DROP_NO_ENDPOINT : DROP_TUNNEL_DOWN,
 				   ICMP6_NO_ROUTE);
@@ -206,7 +206,7 @@ static void send_to_tunnel(const struct forward_conf *conf, const struct forward
 		reject_hop_limit(p, v);
 		return;
 	}
-	uint32_t mtu = encap_mtu(to, c, v->endpoint, now.wall);
+	uint32_t mtu = encap_mtu(to, c, v->endpoint, now.mono);
 	if (p->len > mtu) {
 		reject(p, v, DROP_TOO_BIG, (struct icmp6_error){ ICMP6_TOO_BIG, 0, mtu });
 		return;

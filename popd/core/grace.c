@@ -1,11 +1,12 @@
 #include "popd/core/grace.h"
 
 #include <sched.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
+
+enum { TRIES = 1000 };
 
 struct retired {
 	uint64_t epoch;
@@ -58,6 +59,18 @@ static bool reserve(struct grace *g)
 	return true;
 }
 
+bool grace_wait_shortly(struct grace *g)
+{
+	uint64_t epoch = atomic_fetch_add(&g->epoch, 1);
+
+	for (int i = 0; i < TRIES; i++) {
+		if (has_passed(g, epoch))
+			return true;
+		(void)sched_yield();
+	}
+	return false;
+}
+
 void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner,
 		  void *what)
 {
@@ -67,17 +80,10 @@ void grace_retire(struct grace *g, void (*release)(void *owner, void *what), voi
 									       owner, what };
 		return;
 	}
-	grace_wait(g);
+	if (!grace_wait_shortly(g))
+		return;
 	grace_reclaim(g);
 	release(owner, what);
-}
-
-void grace_wait(struct grace *g)
-{
-	uint64_t epoch = atomic_fetch_add(&g->epoch, 1);
-
-	while (!has_passed(g, epoch))
-		(void)sched_yield();
 }
 
 void grace_reclaim(struct grace *g)

@@ -13,6 +13,7 @@
 #define POPD_CORE_GRACE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,14 +50,15 @@ static inline void grace_leave(struct grace *g, unsigned worker)
 
 /* ---- control thread ---- */
 
-/* Has release(owner, what) called by a later grace_reclaim, once no worker can use `what`. Without
- * memory for that it waits and calls at once, so it cannot fail. */
+/* Has release(owner, what) called by a later grace_reclaim, once no worker can use `what`. Never
+ * waits long: a worker may stand still. Without memory for the list it gives the workers a moment to
+ * leave their batches and calls at once; when one does not leave, `what` is never released. */
 void grace_retire(struct grace *g, void (*release)(void *owner, void *what), void *owner,
 		  void *what) NONNULL_ARGS(1, 2);
 /* Releases every retired object that no worker can use any more. */
 void grace_reclaim(struct grace *g) NONNULL;
-/* Waits until every worker has left the batch that it is in, which takes microseconds. Releases
- * nothing. */
-void grace_wait(struct grace *g) NONNULL;
+/* Gives every worker a moment to leave the batch that it is in, which takes microseconds; false: one
+ * has not left it. Releases nothing. */
+bool grace_wait_shortly(struct grace *g) NONNULL;
 
 #endif

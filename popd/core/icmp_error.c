@@ -46,7 +46,7 @@ bool icmp_error_is_about(const struct icmp_error *e, const struct tunnel *t,
 }
 
 enum drop icmp_error_apply(const struct icmp_error *e, struct tunnel *t,
-			   const struct tunnel_conf *conf, uint32_t now)
+			   const struct tunnel_conf *conf, mono_s_t now)
 {
 	if (!icmp_error_is_about(e, t, conf))
 		return DROP_ICMP4_UNVERIFIED;

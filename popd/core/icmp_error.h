@@ -47,6 +47,6 @@ bool icmp_error_is_about(const struct icmp_error *e, const struct tunnel *t,
  * to count for the tunnel, or DROP_ICMP4_UNVERIFIED when the error is not about the tunnel (any
  * more). Any thread. */
 enum drop icmp_error_apply(const struct icmp_error *e, struct tunnel *t,
-			   const struct tunnel_conf *conf, uint32_t now) NONNULL MUSTCHECK;
+			   const struct tunnel_conf *conf, mono_s_t now) NONNULL MUSTCHECK;
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/clock.h"
 #include "lib/ip.h"
 #include "popd/core/drop.h"
 #include "popd/core/icmp_error.h"
@@ -112,6 +113,7 @@ struct job {
 struct timestamp {
 	uint32_t wall;   /* seconds since 1970: protocol timestamps */
 	int64_t mono_us; /* microseconds of the monotonic clock: rate limits and round-trip times */
+	mono_s_t mono;   /* seconds of it: how long ago a client was heard, a path MTU learnt */
 };
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/bucket.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 
 /* The buckets of a tunnel, and of the PoP, that a kind takes from; NONE: it takes from none. */
 enum { TOO_BIG, TIME_EXCEEDED, UNREACHABLE, STRANGER, OF_TUNNEL, NONE };

@@ -6,18 +6,17 @@ static const uint16_t plateaus[] = {
 	1460,  1420,  1400, 1380, 1300, 1006, 508,  296,  PATH_MTU_MIN,
 };
 
-uint32_t path_mtu(uint64_t word, uint32_t now)
+uint32_t path_mtu(uint64_t word, mono_s_t now)
 {
-	uint32_t since = path_since(word);
+	mono_s_t since = path_since(word);
 
-	/* A clock that was set back ends it as well: learning it again is cheaper than keeping it
-	 * for an unknown time. */
-	uint32_t age = now >= since ? now - since : since - now;
+	/* Another worker may have read its clock, and learnt it, since. */
+	uint32_t age = now.s >= since.s ? now.s - since.s : 0;
 	return age < PATH_LIFE ? (uint32_t)(word >> 32) : 0;
 }
 
 /* The lock keeps an error about the old endpoint from lowering the MTU of a new one. */
-void path_lower(struct tunnel *t, uint64_t endpoint, uint32_t mtu, uint32_t now)
+void path_lower(struct tunnel *t, uint64_t endpoint, uint32_t mtu, mono_s_t now)
 {
 	if (mtu < PATH_MTU_MIN)
 		mtu = PATH_MTU_MIN;

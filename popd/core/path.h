@@ -17,22 +17,22 @@ enum {
 	PATH_MTU_MIN = 68, /* of every IPv4 path (RFC 791) */
 };
 
-/* The path word: the MTU, and the wall second at which it was learnt. */
-static inline uint64_t path_pack(uint32_t mtu, uint32_t since)
+/* The path word: the MTU, and when it was learnt. */
+static inline uint64_t path_pack(uint32_t mtu, mono_s_t since)
 {
-	return (uint64_t)mtu << 32 | since;
+	return (uint64_t)mtu << 32 | since.s;
 }
-static inline uint32_t path_since(uint64_t word)
+static inline mono_s_t path_since(uint64_t word)
 {
-	return (uint32_t)word;
+	return (mono_s_t){ (uint32_t)word };
 }
 
-/* The MTU known at wall second `now`; 0: unknown or expired. */
-uint32_t path_mtu(uint64_t word, uint32_t now);
+/* The MTU known `now`; 0: unknown or expired. */
+uint32_t path_mtu(uint64_t word, mono_s_t now);
 
 /* Lowers it to `mtu` (at least PATH_MTU_MIN) for PATH_LIFE seconds, unless a lower one is known or
  * the tunnel's endpoint is no longer the address and port of `endpoint`. */
-void path_lower(struct tunnel *t, uint64_t endpoint, uint32_t mtu, uint32_t now) NONNULL;
+void path_lower(struct tunnel *t, uint64_t endpoint, uint32_t mtu, mono_s_t now) NONNULL;
 
 /* The MTU to try next when a packet of `len` bytes was too big and the error names no MTU (RFC 1191
  * 5 and 7.1). */

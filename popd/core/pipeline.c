@@ -101,6 +101,7 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timesta
 	b.jobs = jobs;
 	b.n = n;
 	b.now = now;
+	p->last = now.mono;
 	b.pop = table_pop(p->table);
 	b.forward = &p->forward;
 	b.counters = p->counters;
@@ -155,20 +156,20 @@ void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall)
 	uint32_t len = IPV4_HEADER + out->len;
 
 	if (out->tunnel)
-		path_lower(out->tunnel, endpoint_pack(out->to, 0), path_plateau(len), wall);
+		path_lower(out->tunnel, endpoint_pack(out->to, 0), path_plateau(len), p->last);
 	drop_out(p, out, DROP_OUTER_TOO_BIG, len, wall);
 }
 
 void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *e,
-			 const uint8_t *data, uint32_t len, uint32_t wall)
+			 const uint8_t *data, uint32_t len, struct timestamp now)
 {
 	const struct tunnel_conf *conf = t ? atomic_load(&t->conf) : NULL;
-	enum drop why = conf ? icmp_error_apply(e, t, conf, wall) : DROP_ICMP4_UNVERIFIED;
+	enum drop why = conf ? icmp_error_apply(e, t, conf, now.mono) : DROP_ICMP4_UNVERIFIED;
 	bool counts = why != DROP_ICMP4_UNVERIFIED;
 	struct drop_note note = {
 		.why = why,
 		.source = JOB_FROM_ICMP4,
-		.time = wall,
+		.time = now.wall,
 		.tunnel = counts ? conf->id : 0,
 		.len = len,
 		.peer = e->from,

@@ -34,6 +34,7 @@ struct pipeline {
 	struct forward_conf forward;
 	uint16_t ayiya_port; /* the source port of our AYIYA packets */
 	enum dscp dscp;      /* of what is sent into tunnels */
+	mono_s_t last;       /* when it ran last; set by pipeline_run */
 };
 
 /* Runs `n` (<= JOB_BATCH) jobs, between table_worker_enter and _leave. An endpoint that moves
@@ -47,8 +48,8 @@ void pipeline_run(struct pipeline *p, struct job *jobs, size_t n, struct timesta
  * DROP_SEND_REFUSED. */
 void pipeline_refused(struct pipeline *p, const struct out *out, int error, uint32_t wall) NONNULL;
 
-/* An outer packet that must not be fragmented is larger than the MTU of our own link: counts it
- * (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
+/* An outer packet of the last run that must not be fragmented is larger than the MTU of our own
+ * link: counts it (DROP_OUTER_TOO_BIG) and lowers the path MTU to the next plateau. */
 void pipeline_too_big(struct pipeline *p, const struct out *out, uint32_t wall) NONNULL;
 
 /* Counts a received packet that cannot become a job (DROP_OUTER_SHORT). */
@@ -58,6 +59,7 @@ void pipeline_unreadable(struct pipeline *p, enum job_source source, struct endp
 /* Applies and counts an ICMP error about `t` (NULL: no tunnel has that endpoint), between
  * table_worker_enter and _leave. `data` holds the first DROP_HEAD of its `len` bytes. */
 void pipeline_icmp_error(struct pipeline *p, struct tunnel *t, const struct icmp_error *e,
-			 const uint8_t *data, uint32_t len, uint32_t wall) NONNULL_ARGS(1, 3);
+			 const uint8_t *data, uint32_t len, struct timestamp now)
+	NONNULL_ARGS(1, 3);
 
 #endif

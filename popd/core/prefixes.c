@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 
 enum { SIZE_MIN = 1024 };
 

@@ -157,7 +157,7 @@ enum drop replay_accept(struct roam *r, struct tunnel *t, const struct tunnel_co
 								: accept_elsewhere(r, t, c, p, out);
 
 	if (drop == DROP_NONE)
-		tunnel_heard(t, p->now.wall);
+		tunnel_heard(t, p->now.mono);
 	return drop;
 }
 
@@ -174,7 +174,7 @@ enum drop replay_accept_answer(struct roam *r, struct tunnel *t, const struct tu
 		drop = answer(r, t, c, p, asked_us, out);
 	tunnel_unlock(t);
 	if (drop == DROP_NONE)
-		tunnel_heard(t, p->now.wall);
+		tunnel_heard(t, p->now.mono);
 	return drop;
 }
 

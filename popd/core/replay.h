@@ -49,15 +49,14 @@ struct replay_packet {
 
 /* True for a packet that replay_accept would accept without changing anything, which most are. */
 static inline bool replay_changes_nothing(const struct tunnel *t, uint64_t from, uint32_t epoch,
-					  uint32_t now)
+					  struct timestamp now)
 {
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	uint32_t newest = atomic_load_explicit(&t->newest, memory_order_relaxed);
-	uint32_t limit = newest < now ? newest : now;
+	uint32_t limit = newest < now.wall ? newest : now.wall;
 
 	return ((endpoint ^ from) & ~(uint64_t)ENDPOINT_ANSWERED) == 0 && epoch <= newest &&
-	       (uint64_t)epoch + REPLAY_REORDER >= limit &&
-	       atomic_load_explicit(&t->heard, memory_order_relaxed) == now;
+	       (uint64_t)epoch + REPLAY_REORDER >= limit && tunnel_last_heard(t).s == now.mono.s;
 }
 
 /* Whether the packet's source is to be asked, and out of which budget. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "lib/bucket.h"
+#include "lib/pages.h"
 #include "lib/siphash.h"
-#include "popd/core/pages.h"
 
 enum { SECOND_US = BUCKET_SECOND, PLACES = 1 << 14, ANSWERS = 4 };
 

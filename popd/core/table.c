@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/core/table_inside.h"
 
 static const uint8_t net_len = 64;
@@ -27,6 +27,12 @@ static void conf_release(void *owner, void *what)
 static void *conf_published(const struct tunnel_conf *c)
 {
 	return (void *)(uintptr_t)c;
+}
+
+/* Only the table frees it, so only the table may take the const away. */
+static struct pop_conf *pop_published(const struct pop_conf *pop)
+{
+	return (struct pop_conf *)(uintptr_t)pop;
 }
 
 static struct prefix6 prefix_at(const struct tunnel_conf *c, uint32_t place)
@@ -67,7 +73,7 @@ struct table *table_create_in(struct tunnel *tunnels, size_t capacity, unsigned 
 	t->tunnels = tunnels ? tunnels : pages_alloc(t->capacity, sizeof(*t->tunnels));
 	t->free_slots = pages_alloc(t->capacity, sizeof(*t->free_slots));
 	t->ids = pages_alloc(t->ids_size, sizeof(*t->ids));
-	atomic_init(&t->pop, &t->pops[0]);
+	atomic_init(&t->pop, &t->no_pop);
 	if (!t->tunnels || !t->free_slots || !t->ids || grace_init(&t->grace, workers) != 0)
 		goto no_grace;
 	if (prefixes_init(&t->prefixes, &t->grace, seed, prefix_of, t) != 0)
@@ -87,8 +93,11 @@ void table_free(struct table *t)
 {
 	if (!t)
 		return;
+	struct pop_conf *pop = pop_published(atomic_load(&t->pop));
 	t->on_free = NULL;
 	grace_free(&t->grace);
+	if (pop != &t->no_pop)
+		free(pop);
 	for (size_t i = 0; i < t->high; i++)
 		tunnel_conf_free(conf_published(tunnel_conf_now(&t->tunnels[i])));
 	prefixes_free(&t->prefixes);
@@ -174,8 +183,10 @@ static void slot_release(void *owner, void *what)
 /* The slot that slot_take will take for a new tunnel. NULL: all are in use. */
 static struct tunnel *slot_next(struct table *t)
 {
-	if (t->free_count == 0 && t->high == t->capacity)
+	if (t->free_count == 0 && t->high == t->capacity) {
+		(void)grace_wait_shortly(&t->grace);
 		grace_reclaim(&t->grace);
+	}
 	if (t->free_count > 0)
 		return &t->tunnels[t->free_slots[t->free_count - 1]];
 	if (t->high == t->capacity)
@@ -386,17 +397,44 @@ static void correct_endpoint(const struct table *t, struct tunnel *tunnel)
 		tunnel_set_endpoint(tunnel, 0);
 }
 
-void table_set_pop(struct table *t, const struct pop_conf *pop)
+static void correct_endpoints(const struct table *t)
 {
-	struct pop_conf *spare = atomic_load(&t->pop) == &t->pops[0] ? &t->pops[1] : &t->pops[0];
-
-	*spare = *pop;
-	atomic_store(&t->pop, spare);
-	/* A worker that still uses the one before may yet move a tunnel to an address that is a
-	 * PoP's now. Afterwards nobody does, so it is the spare of the next call. */
-	grace_wait(&t->grace);
 	for (size_t i = 0; i < t->high; i++)
 		correct_endpoint(t, &t->tunnels[i]);
+}
+
+/* A worker that still used the one before may have moved a tunnel to an address that is a PoP's
+ * now. */
+static void pop_release(void *owner, void *what)
+{
+	correct_endpoints(owner);
+	free(what);
+}
+
+static void publish_pop(struct table *t, const struct pop_conf *pop)
+{
+	struct pop_conf *old = pop_published(atomic_load(&t->pop));
+
+	atomic_store(&t->pop, pop);
+	if (old != &t->no_pop)
+		grace_retire(&t->grace, pop_release, t, old);
+	correct_endpoints(t);
+}
+
+int table_set_pop(struct table *t, const struct pop_conf *pop)
+{
+	struct pop_conf *fresh = malloc(sizeof(*fresh));
+
+	if (!fresh)
+		return -ERR_NOMEM;
+	*fresh = *pop;
+	publish_pop(t, fresh);
+	return 0;
+}
+
+void table_clear_pop(struct table *t)
+{
+	publish_pop(t, &t->no_pop);
 }
 
 struct gone *table_gone(struct table *t)

@@ -51,8 +51,11 @@ void table_free(struct table *t); /* no worker may be inside; NULL is fine */
 int table_set(struct table *t, struct tunnel_conf *c) NONNULL MUSTCHECK;
 /* False: there is no such tunnel. No packet of a later batch finds it; table_reclaim frees it. */
 bool table_delete(struct table *t, uint32_t id) NONNULL;
-/* Tunnels that end at a PoP's address (pop_is_peer) lose their endpoint. */
-void table_set_pop(struct table *t, const struct pop_conf *pop) NONNULL;
+/* Tunnels that end at a PoP's address (pop_is_peer) lose their endpoint. 0; -ERR_NOMEM: the PoP is as
+ * it was. */
+int table_set_pop(struct table *t, const struct pop_conf *pop) NONNULL MUSTCHECK;
+/* The PoP has no prefixes, as at the beginning. */
+void table_clear_pop(struct table *t) NONNULL;
 /* Frees retired memory that no worker uses any more; to be called each second. */
 void table_reclaim(struct table *t) NONNULL;
 size_t table_count(const struct table *t) NONNULL; /* of tunnels */

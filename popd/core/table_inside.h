@@ -14,7 +14,7 @@ struct table {
 	struct grace grace;
 	struct gone gone;
 	/* control thread */
-	struct pop_conf pops[2]; /* one is published, the other is spare */
+	struct pop_conf no_pop; /* without prefixes; published at first */
 	size_t capacity;
 	size_t high;      /* number of slots that were ever used */
 	size_t count;     /* of tunnels */

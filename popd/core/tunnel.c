@@ -100,7 +100,7 @@ static void set_state(struct tunnel *t, const struct tunnel_memory *m)
 	atomic_store_explicit(&t->endpoint, m->endpoint, memory_order_relaxed);
 	atomic_store_explicit(&t->newest, m->newest, memory_order_relaxed);
 	atomic_store_explicit(&t->highest, m->highest, memory_order_relaxed);
-	atomic_store_explicit(&t->heard, m->heard, memory_order_relaxed);
+	atomic_store_explicit(&t->heard, m->heard.s, memory_order_relaxed);
 	atomic_store_explicit(&t->path, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->probe, 0, memory_order_relaxed);
 }
@@ -156,16 +156,15 @@ static bool is_newer(const struct tunnel_memory *m, const struct tunnel *t)
 	uint32_t highest = atomic_load_explicit(&t->highest, memory_order_relaxed);
 
 	return m->highest > highest ||
-	       (m->highest == highest &&
-		m->heard >= atomic_load_explicit(&t->heard, memory_order_relaxed));
+	       (m->highest == highest && m->heard.s >= tunnel_last_heard(t).s);
 }
 
 void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_memory *m)
 {
 	tunnel_lock(t);
 	if (c->type == TUNNEL_STATIC) {
-		if (m->heard > atomic_load_explicit(&t->heard, memory_order_relaxed))
-			atomic_store_explicit(&t->heard, m->heard, memory_order_relaxed);
+		if (m->heard.s > tunnel_last_heard(t).s)
+			atomic_store_explicit(&t->heard, m->heard.s, memory_order_relaxed);
 	} else if (tunnel_accepts_endpoint(c, m->endpoint) && is_newer(m, t)) {
 		set_state(t, m);
 	}
@@ -181,7 +180,7 @@ struct tunnel_memory tunnel_memory(const struct tunnel *t)
 	m.highest = atomic_load(&t->highest);
 	m.newest = atomic_load(&t->newest);
 	m.endpoint = atomic_load(&t->endpoint);
-	m.heard = atomic_load(&t->heard);
+	m.heard = tunnel_last_heard(t);
 	return m;
 }
 
@@ -192,13 +191,13 @@ void tunnel_forget(struct tunnel *t)
 	atomic_store_explicit(&t->watched, false, memory_order_relaxed);
 }
 
-bool tunnel_is_heard(const struct tunnel *t, uint32_t now, uint32_t expiry)
+bool tunnel_is_heard(const struct tunnel *t, mono_s_t now, uint32_t expiry)
 {
 	if (atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
 		return false;
-	/* `heard` is later than `now` when the wall clock was set back. */
-	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
-	return heard >= now || now - heard <= expiry;
+	/* `heard` is later than `now` when another worker has read its clock since. */
+	mono_s_t heard = tunnel_last_heard(t);
+	return heard.s >= now.s || now.s - heard.s <= expiry;
 }
 
 bool tunnel_is_at(const struct tunnel *t, struct ip4 addr)
@@ -208,14 +207,14 @@ bool tunnel_is_at(const struct tunnel *t, struct ip4 addr)
 	return endpoint_of(endpoint).addr.v == addr.v;
 }
 
-bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,
 		  uint32_t expiry)
 {
 	if (!c->enabled || atomic_load_explicit(&t->endpoint, memory_order_relaxed) == 0)
 		return false;
-	/* `heard` is later than `now` when the wall clock was set back. */
-	uint32_t heard = atomic_load_explicit(&t->heard, memory_order_relaxed);
-	return c->type == TUNNEL_STATIC || heard >= now || now - heard <= expiry;
+	/* `heard` is later than `now` when another worker has read its clock since. */
+	mono_s_t heard = tunnel_last_heard(t);
+	return c->type == TUNNEL_STATIC || heard.s >= now.s || now.s - heard.s <= expiry;
 }
 
 const char *tunnel_type_name(enum tunnel_type t)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 #include "lib/ip.h"
 
 struct digest_ctx;
@@ -66,7 +67,7 @@ struct tunnel {
 	/* the path word (path.h): outer path MTU learned from ICMPv4; 0: none */
 	_Atomic uint64_t path;
 	_Atomic uint32_t newest;  /* newest epoch from the endpoint (replay.h); 0: none yet */
-	_Atomic uint32_t heard;   /* wall second of the last valid packet or heartbeat; 0: never */
+	_Atomic uint32_t heard;   /* mono_s_t of the last valid packet or heartbeat; 0: never */
 	_Atomic uint64_t plain;   /* tunnel_plain of its configuration; 0: free slot */
 	_Atomic uint32_t probe;   /* the last probe whose answer was counted (probe.h); 0: none */
 	_Atomic uint32_t held;    /* not 0: the fast path leaves its packets to popd */
@@ -115,8 +116,9 @@ void tunnel_publish(struct tunnel *t, const struct tunnel_conf *c, const struct 
 void tunnel_set_endpoint(struct tunnel *t, uint64_t endpoint) NONNULL;
 /* What a snapshot or a journal knew of a tunnel's client. */
 struct tunnel_memory {
-	uint64_t endpoint; /* the endpoint word */
-	uint32_t newest, highest, heard;
+	uint64_t endpoint;        /* the endpoint word */
+	uint32_t newest, highest; /* epochs */
+	mono_s_t heard;
 };
 /* Sets it, unless the tunnel knows something newer. */
 void tunnel_restore(struct tunnel *t, const struct tunnel_conf *c, const struct tunnel_memory *m)
@@ -143,19 +145,22 @@ static inline void tunnel_unlock(struct tunnel *t)
 
 /* Notes that a valid packet arrived. It writes once a second only, so that the cache line stays
  * shared among the workers. */
-static inline void tunnel_heard(struct tunnel *t, uint32_t now)
+static inline void tunnel_heard(struct tunnel *t, mono_s_t now)
 {
-	if (atomic_load_explicit(&t->heard, memory_order_relaxed) != now)
-		atomic_store_explicit(&t->heard, now, memory_order_relaxed);
+	if (atomic_load_explicit(&t->heard, memory_order_relaxed) != now.s)
+		atomic_store_explicit(&t->heard, now.s, memory_order_relaxed);
+}
+static inline mono_s_t tunnel_last_heard(const struct tunnel *t)
+{
+	return (mono_s_t){ atomic_load_explicit(&t->heard, memory_order_relaxed) };
 }
 
-/* Up: enabled, with an endpoint and, unless static, heard from within the last `expiry` seconds.
- * `now`: wall second. */
-bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+/* Up: enabled, with an endpoint and, unless static, heard from within the last `expiry` seconds. */
+bool tunnel_is_up(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,
 		  uint32_t expiry) NONNULL;
 
 /* It has an endpoint from which it was heard within the last `expiry` seconds, whatever its type. */
-bool tunnel_is_heard(const struct tunnel *t, uint32_t now, uint32_t expiry) NONNULL;
+bool tunnel_is_heard(const struct tunnel *t, mono_s_t now, uint32_t expiry) NONNULL;
 /* Its endpoint has this address. */
 bool tunnel_is_at(const struct tunnel *t, struct ip4 addr) NONNULL;
 

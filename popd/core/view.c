@@ -28,7 +28,7 @@ const char *view_state_name(enum view_state s)
 	return s < VIEW_STATE__COUNT ? state_names[s] : "?";
 }
 
-enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,
 			   uint32_t expiry)
 {
 	if (!c->enabled)
@@ -36,7 +36,7 @@ enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, 
 	return tunnel_is_up(t, c, now, expiry) ? VIEW_UP : VIEW_DOWN;
 }
 
-struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
+struct view_tunnels view_tunnels(struct table *t, mono_s_t now, uint32_t expiry)
 {
 	struct view_tunnels v = { .configured = (uint32_t)table_count(t) };
 	size_t slots = table_slots(t), left = v.configured;
@@ -52,9 +52,9 @@ struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry)
 		v.by[c->type][state]++;
 		if (state != VIEW_UP)
 			continue;
-		uint32_t heard = get32(&tunnel->heard);
+		mono_s_t heard = tunnel_last_heard(tunnel);
 		v.up++;
-		v.active += heard != 0 && (heard >= now || now - heard <= VIEW_ACTIVE);
+		v.active += heard.s != 0 && (heard.s >= now.s || now.s - heard.s <= VIEW_ACTIVE);
 	}
 	return v;
 }

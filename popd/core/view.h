@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/histogram.h"
 #include "popd/core/counters.h"
-#include "popd/core/histogram.h"
 #include "popd/core/measure.h"
 #include "popd/core/table.h"
 
@@ -20,14 +20,14 @@ enum { VIEW_ACTIVE = 300 };
 
 enum view_state { VIEW_UP, VIEW_DOWN, VIEW_DISABLED, VIEW_STATE__COUNT };
 const char *view_state_name(enum view_state s); /* "up", "down", "disabled" */
-enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, uint32_t now,
+enum view_state view_state(const struct tunnel *t, const struct tunnel_conf *c, mono_s_t now,
 			   uint32_t expiry) NONNULL;
 
 struct view_tunnels {
 	uint32_t configured, up, active;
 	uint32_t by[TUNNEL_TYPE__COUNT][VIEW_STATE__COUNT];
 };
-struct view_tunnels view_tunnels(struct table *t, uint32_t now, uint32_t expiry) NONNULL;
+struct view_tunnels view_tunnels(struct table *t, mono_s_t now, uint32_t expiry) NONNULL;
 
 /* Reads a record, waiting a short time while its worker writes it. false: it holds no note. */
 bool view_note(const struct drop_record *r, struct drop_note *out) NONNULL;

@@ -100,6 +100,19 @@ static void show_metrics(const json_t *o, FILE *out)
 		line(out, "metrics", "http://%s/metrics", cell_text(m, "address"));
 }
 
+static void show_stalled(const json_t *o, FILE *out)
+{
+	const json_t *list = json_object_get(o, "stalled_workers");
+	char a[CELL];
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *stalled = json_array_get(list, i);
+		line(out, i == 0 ? "STALLED" : "", "worker %llu since %s, %s ago",
+		     cell_number(stalled, "worker"), cell_text(stalled, "since"),
+		     span_text((int64_t)cell_number(stalled, "seconds"), a));
+	}
+}
+
 /* A quantile; null: in the last bucket, which has no upper bound. */
 static const char *quantile(const json_t *o, const char *key, char out[static CELL])
 {
@@ -141,6 +154,8 @@ void show_status(const json_t *o, const struct request *r, FILE *out)
 	(void)r;
 	line(out, "PoP", "%s at %s%s", cell_text(o, "pop"), cell_text(o, "ipv4"),
 	     json_is_false(json_object_get(o, "enabled")) ? ", disabled by the broker" : "");
+	show_list(out, "UNFIT", json_object_get(o, "reasons"));
+	show_list(out, "warnings", json_object_get(o, "warnings"));
 	line(out, "popd", "%s, process %llu, %llu workers, up %s", cell_text(o, "version"),
 	     cell_number(o, "pid"), cell_number(o, "workers"),
 	     span_text((int64_t)cell_number(o, "uptime"), a));
@@ -149,6 +164,7 @@ void show_status(const json_t *o, const struct request *r, FILE *out)
 	     cell_number(tunnels, "active"), cell_number(tunnels, "capacity"));
 	show_list(out, "prefixes", json_object_get(o, "prefixes"));
 	line(out, "interface", "%s", cell_text(o, "tun"));
+	show_stalled(o, out);
 	show_load(o, out);
 	show_metrics(o, out);
 	show_offloads(out, o);

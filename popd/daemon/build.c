@@ -1,6 +1,7 @@
 #include "popd/daemon/build.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/digest.h"
@@ -9,6 +10,7 @@
 #include "popd/daemon/endpoint_scan.h"
 #include "popd/daemon/facts.h"
 #include "popd/daemon/forwarder.h"
+#include "popd/daemon/host.h"
 #include "popd/daemon/link.h"
 #include "popd/daemon/prober.h"
 #include "popd/daemon/startup.h"
@@ -84,7 +86,7 @@ bool build_control(struct parts *p)
 static bool make_table(struct parts *p)
 {
 	p->digest = digest_ctx_create();
-	struct timestamp start = { .wall = p->started, .mono_us = mono_us_now().us };
+	struct timestamp start = { .wall = p->started.wall, .mono_us = mono_us_now().us };
 	p->forwarder = forwarder_create(p->settings, start);
 	if (!p->digest || !p->forwarder)
 		return false;
@@ -95,29 +97,29 @@ static bool make_table(struct parts *p)
 	return p->checkpoint && p->stats;
 }
 
-/* The address is this configuration's, whatever it was when the snapshot was written. */
-static void load_snapshot(struct parts *p, uint64_t *seq)
+/* The address is this configuration's, whatever it was when the snapshot was written. false: no
+ * memory. */
+static bool load_snapshot(struct parts *p, uint64_t *seq)
 {
 	struct snapshot_head head = { .feed_seq = 0 };
 	struct table *t = p->forwarder->table;
 
 	*seq = 0;
-	if (!store_load(p->store, p->digest, &head))
-		return;
+	if (!store_load(p->store, p->digest, moment_now(), &head))
+		return true;
 	*seq = head.feed_seq;
 	struct pop_conf pop = *table_pop(t);
 	pop.ipv4 = p->settings->ipv4;
-	table_set_pop(t, &pop);
+	return table_set_pop(t, &pop) == 0;
 }
 
 bool build_table(struct parts *p, uint64_t *seq)
 {
-	if (!make_table(p)) {
+	if (!make_table(p) || !load_snapshot(p, seq)) {
 		log_error("there is not enough memory for max_tunnels = %lld",
 			  (long long)p->settings->max_tunnels);
 		return false;
 	}
-	load_snapshot(p, seq);
 	return true;
 }
 
@@ -151,9 +153,28 @@ bool build_link(struct parts *p)
 		return false;
 	if (pop->prefix_count > 0)
 		link_route(p->link, pop);
-	startup_warn_forwarding();
 	forwarder_start_fast_path(p->forwarder, p->link);
 	return true;
+}
+
+/* The database hears of it at once, once there is one. */
+static void fitness_changed(void *ctx)
+{
+	const struct parts *p = ctx;
+
+	if (p->database)
+		database_report(p->database);
+}
+
+bool build_host(struct parts *p)
+{
+	p->host = host_create(&(struct host_conf){ .loop = p->loop,
+						   .settings = p->settings,
+						   .forwarder = p->forwarder,
+						   .link = p->link,
+						   .changed = fitness_changed,
+						   .ctx = p });
+	return p->host != NULL;
 }
 
 bool build_database(struct parts *p, uint64_t seq)
@@ -172,10 +193,11 @@ bool build_database(struct parts *p, uint64_t seq)
 							       .digest = p->digest,
 							       .forwarder = f,
 							       .link = p->link,
+							       .host = p->host,
 							       .checkpoint = p->checkpoint,
 							       .stats = p->stats,
 							       .control = p->control,
-							       .started = p->started,
+							       .started = p->started.wall,
 							       .seq = seq });
 	return p->database != NULL;
 }
@@ -212,11 +234,12 @@ bool build_views(struct parts *p, void (*reload)(void *parts))
 	return p->metrics != NULL;
 }
 
-/* Nothing is forwarded any more, then parts go before those they point to. */
+/* Nothing is forwarded any more, then parts go before those they point to. A worker that stands
+ * still uses them until the process is gone. */
 void build_free(struct parts *p)
 {
-	if (p->forwarder)
-		forwarder_stop(p->forwarder);
+	if (p->forwarder && !forwarder_stop(p->forwarder))
+		_exit(1);
 	database_free(p->database);
 	prober_free(p->prober);
 	endpoint_scan_free(p->endpoint_scan);
@@ -224,6 +247,7 @@ void build_free(struct parts *p)
 	control_free(p->control);
 	free(p->commands);
 	top_free(p->top);
+	host_free(p->host);
 	link_free(p->link);
 	checkpoint_free(p->checkpoint);
 	store_free(p->store);

@@ -23,6 +23,8 @@ bool build_workers(struct parts *p, void (*wake)(void *ctx), void *ctx) NONNULL_
 	MUSTCHECK;
 /* The interface and its routes, and the fast path in the kernel. */
 bool build_link(struct parts *p) NONNULL MUSTCHECK;
+/* What watches the host; the interface must be there. */
+bool build_host(struct parts *p) NONNULL MUSTCHECK;
 /* The database, the feed going on after `seq`, and what keeps watch over the tunnels. */
 bool build_database(struct parts *p, uint64_t seq) NONNULL MUSTCHECK;
 /* What operators look at: commands, which call `reload` with `p`, and metrics. A metrics server

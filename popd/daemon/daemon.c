@@ -17,6 +17,7 @@
 #include "popd/daemon/database.h"
 #include "popd/daemon/endpoint_scan.h"
 #include "popd/daemon/forwarder.h"
+#include "popd/daemon/host.h"
 #include "popd/feed/checkpoint.h"
 #include "popd/observe/metrics.h"
 #include "popd/observe/top.h"
@@ -64,6 +65,7 @@ static void reload(void *parts)
 	struct parts *p = parts;
 
 	reload_settings(p);
+	host_look(p->host);
 	database_reload(p->database);
 }
 
@@ -92,7 +94,7 @@ static void second_due(struct ev_loop *loop, struct ev_timer *timer, int revents
 	(void)revents;
 	note_lateness(d);
 	table_reclaim(p->forwarder->table);
-	forwarder_tick(p->forwarder, now);
+	forwarder_tick(p->forwarder);
 	checkpoint_tick(p->checkpoint);
 	trace_tick(p->trace);
 	top_tick(p->top, mono_now());
@@ -164,8 +166,13 @@ static void terminate_ready(struct ev_loop *loop, struct ev_signal *signal, int 
 		return;
 	d->stopping = true;
 	log_info("popd exits; %s and its routes stay", p->settings->tun);
-	forwarder_stop(p->forwarder);
+	bool ended = forwarder_stop(p->forwarder);
 	forwarder_drain_events(p->forwarder, p->store);
+	if (!ended) {
+		d->failed = true;
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
 	ev_timer_start(loop, &d->exit);
 	database_finish(p->database, reports_finished, d);
 }
@@ -210,8 +217,8 @@ static bool start(struct popd *d)
 	if (!build_control(p) || !build_table(p, &seq))
 		return false;
 	watch(d);
-	return build_workers(p, wake, d) && build_link(p) && build_database(p, seq) &&
-	       build_views(p, reload);
+	return build_workers(p, wake, d) && build_link(p) && build_host(p) &&
+	       build_database(p, seq) && build_views(p, reload);
 }
 
 int daemon_run(struct settings *settings, const char *path)
@@ -219,7 +226,7 @@ int daemon_run(struct settings *settings, const char *path)
 	struct popd d = { .parts = { .settings = settings,
 				     .path = path,
 				     .loop = ev_default_loop(EVFLAG_AUTO),
-				     .started = wall_seconds() } };
+				     .started = moment_now() } };
 	int status = 1;
 
 	if (!d.parts.loop) {

@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "popd/core/view.h"
 #include "popd/daemon/forwarder.h"
+#include "popd/daemon/host.h"
 #include "popd/daemon/link.h"
 #include "popd/feed/checkpoint.h"
 #include "popd/feed/snapshot.h"
@@ -92,20 +93,28 @@ static struct pgfeed *make_feed(struct database *d)
 static void report_facts(void *ctx, struct pgreport_facts *out)
 {
 	const struct database *d = ctx;
-	struct view_tunnels n = view_tunnels(d->conf.forwarder->table, wall_seconds(),
+	struct view_tunnels n = view_tunnels(d->conf.forwarder->table, mono_seconds(),
 					     (uint32_t)d->conf.settings->expiry);
+
+	const struct fitness *f = host_fitness(d->conf.host);
+	uint32_t reasons = fitness_reasons(f);
 
 	*out = (struct pgreport_facts){ .configured = n.configured,
 					.up = n.up,
 					.active = n.active,
 					.feed_seq = pgfeed_status(d->feed).seq };
+	for (enum fitness_item i = 0; i < FITNESS__COUNT; i++)
+		if (reasons & 1u << i)
+			out->reasons[out->reason_count++] = f->text[i];
 }
 
 /* A disabled PoP is no longer offered to users; its tunnels go on until they are disabled too or
  * popd is stopped. */
-static void report_answered(void *ctx, bool enabled, uint64_t seq)
+static void report_answered(void *ctx, bool enabled, uint64_t seq, int64_t clock)
 {
 	struct database *d = ctx;
+
+	host_set_database_clock(d->conf.host, clock);
 
 	if (enabled && !d->enabled)
 		log_info("the broker has enabled this PoP");
@@ -198,6 +207,11 @@ void database_free(struct database *d)
 void database_reload(struct database *d)
 {
 	pgfeed_reload(d->feed);
+}
+
+void database_report(struct database *d)
+{
+	pgreport_now(d->report);
 }
 
 void database_set_intervals(struct database *d)

@@ -15,6 +15,7 @@ struct checkpoint;
 struct control;
 struct database;
 struct forwarder;
+struct host;
 struct link;
 struct stats;
 
@@ -25,6 +26,7 @@ struct database_conf {
 	struct digest_ctx *digest; /* the control thread's */
 	struct forwarder *forwarder;
 	struct link *link;
+	struct host *host;
 	struct checkpoint *checkpoint;
 	struct stats *stats;
 	struct control *control;
@@ -38,6 +40,8 @@ void database_free(struct database *d); /* NULL is fine */
 
 /* Loads all tunnels again; clients of the control socket that wait get the result. */
 void database_reload(struct database *d) NONNULL;
+/* Reports now, not only with the next interval. */
+void database_report(struct database *d) NONNULL;
 /* Takes the settings' intervals. */
 void database_set_intervals(struct database *d) NONNULL;
 /* Brings the statistics up to date. */
@@ -46,12 +50,12 @@ void database_collect_statistics(void *database) NONNULL;
  * answer. */
 void database_finish(struct database *d, void (*done)(void *ctx), void *ctx) NONNULL_ARGS(1, 2);
 
-/* What it knows. Times are wall seconds, 0: never. */
+/* What it knows. */
 struct database_status {
 	bool up;      /* the connection */
 	bool enabled; /* the PoP, by the broker; true until the database has answered */
 	struct pgfeed_status feed;
-	uint32_t report_at; /* the last that was acknowledged */
+	mono_s_t report_at; /* the last that was acknowledged; 0: none was */
 };
 struct database_status database_status(const struct database *d) NONNULL;
 

@@ -7,6 +7,7 @@
 #include "lib/version.h"
 #include "popd/daemon/database.h"
 #include "popd/daemon/forwarder.h"
+#include "popd/daemon/host.h"
 #include "popd/daemon/link.h"
 #include "popd/daemon/parts.h"
 #include "popd/fastpath/bpf_encap.h"
@@ -16,13 +17,13 @@
 #include "popd/report/stats.h"
 #include "popd/settings.h"
 
-static void fill_tunnels(const struct forwarder *f, struct facts *out)
+static void fill_tunnels(const struct forwarder *f, mono_s_t now, struct facts *out)
 {
 	const struct pop_conf *pop = table_pop(f->table);
 
 	out->capacity = (uint64_t)f->settings->max_tunnels;
 	out->table_bytes = table_memory(f->table);
-	out->tunnels = view_tunnels(f->table, out->now, (uint32_t)f->settings->expiry);
+	out->tunnels = view_tunnels(f->table, now, (uint32_t)f->settings->expiry);
 	out->prefix_count = pop->prefix_count;
 	memcpy(out->prefixes, pop->prefixes, pop->prefix_count * sizeof(pop->prefixes[0]));
 }
@@ -59,6 +60,7 @@ static void fill_workers(const struct forwarder *f, struct facts *out)
 		histogram_read(&load->us, &out->loads[i].us);
 		histogram_read(&load->packets, &out->load.packets);
 		histogram_read(&load->us, &out->load.us);
+		out->stalled_s[i] = forwarder_stalled(f, i);
 		size_t n = worker_queues(f->workers[i], queues);
 		for (size_t k = 0; k < n; k++)
 			add_queue(out, &queues[k]);
@@ -67,19 +69,21 @@ static void fill_workers(const struct forwarder *f, struct facts *out)
 		out->offloads[o] = (enum offload_state)atomic_load(&f->offloads.state[o]);
 }
 
-static void fill_database(const struct database *d, struct facts *out)
+static void fill_database(const struct database *d, struct moment now, struct facts *out)
 {
 	struct database_status status = database_status(d);
 
 	out->database_up = status.up;
 	out->enabled = status.enabled;
 	out->feed = status.feed;
-	out->report_at = status.report_at;
+	out->loaded_at = moment_wall(now, status.feed.loaded_at);
+	out->report_at = moment_wall(now, status.report_at);
 }
 
 void facts_fill(void *parts, struct facts *out)
 {
 	const struct parts *p = parts;
+	struct moment now = moment_now();
 
 	*out = (struct facts){
 		.pop = p->settings->name,
@@ -88,18 +92,19 @@ void facts_fill(void *parts, struct facts *out)
 		.sha1 = sha1_engine_names[p->forwarder->sha1.widest],
 		.ipv4 = p->settings->ipv4,
 		.pid = getpid(),
-		.now = wall_seconds(),
-		.started = p->started,
+		.now = now.wall,
+		.started = moment_wall(now, p->started.mono),
 		.log_level = log_get_level(),
 		.statistics_waiting = stats_waiting(p->stats),
-		.snapshot_at = store_written(p->store),
+		.snapshot_at = moment_wall(now, store_written(p->store)),
 		.snapshot_bytes = store_size(p->store),
 		.metrics = metrics_state(p->metrics),
+		.fitness = *host_fitness(p->host),
 	};
-	fill_tunnels(p->forwarder, out);
+	fill_tunnels(p->forwarder, now.mono, out);
 	fill_traffic(p->forwarder, out);
 	add_queue(out, &(struct worker_queue){ "tun", link_queue_drops(p->link) });
 	fill_workers(p->forwarder, out);
 	histogram_read(&p->late_us, &out->late_us);
-	fill_database(p->database, out);
+	fill_database(p->database, now, out);
 }

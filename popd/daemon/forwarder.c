@@ -5,9 +5,9 @@
 
 #include "lib/clock.h"
 #include "lib/digest.h"
+#include "lib/pages.h"
 #include "popd/core/counters.h"
 #include "popd/core/limit.h"
-#include "popd/core/pages.h"
 #include "popd/core/roam.h"
 #include "popd/daemon/link.h"
 #include "popd/fastpath/bpf_encap.h"
@@ -66,7 +66,6 @@ void forwarder_free(struct forwarder *f)
 {
 	if (!f)
 		return;
-	forwarder_stop(f);
 	for (unsigned i = 0; i < f->worker_count; i++)
 		worker_free(f->workers[i]);
 	limiter_free(f->limiter);
@@ -133,13 +132,48 @@ bool forwarder_start(struct forwarder *f, const struct tap_watch *watch, void (*
 	return true;
 }
 
-void forwarder_stop(struct forwarder *f)
+bool forwarder_stop(struct forwarder *f)
 {
+	bool ended = true;
+
 	if (f->encap)
 		bpf_encap_stop(f->encap);
 	for (unsigned i = 0; i < f->worker_count; i++)
-		if (f->workers[i])
-			worker_stop(f->workers[i]);
+		if (f->workers[i] && !worker_stop(f->workers[i])) {
+			log_error("worker %u stands still and does not end", i);
+			ended = false;
+		}
+	return ended;
+}
+
+/* ---- workers that stand still ---- */
+
+static void look_at_workers(struct forwarder *f)
+{
+	mono_t now = mono_now();
+
+	for (unsigned i = 0; i < f->worker_count; i++) {
+		struct stall *s = &f->stalls[i];
+		int64_t stood = mono_since(now, s->moved) / 1000;
+		switch (stall_look(s, worker_progress(f->workers[i]), now)) {
+		case STALL_SAME:
+			break;
+		case STALL_BEGINS:
+			log_error("worker %u stands still for %" PRId64
+				  " s: packets that are queued for it wait, or are lost",
+				  i, stood);
+			break;
+		case STALL_ENDS:
+			log_warnx("worker %u goes on after it stood still for %" PRId64 " s", i,
+				  stood);
+			break;
+		}
+	}
+}
+
+uint32_t forwarder_stalled(const struct forwarder *f, unsigned worker)
+{
+	return stall_seconds(&f->stalls[worker], mono_now());
 }
 
 void forwarder_set_expiry(struct forwarder *f)
@@ -192,16 +226,28 @@ void forwarder_start_fast_path(struct forwarder *f, struct link *link)
 		offload_lost(&f->offloads, OFFLOAD_BPF_ENCAP, OFFLOAD_MISSING);
 	} else if (bpf_encap_start(f->encap, f->table, s->tun, s->ipv4, settings_dscp(s)) == 0) {
 		f->link = link;
-		bpf_encap_tick(f->encap, wall_seconds(), (uint32_t)s->expiry);
+		bpf_encap_tick(f->encap, mono_seconds(), (uint32_t)s->expiry);
+	}
+}
+
+void forwarder_repair_fast_path(struct forwarder *f)
+{
+	if (f->link && !bpf_encap_is_attached(f->encap) &&
+	    guard_ask(&f->fast_path_guard, mono_now()) != GUARD_WAIT) {
+		log_warnx("the kernel's program was taken off %s by others: popd puts it back",
+			  f->settings->tun);
+		if (bpf_encap_attach(f->encap) != 0)
+			log_warn("it cannot be put back");
 	}
 }
 
 /* An operator's sysctl may switch IPv4 forwarding off, so it is looked at again and again. */
-void forwarder_tick(struct forwarder *f, uint32_t now)
+void forwarder_tick(struct forwarder *f)
 {
+	look_at_workers(f);
 	if (!f->encap)
 		return;
-	bpf_encap_tick(f->encap, now, (uint32_t)f->settings->expiry);
+	bpf_encap_tick(f->encap, mono_seconds(), (uint32_t)f->settings->expiry);
 	if (f->link && ++f->seconds % IPV4_PERIOD == 0)
 		(void)forward_ipv4(f, f->link);
 }
@@ -264,11 +310,11 @@ void forwarder_drain_events(struct forwarder *f, struct store *store)
 
 	for (unsigned i = 0; i < f->worker_count; i++) {
 		while (worker_next_event(f->workers[i], &event)) {
-			store_note(store, event.tunnel);
+			store_note(store, event.tunnel, moment_now());
 			log_event(f, &event);
 		}
 		if (worker_lost_events(f->workers[i]))
-			store_note_changed(store);
+			store_note_changed(store, moment_now());
 	}
 	store_append(store);
 }

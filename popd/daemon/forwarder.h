@@ -13,8 +13,10 @@
 #include "lib/cc.h"
 #include "lib/log.h"
 #include "lib/sha1_many.h"
+#include "popd/observe/fitness.h"
 #include "popd/core/job.h"
 #include "popd/core/offload.h"
+#include "popd/daemon/stall.h"
 #include "popd/core/table.h"
 
 struct bpf_encap;
@@ -42,7 +44,9 @@ struct forwarder {
 	struct sha1_set sha1;
 	struct link *link; /* NULL: `encap` is not on the interface */
 	unsigned seconds;
-	uint32_t *logged; /* by slot: wall second of the last line; mapped, touched when used */
+	struct stall stalls[TABLE_WORKERS];
+	struct guard fast_path_guard;
+	uint32_t *logged; /* by slot: mono_s_t of the last line; mapped, touched when used */
 	struct log_limit log_limit, clients_limit; /* of changes; of two clients on one tunnel */
 };
 
@@ -50,7 +54,7 @@ struct forwarder {
  * `start`: when popd was started, .wall 0: it took over from one that ran (roam.h). NULL: no
  * memory. */
 struct forwarder *forwarder_create(const struct settings *s, struct timestamp start) NONNULL;
-/* Ends the workers first, if need be. NULL is fine. */
+/* After forwarder_stop, if it was started. NULL is fine. */
 void forwarder_free(struct forwarder *f);
 
 /* Makes and starts the workers. They call `wake` in their own threads when the control thread has
@@ -60,11 +64,16 @@ bool forwarder_start(struct forwarder *f, const struct tap_watch *watch, void (*
 /* Puts the kernel's program on the interface, if the settings ask for it. Without it popd forwards
  * all packets itself, more slowly. `link` outlives it. */
 void forwarder_start_fast_path(struct forwarder *f, struct link *link) NONNULL;
-/* No packet is forwarded any more. */
-void forwarder_stop(struct forwarder *f) NONNULL;
+/* Puts the kernel's program back if others took it off the interface. */
+void forwarder_repair_fast_path(struct forwarder *f) NONNULL;
+/* No packet is forwarded any more. false: a worker stands still; nothing it uses may be freed. */
+bool forwarder_stop(struct forwarder *f) NONNULL;
 
-/* To be called each second. `now`: wall seconds. */
-void forwarder_tick(struct forwarder *f, uint32_t now) NONNULL;
+/* Seconds since a worker stands still, at least 1; 0: it does not. */
+uint32_t forwarder_stalled(const struct forwarder *f, unsigned worker) NONNULL;
+
+/* To be called each second. */
+void forwarder_tick(struct forwarder *f) NONNULL;
 /* Gives the settings' expiry to all that forwards. */
 void forwarder_set_expiry(struct forwarder *f) NONNULL;
 /* The PoP's prefixes have changed. */

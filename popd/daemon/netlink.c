@@ -1,8 +1,10 @@
 #include "popd/daemon/netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/ip.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -271,4 +273,217 @@ uint64_t netlink_queue_drops(struct netlink *nl, const char *interface)
 	if (info->ifi_index == 0 || talk(nl, m, note_link, &drops) != 0)
 		return 0;
 	return drops;
+}
+
+/* ---- what is there ---- */
+
+static int note_tun_attribute(const struct nlattr *attr, void *ctx)
+{
+	struct netlink_link *l = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_TUN_NUM_QUEUES &&
+	    mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
+		l->queues = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int note_info(const struct nlattr *attr, void *ctx)
+{
+	return mnl_attr_get_type(attr) == IFLA_INFO_DATA
+		       ? mnl_attr_parse_nested(attr, note_tun_attribute, ctx)
+		       : MNL_CB_OK;
+}
+
+static int note_link_attribute(const struct nlattr *attr, void *ctx)
+{
+	struct netlink_link *l = ctx;
+	bool is_u32 = mnl_attr_get_payload_len(attr) == sizeof(uint32_t);
+
+	if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+		return mnl_attr_parse_nested(attr, note_info, ctx);
+	if (mnl_attr_get_type(attr) == IFLA_MTU && is_u32)
+		l->mtu = mnl_attr_get_u32(attr);
+	else if (mnl_attr_get_type(attr) == IFLA_TXQLEN && is_u32)
+		l->queue_length = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int note_whole_link(const struct nlmsghdr *m, void *ctx)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(m);
+	struct netlink_link *l = ctx;
+
+	l->up = info->ifi_flags & IFF_UP;
+	l->carrier = l->up && (info->ifi_flags & IFF_RUNNING);
+	return mnl_attr_parse(m, sizeof(*info), note_link_attribute, ctx);
+}
+
+int netlink_read_link(struct netlink *nl, const char *interface, struct netlink_link *out)
+{
+	unsigned index = interface ? if_nametoindex(interface) : out->index;
+
+	*out = (struct netlink_link){ .index = index };
+	if (index == 0)
+		return -ERR_SYS;
+	struct nlmsghdr *m = begin(nl, RTM_GETLINK, NLM_F_ACK);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(m, sizeof(*info));
+	*info = (struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = (int)index };
+	return talk(nl, m, note_whole_link, out);
+}
+
+int netlink_missing_routes(struct netlink *nl, const char *interface,
+			   const struct prefix6 *prefixes, size_t n, unsigned *missing)
+{
+	struct present present = { .index = if_nametoindex(interface) };
+
+	*missing = 0;
+	if (present.index == 0 || list_routes(nl, &present) != 0)
+		return -ERR_SYS;
+	for (size_t i = 0; i < n; i++)
+		*missing += !is_among(&prefixes[i], present.routes, present.n);
+	return 0;
+}
+
+static int note_route_type(const struct nlmsghdr *m, void *ctx)
+{
+	const struct rtmsg *r = mnl_nlmsg_get_payload(m);
+
+	*(uint8_t *)ctx = r->rtm_type;
+	return MNL_CB_OK;
+}
+
+bool netlink_has_ip4(struct netlink *nl, struct ip4 ip)
+{
+	struct nlmsghdr *m = begin(nl, RTM_GETROUTE, NLM_F_ACK);
+	struct rtmsg *r = mnl_nlmsg_put_extra_header(m, sizeof(*r));
+	uint8_t type = RTN_UNSPEC;
+
+	*r = (struct rtmsg){ .rtm_family = AF_INET, .rtm_dst_len = 32 };
+	mnl_attr_put_u32(m, RTA_DST, htonl(ip.v));
+	return talk(nl, m, note_route_type, &type) == 0 && type == RTN_LOCAL;
+}
+
+static int note_oif(const struct nlattr *attr, void *ctx)
+{
+	if (mnl_attr_get_type(attr) == RTA_OIF &&
+	    mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
+		*(unsigned *)ctx = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int note_default(const struct nlmsghdr *m, void *ctx)
+{
+	struct netlink_defaults *d = ctx;
+	const struct rtmsg *r = mnl_nlmsg_get_payload(m);
+	unsigned oif = 0;
+
+	if (r->rtm_dst_len != 0 || r->rtm_table != RT_TABLE_MAIN || r->rtm_type != RTN_UNICAST ||
+	    (r->rtm_flags & RTM_F_CLONED))
+		return MNL_CB_OK;
+	d->ipv4 |= r->rtm_family == AF_INET;
+	d->ipv6 |= r->rtm_family == AF_INET6;
+	/* a route over several interfaces names them elsewhere: then its carriers are unknown */
+	(void)mnl_attr_parse(m, sizeof(*r), note_oif, &oif);
+	if (oif != 0 && d->n < NETLINK_UPLINKS)
+		d->uplinks[d->n++] = oif;
+	return MNL_CB_OK;
+}
+
+int netlink_read_defaults(struct netlink *nl, struct netlink_defaults *out)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+	*out = (struct netlink_defaults){ 0 };
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct nlmsghdr *m = begin(nl, RTM_GETROUTE, NLM_F_DUMP);
+		struct rtmsg *r = mnl_nlmsg_put_extra_header(m, sizeof(*r));
+		*r = (struct rtmsg){ .rtm_family = families[i],
+				     .rtm_table = RT_TABLE_MAIN,
+				     .rtm_type = RTN_UNICAST };
+		if (talk(nl, m, note_default, out) != 0)
+			return -ERR_SYS;
+	}
+	return 0;
+}
+
+/* ---- what others do ---- */
+
+struct netlink_watch {
+	struct mnl_socket *socket;
+	_Alignas(16) char buffer[REPLY_SIZE];
+};
+
+static const unsigned groups[] = { RTNLGRP_LINK,        RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				   RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_NETCONF,
+				   RTNLGRP_IPV6_NETCONF };
+
+static bool join_groups(struct mnl_socket *socket)
+{
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		unsigned group = groups[i];
+		if (mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
+		    0)
+			return false;
+	}
+	return true;
+}
+
+struct netlink_watch *netlink_watch_create(void)
+{
+	struct netlink_watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (w->socket && mnl_socket_bind(w->socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
+	    join_groups(w->socket))
+		return w;
+	netlink_watch_free(w);
+	return NULL;
+}
+
+void netlink_watch_free(struct netlink_watch *w)
+{
+	if (!w)
+		return;
+	if (w->socket)
+		mnl_socket_close(w->socket);
+	free(w);
+}
+
+int netlink_watch_fd(const struct netlink_watch *w)
+{
+	return mnl_socket_get_fd(w->socket);
+}
+
+static int note_news(const struct nlmsghdr *m, void *ctx)
+{
+	struct netlink_news *news = ctx;
+
+	if (m->nlmsg_type == RTM_NEWLINK || m->nlmsg_type == RTM_DELLINK) {
+		news->links = true;
+	} else if (m->nlmsg_type == RTM_NEWROUTE || m->nlmsg_type == RTM_DELROUTE) {
+		const struct rtmsg *r = mnl_nlmsg_get_payload(m);
+		news->routes |= r->rtm_protocol == NETLINK_ROUTE_PROTOCOL;
+		news->defaults |= r->rtm_dst_len == 0;
+	} else {
+		news->others = true;
+	}
+	return MNL_CB_OK;
+}
+
+struct netlink_news netlink_watch_read(struct netlink_watch *w)
+{
+	enum { READS = 64 }; /* at a wake-up; the rest comes at the next */
+	struct netlink_news news = { 0 };
+	ssize_t len = 0;
+
+	for (int i = 0; i < READS && len >= 0; i++) {
+		len = mnl_socket_recvfrom(w->socket, w->buffer, sizeof(w->buffer));
+		if (len > 0)
+			(void)mnl_cb_run(w->buffer, (size_t)len, 0, 0, note_news, &news);
+	}
+	if (len < 0 && errno != EAGAIN && errno != EINTR) /* ENOBUFS: some were lost */
+		news = (struct netlink_news){ true, true, true, true };
+	return news;
 }

@@ -7,7 +7,8 @@
 
 #include <stdint.h>
 
-#include "popd/core/histogram.h"
+#include "lib/clock.h"
+#include "lib/histogram.h"
 
 struct ev_loop;
 
@@ -16,12 +17,13 @@ struct parts {
 	struct settings *settings;
 	const char *path; /* of the configuration */
 	struct ev_loop *loop;
-	uint32_t started; /* wall second */
+	struct moment started;
 
 	struct histogram late_us; /* delay of the control thread's timer */
 	struct digest_ctx *digest;
 	struct forwarder *forwarder;
 	struct link *link;
+	struct host *host;
 	struct store *store;
 	struct checkpoint *checkpoint;
 	struct stats *stats;

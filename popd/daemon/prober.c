@@ -40,7 +40,7 @@ static void follow_slots(struct prober *p)
 		p->slots++;
 }
 
-static void probe_slot(struct prober *p, size_t slot, uint32_t now)
+static void probe_slot(struct prober *p, size_t slot, mono_s_t now)
 {
 	struct tunnel *t = table_slot(p->table, slot);
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
@@ -53,7 +53,7 @@ static void probe_slot(struct prober *p, size_t slot, uint32_t now)
 static void tick_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
 	struct prober *p = container_of(timer, struct prober, tick);
-	uint32_t now = wall_seconds();
+	mono_s_t now = mono_seconds();
 
 	(void)loop;
 	(void)revents;

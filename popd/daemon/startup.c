@@ -51,44 +51,95 @@ static int check_tun(char *why)
 	return 0;
 }
 
-/* Without the list the kernel has no loadable modules; a built-in sit is seen by its sit0. */
-static int check_proto41(const char *path, char *why)
+/* The line of a module in a /proc/modules text; NULL: it is not loaded. */
+static const char *find_module(const char *modules, const char *name)
 {
-	static const char advice[] =
-		"it would take protocol 41 from popd; unload it (modprobe -r sit tunnel4) and keep it from loading";
-	char *text = NULL;
-	size_t size = 0;
-
-	if (access("/proc/sys/net/ipv4/conf/sit0", F_OK) == 0)
-		return refuse(why,
-			      "the kernel's sit driver is active (there is a sit0 interface): %s",
-			      advice);
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return errno == ENOENT
-			       ? 0
-			       : refuse(why, "%s cannot be read: %s", path, strerror(errno));
-	ssize_t len = getdelim(&text, &size, '\0', f);
-	fclose(f);
-	const char *owner = len > 0 ? startup_find_proto41_owner(text) : NULL;
-	int err = owner ? refuse(why, "the kernel module %s is loaded: %s", owner, advice) : 0;
-	free(text);
-	return err;
-}
-
-const char *startup_find_proto41_owner(const char *modules)
-{
-	static const char *const owners[] = { "sit", "tunnel4" };
+	size_t name_len = strlen(name);
 
 	for (const char *line = modules; *line;) {
-		size_t len = strcspn(line, " \n");
-		for (size_t i = 0; i < ARRAY_LEN(owners); i++)
-			if (len == strlen(owners[i]) && strncmp(line, owners[i], len) == 0)
-				return owners[i];
+		if (strcspn(line, " \n") == name_len && strncmp(line, name, name_len) == 0)
+			return line;
 		line += strcspn(line, "\n");
 		line += *line == '\n';
 	}
 	return NULL;
+}
+
+/* The fourth field of a line: the modules that hold it, each with a comma behind it, or "-". */
+static void put_holders(const char *line, char *out)
+{
+	size_t len = strlen(out), n = strcspn(line, "\n");
+	int at = 0;
+
+	if (sscanf(line, "%*s %*s %*s %n", &at) != 0 || at == 0 || (size_t)at >= n)
+		return;
+	int held = (int)strcspn(line + at, " \n");
+	while (held > 0 && line[at + held - 1] == ',')
+		held--;
+	if (held > 0 && line[at] != '-')
+		snprintf(out + len, STARTUP_WHY - len, ", held by %.*s", held < 100 ? held : 100,
+			 line + at);
+}
+
+bool startup_describe_modules(const char *modules, char out[static STARTUP_WHY])
+{
+	const char *tunnel4 = find_module(modules, "tunnel4"), *sit = find_module(modules, "sit");
+
+	if (!tunnel4 && !sit)
+		return false;
+	snprintf(out, STARTUP_WHY, "the kernel module %s is loaded", sit ? "sit" : "tunnel4");
+	if (sit && tunnel4)
+		snprintf(out, STARTUP_WHY, "the kernel modules sit and tunnel4 are loaded");
+	if (tunnel4)
+		put_holders(tunnel4, out);
+	return true;
+}
+
+/* Without the list the kernel has no loadable modules; a built-in sit is seen by its sit0. */
+static int read_modules(const char *path, char **out)
+{
+	size_t size = 0;
+	FILE *f = fopen(path, "re");
+
+	*out = NULL;
+	if (!f)
+		return errno == ENOENT ? 0 : -ERR_SYS;
+	ssize_t len = getdelim(out, &size, '\0', f);
+	fclose(f);
+	if (len <= 0) {
+		free(*out);
+		*out = NULL;
+	}
+	return 0;
+}
+
+bool startup_find_protocol41(const char *path, char out[static STARTUP_WHY])
+{
+	char *text;
+	bool found = access("/proc/sys/net/ipv4/conf/sit0", F_OK) == 0;
+
+	if (found)
+		snprintf(out, STARTUP_WHY,
+			 "the kernel's sit driver is active, there is a sit0 interface");
+	if (read_modules(path, &text) == 0 && text && startup_describe_modules(text, out))
+		found = true;
+	free(text);
+	return found;
+}
+
+static int check_proto41(const struct settings *s, char *why)
+{
+	char found[STARTUP_WHY], *text;
+
+	if (read_modules(s->modules, &text) != 0)
+		return refuse(why, "%s cannot be read: %s", s->modules, strerror(errno));
+	free(text);
+	if (s->allow_kernel_sit || !startup_find_protocol41(s->modules, found))
+		return 0;
+	return refuse(
+		why,
+		"%.200s: it would take protocol 41 from popd; unload it and keep it from loading, or see allow_kernel_sit in popd.conf(5)",
+		found);
 }
 
 /* Our own sockets share their port (SO_REUSEPORT). This one does not, so it notices another popd
@@ -123,7 +174,7 @@ int startup_check_machine(const struct settings *s, char why[static STARTUP_WHY]
 			why,
 			"popd must run as root, or with the capabilities CAP_NET_ADMIN and CAP_NET_RAW");
 	int err = check_tun(why);
-	return err ? err : check_proto41(s->modules, why);
+	return err ? err : check_proto41(s, why);
 }
 
 int startup_check_ports(const struct settings *s, char why[static STARTUP_WHY])
@@ -131,17 +182,4 @@ int startup_check_ports(const struct settings *s, char why[static STARTUP_WHY])
 	int err = check_port(s->ipv4, s->ayiya_port, "AYIYA", why);
 
 	return err ? err : check_port(s->ipv4, s->heartbeat_port, "heartbeat", why);
-}
-
-void startup_warn_forwarding(void)
-{
-	char value = '1';
-	int fd = open("/proc/sys/net/ipv6/conf/all/forwarding", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (read(fd, &value, 1) == 1 && value == '0')
-		log_warnx(
-			"this host does not forward IPv6, so tunnels reach the PoP only: set the sysctl net.ipv6.conf.all.forwarding to 1");
-	close(fd);
 }

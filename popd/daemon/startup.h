@@ -19,10 +19,11 @@ int startup_check_machine(const struct settings *s, char why[static STARTUP_WHY]
 /* Checks that the IPv4 address is this host's and that the ports are free. The same. */
 int startup_check_ports(const struct settings *s, char why[static STARTUP_WHY]) NONNULL MUSTCHECK;
 
-/* The name of a module in a /proc/modules text that takes protocol 41 from popd, or NULL. */
-const char *startup_find_proto41_owner(const char *modules) NONNULL;
-
-/* Logs a warning when the kernel does not forward IPv6. */
-void startup_warn_forwarding(void);
+/* What of a /proc/modules text has protocol 41, as a part of a sentence that names the modules which
+ * hold tunnel4: "the module tunnel4 is loaded, held by ipip and xfrm4_tunnel". false: nothing. */
+bool startup_describe_modules(const char *modules, char out[static STARTUP_WHY]) NONNULL;
+/* The same of this machine: `path` is its list of modules. A sit0 interface counts too, since the
+ * driver may be built in. */
+bool startup_find_protocol41(const char *path, char out[static STARTUP_WHY]) NONNULL;
 
 #endif

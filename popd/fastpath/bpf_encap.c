@@ -24,8 +24,8 @@
 #include "lib/clock.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/pages.h"
 #include "popd/core/encap.h"
-#include "popd/core/pages.h"
 #include "popd/core/path.h"
 #include "popd/fastpath/encap41.h"
 #include "popd/fastpath/encap_rules.h"
@@ -284,6 +284,22 @@ static int attach(struct bpf_encap *e, int interface)
 	return err && err != -EEXIST ? err : bpf_tc_attach(&hook, &filter);
 }
 
+bool bpf_encap_is_attached(const struct bpf_encap *e)
+{
+	struct bpf_tc_hook hook = hook_of(e->interface);
+	struct bpf_tc_opts filter = filter_of(0, 0);
+
+	return bpf_tc_query(&hook, &filter) == 0;
+}
+
+int bpf_encap_attach(struct bpf_encap *e)
+{
+	int err = attach(e, e->interface);
+
+	errno = -err;
+	return err ? -ERR_SYS : 0;
+}
+
 void bpf_encap_clear(const char *tun)
 {
 	int interface = (int)if_nametoindex(tun);
@@ -458,14 +474,14 @@ void bpf_encap_stop(struct bpf_encap *e)
 		table_on_prefix(e->table, NULL, NULL);
 }
 
-void bpf_encap_tick(struct bpf_encap *e, uint32_t now, uint32_t expiry)
+void bpf_encap_tick(struct bpf_encap *e, mono_s_t now, uint32_t expiry)
 {
 	struct encap41_conf *c = conf_of(e);
 	uint64_t until = (uint64_t)(mono_now().ms + BPF_ENCAP_LEASE * 1000) * 1000000;
 
 	if (++e->seconds % DEVICES_PERIOD == 0)
 		update_devices(e);
-	atomic_store((_Atomic uint32_t *)&c->now, now);
+	atomic_store((_Atomic uint32_t *)&c->now, now.s);
 	atomic_store((_Atomic uint32_t *)&c->expiry, expiry);
 	atomic_store((_Atomic uint64_t *)&c->lease_ns, until);
 	bpf_encap_sum(e);

@@ -24,10 +24,12 @@
 #ifndef POPD_FASTPATH_BPF_ENCAP_H
 #define POPD_FASTPATH_BPF_ENCAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 #include "lib/ip.h"
 #include "popd/core/counters.h"
 #include "popd/core/job.h"
@@ -58,10 +60,15 @@ int bpf_encap_start(struct bpf_encap *e, struct table *table, const char *tun, s
 /* Ends the fast path and detaches the program. */
 void bpf_encap_stop(struct bpf_encap *e) NONNULL;
 
+/* After bpf_encap_start: whether the program is on the interface still; puts it there again: 0, or
+ * -ERR_SYS with errno. */
+bool bpf_encap_is_attached(const struct bpf_encap *e) NONNULL;
+int bpf_encap_attach(struct bpf_encap *e) NONNULL MUSTCHECK;
+
 /* Tells the program the PoP's prefixes. */
 void bpf_encap_set_pop(struct bpf_encap *e, const struct pop_conf *pop) NONNULL;
-/* Renews the lease; call it each second. `now`: wall seconds; `expiry`: seconds. */
-void bpf_encap_tick(struct bpf_encap *e, uint32_t now, uint32_t expiry) NONNULL;
+/* Renews the lease; call it each second. `expiry`: seconds. */
+void bpf_encap_tick(struct bpf_encap *e, mono_s_t now, uint32_t expiry) NONNULL;
 /* Updates the sums over the PoP in bpf_encap_counters; those of a tunnel are always up to date. */
 void bpf_encap_sum(struct bpf_encap *e) NONNULL;
 

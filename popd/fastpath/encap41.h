@@ -26,7 +26,7 @@ enum {
 struct encap41_tunnel {
 	uint64_t conf;
 	uint64_t endpoint; /* IPv4 address in the upper half */
-	/* the path word of popd/core/path.h: MTU << 32 | wall second */
+	/* the path word of popd/core/path.h: MTU << 32 | a mono_s_t */
 	uint64_t path;
 	uint32_t newest;
 	uint32_t heard;
@@ -75,7 +75,7 @@ struct encap41_own {
 struct encap41_conf {
 	/* CLOCK_MONOTONIC: after it the program passes all packets to popd, which may be dead */
 	uint64_t lease_ns;
-	uint32_t now;      /* wall seconds, as of the last renewal of the lease */
+	uint32_t now;      /* of a mono_s_t, as of the last renewal of the lease */
 	uint32_t expiry;   /* seconds */
 	uint32_t ipv4;     /* of the PoP, host order; 0: the program passes all packets to popd */
 	uint32_t rules;    /* the rules word below */
@@ -141,7 +141,7 @@ static inline uint32_t encap41_mtu(uint64_t plain, uint64_t path, uint32_t now)
 {
 	uint32_t mtu = (uint32_t)(plain >> 16) & 0xffff, path_mtu = (uint32_t)(path >> 32),
 		 since = (uint32_t)path;
-	uint32_t age = now >= since ? now - since : since - now;
+	uint32_t age = now >= since ? now - since : 0;
 
 	if (path_mtu != 0 && age < ENCAP41_PATH_LIFE && path_mtu < mtu + ENCAP41_IPV4_HEADER)
 		mtu = path_mtu < ENCAP41_IPV4_HEADER ? 0 : path_mtu - ENCAP41_IPV4_HEADER;

@@ -45,7 +45,7 @@ static void begin_if_due(struct checkpoint *k)
 	if (store_is_writing(k->store) || (!k->due && !stale) || mono_since(now, k->earliest) < 0)
 		return;
 	k->last = now;
-	if (store_begin_snapshot(k->store, k->seq(k->ctx), wall_seconds()))
+	if (store_begin_snapshot(k->store, k->seq(k->ctx), moment_now()))
 		k->due = false;
 	mono_t end = mono_now();
 	k->earliest.ms = end.ms + SHARE * mono_since(end, now);
@@ -60,7 +60,7 @@ void checkpoint_note_change(struct checkpoint *k)
 void checkpoint_tick(struct checkpoint *k)
 {
 	if (++k->seconds % JOURNAL_PERIOD == 0) {
-		store_note_changed(k->store);
+		store_note_changed(k->store, moment_now());
 		store_append(k->store);
 	}
 	begin_if_due(k);
@@ -68,8 +68,8 @@ void checkpoint_tick(struct checkpoint *k)
 
 void checkpoint_save(struct checkpoint *k)
 {
-	store_note_changed(k->store);
+	store_note_changed(k->store, moment_now());
 	store_finish_snapshot(k->store);
-	if (store_begin_snapshot(k->store, k->seq(k->ctx), wall_seconds()))
+	if (store_begin_snapshot(k->store, k->seq(k->ctx), moment_now()))
 		store_finish_snapshot(k->store);
 }

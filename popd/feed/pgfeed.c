@@ -36,7 +36,8 @@ struct pgfeed {
 	uint64_t seq, hello_seq;
 	uint32_t last_id; /* of the pages so far */
 	mono_t load_began;
-	uint32_t loaded_at, load_ms;
+	mono_s_t loaded_at;
+	uint32_t load_ms;
 	size_t load_rows;
 	uint64_t load_refused_before; /* apply_refused when the load began */
 	uint64_t changes;
@@ -142,7 +143,7 @@ static void full_load_done(struct pgfeed *f)
 	f->full = false;
 	f->loaded = true;
 	f->seq = f->hello_seq;
-	f->loaded_at = wall_seconds();
+	f->loaded_at = mono_seconds();
 	f->load_ms = (uint32_t)mono_since(mono_now(), f->load_began);
 	int used = snprintf(outcome, sizeof(outcome),
 			    "%zu tunnels loaded in %" PRIu32 " ms, %zu deleted",
@@ -241,7 +242,10 @@ static bool take_pop(struct pgfeed *f, const struct pgres *res, char why[static 
 		return false;
 	warn_of_other_ipv4(f, pop.ipv4);
 	pop.ipv4 = f->conf.ipv4;
-	table_set_pop(f->conf.table, &pop);
+	if (table_set_pop(f->conf.table, &pop) != 0) {
+		snprintf(why, FEEDROW_WHY, "no memory for the PoP");
+		return false;
+	}
 	f->conf.pop_changed(f->conf.ctx, &pop, pgres_bool(res, 0, 3));
 	return true;
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 #include "lib/digest.h"
 #include "popd/core/table.h"
 
@@ -56,7 +57,7 @@ struct pgfeed_status {
 	uint64_t seq;       /* number of the last change in the table */
 	bool loaded;        /* a full load has succeeded since popd started */
 	bool busy;          /* a statement is under way */
-	uint32_t loaded_at; /* wall second of the last full load, 0: none */
+	mono_s_t loaded_at; /* the last full load; 0: none */
 	uint32_t load_ms;   /* how long it took */
 	uint64_t changes;   /* number of changes applied */
 	uint64_t bad_rows;  /* number of rows refused */

@@ -78,7 +78,8 @@ static size_t tunnel_size(const struct tunnel_conf *c)
 	return TUNNEL_SIZE + strlen(c->secret) + (size_t)c->route_count * PREFIX_SIZE;
 }
 
-static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel_conf *c)
+static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel_conf *c,
+		       struct moment now)
 {
 	wr_u32(w, tunnel_size(c));
 	wr_u32(w, c->id);
@@ -90,7 +91,7 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 	struct tunnel_memory m = tunnel_memory(t);
 	wr_u64(w, c->type == TUNNEL_STATIC ? 0 : m.endpoint);
 	wr_u32(w, m.newest);
-	wr_u32(w, m.heard);
+	wr_u32(w, moment_wall(now, m.heard));
 	wr_u32(w, m.highest);
 	wr_u8(w, strlen(c->secret));
 	wr_str(w, c->secret);
@@ -99,7 +100,8 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 		put_prefix(w, &c->routes[i]);
 }
 
-int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t **out, size_t *len)
+int snapshot_encode(struct table *t, const struct snapshot_head *head, struct moment now,
+		    uint8_t **out, size_t *len)
 {
 	const struct pop_conf *pop = table_pop(t);
 	size_t slots = table_slots_used(t), total = HEAD_SIZE + pop->prefix_count * PREFIX_SIZE +
@@ -118,7 +120,7 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, uint8_t *
 	for (size_t i = 0; i < slots; i++) {
 		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
 		if (c)
-			put_tunnel(&w, table_slot(t, i), c);
+			put_tunnel(&w, table_slot(t, i), c, now);
 	}
 	wr_u32(&w, crc32c(bytes, total - CRC_SIZE));
 	if (!wr_ok(&w) || wr_len(&w) != total) {
@@ -191,6 +193,7 @@ struct record {
 	uint16_t mtu, routes;
 	uint8_t net[8];
 	struct tunnel_memory memory;
+	uint32_t heard; /* wall second */
 	size_t secret_len;
 	const uint8_t *secret;
 };
@@ -205,7 +208,7 @@ static int get_record(struct rd *r, uint32_t version, struct record *out)
 	out->static_endpoint = rd_u32(r);
 	out->memory.endpoint = rd_u64(r);
 	out->memory.newest = rd_u32(r);
-	out->memory.heard = rd_u32(r);
+	out->heard = rd_u32(r);
 	out->memory.highest = version == VERSION_WITHOUT_HIGHEST ? out->memory.newest : rd_u32(r);
 	out->secret_len = rd_u8(r);
 	out->secret = rd_bytes(r, out->secret_len);
@@ -251,7 +254,8 @@ static int conf_of(struct rd *r, const struct record *rec, struct digest_ctx *di
 	return err;
 }
 
-static int get_tunnel(struct rd *r, uint32_t version, struct table *t, struct digest_ctx *digest)
+static int get_tunnel(struct rd *r, uint32_t version, struct table *t, struct digest_ctx *digest,
+		      struct moment now)
 {
 	struct rd sub = rd_sub(r, rd_u32(r));
 	struct tunnel_conf *c;
@@ -269,30 +273,30 @@ static int get_tunnel(struct rd *r, uint32_t version, struct table *t, struct di
 		tunnel_conf_free(c);
 		return err == -ERR_EXISTS ? -ERR_RANGE : err;
 	}
+	rec.memory.heard = moment_mono(now, rec.heard);
 	(void)table_restore(t, rec.id, &rec.memory);
 	return 0;
 }
 
-static int get_tunnels(struct rd *r, uint32_t version, struct table *t, struct digest_ctx *digest)
+static int get_tunnels(struct rd *r, uint32_t version, struct table *t, struct digest_ctx *digest,
+		       struct moment now)
 {
 	uint32_t count = rd_u32(r);
 	int err = rd_ok(r) ? 0 : -ERR_TRUNCATED;
 
 	for (uint32_t i = 0; i < count && !err; i++)
-		err = get_tunnel(r, version, t, digest);
+		err = get_tunnel(r, version, t, digest, now);
 	return !err && !rd_end(r) ? -ERR_TRAILING : err;
 }
 
 void snapshot_empty(struct table *t)
 {
-	static const struct pop_conf none;
-
 	for (size_t i = 0; i < table_slots_used(t); i++) {
 		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
 		if (c)
 			(void)table_delete(t, c->id);
 	}
-	table_set_pop(t, &none);
+	table_clear_pop(t);
 	table_reclaim(t);
 }
 
@@ -316,7 +320,7 @@ static int check(const uint8_t *data, size_t len, uint32_t *version)
 }
 
 int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *data, size_t len,
-		    struct snapshot_head *head)
+		    struct moment now, struct snapshot_head *head)
 {
 	uint32_t version = 0;
 	int err = table_count(t) == 0 ? check(data, len, &version) : -ERR_EXISTS;
@@ -333,8 +337,9 @@ int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *d
 	err = get_pop(&r, version, &pop);
 	if (err)
 		return err;
-	table_set_pop(t, &pop);
-	err = get_tunnels(&r, version, t, digest);
+	err = table_set_pop(t, &pop);
+	if (!err)
+		err = get_tunnels(&r, version, t, digest, now);
 	if (err)
 		snapshot_empty(t);
 	else
@@ -401,7 +406,7 @@ void journal_encode(const struct journal_entry *e, uint8_t out[static JOURNAL_RE
 	wr_u32(&w, e->tunnel);
 	wr_u64(&w, e->memory.endpoint);
 	wr_u32(&w, e->memory.newest);
-	wr_u32(&w, e->memory.heard);
+	wr_u32(&w, e->heard);
 	wr_u32(&w, e->memory.highest);
 	wr_u32(&w, crc32c(out, JOURNAL_RECORD - CRC_SIZE));
 }
@@ -415,7 +420,7 @@ int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry
 	e.tunnel = rd_u32(&r);
 	e.memory.endpoint = rd_u64(&r);
 	e.memory.newest = rd_u32(&r);
-	e.memory.heard = rd_u32(&r);
+	e.heard = rd_u32(&r);
 	e.memory.highest = rd_u32(&r);
 	bool old = memcmp(found, journal_magic_1, sizeof(journal_magic_1)) == 0;
 	if ((!old && memcmp(found, journal_magic, sizeof(journal_magic)) != 0) ||
@@ -427,12 +432,13 @@ int journal_decode(const uint8_t in[static JOURNAL_RECORD], struct journal_entry
 	return 0;
 }
 
-size_t journal_apply(struct table *t, const uint8_t *data, size_t len)
+size_t journal_apply(struct table *t, const uint8_t *data, size_t len, struct moment now)
 {
 	struct journal_entry e;
 	size_t done = 0;
 
 	while (len - done >= JOURNAL_RECORD && journal_decode(data + done, &e) == 0) {
+		e.memory.heard = moment_mono(now, e.heard);
 		(void)table_restore(t, e.tunnel, &e.memory);
 		done += JOURNAL_RECORD;
 	}

@@ -18,7 +18,7 @@
 
 #include "lib/err.h"
 #include "lib/log.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/feed/file.h"
 
 enum { PENDING_MAX = 1024 };
@@ -33,7 +33,7 @@ struct noted {
 struct writing {
 	uint8_t *data;
 	size_t len;
-	uint32_t now;
+	mono_s_t now;
 	const char *path, *temporary, *directory;
 	const char *failed_at; /* the step; NULL: none */
 	int failed_errno;
@@ -41,7 +41,7 @@ struct writing {
 };
 
 struct store {
-	char *path, *temporary, *directory, *journal, *old_journal, *bad;
+	char *path, *temporary, *directory, *journal, *old_journal;
 	char pop[SNAPSHOT_NAME + 1];
 	struct table *table;
 	struct noted *slots;
@@ -54,7 +54,7 @@ struct store {
 	bool writing_now;
 	pthread_t thread;
 	struct writing writing;
-	uint32_t written;
+	mono_s_t written;
 	uint64_t size;
 };
 
@@ -87,12 +87,10 @@ struct store *store_create(const char *path, const char *pop, struct table *t)
 	s->directory = directory_of(path);
 	s->journal = join(path, ".journal");
 	s->old_journal = join(path, ".journal.old");
-	s->bad = join(path, ".bad");
 	snprintf(s->pop, sizeof(s->pop), "%s", pop);
 	s->slot_count = table_slots(t);
 	s->slots = pages_alloc(s->slot_count, sizeof(*s->slots));
-	if (s->path && s->temporary && s->directory && s->journal && s->old_journal && s->bad &&
-	    s->slots)
+	if (s->path && s->temporary && s->directory && s->journal && s->old_journal && s->slots)
 		return s;
 	store_free(s);
 	return NULL;
@@ -111,27 +109,45 @@ void store_free(struct store *s)
 	free(s->directory);
 	free(s->journal);
 	free(s->old_journal);
-	free(s->bad);
 	free(s);
 }
 
 /* ---- reading ---- */
 
-/* Renames a snapshot that cannot be used to .bad. */
-static void keep_bad(const struct store *s, const char *why)
+/* Why file_read failed. */
+static const char *failure_text(int err)
 {
-	if (rename(s->path, s->bad) == 0)
-		log_warnx(
-			"the snapshot %s cannot be used: %s; it is renamed to %s, and tunnels come from the database",
-			s->path, why, s->bad);
-	else
-		log_warn(
-			"the snapshot %s cannot be used (%s), and renaming it to %s failed; tunnels come from the database",
-			s->path, why, s->bad);
+	return err == -ERR_SYS ? strerror(errno) : err_text(err);
+}
+
+/* Renames a file to <path>.bad. true: it is there, or there was none. */
+static bool keep_aside(const char *path)
+{
+	char *bad = join(path, ".bad");
+	bool kept = bad && (rename(path, bad) == 0 || errno == ENOENT);
+
+	if (!kept)
+		log_warn("%s cannot be renamed to %s", path, bad ? bad : "another name");
+	free(bad);
+	return kept;
+}
+
+/* A snapshot that cannot be used is kept aside, with the journals, which are useless without it and
+ * must not be applied to a later one. */
+static void keep_snapshot_aside(const struct store *s, const char *why)
+{
+	bool kept = keep_aside(s->path);
+
+	kept = keep_aside(s->journal) && kept;
+	kept = keep_aside(s->old_journal) && kept;
+	log_warnx("the snapshot %s cannot be used: %s; %s, and tunnels come from the database",
+		  s->path, why,
+		  kept ? "it and its endpoint journals are kept aside, with .bad behind their names"
+		       : "it stays where it is");
 }
 
 /* Applies a journal, cuts off its damaged end if it has one, and returns the number of records. */
-static size_t apply_journal(const struct store *s, const char *path)
+static size_t apply_journal(const struct store *s, const char *path, struct moment now)
 {
 	uint8_t *data;
 	size_t len;
@@ -140,10 +156,12 @@ static size_t apply_journal(const struct store *s, const char *path)
 	if (err == -ERR_NOT_FOUND)
 		return 0;
 	if (err) {
-		log_warnx("the endpoint journal %s cannot be read: %s", path, err_text(err));
+		log_warnx("the endpoint journal %s cannot be read: %s; %s", path, failure_text(err),
+			  keep_aside(path) ? "it is kept aside, with .bad behind its name"
+					   : "it stays where it is");
 		return 0;
 	}
-	size_t good = journal_apply(s->table, data, len);
+	size_t good = journal_apply(s->table, data, len, now);
 	file_free(data, len);
 	if (good < len) {
 		log_warnx(
@@ -155,7 +173,8 @@ static size_t apply_journal(const struct store *s, const char *path)
 	return good / JOURNAL_RECORD;
 }
 
-static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct snapshot_head *head)
+static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct moment now,
+			  struct snapshot_head *head)
 {
 	uint8_t *data;
 	size_t len;
@@ -163,39 +182,38 @@ static bool load_snapshot(struct store *s, struct digest_ctx *digest, struct sna
 
 	if (err == -ERR_NOT_FOUND) {
 		log_info("there is no snapshot %s yet; tunnels come from the database", s->path);
-		return false;
-	}
-	if (err) {
-		log_warnx("the snapshot %s cannot be read: %s; tunnels come from the database",
-			  s->path, err_text(err));
-		return false;
-	}
-	err = snapshot_decode(s->table, digest, data, len, head);
-	file_free(data, len);
-	if (err) {
-		keep_bad(s, err_text(err));
-		return false;
-	}
-	if (strcmp(head->pop, s->pop) != 0) {
-		snapshot_empty(s->table);
-		keep_bad(s, "it belongs to another PoP");
-		return false;
-	}
-	s->written = head->written;
-	s->size = len;
-	return true;
-}
-
-bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head *head)
-{
-	if (!load_snapshot(s, digest, head)) {
 		/* A journal is useless without its snapshot and must not be applied to a later one.
 		 */
 		(void)unlink(s->old_journal);
 		(void)unlink(s->journal);
 		return false;
 	}
-	size_t records = apply_journal(s, s->old_journal) + apply_journal(s, s->journal);
+	if (err) {
+		keep_snapshot_aside(s, failure_text(err));
+		return false;
+	}
+	err = snapshot_decode(s->table, digest, data, len, now, head);
+	file_free(data, len);
+	if (err) {
+		keep_snapshot_aside(s, err_text(err));
+		return false;
+	}
+	if (strcmp(head->pop, s->pop) != 0) {
+		snapshot_empty(s->table);
+		keep_snapshot_aside(s, "it belongs to another PoP");
+		return false;
+	}
+	s->written = moment_mono(now, head->written);
+	s->size = len;
+	return true;
+}
+
+bool store_load(struct store *s, struct digest_ctx *digest, struct moment now,
+		struct snapshot_head *head)
+{
+	if (!load_snapshot(s, digest, now, head))
+		return false;
+	size_t records = apply_journal(s, s->old_journal, now) + apply_journal(s, s->journal, now);
 	log_info("%zu tunnels read from the snapshot %s, and %zu records from its journal",
 		 table_count(s->table), s->path, records);
 	return true;
@@ -203,9 +221,12 @@ bool store_load(struct store *s, struct digest_ctx *digest, struct snapshot_head
 
 /* ---- the journal ---- */
 
-static void note_slot(struct store *s, const struct tunnel *t, const struct tunnel_conf *c)
+static void note_slot(struct store *s, const struct tunnel *t, const struct tunnel_conf *c,
+		      struct moment now)
 {
 	struct journal_entry e = { .tunnel = c->id, .memory = tunnel_memory(t) };
+
+	e.heard = moment_wall(now, e.memory.heard);
 
 	if (s->pending_count == PENDING_MAX)
 		store_append(s);
@@ -214,15 +235,15 @@ static void note_slot(struct store *s, const struct tunnel *t, const struct tunn
 	s->behind = true;
 }
 
-void store_note(struct store *s, const struct tunnel *t)
+void store_note(struct store *s, const struct tunnel *t, struct moment now)
 {
 	const struct tunnel_conf *c = atomic_load_explicit(&t->conf, memory_order_relaxed);
 
 	if (c)
-		note_slot(s, t, c);
+		note_slot(s, t, c, now);
 }
 
-void store_note_changed(struct store *s)
+void store_note_changed(struct store *s, struct moment now)
 {
 	size_t left = table_count(s->table);
 
@@ -237,7 +258,7 @@ void store_note_changed(struct store *s)
 		const struct noted *n = &s->slots[i];
 		if (c->type != TUNNEL_STATIC && endpoint != 0 &&
 		    !(n->tunnel == c->id && n->endpoint == endpoint && n->newest == newest))
-			note_slot(s, t, c);
+			note_slot(s, t, c, now);
 	}
 }
 
@@ -341,9 +362,9 @@ static void rotate_journal(struct store *s)
 	s->fd = -1;
 }
 
-bool store_begin_snapshot(struct store *s, uint64_t feed_seq, uint32_t now)
+bool store_begin_snapshot(struct store *s, uint64_t feed_seq, struct moment now)
 {
-	struct snapshot_head head = { .feed_seq = feed_seq, .written = now };
+	struct snapshot_head head = { .feed_seq = feed_seq, .written = now.wall };
 	uint8_t *data;
 	size_t len;
 
@@ -351,13 +372,13 @@ bool store_begin_snapshot(struct store *s, uint64_t feed_seq, uint32_t now)
 		return false;
 	rotate_journal(s);
 	snprintf(head.pop, sizeof(head.pop), "%s", s->pop);
-	if (snapshot_encode(s->table, &head, &data, &len) != 0) {
+	if (snapshot_encode(s->table, &head, now, &data, &len) != 0) {
 		log_warnx("no memory for a snapshot; it is tried again");
 		return false;
 	}
 	s->writing = (struct writing){ .data = data,
 				       .len = len,
-				       .now = now,
+				       .now = now.mono,
 				       .path = s->path,
 				       .temporary = s->temporary,
 				       .directory = s->directory };
@@ -377,7 +398,7 @@ bool store_is_behind(const struct store *s)
 	return s->behind;
 }
 
-uint32_t store_written(const struct store *s)
+mono_s_t store_written(const struct store *s)
 {
 	return s->written;
 }

@@ -47,8 +47,8 @@ static json_t *feed_json(const struct facts *f)
 	value_set(o, "loaded", json_boolean(f->feed.loaded));
 	value_set(o, "busy", json_boolean(f->feed.busy));
 	value_set(o, "seq", value_number(f->feed.seq));
-	value_set(o, "loaded_at", value_time(f->feed.loaded_at));
-	value_set(o, "loaded_age", value_age(f->feed.loaded_at, f->now));
+	value_set(o, "loaded_at", value_time(f->loaded_at));
+	value_set(o, "loaded_age", value_age(f->loaded_at, f->now));
 	value_set(o, "load_ms", value_number(f->feed.load_ms));
 	value_set(o, "changes", value_number(f->feed.changes));
 	value_set(o, "bad_rows", value_number(f->feed.bad_rows));
@@ -114,6 +114,31 @@ static json_t *fast_path_json(const struct facts *f)
 	return o;
 }
 
+/* The sentences of what is wrong: reasons, or warnings. */
+static json_t *wrong_json(const struct facts *f, bool reasons)
+{
+	json_t *list = json_array();
+
+	for (enum fitness_item i = 0; i < FITNESS__COUNT; i++)
+		if (f->fitness.wrong & 1u << i && fitness_is_reason(i) == reasons)
+			(void)json_array_append_new(list, json_string(f->fitness.text[i]));
+	return list;
+}
+
+/* Workers that stand still. */
+static json_t *stalled_json(const struct facts *f)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < f->workers; i++)
+		if (f->stalled_s[i] > 0)
+			(void)json_array_append_new(
+				list, json_pack("{s:i, s:o, s:o}", "worker", (int)i, "since",
+						value_time(f->now - f->stalled_s[i]), "seconds",
+						value_number(f->stalled_s[i])));
+	return list;
+}
+
 static json_t *status_json(const struct facts *f)
 {
 	char text[IP4_TEXT];
@@ -122,12 +147,15 @@ static json_t *status_json(const struct facts *f)
 	value_set(o, "pop", json_string(f->pop));
 	value_set(o, "version", json_string(f->version));
 	value_set(o, "enabled", json_boolean(f->enabled));
+	value_set(o, "reasons", wrong_json(f, true));
+	value_set(o, "warnings", wrong_json(f, false));
 	value_set(o, "started", value_time(f->started));
 	value_set(o, "uptime", value_age(f->started, f->now));
 	value_set(o, "pid", value_number((uint64_t)f->pid));
 	value_set(o, "ipv4", json_string(ip4_text(f->ipv4, text)));
 	value_set(o, "tun", json_string(f->tun));
 	value_set(o, "workers", value_number(f->workers));
+	value_set(o, "stalled_workers", stalled_json(f));
 	value_set(o, "metrics", metrics_json(f));
 	value_set(o, "queue_overruns", queues_json(f));
 	value_set(o, "latency", latency_json(f));
@@ -183,7 +211,7 @@ static json_t *counters(const struct commands *c, const struct request *r)
 	struct errors_view errors;
 
 	if (json_is_true(json_object_get(r->json, "reset"))) {
-		errors_reset_pop(c->errors, r->now);
+		errors_reset_pop(c->errors, r->now.wall);
 		return value_message("drops of the PoP are counted from now on");
 	}
 	json_t *o = json_object();
@@ -191,8 +219,8 @@ static json_t *counters(const struct commands *c, const struct request *r)
 	errors_of_pop(c->errors, &errors);
 	value_set_traffic(o, &pop);
 	value_set(o, "since", value_time(errors.since));
-	value_set(o, "since_age", value_age(errors.since, r->now));
-	value_set(o, "drops", errors_json(&errors, r->now, true));
+	value_set(o, "since_age", value_age(errors.since, r->now.wall));
+	value_set(o, "drops", errors_json(&errors, r->now.wall, true));
 	return o;
 }
 
@@ -271,8 +299,8 @@ static enum control_verdict run(const struct commands *c, size_t row, const stru
 	return follows && verdict == CONTROL_ANSWERED ? CONTROL_FOLLOWS : verdict;
 }
 
-enum control_verdict commands_handle(void *ctx, unsigned client, uint32_t now, const char *line,
-				     size_t len, char **answer)
+enum control_verdict commands_handle(void *ctx, unsigned client, struct moment now,
+				     const char *line, size_t len, char **answer)
 {
 	json_t *json = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *name = json_string_value(json_object_get(json, "command"));

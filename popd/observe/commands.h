@@ -34,8 +34,8 @@
 struct commands;
 
 /* Answers one request: a control_handler, `ctx` is the struct commands. */
-enum control_verdict commands_handle(void *ctx, unsigned client, uint32_t now, const char *line,
-				     size_t len, char **answer) NONNULL;
+enum control_verdict commands_handle(void *ctx, unsigned client, struct moment now,
+				     const char *line, size_t len, char **answer) NONNULL;
 /* A client has left: a control_leaver, `ctx` is the struct commands. */
 void commands_client_left(void *ctx, unsigned client) NONNULL;
 

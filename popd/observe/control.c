@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/io/acceptor.h"
 #include "lib/log.h"
 
 /* Seconds without a request, or without reading the answer. */
@@ -35,7 +36,7 @@ struct control {
 	struct ev_loop *loop;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	int fd;
-	struct ev_io accept;
+	struct acceptor acceptor;
 	control_handler *handler;
 	control_leaver *left;
 	void *ctx;
@@ -189,7 +190,7 @@ static bool take_line(struct client *c, size_t len)
 
 	c->line[len] = '\0';
 	enum control_verdict verdict = c->control->handler(c->control->ctx, number_of(c),
-							   wall_seconds(), c->line, len, &answer);
+							   moment_now(), c->line, len, &answer);
 	memmove(c->line, c->line + used, c->line_len - used);
 	c->line_len -= used;
 	if (verdict == CONTROL_ANSWERED)
@@ -253,15 +254,12 @@ static void idle_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	client_close(container_of(timer, struct client, idle));
 }
 
-static void accept_ready(struct ev_loop *loop, struct ev_io *io, int revents)
+static void accepted(void *ctx, int fd, const struct sockaddr_storage *from, socklen_t from_len)
 {
-	struct control *control = container_of(io, struct control, accept);
-	int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct control *control = ctx;
 
-	(void)loop;
-	(void)revents;
-	if (fd < 0)
-		return;
+	(void)from;
+	(void)from_len;
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *c = &control->clients[i];
 		if (c->fd >= 0)
@@ -354,8 +352,8 @@ struct control *control_create(struct ev_loop *loop, const char *path, control_h
 		ev_init(&c->io, client_ready);
 		ev_timer_init(&c->idle, idle_due, idle_timeout, idle_timeout);
 	}
-	ev_io_init(&control->accept, accept_ready, control->fd, EV_READ);
-	ev_io_start(loop, &control->accept);
+	acceptor_start(&control->acceptor, loop, control->fd, "the control socket", accepted,
+		       control);
 	return control;
 }
 
@@ -366,7 +364,7 @@ void control_free(struct control *control)
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		if (control->clients[i].fd >= 0)
 			client_close(&control->clients[i]);
-	ev_io_stop(control->loop, &control->accept);
+	acceptor_stop(&control->acceptor);
 	close(control->fd);
 	(void)unlink(control->path);
 	free(control);

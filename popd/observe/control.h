@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 
 struct control;
 struct ev_loop;
@@ -25,8 +26,8 @@ enum control_verdict {
 	CONTROL_CLOSE,    /* no memory: no answer */
 };
 /* Handles a line of a client. `client`: its number, under CONTROL_CLIENTS, which the next client
- * may have as soon as this one has left; `now`: wall seconds. */
-typedef enum control_verdict control_handler(void *ctx, unsigned client, uint32_t now,
+ * may have as soon as this one has left. */
+typedef enum control_verdict control_handler(void *ctx, unsigned client, struct moment now,
 					     const char *line, size_t len, char **answer);
 /* A client has left, whether it followed anything or not. */
 typedef void control_leaver(void *ctx, unsigned client);

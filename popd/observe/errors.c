@@ -10,8 +10,8 @@
 #include "lib/clock.h"
 #include "lib/digest.h"
 #include "lib/err.h"
+#include "lib/pages.h"
 #include "popd/core/drop_detail.h"
-#include "popd/core/pages.h"
 #include "popd/core/view.h"
 #include "popd/observe/value.h"
 

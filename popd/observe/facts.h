@@ -13,6 +13,7 @@
 
 #include "lib/ip.h"
 #include "lib/log.h"
+#include "popd/observe/fitness.h"
 #include "popd/core/offload.h"
 #include "popd/core/table.h"
 #include "popd/core/view.h"
@@ -25,7 +26,8 @@ struct metrics_state {
 	const char *problem; /* why it does not listen, a sentence; NULL: it does */
 };
 
-/* Times are wall seconds, 0: never. */
+/* Times are wall seconds, 0: never; told from monotonic ones, so that a step of the clock makes none
+ * of them older. */
 struct facts {
 	const char *pop, *version, *tun;
 	const char *sha1; /* the widest engine in use */
@@ -33,7 +35,8 @@ struct facts {
 	pid_t pid;
 	uint32_t now, started;
 	enum log_level log_level;
-	bool enabled; /* by the broker, as far as the database has said */
+	bool enabled;           /* by the broker, as far as the database has said */
+	struct fitness fitness; /* of the host */
 
 	uint64_t capacity; /* tunnels */
 	uint64_t table_bytes;
@@ -46,15 +49,17 @@ struct facts {
 	struct view_pop fast_path; /* its part of it */
 
 	unsigned workers;
-	struct view_load loads[TABLE_WORKERS];     /* of the first `workers` */
-	struct view_load load;                     /* all workers together */
-	struct histogram_view late_us;             /* delay of the control thread's timer */
+	struct view_load loads[TABLE_WORKERS]; /* of the first `workers` */
+	uint32_t stalled_s[TABLE_WORKERS];     /* seconds that it stands still; 0: it does not */
+	struct view_load load;                 /* all workers together */
+	struct histogram_view late_us;         /* delay of the control thread's timer */
 	struct worker_queue queues[WORKER_QUEUES]; /* all workers together, the TUN's first */
 	size_t queue_count;
 	enum offload_state offloads[OFFLOAD__COUNT];
 
 	bool database_up;
 	struct pgfeed_status feed;
+	uint32_t loaded_at;        /* the feed's last full load */
 	uint32_t report_at;        /* the last that the database has acknowledged */
 	size_t statistics_waiting; /* entries that the database has not acknowledged */
 	uint32_t snapshot_at;

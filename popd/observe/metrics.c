@@ -1,6 +1,7 @@
 /*
  * libmicrohttpd in external epoll mode: libev watches its one epoll descriptor, MHD_run does what
- * is due, and MHD_get_timeout tells when to run again. A request is answered as soon as its headers
+ * is due, and MHD_get_timeout tells when to run again. An acceptor gives it the connections, since
+ * the library's own accept loop spins when the process is out of descriptors. A request is answered as soon as its headers
  * are complete; nothing is ever suspended. Each answer closes its connection, since a scraper comes
  * once in many seconds and would hold a place that others need.
  *
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/io/acceptor.h"
 #include "lib/io/listen.h"
 #include "lib/log.h"
 #include "popd/observe/facts.h"
@@ -49,6 +51,8 @@ struct connection {
 struct metrics {
 	struct metrics_conf conf;
 	char address[LISTEN_TEXT], problem[LISTEN_WHY];
+	struct acceptor acceptor;
+	int listener;            /* -1: none */
 	struct ev_io io;         /* the library's epoll descriptor */
 	struct ev_timer timeout; /* the library wants to run again */
 	struct ev_timer sweep;   /* deadlines; runs while there are connections */
@@ -139,6 +143,7 @@ static void connection_opened(struct metrics *m, struct MHD_Connection *c, void 
 	m->connections = conn;
 	if (++m->connection_count > CONNECTIONS)
 		evict(m);
+	acceptor_hold(&m->acceptor, m->connection_count >= CONNECTIONS + SPARE);
 	if (!ev_is_active(&m->sweep))
 		ev_timer_again(m->conf.loop, &m->sweep);
 }
@@ -154,6 +159,7 @@ static void connection_closed(struct metrics *m, struct connection *conn)
 	else
 		m->connections = conn->next;
 	m->connection_count--;
+	acceptor_hold(&m->acceptor, false);
 	m->freed = true;
 	free(conn);
 }
@@ -245,7 +251,7 @@ static ssize_t read_more(void *ctx, uint64_t position, char *buf, size_t size)
 	}
 	if (size < METRICS_LINE)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	n = metrics_walk_next(&r->walk, &r->metrics->conf.tunnels, wall_seconds(), buf, size);
+	n = metrics_walk_next(&r->walk, &r->metrics->conf.tunnels, mono_seconds(), buf, size);
 	return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
@@ -345,8 +351,7 @@ static void library_log(void *ctx, const char *fmt, va_list ap)
 	log_limited(&m->log_limit, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* When all places are taken the library stops accepting, and resumes only at the beginning of a
- * run: so run once more when a place became free. */
+/* Only the next run closes the descriptor of a connection that ended in this one. */
 static void run(struct metrics *m)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -376,19 +381,28 @@ static void timeout_due(struct ev_loop *loop, struct ev_timer *timer, int events
 
 /* ---- start and end ---- */
 
-static bool start(struct metrics *m, int listener)
+/* The library closes the descriptor, whatever happens. */
+static void accepted(void *ctx, int fd, const struct sockaddr_storage *from, socklen_t len)
 {
-	m->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-				     request_ready, m, MHD_OPTION_EXTERNAL_LOGGER, library_log, m,
-				     MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
-				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)(CONNECTIONS + SPARE),
+	struct metrics *m = ctx;
+
+	(void)MHD_add_connection(m->daemon, fd, (const struct sockaddr *)from, len);
+	ev_timer_stop(m->conf.loop, &m->timeout);
+	ev_timer_set(&m->timeout, 0., 0.);
+	ev_timer_start(m->conf.loop, &m->timeout);
+}
+
+static bool start(struct metrics *m)
+{
+	m->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
+				     0, NULL, NULL, request_ready, m, MHD_OPTION_EXTERNAL_LOGGER,
+				     library_log, m, MHD_OPTION_CONNECTION_LIMIT,
+				     (unsigned)(CONNECTIONS + SPARE),
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				     MHD_OPTION_NOTIFY_CONNECTION, connection_changed, m,
 				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-	if (!m->daemon) {
-		close(listener);
+	if (!m->daemon)
 		return false;
-	}
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(m->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info) {
 		MHD_stop_daemon(m->daemon);
@@ -397,6 +411,7 @@ static bool start(struct metrics *m, int listener)
 	}
 	ev_io_set(&m->io, info->epoll_fd, EV_READ);
 	ev_io_start(m->conf.loop, &m->io);
+	acceptor_start(&m->acceptor, m->conf.loop, m->listener, "the metrics server", accepted, m);
 	return true;
 }
 
@@ -404,9 +419,12 @@ void metrics_listen(struct metrics *m)
 {
 	if (m->daemon || m->conf.at.host[0] == '\0')
 		return;
-	int listener = listen_open(&m->conf.at, BACKLOG, m->problem);
-	if (listener >= 0 && !start(m, listener))
+	m->listener = listen_open(&m->conf.at, BACKLOG, m->problem);
+	if (m->listener >= 0 && !start(m)) {
 		snprintf(m->problem, sizeof(m->problem), "the HTTP server cannot be started");
+		close(m->listener);
+		m->listener = -1;
+	}
 	if (m->daemon)
 		log_info("metrics are served at http://%s/metrics", m->address);
 	else
@@ -420,6 +438,7 @@ struct metrics *metrics_create(const struct metrics_conf *conf)
 	if (!m)
 		return NULL;
 	m->conf = *conf;
+	m->listener = -1;
 	listen_text(&conf->at, m->address);
 	ev_init(&m->io, io_ready);
 	ev_init(&m->timeout, timeout_due);
@@ -443,8 +462,11 @@ void metrics_free(struct metrics *m)
 	ev_io_stop(m->conf.loop, &m->io);
 	ev_timer_stop(m->conf.loop, &m->timeout);
 	ev_timer_stop(m->conf.loop, &m->sweep);
+	acceptor_stop(&m->acceptor);
 	if (m->daemon)
 		MHD_stop_daemon(m->daemon);
+	if (m->listener >= 0)
+		close(m->listener);
 	if (m->response)
 		MHD_destroy_response(m->response);
 	free(m->page);

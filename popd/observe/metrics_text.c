@@ -152,7 +152,7 @@ static void scalars(struct wr *w, const struct facts *f)
 		  "1 once all tunnels have been loaded from the database since the start",
 		  f->feed.loaded },
 		{ "feed_loaded_timestamp_seconds", GAUGE,
-		  "when all tunnels were last loaded, 0: never", f->feed.loaded_at },
+		  "when all tunnels were last loaded, 0: never", f->loaded_at },
 		{ "feed_changes_total", COUNTER, "changes of the broker applied since that load",
 		  f->feed.changes },
 		{ "feed_bad_rows_total", COUNTER, "rows of the database that could not be used",
@@ -228,6 +228,24 @@ static void histogram(struct wr *w, const char *name, const char *labels,
 	value(w, all, false);
 }
 
+static void fitness(struct wr *w, const struct facts *f)
+{
+	head(w, "fit", GAUGE, "1 while nothing of the host keeps this PoP from carrying packets");
+	sample(w, "fit", fitness_reasons(&f->fitness) == 0);
+	head(w, "host_problem", GAUGE, "1 while this is wrong with the host, by what it is");
+	for (enum fitness_item i = 0; i < FITNESS__COUNT; i++)
+		sample_of(w, "host_problem", "problem", fitness_name(i), f->fitness.wrong >> i & 1);
+}
+
+static void stalled(struct wr *w, const struct facts *f)
+{
+	head(w, "worker_stalled_seconds", GAUGE,
+	     "how long a worker has stood still, 0: it does not");
+	for (unsigned i = 0; i < f->workers; i++)
+		wr_fmt(w, "popd_worker_stalled_seconds{worker=\"%u\"} %" PRIu32 "\n", i,
+		       f->stalled_s[i]);
+}
+
 static void latencies(struct wr *w, const struct facts *f)
 {
 	const struct scale time = { true, UINT64_C(1) << (HISTOGRAM_BUCKETS - 2) },
@@ -257,6 +275,8 @@ void metrics_text_pop(struct wr *w, const struct facts *f)
 	tunnels(w, f);
 	offloads(w, f);
 	queues(w, f);
+	fitness(w, f);
+	stalled(w, f);
 	latencies(w, f);
 }
 
@@ -311,7 +331,7 @@ void metrics_text_tunnel(struct wr *w, size_t family, size_t part, const struct 
 
 /* Writes the lines that the walk's slot has of its family, from the walk's part on; false: not all
  * fit. */
-static bool write_tunnel(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+static bool write_tunnel(struct metrics_walk *walk, const struct metrics_tunnels *of, mono_s_t now,
 			 struct wr *w)
 {
 	const struct tunnel *t = table_slot(of->table, walk->slot);
@@ -350,7 +370,7 @@ static bool write_head(struct metrics_walk *walk, struct wr *w)
 	return walk->headed;
 }
 
-size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, mono_s_t now,
 			 char *buf, size_t size)
 {
 	struct wr w = wr_init(buf, size);

@@ -63,8 +63,8 @@ struct metrics_walk {
 };
 
 /* Fills `buf` with the next whole lines and returns their length; 0 at the end of the walk. `size`
- * is at least METRICS_LINE; `now`: wall seconds. */
-size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, uint32_t now,
+ * is at least METRICS_LINE. */
+size_t metrics_walk_next(struct metrics_walk *walk, const struct metrics_tunnels *of, mono_s_t now,
 			 char *buf, size_t size) NONNULL;
 
 #endif

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/clock.h"
+
 struct bpf_encap;
 struct counters;
 struct errors;
@@ -35,7 +37,7 @@ struct commands {
 struct request {
 	const json_t *json;
 	unsigned client;
-	uint32_t now; /* wall seconds */
+	struct moment now;
 };
 
 #endif

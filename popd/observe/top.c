@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/core/view.h"
 #include "popd/observe/value.h"
 

@@ -71,21 +71,22 @@ static struct tunnel *tunnel_of(const struct commands *c, const json_t *name,
 /* ---- tunnel list ---- */
 
 static json_t *line_of(const struct commands *c, const struct tunnel *t,
-		       const struct tunnel_conf *conf, uint32_t now)
+		       const struct tunnel_conf *conf, struct moment now)
 {
-	uint32_t seen = atomic_load_explicit(&t->heard, memory_order_relaxed);
+	uint32_t seen = moment_wall(now, tunnel_last_heard(t));
 	struct view_tunnel n;
 	json_t *o = json_object();
 
 	view_tunnel(c->counters, c->counter_sets, t->slot, &n);
 	value_set(o, "id", value_tunnel(conf->id));
 	value_set(o, "type", json_string(tunnel_type_name(conf->type)));
-	value_set(o, "state", json_string(view_state_name(view_state(t, conf, now, expiry(c)))));
+	value_set(o, "state",
+		  json_string(view_state_name(view_state(t, conf, now.mono, expiry(c)))));
 	value_set(o, "client", value_address(tunnel_client(conf)));
 	value_set(o, "endpoint",
 		  value_endpoint(atomic_load_explicit(&t->endpoint, memory_order_relaxed)));
 	value_set(o, "last_seen", value_time(seen));
-	value_set(o, "last_seen_age", value_age(seen, now));
+	value_set(o, "last_seen_age", value_age(seen, now.wall));
 	value_set_measure(o, MEASURE_PACKETS_IN, n.packets_in);
 	value_set_measure(o, MEASURE_BYTES_IN, n.bytes_in);
 	value_set_measure(o, MEASURE_PACKETS_OUT, n.packets_out);
@@ -104,7 +105,7 @@ json_t *tunnel_list(const struct commands *c, const struct request *r)
 	for (; i < end && n < TUNNEL_LIST_PAGE; i++) {
 		const struct tunnel *t = table_slot(c->table, i);
 		const struct tunnel_conf *conf = conf_of(t);
-		if (!conf || (!all && !tunnel_is_up(t, conf, r->now, expiry(c))))
+		if (!conf || (!all && !tunnel_is_up(t, conf, r->now.mono, expiry(c))))
 			continue;
 		(void)json_array_append_new(list, line_of(c, t, conf, r->now));
 		n++;
@@ -212,7 +213,7 @@ json_t *tunnel_show(const struct commands *c, const struct request *r)
 	const struct prefix6 net = { conf->net, 64 };
 	uint64_t endpoint = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	uint64_t path = atomic_load_explicit(&t->path, memory_order_relaxed);
-	uint32_t mtu = path_mtu(path, r->now);
+	uint32_t mtu = path_mtu(path, r->now.mono);
 	struct view_tunnel n;
 
 	view_tunnel(c->counters, c->counter_sets, t->slot, &n);
@@ -222,17 +223,19 @@ json_t *tunnel_show(const struct commands *c, const struct request *r)
 	value_set(o, "pop", value_address(tunnel_pop(conf)));
 	value_set(o, "mtu", value_number(conf->mtu));
 	value_set(o, "path_mtu", mtu ? value_number(mtu) : json_null());
-	value_set(o, "path_mtu_age", mtu ? value_age(path_since(path), r->now) : json_null());
-	value_set(o, "effective_mtu", value_number(encap_mtu(t, conf, endpoint, r->now)));
+	value_set(o, "path_mtu_age",
+		  mtu ? value_age(moment_wall(r->now, path_since(path)), r->now.wall)
+		      : json_null());
+	value_set(o, "effective_mtu", value_number(encap_mtu(t, conf, endpoint, r->now.mono)));
 	value_set(o, "routes", routes_of(conf));
 	value_set(o, "signature", signature_of(conf, endpoint));
 	value_set(o, "newest_epoch",
 		  value_time(atomic_load_explicit(&t->newest, memory_order_relaxed)));
 	value_set(o, "endpoint_answered",
 		  json_boolean(endpoint_flags(endpoint) & ENDPOINT_ANSWERED));
-	value_set(o, "two_clients", two_clients(c, t, conf, 0, r->now));
+	value_set(o, "two_clients", two_clients(c, t, conf, 0, r->now.wall));
 	value_set(o, "liveness", liveness(&n));
-	set_drops(o, c, t, r->now);
+	set_drops(o, c, t, r->now.wall);
 	return o;
 }
 
@@ -258,14 +261,14 @@ json_t *tunnel_errors(const struct commands *c, const struct request *r)
 	if (!conf)
 		return o;
 	if (json_is_true(json_object_get(r->json, "reset")))
-		return reset_errors(c, t->slot, conf->id, r->now);
+		return reset_errors(c, t->slot, conf->id, r->now.wall);
 	errors_of_tunnel(c->errors, t->slot, &errors);
 	o = json_object();
 	value_set(o, "id", value_tunnel(conf->id));
 	value_set(o, "since", value_time(errors.since));
-	value_set(o, "since_age", value_age(errors.since, r->now));
-	value_set(o, "two_clients", two_clients(c, t, conf, errors.since, r->now));
-	value_set(o, "errors", errors_json(&errors, r->now, false));
+	value_set(o, "since_age", value_age(errors.since, r->now.wall));
+	value_set(o, "two_clients", two_clients(c, t, conf, errors.since, r->now.wall));
+	value_set(o, "errors", errors_json(&errors, r->now.wall, false));
 	return o;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 
 struct buffers {
 	uint8_t *memory;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/err.h"
@@ -28,6 +29,7 @@
 #include "popd/port/udp.h"
 
 enum { WORKER_BUDGET = 4, COMMAND_RING = 4096, EVENT_RING = 4096, SECOND_US = 1000000 };
+enum { STOP_SECONDS = 2 };
 
 enum command_kind { COMMAND_PROBE, COMMAND_EXPIRY, COMMAND_ICMP_ERROR };
 struct command {
@@ -75,6 +77,7 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	_Atomic bool stop, failed, lost;
+	_Atomic uint32_t progress;
 	struct job jobs[JOB_BATCH];
 	struct outbox outboxes[PORT__COUNT];
 	struct buffers *probes, *ask_packets;
@@ -86,7 +89,11 @@ struct worker {
 
 static struct timestamp timestamp_now(void)
 {
-	return (struct timestamp){ .wall = wall_seconds(), .mono_us = mono_us_now().us };
+	mono_us_t mono = mono_us_now();
+
+	return (struct timestamp){ .wall = wall_seconds(),
+				   .mono_us = mono.us,
+				   .mono = mono_seconds_of(mono) };
 }
 
 static void enqueue(struct worker *w, struct out *out)
@@ -102,7 +109,7 @@ static void enqueue(struct worker *w, struct out *out)
 }
 
 /* Hands the error to the control thread, which searches for its tunnel. */
-static void push_icmp_error(struct worker *w, const struct job *job, uint32_t now)
+static void push_icmp_error(struct worker *w, const struct job *job, struct timestamp now)
 {
 	struct icmp_error e = job->icmp_error;
 	struct pending_error *kept = &w->pending[++w->ticket % WORKER_ICMP_ERRORS];
@@ -120,11 +127,11 @@ static void apply_icmp_error(struct worker *w, const struct command *c)
 	const struct pending_error *kept = &w->pending[e->ticket % WORKER_ICMP_ERRORS];
 
 	pipeline_icmp_error(&w->pipeline, c->tunnel, e, kept->head,
-			    kept->ticket == e->ticket ? kept->len : 0, timestamp_now().wall);
+			    kept->ticket == e->ticket ? kept->len : 0, timestamp_now());
 }
 
 /* Pushes the job's event, if it has one, for the control thread. True: wake it. */
-static bool push_event(struct worker *w, const struct job *job, uint32_t now)
+static bool push_event(struct worker *w, const struct job *job, struct timestamp now)
 {
 	if (job->event == EVENT_NONE)
 		return false;
@@ -160,7 +167,7 @@ static void run_jobs(struct worker *w, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		enqueue(w, &w->jobs[i].out[0]);
 		enqueue(w, &w->jobs[i].out[1]);
-		wake |= push_event(w, &w->jobs[i], now.wall);
+		wake |= push_event(w, &w->jobs[i], now);
 	}
 	for (size_t i = 0; i < PORT__COUNT; i++) {
 		struct outbox *box = &w->outboxes[i];
@@ -270,6 +277,13 @@ static void fail(struct worker *w)
 	w->wake(w->wake_ctx);
 }
 
+static void note_progress(struct worker *w)
+{
+	uint32_t n = atomic_load_explicit(&w->progress, memory_order_relaxed);
+
+	atomic_store_explicit(&w->progress, n + 1, memory_order_relaxed);
+}
+
 /* Receives and runs one batch; returns the number of packets. */
 static size_t receive_batch(struct worker *w, struct port *port)
 {
@@ -278,6 +292,7 @@ static size_t receive_batch(struct worker *w, struct port *port)
 	if (n > 0)
 		run(w, n);
 	table_worker_leave(w->pipeline.table, w->number);
+	note_progress(w);
 	return n;
 }
 
@@ -343,6 +358,7 @@ static void commands_ready(struct ev_loop *loop, struct ev_async *async, int rev
 	if (n > 0)
 		run(w, n);
 	table_worker_leave(w->pipeline.table, w->number);
+	note_progress(w);
 }
 
 static void *thread_main(void *arg)
@@ -457,14 +473,18 @@ int worker_start(struct worker *w)
 	return w->started ? 0 : -ERR_SYS;
 }
 
-void worker_stop(struct worker *w)
+bool worker_stop(struct worker *w)
 {
+	struct timespec until;
+
 	if (!w->started)
-		return;
+		return true;
 	atomic_store_explicit(&w->stop, true, memory_order_release);
 	ev_async_send(w->loop, &w->command);
-	pthread_join(w->thread, NULL);
-	w->started = false;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_SECONDS;
+	w->started = pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
+	return !w->started;
 }
 
 void worker_free(struct worker *w)
@@ -527,6 +547,12 @@ bool worker_next_event(struct worker *w, struct worker_event *out)
 bool worker_lost_events(struct worker *w)
 {
 	return atomic_exchange_explicit(&w->lost, false, memory_order_acq_rel);
+}
+
+uint32_t worker_progress(struct worker *w)
+{
+	ev_async_send(w->loop, &w->command);
+	return atomic_load_explicit(&w->progress, memory_order_relaxed);
 }
 
 bool worker_has_failed(const struct worker *w)

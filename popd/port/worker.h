@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/histogram.h"
 #include "lib/ip.h"
-#include "popd/core/histogram.h"
 #include "popd/core/offload.h"
 #include "popd/core/pipeline.h"
 #include "popd/port/tap.h"
@@ -68,8 +68,9 @@ struct worker_conf {
 struct worker *worker_create(const struct worker_conf *conf, char why[static WORKER_WHY]) NONNULL;
 /* 0 or -ERR_SYS. */
 int worker_start(struct worker *w) NONNULL MUSTCHECK;
-/* Ends the thread after its batch, if it was started. */
-void worker_stop(struct worker *w) NONNULL;
+/* Ends the thread after its batch, if it was started. false: it stands still, and uses its memory as
+ * long as the process lives. */
+bool worker_stop(struct worker *w) NONNULL;
 void worker_free(struct worker *w); /* after worker_stop; NULL is fine */
 
 /* ---- control thread ---- */
@@ -90,6 +91,9 @@ bool worker_next_icmp_error(struct worker *w, struct icmp_error *out) NONNULL;
 bool worker_next_event(struct worker *w, struct worker_event *out) NONNULL;
 /* True once after events were lost because too many waited. */
 bool worker_lost_events(struct worker *w) NONNULL;
+/* How often the worker has done something. Each call makes it do something soon, so a number that
+ * stays the same from one call to the next, seconds later, is that of a worker that stands still. */
+uint32_t worker_progress(struct worker *w) NONNULL;
 /* True when the TUN was deleted, which ends the worker. */
 bool worker_has_failed(const struct worker *w) NONNULL;
 struct tap *worker_tap(struct worker *w) NONNULL;

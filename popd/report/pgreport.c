@@ -11,14 +11,18 @@
 #include "lib/io/pgpool.h"
 #include "lib/log.h"
 #include "lib/version.h"
+#include "lib/wr.h"
 #include "popd/report/stats.h"
+
+enum { REASONS_TEXT = 8192 };
 
 struct pgreport {
 	struct pgreport_conf conf;
 	struct ev_timer report, statistics;
 	struct pgquery report_query, batch_query, reasons_query;
+	bool again;         /* a report is due as soon as the one under way is answered */
 	bool reasons_known; /* to the database, since this start */
-	uint32_t last;
+	mono_s_t last;
 	void (*finished)(void *ctx); /* from pgreport_finish on, until it is called */
 	struct log_limit limit;
 };
@@ -35,28 +39,61 @@ static void log_failure(struct pgreport *r, const struct pg_answer *answer, cons
 
 /* ---- reports ---- */
 
-static void report_answered(void *ctx, const struct pg_answer *answer)
+static void take_answer(struct pgreport *r, const struct pg_answer *answer)
 {
-	struct pgreport *r = ctx;
-	int64_t seq;
+	int64_t seq, clock;
 
 	if (answer->err) {
 		log_failure(r, answer, "a report");
 		return;
 	}
-	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 1, &seq) != 0 || seq < 0)
+	if (pgres_rows(answer->res) != 1 || pgres_i64(answer->res, 0, 1, &seq) != 0 || seq < 0 ||
+	    pgres_i64(answer->res, 0, 2, &clock) != 0)
 		return;
-	r->last = wall_seconds();
-	r->conf.answered(r->conf.ctx, pgres_bool(answer->res, 0, 0), (uint64_t)seq);
+	r->last = mono_seconds();
+	r->conf.answered(r->conf.ctx, pgres_bool(answer->res, 0, 0), (uint64_t)seq, clock);
+}
+
+static void report_answered(void *ctx, const struct pg_answer *answer)
+{
+	struct pgreport *r = ctx;
+	bool again = r->again;
+
+	take_answer(r, answer);
+	r->again = false;
+	if (again && !answer->err)
+		ev_feed_event(r->conf.loop, &r->report, EV_TIMER);
+}
+
+/* The reasons as a PostgreSQL array text; those that do not fit are left out. */
+static void put_reasons(char out[static REASONS_TEXT], const struct pgreport_facts *facts)
+{
+	struct wr w = wr_init((uint8_t *)out, REASONS_TEXT);
+
+	wr_str(&w, "{");
+	for (size_t i = 0; i < facts->reason_count; i++) {
+		wr_str(&w, i == 0 ? "\"" : ",\"");
+		for (const char *p = facts->reasons[i]; *p; p++) {
+			if (*p == '"' || *p == '\\')
+				wr_u8(&w, '\\');
+			wr_u8(&w, (uint8_t)*p);
+		}
+		wr_str(&w, "\"");
+	}
+	wr_str(&w, "}");
+	wr_u8(&w, 0);
+	if (!wr_ok(&w))
+		snprintf(out, REASONS_TEXT, "{\"more reasons than fit\"}");
 }
 
 static void send_report(struct pgreport *r)
 {
-	char started[CLOCK_TEXT], configured[16], up[16], active[16], seq[24];
+	char started[CLOCK_TEXT], configured[16], up[16], active[16], seq[24],
+		reasons[REASONS_TEXT];
 	const char *params[] = {
-		r->conf.incarnation, BROKER_VERSION, started, configured, up, active, seq
+		r->conf.incarnation, BROKER_VERSION, started, configured, up, active, seq, reasons
 	};
-	struct pgreport_facts facts;
+	struct pgreport_facts facts = { .reason_count = 0 };
 
 	r->conf.facts(r->conf.ctx, &facts);
 	wall_text((wall_t){ r->conf.started }, started);
@@ -64,9 +101,11 @@ static void send_report(struct pgreport *r)
 	snprintf(up, sizeof(up), "%" PRIu32, facts.up);
 	snprintf(active, sizeof(active), "%" PRIu32, facts.active);
 	snprintf(seq, sizeof(seq), "%" PRIu64, facts.feed_seq);
+	put_reasons(reasons, &facts);
 	pgpool_query(
 		r->conf.pool, &r->report_query,
-		"SELECT enabled, feed_seq FROM api.popd_report($1, $2, $3::timestamptz, $4::int, $5::int, $6::int, $7::bigint)",
+		"SELECT enabled, feed_seq, clock FROM api.popd_report($1, $2, $3::timestamptz, $4::int, $5::int, $6::int, $7::bigint,"
+		" $8::text[])",
 		ARRAY_LEN(params), params, report_answered, r);
 }
 
@@ -241,7 +280,15 @@ void pgreport_finish(struct pgreport *r, void (*done)(void *ctx))
 	send_batches(r);
 }
 
-uint32_t pgreport_last(const struct pgreport *r)
+void pgreport_now(struct pgreport *r)
+{
+	if (pgquery_is_active(&r->report_query))
+		r->again = true;
+	else
+		send_report(r);
+}
+
+mono_s_t pgreport_last(const struct pgreport *r)
 {
 	return r->last;
 }

@@ -7,18 +7,24 @@
 #define POPD_REPORT_PGREPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/cc.h"
+#include "lib/clock.h"
 
 struct ev_loop;
 struct pgpool;
 struct pgreport;
 struct stats;
 
+enum { PGREPORT_REASONS = 20 };
 struct pgreport_facts {
 	uint32_t configured, up, active; /* numbers of tunnels */
 	uint64_t feed_seq;               /* number of the last change in the table */
+	/* why this PoP cannot carry packets, a sentence each; none: it can */
+	const char *reasons[PGREPORT_REASONS];
+	size_t reason_count;
 };
 
 struct pgreport_conf {
@@ -32,8 +38,8 @@ struct pgreport_conf {
 	void (*facts)(void *ctx, struct pgreport_facts *out);
 	/* brings `stats` up to date */
 	void (*collect)(void *ctx);
-	/* a report was answered */
-	void (*answered)(void *ctx, bool enabled, uint64_t feed_seq);
+	/* a report was answered; `clock`: the database's, in seconds since 1970 */
+	void (*answered)(void *ctx, bool enabled, uint64_t feed_seq, int64_t clock);
 	void *ctx;
 };
 
@@ -43,11 +49,14 @@ void pgreport_free(struct pgreport *r); /* NULL is fine */
 void pgreport_set_intervals(struct pgreport *r, double interval, double statistics_interval)
 	NONNULL;
 
+/* Reports now; while a report is under way, when that is answered. */
+void pgreport_now(struct pgreport *r) NONNULL;
+
 /* Before popd ends: sends what waits. Always calls `done`, perhaps before it returns: when
  * everything is acknowledged, or a batch cannot be sent. */
 void pgreport_finish(struct pgreport *r, void (*done)(void *ctx)) NONNULL;
 
-/* Wall second of the last report that was answered; 0: none was. */
-uint32_t pgreport_last(const struct pgreport *r) NONNULL;
+/* When the last report was answered; 0: none was. */
+mono_s_t pgreport_last(const struct pgreport *r) NONNULL;
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/core/view.h"
 
 enum { SECONDS_A_DAY = 86400 };

@@ -231,18 +231,19 @@ $$;
 
 CREATE FUNCTION api.op_pop_list()
 RETURNS TABLE (name text, state text, since text, city text, country text, ipv4 text, ipv6 text,
-	tunnels int, subnets int)
+	tunnels int, subnets int, reason text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 	SELECT p.name, s.state::text, rfc3339(s.since), p.city, p.country, host(p.ipv4), host(p.ipv6),
 		(SELECT count(*)::int FROM tunnel t WHERE t.pop = p.id),
-		(SELECT count(*)::int FROM subnet n JOIN tunnel t ON t.id = n.tunnel WHERE t.pop = p.id)
+		(SELECT count(*)::int FROM subnet n JOIN tunnel t ON t.id = n.tunnel WHERE t.pop = p.id),
+		s.reason
 	FROM pop p JOIN pop_status s ON s.pop = p.id ORDER BY p.name
 $$;
 
 CREATE FUNCTION api.op_pop_show(pop_name text)
-RETURNS TABLE (name text, state text, since text, city text, country text, ipv4 text, ipv6 text,
+RETURNS TABLE (name text, state text, reason text, since text, city text, country text, ipv4 text, ipv6 text,
 	isp_short text, isp_name text, isp_website text, isp_asn text, isp_lir text,
 	tunnel_prefixes text, subnet_prefixes text, tunnels int, subnets int, configured int, up int,
 	active int, version text, started text, last_report text, feed_seq bigint,
@@ -253,7 +254,7 @@ AS $$
 DECLARE
 	pop_id int := pop_find(pop_name);
 BEGIN
-	RETURN QUERY SELECT p.name, s.state::text, rfc3339(s.since), p.city, p.country, host(p.ipv4),
+	RETURN QUERY SELECT p.name, s.state::text, s.reason, rfc3339(s.since), p.city, p.country, host(p.ipv4),
 		host(p.ipv6), p.isp_short, p.isp_name, p.isp_website, p.isp_asn, p.isp_lir,
 		(SELECT string_agg(l.prefix::text, ', ' ORDER BY l.id) FROM pool l
 			WHERE l.pop = p.id AND l.kind = 'tunnel'),

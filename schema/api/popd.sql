@@ -122,10 +122,12 @@ BEGIN
 END
 $$;
 
--- The PoP is alive; `seen_seq` is the number of the feed that it has applied.
+-- The PoP is alive; `seen_seq` is the number of the feed that it has applied, `reasons` are the
+-- sentences that say why it cannot carry packets: none when it can. The answer has the database's
+-- clock, in seconds since 1970, for the PoP to compare with its own.
 CREATE FUNCTION api.pop_reported(pop_id int, incarnation text, version text, started timestamptz,
-	configured int, up int, active int, seen_seq bigint)
-RETURNS TABLE (enabled boolean, feed_seq bigint)
+	configured int, up int, active int, seen_seq bigint, reasons text[])
+RETURNS TABLE (enabled boolean, feed_seq bigint, clock bigint)
 LANGUAGE plpgsql
 SET search_path = broker, pg_temp
 AS $$
@@ -137,30 +139,35 @@ BEGIN
 	PERFORM demand(up BETWEEN 0 AND configured AND active BETWEEN 0 AND configured
 		AND seen_seq >= 0, '%s of %s tunnels up and %s active is no report that can be true.',
 		up::text, configured::text, active::text);
+	PERFORM demand(reasons IS NOT NULL AND cardinality(reasons) <= 20 AND NOT EXISTS (SELECT
+		FROM unnest(reasons) AS r (reason) WHERE reason IS NULL OR NOT is_line(reason, 300)),
+		'Reasons are at most 20 lines of at most 300 characters.');
 	INSERT INTO pop_report (pop, at, incarnation, version, started, configured, up, active,
-		feed_seq)
+		feed_seq, reasons)
 	VALUES (pop_id, now(), pop_reported.incarnation, pop_reported.version, pop_reported.started,
-		pop_reported.configured, pop_reported.up, pop_reported.active, seen_seq)
+		pop_reported.configured, pop_reported.up, pop_reported.active, seen_seq, pop_reported.reasons)
 	ON CONFLICT (pop) DO UPDATE SET at = excluded.at, incarnation = excluded.incarnation,
 		version = excluded.version, started = excluded.started, configured = excluded.configured,
-		up = excluded.up, active = excluded.active, feed_seq = excluded.feed_seq;
-	RETURN QUERY SELECT p.enabled, f.seq FROM pop p JOIN feed f ON f.pop = p.id WHERE p.id = pop_id;
+		up = excluded.up, active = excluded.active, feed_seq = excluded.feed_seq,
+		reasons = excluded.reasons;
+	RETURN QUERY SELECT p.enabled, f.seq, extract(epoch FROM clock_timestamp())::bigint FROM pop p JOIN feed f ON f.pop = p.id WHERE p.id = pop_id;
 END
 $$;
 
+-- A popd of before knows no reasons.
 CREATE FUNCTION api.popd_report(incarnation text, version text, started timestamptz,
-	configured int, up int, active int, seen_seq bigint)
-RETURNS TABLE (enabled boolean, feed_seq bigint)
+	configured int, up int, active int, seen_seq bigint, reasons text[] DEFAULT '{}')
+RETURNS TABLE (enabled boolean, feed_seq bigint, clock bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY SELECT r.* FROM api.pop_reported(api.pop_of_session(), incarnation, version,
-		started, configured, up, active, seen_seq) r;
+		started, configured, up, active, seen_seq, reasons) r;
 END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.popd_hello(), api.popd_tunnels(int, int),
 	api.popd_changes(bigint, int),
-	api.popd_report(text, text, timestamptz, int, int, int, bigint) TO popd;
+	api.popd_report(text, text, timestamptz, int, int, int, bigint, text[]) TO popd;

@@ -69,8 +69,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 BEGIN
-	RETURN QUERY SELECT r.* FROM api.pop_reported(api.pop_of_before(pop_name), incarnation,
-		version, started, configured, up, active, seen_seq) r;
+	RETURN QUERY SELECT r.enabled, r.feed_seq FROM api.pop_reported(api.pop_of_before(pop_name),
+		incarnation, version, started, configured, up, active, seen_seq, '{}') r;
 END
 $$;
 

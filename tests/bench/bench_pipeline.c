@@ -112,7 +112,8 @@ static void start(void)
 			pipeline.asks && pipeline.digest,
 		"no memory");
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8 } }, 31 };
-	table_set_pop(pipeline.table, &pop);
+	if (table_set_pop(pipeline.table, &pop) != 0)
+		abort();
 	for (uint32_t n = 0; n < tunnels; n++) {
 		add_tunnel(n);
 		counters_in(pipeline.counters, n, 1,
@@ -247,7 +248,8 @@ static double measure(const struct row *row, size_t size)
 		}
 		double begin = now_ns();
 		table_worker_enter(pipeline.table, 0);
-		pipeline_run(&pipeline, jobs, JOB_BATCH, (struct timestamp){ NOW, (int64_t)round });
+		pipeline_run(&pipeline, jobs, JOB_BATCH,
+			     (struct timestamp){ NOW, (int64_t)round, { NOW } });
 		table_worker_leave(pipeline.table, 0);
 		took[round] = (now_ns() - begin) / JOB_BATCH;
 		for (size_t i = 0; i < JOB_BATCH; i++)

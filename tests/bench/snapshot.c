@@ -34,7 +34,8 @@ static void set_pop(struct table *t, uint32_t tunnels)
 	pop.own = pop.prefixes[0].addr;
 	pop.own.b[6] = pop.own.b[7] = 0xff;
 	pop.own.b[15] = 1;
-	table_set_pop(t, &pop);
+	if (table_set_pop(t, &pop) != 0)
+		abort();
 }
 
 /* A tunnel with the one route every tunnel has, its routed /64. */

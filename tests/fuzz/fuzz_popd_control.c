@@ -98,7 +98,7 @@ static struct commands *commands(void)
 	require(digest_init() == 0 && (counters = counters_create(4)) != NULL);
 	struct errors *errors = errors_create((struct counters *const *)&counters, 1);
 	static const uint8_t key[16];
-	struct roam *roam = roam_create(4, (struct timestamp){ 0, 0 }, key);
+	struct roam *roam = roam_create(4, (struct timestamp){ 0, 0, { 0 } }, key);
 	require(errors != NULL && roam != NULL);
 	c = (struct commands){ .settings = &settings,
 			       .table = table_with_a_tunnel(),
@@ -115,6 +115,8 @@ static struct commands *commands(void)
 	return &c;
 }
 
+static const struct moment now = { 1795423260, { 1795423260 } };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct commands *c = commands();
@@ -125,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(line, data, size);
 	line[size] = '\0';
 	log_set_level(LOG_LEVEL_ERROR);
-	enum control_verdict verdict = commands_handle(c, CLIENT, 1795423260, line, size, &answer);
+	enum control_verdict verdict = commands_handle(c, CLIENT, now, line, size, &answer);
 	bool answered = verdict == CONTROL_ANSWERED || verdict == CONTROL_FOLLOWS;
 	require(verdict == CONTROL_LATER || (answered && answer[0] == '{'));
 	require(!answer || (!strchr(answer, '\n') && !strstr(answer, SECRET)));

@@ -76,7 +76,8 @@ static void start(void)
 				  0, 1 } };
 	pop.prefixes[0] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x02, 0xff } }, 48 };
 	pop.prefixes[1] = (struct prefix6){ { { 0x20, 0x01, 0x0d, 0xb8, 0x30 } }, 40 };
-	table_set_pop(pipeline.table, &pop);
+	if (table_set_pop(pipeline.table, &pop) != 0)
+		abort();
 	add_tunnel(1, TUNNEL_AYIYA, 1);
 	add_tunnel(2, TUNNEL_AYIYA, 2);
 	add_tunnel(3, TUNNEL_HEARTBEAT, 3);
@@ -96,7 +97,7 @@ static void reset(void)
 	static const uint8_t key[16] = { 7 };
 
 	roam_free(pipeline.roam);
-	pipeline.roam = roam_create(TUNNELS, (struct timestamp){ NOW - 15, 1 }, key);
+	pipeline.roam = roam_create(TUNNELS, (struct timestamp){ NOW - 15, 1, { 0 } }, key);
 	if (!pipeline.roam)
 		abort();
 	for (size_t b = 0; b < ROAM_BUDGET__COUNT; b++) {
@@ -299,7 +300,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= HEADER + there;
 	}
 	table_worker_enter(pipeline.table, 0);
-	pipeline_run(&pipeline, jobs, n, (struct timestamp){ NOW, MONO_US });
+	pipeline_run(&pipeline, jobs, n, (struct timestamp){ NOW, MONO_US, { NOW } });
 	table_worker_leave(pipeline.table, 0);
 	check_roaming(jobs, n);
 	for (size_t i = 0; i < n; i++) {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/pages.h"
 #include "lib/wire/be.h"
-#include "popd/core/pages.h"
 #include "popd/feed/snapshot.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,7 +18,7 @@ enum { CAPACITY = 32, JOURNAL = 1, REPAIR = 2 };
 
 static struct digest_ctx *digest_ctx;
 
-/* Instead of popd/core/pages.c. */
+/* Instead of lib/pages.c. */
 void *pages_alloc(size_t count, size_t size)
 {
 	size_t bytes = (count * size + 63) & ~(size_t)63;
@@ -46,6 +46,8 @@ static struct table *new_table(void)
 	return t;
 }
 
+static const struct moment now = { 1795423260, { 1795423260 } };
+
 static void encode_and_decode_again(struct table *t, const struct snapshot_head *head)
 {
 	struct table *again = new_table();
@@ -53,9 +55,9 @@ static void encode_and_decode_again(struct table *t, const struct snapshot_head 
 	uint8_t *one, *two;
 	size_t one_len, two_len;
 
-	if (snapshot_encode(t, head, &one, &one_len) != 0 ||
-	    snapshot_decode(again, digest_ctx, one, one_len, &got) != 0 ||
-	    snapshot_encode(again, &got, &two, &two_len) != 0 || one_len != two_len ||
+	if (snapshot_encode(t, head, now, &one, &one_len) != 0 ||
+	    snapshot_decode(again, digest_ctx, one, one_len, now, &got) != 0 ||
+	    snapshot_encode(again, &got, now, &two, &two_len) != 0 || one_len != two_len ||
 	    memcmp(one, two, one_len) != 0)
 		abort();
 	snapshot_free(one, one_len);
@@ -72,7 +74,7 @@ static void snapshot(uint8_t *bytes, size_t size, bool repair)
 		be64_store(bytes + 12, size);
 		be32_store(bytes + size - 4, crc32c(bytes, size - 4));
 	}
-	if (snapshot_decode(t, digest_ctx, bytes, size, &head) == 0)
+	if (snapshot_decode(t, digest_ctx, bytes, size, now, &head) == 0)
 		encode_and_decode_again(t, &head);
 	else if (table_count(t) != 0)
 		abort();
@@ -95,7 +97,7 @@ static void journal(uint8_t *bytes, size_t size, bool repair)
 	}
 	for (size_t at = 0; repair && at + JOURNAL_RECORD <= size; at += JOURNAL_RECORD)
 		be32_store(bytes + at + JOURNAL_RECORD - 4, crc32c(bytes + at, JOURNAL_RECORD - 4));
-	if (journal_apply(t, bytes, size) > size)
+	if (journal_apply(t, bytes, size, now) > size)
 		abort();
 	for (uint32_t id = 1; id <= 3; id++) {
 		uint64_t endpoint = atomic_load(&table_by_id(t, id)->endpoint);

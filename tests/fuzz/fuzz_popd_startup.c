@@ -39,8 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(text, data, size);
 	text[size] = '\0';
-	const char *owner = startup_find_proto41_owner(text);
-	if ((owner != NULL) != has_owner(text))
+	char sentence[STARTUP_WHY] = "";
+	if (startup_describe_modules(text, sentence) != has_owner(text) ||
+	    has_owner(text) != (sentence[0] != '\0'))
 		abort();
 	free(text);
 	return 0;

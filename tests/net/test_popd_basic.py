@@ -466,7 +466,7 @@ def test_refuses_to_start_where_it_cannot_work(net):
     assert "192.0.2.99 is not an address of this host" in net.popd.refused("-c", config(ipv4="192.0.2.99"))
     with open(f"{net.dir}/modules", "w", encoding="ascii") as f:
         f.write("veth 45056 0 - Live 0x0\nsit 49152 0 - Live 0x0\n")
-    assert "module sit is loaded" in net.popd.refused("-c", config(modules=f"{net.dir}/modules"))
+    assert "the kernel module sit is loaded" in net.popd.refused("-c", config(modules=f"{net.dir}/modules"))
     said = net.popd.refused("-c", config(), prefix=["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"])
     assert "must run as root" in said
     said = net.popd.refused("-c", config(), prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"])

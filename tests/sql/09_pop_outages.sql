@@ -2,7 +2,7 @@
 -- even the one that no report could write.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(38);
+SELECT plan(52);
 SELECT t.pop() AS pop \gset
 CREATE FUNCTION pg_temp.report(pop text DEFAULT 'demo01') RETURNS text LANGUAGE sql AS $$
 	SELECT format('%s %s', r.enabled, r.feed_seq) FROM t.popd_report(pop, repeat('a', 32), '0.1.0',
@@ -84,12 +84,48 @@ SELECT is((SELECT count(*)::int FROM api.web_pop_history('demo01', 3)), 3, 'the 
 SELECT pg_temp.wait(3600);
 SELECT api.op_pop_enable('demo01', false), api.op_pop_enable('demo01', true);
 SELECT is(left(pg_temp.history(), 30), 'down 0, disabled 0, down 3600,', 'an outage is not written twice');
-SELECT is_empty($$SELECT * FROM (SELECT state, lag(state) OVER (ORDER BY id) AS before FROM broker.pop_history) h
-	WHERE state = before$$,
+SELECT is_empty($$SELECT * FROM (SELECT state, reason, lag(state) OVER (ORDER BY id) AS before,
+		lag(reason) OVER (ORDER BY id) AS reason_before FROM broker.pop_history) h
+	WHERE state = before AND reason IS NOT DISTINCT FROM reason_before$$,
 	'each row of history is a change');
 SELECT is_empty($$SELECT * FROM (SELECT since, lag(since) OVER (ORDER BY id) AS before FROM broker.pop_history) h
 	WHERE since < before$$,
 	'the rows of the history are in the order of time');
+-- Up means that it can carry a packet.
+CREATE FUNCTION pg_temp.unfit(VARIADIC reasons text[]) RETURNS text LANGUAGE sql AS $$
+	SELECT r.enabled::text FROM t.popd_report('demo01', repeat('a', 32), '0.1.0', now() - interval '1 minute', 3, 2, 1, 7, reasons) r
+$$;
+CREATE FUNCTION pg_temp.reason() RETURNS text LANGUAGE sql AS $$ SELECT s.reason FROM api.web_pop_status() s WHERE s.name = 'demo01' $$;
+SELECT is(pg_temp.reason(), 'no report', 'a PoP that is silent is down for that reason');
+SELECT pg_temp.report();
+SELECT is(pg_temp.reason(), NULL, 'a PoP that is up has no reason');
+SELECT pg_temp.wait(10);
+SELECT pg_temp.unfit('IPv6 forwarding is off');
+SELECT is(pg_temp.state() || ' ' || pg_temp.reason(), 'down 0 IPv6 forwarding is off', 'a PoP that reports a reason is down at once');
+SELECT is((SELECT pop_state FROM api.tic_tunnel_show(:demo, NULL, :t1)), 'down', 'TIC does not hand it out');
+SELECT is((SELECT reason FROM api.op_pop_list() WHERE name = 'demo01'), 'IPv6 forwarding is off', 'the operator''s list has the reason');
+SELECT is((SELECT reason FROM api.op_pop_show('demo01')), 'IPv6 forwarding is off', 'and so has what is shown of the PoP');
+SELECT pg_temp.wait(5);
+SELECT pg_temp.unfit('IPv6 forwarding is off');
+SELECT pg_temp.wait(5);
+SELECT pg_temp.unfit('IPv6 forwarding is off', 'the IPv4 default route is gone');
+SELECT is(pg_temp.state(), 'down 10', 'another reason is the same outage');
+SELECT results_eq($$SELECT state, reason FROM api.web_pop_history('demo01', 3)$$,
+	$$VALUES ('down', 'IPv6 forwarding is off; the IPv4 default route is gone'), ('down', 'IPv6 forwarding is off'), ('up', NULL)$$,
+	'each change is a row of history with its reason');
+SELECT pg_temp.wait(50);
+SELECT is(pg_temp.state() || ' ' || pg_temp.reason(), 'down 60 no report', 'an unfit PoP that goes silent stays down');
+SELECT pg_temp.report();
+SELECT is(pg_temp.state(), 'up 0', 'a report without reasons makes it up');
+SELECT pg_temp.unfit('the clock is wrong');
+SELECT api.op_pop_enable('demo01', false), api.op_pop_enable('demo01', true);
+SELECT is(pg_temp.reason(), 'the clock is wrong', 'a PoP that is enabled is down while it is unfit');
+SET LOCAL ROLE popd_demo01;
+SELECT abs(r.clock - extract(epoch FROM now())) < 60 AS near FROM api.popd_report(repeat('a', 32), '0.1.0', now(), 3, 2, 1, 7) r \gset
+RESET ROLE;
+SELECT ok(:'near', 'the answer to a report has the database''s clock');
+SELECT is(t.refusal($$SELECT pg_temp.unfit(E'two\nlines')$$), 'BK003 Reasons are at most 20 lines of at most 300 characters.', 'a reason is a line');
+SELECT is(t.refusal($$SELECT pg_temp.unfit(VARIADIC array_fill('x'::text, ARRAY[21]))$$), 'BK003 Reasons are at most 20 lines of at most 300 characters.', 'reasons are few');
 SELECT is(t.refusal($$SELECT api.web_pop_history('nowhere1', 5)$$), 'BK002 There is no PoP nowhere1.',
 	'the history of an unknown PoP is refused');
 SELECT is(t.refusal(format('SELECT t.popd_report(''demo01'', %L, %L, now() + %L, %s)', v.incarnation, v.version, v.later, v.counts)), v.sentence, 'an implausible report is refused')

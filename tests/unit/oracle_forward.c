@@ -246,7 +246,7 @@ static bool o_solicits(const uint8_t *p, size_t len, const uint8_t *target)
 /* It expires after ten minutes, or when the clock goes back. */
 unsigned oracle_path_mtu(const struct oracle_world *w, const struct oracle_tunnel *t)
 {
-	return w->now - t->path_since < 600 && w->now - t->path_since > -600 ? t->path_mtu : 0;
+	return w->now - t->path_since < 600 ? t->path_mtu : 0;
 }
 
 unsigned oracle_mtu(const struct oracle_world *w, const struct oracle_tunnel *t)

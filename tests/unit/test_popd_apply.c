@@ -192,9 +192,10 @@ static void endpoints_of_protocol_41_that_end_are_remembered(void **state)
 	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint32_t id = i + 1;
 		set_type(&f, id, rows[i].type, "203.0.113.7");
-		(void)table_restore(f.table, id,
-				    &(struct tunnel_memory){ endpoint_pack(at("203.0.113.7", 0), 0),
-							     NOW, NOW, NOW });
+		(void)table_restore(
+			f.table, id,
+			&(struct tunnel_memory){
+				endpoint_pack(at("203.0.113.7", 0), 0), NOW, NOW, { NOW } });
 		assert_false(is_remembered(&f, id, "203.0.113.7"));
 		if (!rows[i].becomes) {
 			apply_delete(f.apply, id);

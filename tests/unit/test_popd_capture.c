@@ -86,7 +86,7 @@ static void every_datagram_is_accepted(void **state)
 	for (size_t i = 0; i < n; i++) {
 		struct job job;
 		bool is_ayiya = d[i].to_port == AYIYA_PORT;
-		p.now.wall = d[i].time;
+		p.now = stamp((uint32_t)(d[i].time), p.now.mono_us);
 		enum drop why = pop_run_one(&p, &job,
 					    is_ayiya ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT,
 					    d[i].payload, d[i].from);
@@ -123,7 +123,7 @@ static void each_cut_short_is_refused_and_changes_nothing(void **state)
 	for (size_t i = 0; i < n; i++) {
 		bool is_ayiya = d[i].to_port == AYIYA_PORT;
 		struct tunnel *t = table_by_id(p.table, is_ayiya ? 15039 : 22555);
-		p.now.wall = d[i].time;
+		p.now = stamp((uint32_t)(d[i].time), p.now.mono_us);
 		for (size_t len = 0; len < d[i].payload.len; len++) {
 			struct packet cut = d[i].payload;
 			cut.len = len;
@@ -150,7 +150,7 @@ static void an_hour_later_they_are_all_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
-		p.now.wall = d[i].time + 3600;
+		p.now = stamp((uint32_t)(d[i].time + 3600), p.now.mono_us);
 		assert_int_equal(
 			pop_send(&p,
 				 d[i].to_port == AYIYA_PORT ? JOB_FROM_AYIYA : JOB_FROM_HEARTBEAT,

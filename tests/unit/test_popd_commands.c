@@ -107,7 +107,7 @@ static json_t *ask(struct commands *c, const char *line)
 {
 	char *answer = NULL;
 
-	assert_int_equal(commands_handle(c, CLIENT, NOW, line, strlen(line), &answer),
+	assert_int_equal(commands_handle(c, CLIENT, moment(NOW), line, strlen(line), &answer),
 			 CONTROL_ANSWERED);
 	assert_null(strchr(answer, '\n'));
 	assert_null(strstr(answer, SECRET)); /* in no answer, ever */
@@ -375,8 +375,9 @@ static void packets_are_followed_by_tunnel_or_all_of_them(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char line[200], *answer = NULL;
 		snprintf(line, sizeof(line), "{\"command\":\"tunnel trace\",%s}", rows[i].request);
-		assert_int_equal(commands_handle(&c, CLIENT, NOW, line, strlen(line), &answer),
-				 CONTROL_FOLLOWS);
+		assert_int_equal(
+			commands_handle(&c, CLIENT, moment(NOW), line, strlen(line), &answer),
+			CONTROL_FOLLOWS);
 		json_t *o = json_loads(answer, 0, NULL);
 		assert_int_equal(json_array_size(json_object_get(o, "following")), rows[i].n);
 		assert_string_equal(text(o, "ipv4"), "198.51.100.2");
@@ -593,7 +594,7 @@ static void reload_answers_later_and_log_at_once(void **state)
 	char *answer = NULL;
 
 	(void)state;
-	assert_int_equal(commands_handle(&c, CLIENT, NOW, line, strlen(line), &answer),
+	assert_int_equal(commands_handle(&c, CLIENT, moment(NOW), line, strlen(line), &answer),
 			 CONTROL_LATER);
 	assert_null(answer);
 	assert_int_equal(reloads, 1);
@@ -627,7 +628,7 @@ static void two_clients_are_told_of_the_tunnel_until_its_errors_are_reset(void *
 	}
 	for (int i = 0; i < ROAM_CHANGES; i++)
 		(void)roam_note_change(p.roam, t, conf_of_tunnel(t), i % 2 ? b : a, i % 2 ? a : b,
-				       (struct timestamp){ NOW - 7, p.now.mono_us });
+				       stamp(NOW - 7, p.now.mono_us));
 	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
 		json_t *o = ask(&c, asked[i]);
 		const json_t *two = json_object_get(o, "two_clients");
@@ -657,14 +658,14 @@ static void a_path_mtu_is_told_with_its_age_until_it_is_forgotten(void **state)
 		    json_is_null(json_object_get(o, "path_mtu_age")));
 	assert_int_equal(number(o, "effective_mtu"), 1480);
 	json_decref(o);
-	path_lower(t, atomic_load(&t->endpoint), 1400, NOW - 599);
+	path_lower(t, atomic_load(&t->endpoint), 1400, mono(NOW - 599));
 	o = ask(&c, "{\"command\":\"tunnel show\",\"tunnel\":\"T6\"}");
 	assert_int_equal(number(o, "path_mtu"), 1400);
 	assert_int_equal(number(o, "path_mtu_age"), 599);
 	assert_int_equal(number(o, "effective_mtu"), 1380);
 	assert_int_equal(number(o, "mtu"), 1480);
 	json_decref(o);
-	atomic_store(&t->path, path_pack(1400, NOW - PATH_LIFE));
+	atomic_store(&t->path, path_pack(1400, mono(NOW - PATH_LIFE)));
 	o = ask(&c, "{\"command\":\"tunnel show\",\"tunnel\":\"T6\"}");
 	assert_true(json_is_null(json_object_get(o, "path_mtu")) &&
 		    number(o, "effective_mtu") == 1480);

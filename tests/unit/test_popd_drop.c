@@ -76,7 +76,7 @@ static struct sent outer_pop(struct pop *pop)
 	struct pop_conf conf = *table_pop(pop->table);
 	struct sent s = from_static(echo(CLIENT3, OUTSIDE));
 	pop_set_peers(&conf, &s.from.addr, 1);
-	table_set_pop(pop->table, &conf);
+	assert_int_equal(table_set_pop(pop->table, &conf), 0);
 	return s;
 }
 

@@ -148,14 +148,14 @@ static void a_tunnel_is_up_and_has_the_mtu_that_popd_says(void **state)
 		for (size_t k = 0; k < ARRAY_LEN(heard); k++) {
 			atomic_store(&t->heard, heard[k]);
 			assert_int_equal(encap41_is_up(plain, heard[k], NOW, EXPIRY),
-					 tunnel_is_up(t, c, NOW, EXPIRY));
+					 tunnel_is_up(t, c, mono(NOW), EXPIRY));
 		}
 		for (size_t k = 0; k < ARRAY_LEN(paths); k++) {
 			for (size_t m = 0; m < ARRAY_LEN(since); m++) {
-				uint64_t path = path_pack(paths[k], since[m]);
+				uint64_t path = path_pack(paths[k], mono(since[m]));
 				atomic_store(&t->path, path);
 				assert_int_equal(encap41_mtu(plain, path, NOW),
-						 encap_mtu(t, c, endpoint, NOW));
+						 encap_mtu(t, c, endpoint, mono(NOW)));
 			}
 		}
 	}

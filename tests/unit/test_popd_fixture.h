@@ -24,6 +24,22 @@
 #define SECRET "0123456789abcdef0123456789abcdef"
 enum { NOW = 1795423260, EXPIRY = 360, FIXTURE_TUNNELS = 64, PACKET_MAX = 2048 };
 
+/* The tests' monotonic seconds have the numbers of their wall seconds. */
+static inline mono_s_t mono(int64_t s)
+{
+	return (mono_s_t){ (uint32_t)s };
+}
+
+static inline struct moment moment(uint32_t s)
+{
+	return (struct moment){ s, mono(s) };
+}
+
+static inline struct timestamp stamp(uint32_t s, int64_t mono_us)
+{
+	return (struct timestamp){ .wall = s, .mono_us = mono_us, .mono = mono(s) };
+}
+
 struct pop {
 	struct table *table;
 	struct counters *counters;
@@ -34,6 +50,13 @@ struct pop {
 	struct pipeline pipeline;
 	struct timestamp now;
 };
+
+/* Seconds pass, on both clocks. */
+static inline void pass(struct pop *p, int64_t seconds)
+{
+	p->now.wall = (uint32_t)(p->now.wall + seconds);
+	p->now.mono = mono(p->now.mono.s + seconds);
+}
 
 static inline struct ip6 addr(const char *text)
 {
@@ -126,7 +149,8 @@ static inline struct sha1_set sha1_of_test(void)
 static inline bool restore(struct table *t, uint32_t id, uint64_t endpoint, uint32_t newest,
 			   uint32_t heard)
 {
-	return table_restore(t, id, &(struct tunnel_memory){ endpoint, newest, newest, heard });
+	return table_restore(t, id,
+			     &(struct tunnel_memory){ endpoint, newest, newest, mono(heard) });
 }
 
 /* T1 AYIYA :1::, T2 heartbeat :2::, T3 static :3:: at 203.0.113.3, T4 AYIYA disabled, T5 heartbeat
@@ -134,14 +158,14 @@ static inline bool restore(struct table *t, uint32_t id, uint64_t endpoint, uint
 static inline struct pop pop_new(void)
 {
 	static const uint8_t seed[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
-	struct pop p = { .now = { NOW, INT64_C(5000000) } };
+	struct pop p = { .now = stamp(NOW, 5000000) };
 
 	assert_int_equal(digest_init(), 0);
 	p.digest = digest_ctx_create();
 	p.table = table_create(FIXTURE_TUNNELS, 1, seed);
 	p.counters = counters_create(FIXTURE_TUNNELS);
 	p.limiter = limiter_create(FIXTURE_TUNNELS, 1000, 100);
-	p.roam = roam_create(FIXTURE_TUNNELS, (struct timestamp){ 0, 0 }, seed);
+	p.roam = roam_create(FIXTURE_TUNNELS, stamp(0, 0), seed);
 	p.asks = calloc(ROAM_BUDGET__COUNT, sizeof(*p.asks));
 	assert_true(p.digest && p.table && p.counters && p.limiter && p.roam && p.asks);
 	p.pipeline = (struct pipeline){ .table = p.table,
@@ -159,7 +183,7 @@ static inline struct pop pop_new(void)
 				 .tunnel_prefix_count = 1 };
 	conf.prefixes[0] = prefix("2001:db8:2ff::/48");
 	conf.prefixes[1] = prefix("2001:db8:3000::/40");
-	table_set_pop(p.table, &conf);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
 
 	pop_add(&p, conf_new(p.digest, 1, TUNNEL_AYIYA, "2001:db8:2ff:1::",
 			     (const char *const[]){ "2001:db8:2ff:8001::/64", "2001:db8:3001::/48",

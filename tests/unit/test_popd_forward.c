@@ -522,7 +522,8 @@ static void apply_by_endpoint(struct pop *p, struct oracle_world *w, const struc
 		if (icmp_error_is_about(&job->icmp_error, t, conf_of_tunnel(t)) != its)
 			fail_msg("packet %lu: about T%u or not", at_packet, o->id);
 		uint64_t before = drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED);
-		pipeline_icmp_error(&p->pipeline, t, &job->icmp_error, job->data, job->len, NOW);
+		pipeline_icmp_error(&p->pipeline, t, &job->icmp_error, job->data, job->len,
+				    stamp(NOW, 0));
 		assert_int_equal(drops_of(p, its ? why : DROP_ICMP4_UNVERIFIED), before + 1);
 		if (its)
 			oracle_icmp4_apply(w, o, m->b);
@@ -548,8 +549,8 @@ static void round_of_icmp4(struct pop *p, struct oracle_world *w, uint64_t *reac
 	else
 		assert_int_equal(job.event, EVENT_NONE);
 	for (size_t i = 0; i < w->count; i++)
-		if (path_mtu(atomic_load(&table_by_id(p->table, w->tunnels[i].id)->path), NOW) !=
-		    oracle_path_mtu(w, &w->tunnels[i]))
+		if (path_mtu(atomic_load(&table_by_id(p->table, w->tunnels[i].id)->path),
+			     mono(NOW)) != oracle_path_mtu(w, &w->tunnels[i]))
 			fail_msg("packet %lu: path MTU of T%u", at_packet, w->tunnels[i].id);
 	reached[want.drop]++;
 	job_end(&job);
@@ -612,7 +613,7 @@ static void change_a_path(struct pop *p, struct oracle_world *w)
 	t->path_mtu = paths[any(ARRAY_LEN(paths))];
 	t->path_since = NOW - ages[any(ARRAY_LEN(ages))];
 	atomic_store(&table_by_id(p->table, t->id)->path,
-		     path_pack(t->path_mtu, (uint32_t)t->path_since));
+		     path_pack(t->path_mtu, mono((uint32_t)t->path_since)));
 }
 
 static void change_the_policy(struct pop *p, struct oracle_world *w)

@@ -259,8 +259,8 @@ static void the_largest_page_fits_its_room(void **state)
 	/* every number as long as it can be */
 	memset(&f->traffic, 0xff, sizeof(f->traffic));
 	memset(&f->tunnels, 0xff, sizeof(f->tunnels));
+	f->loaded_at = UINT32_MAX;
 	f->feed = (struct pgfeed_status){ .seq = UINT64_MAX,
-					  .loaded_at = UINT32_MAX,
 					  .changes = UINT64_MAX,
 					  .bad_rows = UINT64_MAX };
 	f->started = f->report_at = f->snapshot_at = UINT32_MAX;
@@ -291,7 +291,7 @@ static char *walk(struct pop *p, size_t size)
 	size_t len = 0, n;
 
 	assert_non_null(buf);
-	while ((n = metrics_walk_next(&w, &of, NOW, buf, size)) > 0) {
+	while ((n = metrics_walk_next(&w, &of, mono(NOW), buf, size)) > 0) {
 		assert_true(n <= size);
 		all = realloc(all, len + n + 1);
 		assert_non_null(all);
@@ -395,7 +395,7 @@ static void a_gap_is_no_end_and_takes_no_long_call(void **state)
 	for (uint32_t id = 1; id < SLOTS; id++)
 		assert_true(table_delete(t, id));
 	struct metrics_tunnels of = { t, &c, 1, &expiry };
-	while ((n = metrics_walk_next(&w, &of, NOW, buf, sizeof(buf))) > 0) {
+	while ((n = metrics_walk_next(&w, &of, mono(NOW), buf, sizeof(buf))) > 0) {
 		calls++;
 		for (const char *at = buf; at < buf + n; at++)
 			lines += strncmp(at, "popd_tunnel_up{", 15) == 0;

@@ -40,8 +40,8 @@ static const char schema[] =
 	"  LANGUAGE sql AS $$ SELECT 6::bigint, 'set', 9, 'ayiya', '2001:db8:2ff:9::/64', "
 	"repeat('0', 32), "
 	"  NULL, 1280, true, '' WHERE after < 6 $$;"
-	"CREATE FUNCTION api.popd_report(text, text, timestamptz, int, int, int, bigint) "
-	"  RETURNS TABLE (enabled bool, feed_seq bigint) LANGUAGE sql AS $$ SELECT true, 5::bigint "
+	"CREATE FUNCTION api.popd_report(text, text, timestamptz, int, int, int, bigint, text[]) "
+	"  RETURNS TABLE (enabled bool, feed_seq bigint, clock bigint) LANGUAGE sql AS $$ SELECT true, 5::bigint, 9::bigint "
 	"$$;"
 	"CREATE FUNCTION api.popd_samples(text, bigint, int[], date[], int[], int[], int[], "
 	"int[], "
@@ -232,8 +232,9 @@ static void collect(void *ctx)
 	stats_collect(r->stats, r->pop.table, &r->pop.counters, 1, (wall_t){ 1800000000 });
 }
 
-static void report_answered(void *ctx, bool enabled, uint64_t seq)
+static void report_answered(void *ctx, bool enabled, uint64_t seq, int64_t clock)
 {
+	(void)clock;
 	(void)enabled;
 	(void)seq;
 	((struct reporter *)ctx)->answers++;

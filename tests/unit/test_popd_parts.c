@@ -223,7 +223,7 @@ static void a_tunnel_is_up_while_it_is_enabled_has_an_endpoint_and_is_heard_from
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct tunnel *t = table_by_id(p.table, rows[i].id);
 		assert_int_equal(
-			tunnel_is_up(t, conf_of_tunnel(t), (uint32_t)(NOW + rows[i].later), EXPIRY),
+			tunnel_is_up(t, conf_of_tunnel(t), mono(NOW + rows[i].later), EXPIRY),
 			rows[i].up);
 	}
 	pop_end(&p);
@@ -291,8 +291,8 @@ static void the_mtu_is_what_path_and_configuration_leave(void **state)
 		struct tunnel_conf *c = conf_new(p.digest, 1, mtus[i].type,
 						 "2001:db8:2ff:1::", NULL);
 		c->mtu = mtus[i].mtu;
-		atomic_store(&t->path, mtus[i].path ? path_pack(mtus[i].path, NOW) : 0);
-		if (encap_mtu(t, c, endpoint_pack(at("192.0.2.1", 1), mtus[i].sha256), NOW) !=
+		atomic_store(&t->path, mtus[i].path ? path_pack(mtus[i].path, mono(NOW)) : 0);
+		if (encap_mtu(t, c, endpoint_pack(at("192.0.2.1", 1), mtus[i].sha256), mono(NOW)) !=
 		    mtus[i].want)
 			fail_msg("row %zu", i);
 		free(c);

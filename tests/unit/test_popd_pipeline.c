@@ -45,7 +45,7 @@ static void a_move_is_an_event_with_the_old_endpoint_and_a_first_packet_another(
 	assert_int_equal(endpoint_of(endpoint_of_tunnel(&p, 1)).port, 7);
 	assert_int_equal(atomic_load(&p.counters->moves), 1);
 	job_end(&job);
-	p.now.wall += EXPIRY + 2;
+	pass(&p, EXPIRY + 2);
 	noop = ayiya(p.digest, CLIENT1, NULL,
 		     AYIYA_OF(.opcode = ZERO, .next = 59, .epoch = p.now.wall));
 	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_AYIYA, noop, at("192.0.2.99", 7)),
@@ -85,16 +85,40 @@ static void beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel(vo
 	pop_end(&p);
 }
 
+/* Its sender has the same clock, or none that matters: what comes from the uplink. */
+static void a_step_of_the_wall_clock_takes_no_tunnel_down_and_keeps_none_up(void **state)
+{
+	static const int steps[] = { 3600, -3600, 86400, -86400 };
+	const struct endpoint4 uplink = { { 0 }, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct pop p = pop_new();
+		p.now.wall = (uint32_t)(NOW + steps[i]);
+		assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT1), uplink),
+				 DROP_NONE);
+		assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT2), uplink),
+				 DROP_NONE);
+		assert_int_equal(
+			pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
+			DROP_NONE);
+		p.now.mono.s += EXPIRY + 1; /* while the wall clock stands */
+		assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT1), uplink),
+				 DROP_TUNNEL_DOWN);
+		pop_end(&p);
+	}
+}
+
 /* Anybody can send protocol 41 with the client's address as its source. */
 static void protocol_41_alone_keeps_no_heartbeat_tunnel_up(void **state)
 {
 	struct pop p = pop_new();
 
 	(void)state;
-	p.now.wall += EXPIRY - 10;
+	pass(&p, EXPIRY - 10);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_NONE);
-	p.now.wall += 1;
+	pass(&p, 1);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_TUNNEL_DOWN);
 	assert_int_equal(
@@ -131,18 +155,18 @@ static void beats_and_answered_probes_keep_it_up(void **state)
 	struct packet answer;
 
 	(void)state;
-	p.now.wall += EXPIRY - 10;
+	pass(&p, EXPIRY - 10);
 	answer = answer_to(probe_of(&p, 2, 1));
 	p.now.mono_us += 20000;
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("192.0.2.2", 0)), DROP_NONE);
 	assert_int_equal(atomic_load(&p.counters->echo_received), 1);
-	p.now.wall += EXPIRY;
+	pass(&p, EXPIRY);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_NONE);
 	/* the same answer again proves nothing */
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, answer, at("192.0.2.2", 0)),
 			 DROP_POP_UNUSED);
-	p.now.wall += 1;
+	pass(&p, 1);
 	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, echo(CLIENT2, OUTSIDE), at("192.0.2.2", 0)),
 			 DROP_TUNNEL_DOWN);
 	pop_end(&p);
@@ -289,7 +313,7 @@ static void a_tunnel_that_is_down_keeps_one_stranger_a_second(void **state)
 	const uint32_t ids[] = { 1, 5 };
 
 	(void)state;
-	p.now.wall += EXPIRY;
+	pass(&p, EXPIRY);
 	struct packet bad[] = {
 		ayiya(p.digest, CLIENT1, NULL,
 		      AYIYA_OF(.next = 59, .secret = "guess", .epoch = p.now.wall)),
@@ -743,7 +767,7 @@ static void no_tunnel_ends_at_a_pop(void **state)
 
 	(void)state;
 	pop_set_peers(&conf, peers, ARRAY_LEN(peers));
-	table_set_pop(p.table, &conf);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
 	/* the endpoints that were one are gone, static or learnt */
 	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink),
 			 DROP_NO_ENDPOINT);
@@ -769,7 +793,7 @@ static void no_tunnel_ends_at_a_pop(void **state)
 	assert_int_equal(endpoint_of_tunnel(&p, 9), 0);
 	/* once the PoP is elsewhere, the configured endpoints count again */
 	pop_set_peers(&conf, peers, 0);
-	table_set_pop(p.table, &conf);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
 	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT6), uplink), DROP_NONE);
 	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)), DROP_NONE);
 	pop_end(&p);
@@ -783,7 +807,7 @@ static void without_an_address_of_its_own_popd_says_nothing(void **state)
 
 	(void)state;
 	memset(&conf.own, 0, sizeof(conf.own));
-	table_set_pop(p.table, &conf);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
 	assert_int_equal(pop_run_one(&p, &job, JOB_FROM_TUN, echo(OUTSIDE, "2001:db8:30ff::1"),
 				     (struct endpoint4){ { 0 }, 0 }),
 			 DROP_NO_SUCH_TUNNEL);
@@ -1047,6 +1071,7 @@ int main(void)
 		cmocka_unit_test(
 			a_move_is_an_event_with_the_old_endpoint_and_a_first_packet_another),
 		cmocka_unit_test(beats_come_from_a_fresh_port_each_time_and_do_not_move_the_tunnel),
+		cmocka_unit_test(a_step_of_the_wall_clock_takes_no_tunnel_down_and_keeps_none_up),
 		cmocka_unit_test(protocol_41_alone_keeps_no_heartbeat_tunnel_up),
 		cmocka_unit_test(beats_and_answered_probes_keep_it_up),
 		cmocka_unit_test(an_extended_packet_is_refused_although_its_signature_is_right),

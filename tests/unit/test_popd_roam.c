@@ -16,8 +16,7 @@ static uint64_t word(const char *address, uint16_t port)
 
 static struct timestamp after(const struct pop *p, int seconds)
 {
-	return (struct timestamp){ p->now.wall + (uint32_t)seconds,
-				   p->now.mono_us + (int64_t)seconds * SECOND };
+	return stamp(p->now.wall + (uint32_t)seconds, p->now.mono_us + (int64_t)seconds * SECOND);
 }
 
 /* ---- the packet ---- */
@@ -183,7 +182,7 @@ static struct tunnel slots[2000];
 
 static struct roam *roam_new(void)
 {
-	struct roam *r = roam_create(ARRAY_LEN(slots), (struct timestamp){ 0, 0 }, key);
+	struct roam *r = roam_create(ARRAY_LEN(slots), stamp(0, 0), key);
 
 	assert_non_null(r);
 	for (uint32_t i = 0; i < ARRAY_LEN(slots); i++)

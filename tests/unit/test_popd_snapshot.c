@@ -13,7 +13,7 @@ static uint8_t *encode(struct table *t, size_t *len)
 {
 	uint8_t *bytes;
 
-	assert_int_equal(snapshot_encode(t, &head, &bytes, len), 0);
+	assert_int_equal(snapshot_encode(t, &head, moment(NOW), &bytes, len), 0);
 	return bytes;
 }
 
@@ -41,6 +41,26 @@ static void same_tunnel(struct table *a, struct table *b, uint32_t id)
 	assert_int_equal(atomic_load(&x->highest), atomic_load(&y->highest));
 }
 
+/* Encoded and decoded on machines whose monotonic clocks differ, as before and after a boot. */
+static void how_long_ago_a_client_was_heard_survives_a_boot(void **state)
+{
+	struct pop p = pop_new();
+	struct table *t = empty_table(FIXTURE_TUNNELS);
+	const struct moment before = { NOW, { 5000000 } }, after = { NOW + 60, { 2000000 } };
+	struct snapshot_head got;
+	uint8_t *bytes;
+	size_t len;
+
+	(void)state;
+	atomic_store(&table_by_id(p.table, 1)->heard, 5000000 - 30);
+	assert_int_equal(snapshot_encode(p.table, &head, before, &bytes, &len), 0);
+	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, after, &got), 0);
+	assert_int_equal(atomic_load(&table_by_id(t, 1)->heard), 2000000 - 90);
+	snapshot_free(bytes, len);
+	table_free(t);
+	pop_end(&p);
+}
+
 static void what_was_encoded_is_decoded_again(void **state)
 {
 	struct pop p = pop_new();
@@ -52,7 +72,7 @@ static void what_was_encoded_is_decoded_again(void **state)
 	atomic_fetch_or(&table_by_id(p.table, 1)->endpoint, ENDPOINT_ANSWERED);
 	atomic_store(&table_by_id(p.table, 1)->highest, NOW + 7);
 	uint8_t *bytes = encode(p.table, &len);
-	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, &got), 0);
+	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, moment(NOW), &got), 0);
 	assert_string_equal(got.pop, head.pop);
 	assert_true(got.feed_seq == head.feed_seq && got.written == head.written);
 	assert_int_equal(table_count(t), 6);
@@ -64,7 +84,7 @@ static void what_was_encoded_is_decoded_again(void **state)
 	uint8_t *again = encode(t, &again_len);
 	assert_int_equal(again_len, len);
 	free(again);
-	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, &got), -ERR_EXISTS);
+	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, moment(NOW), &got), -ERR_EXISTS);
 	assert_int_equal(table_count(t), 6);
 	free(bytes);
 	table_free(t);
@@ -80,7 +100,7 @@ static void an_empty_table_can_be_encoded(void **state)
 	uint8_t *bytes = encode(t, &len);
 
 	(void)state;
-	assert_int_equal(snapshot_decode(u, d, bytes, len, &got), 0);
+	assert_int_equal(snapshot_decode(u, d, bytes, len, moment(NOW), &got), 0);
 	assert_int_equal(table_count(u), 0);
 	free(bytes);
 	table_free(t);
@@ -94,7 +114,7 @@ static void assert_refused(struct table *t, struct digest_ctx *d, const uint8_t 
 {
 	static const struct pop_conf nobody;
 	struct snapshot_head got = { "untouched", 1, 2 };
-	int err = snapshot_decode(t, d, bytes, len, &got);
+	int err = snapshot_decode(t, d, bytes, len, moment(NOW), &got);
 
 	if (err >= 0 || (want && err != want))
 		fail_msg("%s: %d", what, err);
@@ -238,7 +258,7 @@ static void a_snapshot_of_a_version_before_is_read(void **state)
 		struct table *t = empty_table(FIXTURE_TUNNELS);
 		struct snapshot_head got;
 		size_t old_len = as_version(version, bytes, len, old);
-		assert_int_equal(snapshot_decode(t, p.digest, old, old_len, &got), 0);
+		assert_int_equal(snapshot_decode(t, p.digest, old, old_len, moment(NOW), &got), 0);
 		for (uint32_t id = 1; id <= 6; id++)
 			same_tunnel(p.table, t, id);
 		table_free(t);
@@ -260,9 +280,9 @@ static void no_tunnel_of_a_snapshot_ends_at_a_pop(void **state)
 
 	(void)state;
 	pop_set_peers(&pop, peers, ARRAY_LEN(peers));
-	table_set_pop(p.table, &pop);
+	assert_int_equal(table_set_pop(p.table, &pop), 0);
 	uint8_t *bytes = encode(p.table, &len);
-	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, &got), 0);
+	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, moment(NOW), &got), 0);
 	assert_memory_equal(table_pop(t), table_pop(p.table), sizeof(struct pop_conf));
 	assert_int_equal(atomic_load(&table_by_id(t, 6)->endpoint), 0);
 	assert_true(atomic_load(&table_by_id(t, 3)->endpoint) != 0);
@@ -273,7 +293,9 @@ static void no_tunnel_of_a_snapshot_ends_at_a_pop(void **state)
 
 static void a_journal_record_of_the_version_before_is_read(void **state)
 {
-	struct journal_entry e = { 1, { endpoint_pack(at("192.0.2.10", 10), 0), NOW, 0, NOW } };
+	struct journal_entry e = { 1,
+				   { endpoint_pack(at("192.0.2.10", 10), 0), NOW, 0, { 0 } },
+				   NOW };
 	uint8_t record[JOURNAL_RECORD];
 
 	(void)state;
@@ -290,19 +312,19 @@ static void a_journal_record_of_the_version_before_is_read(void **state)
 static bool is_same(const struct tunnel_memory *a, const struct tunnel_memory *b)
 {
 	return a->endpoint == b->endpoint && a->newest == b->newest && a->highest == b->highest &&
-	       a->heard == b->heard;
+	       a->heard.s == b->heard.s;
 }
 
 static void the_journal_is_applied_up_to_where_it_is_cut(void **state)
 {
 	struct pop p = pop_new();
 	struct journal_entry entries[] = {
-		{ 1, { endpoint_pack(at("192.0.2.10", 10), 0), NOW + 1, NOW + 4, NOW + 1 } },
+		{ 1, { endpoint_pack(at("192.0.2.10", 10), 0), NOW + 1, NOW + 4, { 0 } }, NOW + 1 },
 		/* deleted since */
-		{ 777, { endpoint_pack(at("192.0.2.11", 11), 0), NOW, NOW, NOW } },
-		{ 2, { endpoint_pack(at("192.0.2.12", 0), 0), NOW + 2, NOW + 2, NOW + 2 } },
+		{ 777, { endpoint_pack(at("192.0.2.11", 11), 0), NOW, NOW, { 0 } }, NOW },
+		{ 2, { endpoint_pack(at("192.0.2.12", 0), 0), NOW + 2, NOW + 2, { 0 } }, NOW + 2 },
 		/* moved by an answer: newest is older, highest the same */
-		{ 1, { endpoint_pack(at("192.0.2.13", 13), 3), NOW - 3, NOW + 4, NOW + 3 } },
+		{ 1, { endpoint_pack(at("192.0.2.13", 13), 3), NOW - 3, NOW + 4, { 0 } }, NOW + 3 },
 	};
 	uint8_t journal[ARRAY_LEN(entries) * JOURNAL_RECORD];
 
@@ -318,7 +340,7 @@ static void the_journal_is_applied_up_to_where_it_is_cut(void **state)
 		struct pop q = pop_new();
 		uint8_t *torn = malloc(len ? len : 1);
 		memcpy(torn, journal, len);
-		assert_int_equal(journal_apply(q.table, torn, len),
+		assert_int_equal(journal_apply(q.table, torn, len, moment(NOW)),
 				 len / JOURNAL_RECORD * JOURNAL_RECORD);
 		uint64_t want = len < JOURNAL_RECORD ? endpoint_pack(at("192.0.2.1", 4001), 0)
 						     : entries[0].memory.endpoint;
@@ -326,7 +348,8 @@ static void the_journal_is_applied_up_to_where_it_is_cut(void **state)
 		free(torn);
 		pop_end(&q);
 	}
-	assert_int_equal(journal_apply(p.table, journal, sizeof(journal)), sizeof(journal));
+	assert_int_equal(journal_apply(p.table, journal, sizeof(journal), moment(NOW)),
+			 sizeof(journal));
 	assert_true(atomic_load(&table_by_id(p.table, 1)->endpoint) == entries[3].memory.endpoint);
 	assert_true(atomic_load(&table_by_id(p.table, 2)->endpoint) == entries[2].memory.endpoint);
 	assert_int_equal(atomic_load(&table_by_id(p.table, 1)->newest), NOW - 3);
@@ -368,7 +391,7 @@ static void ten_thousand_tunnels_are_encoded_and_decoded_quickly(void **state)
 	double start = seconds();
 	uint8_t *bytes = encode(t, &len);
 	double middle = seconds();
-	assert_int_equal(snapshot_decode(u, d, bytes, len, &got), 0);
+	assert_int_equal(snapshot_decode(u, d, bytes, len, moment(NOW), &got), 0);
 	double end = seconds();
 	assert_int_equal(table_count(u), N);
 	print_message("%d tunnels: %zu bytes, written in %.4f s, read in %.4f s\n", N, len,
@@ -395,6 +418,7 @@ static void both_crc_implementations_agree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(how_long_ago_a_client_was_heard_survives_a_boot),
 		cmocka_unit_test(what_was_encoded_is_decoded_again),
 		cmocka_unit_test(an_empty_table_can_be_encoded),
 		cmocka_unit_test(cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused),

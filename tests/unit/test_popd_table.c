@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 #include "popd/core/path.h"
 #include "tests/unit/test_popd_fixture.h"
 
@@ -256,7 +256,7 @@ static void a_static_endpoint_is_what_the_configuration_says(void **state)
 
 	(void)state;
 	assert_true(atomic_load(&t->endpoint) == endpoint_pack(at("203.0.113.3", 0), 0));
-	atomic_store(&t->path, path_pack(1400, NOW));
+	atomic_store(&t->path, path_pack(1400, mono(NOW)));
 	struct tunnel_conf *c = conf_new(p.digest, 3, TUNNEL_STATIC, "2001:db8:2ff:3::", NULL);
 	c->static_endpoint = addr4("203.0.113.33");
 	pop_add(&p, c);
@@ -434,7 +434,7 @@ static void the_pops_own_prefixes_and_addresses_are_known(void **state)
 	conf.tunnel_prefix_count = 2;
 	conf.prefixes[2] = conf.prefixes[1];
 	conf.prefixes[1] = prefix("2001:db8:300::/48");
-	table_set_pop(p.table, &conf);
+	assert_int_equal(table_set_pop(p.table, &conf), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ip6 ip = addr(rows[i].address);
 		if (pop_owns(table_pop(p.table), &ip) != rows[i].owns ||
@@ -442,7 +442,43 @@ static void the_pops_own_prefixes_and_addresses_are_known(void **state)
 			fail_msg("%s", rows[i].address);
 	}
 	for (int i = 0; i < 5; i++) /* published again and again */
-		table_set_pop(p.table, &conf);
+		assert_int_equal(table_set_pop(p.table, &conf), 0);
+	pop_end(&p);
+}
+
+/* ---- a worker that stands still ---- */
+
+static void count_freed(void *arg, uint32_t slot)
+{
+	(void)slot;
+	++*(unsigned *)arg;
+}
+
+static void changes_do_not_wait_for_a_worker_that_stands_inside_its_batch(void **state)
+{
+	struct pop p = pop_new();
+	struct pop_conf conf = *table_pop(p.table);
+	unsigned slots_freed = 0;
+
+	(void)state;
+	table_on_free(p.table, count_freed, &slots_freed);
+	table_worker_enter(p.table, 0);
+	const struct pop_conf *seen = table_pop(p.table);
+	const struct tunnel_conf *tunnel = conf_of_tunnel(table_by_id(p.table, 1));
+	for (uint32_t i = 1; i <= 5; i++) {
+		conf.ipv4.v = i;
+		assert_int_equal(table_set_pop(p.table, &conf), 0);
+		assert_int_equal(table_pop(p.table)->ipv4.v, i);
+		table_reclaim(p.table);
+	}
+	assert_true(table_delete(p.table, 1));
+	table_reclaim(p.table);
+	assert_int_equal(seen->ipv4.v, POP_IPV4); /* what it uses is still there */
+	assert_int_equal(tunnel->id, 1);
+	assert_int_equal(slots_freed, 0);
+	table_worker_leave(p.table, 0);
+	table_reclaim(p.table);
+	assert_int_equal(slots_freed, 1);
 	pop_end(&p);
 }
 
@@ -551,6 +587,7 @@ static void ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(changes_do_not_wait_for_a_worker_that_stands_inside_its_batch),
 		cmocka_unit_test(
 			ten_thousand_tunnels_load_quickly_and_take_less_than_a_kibibyte_each),
 		cmocka_unit_test(sparse_arrays_are_in_small_pages),

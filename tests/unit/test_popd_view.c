@@ -40,12 +40,12 @@ static void tunnels_are_counted_by_type_and_state(void **state)
 		[TUNNEL_STATIC] = { [VIEW_UP] = 2 },
 	};
 	struct pop p = pop_new();
-	struct view_tunnels v = view_tunnels(p.table, NOW, EXPIRY);
+	struct view_tunnels v = view_tunnels(p.table, mono(NOW), EXPIRY);
 
 	(void)state;
 	assert_memory_equal(v.by, wanted, sizeof(wanted));
 	assert_int_equal(v.configured, 6);
-	v = view_tunnels(p.table, NOW + EXPIRY, EXPIRY); /* the dynamic ones have expired */
+	v = view_tunnels(p.table, mono(NOW + EXPIRY), EXPIRY); /* the dynamic ones have expired */
 	assert_int_equal(v.by[TUNNEL_AYIYA][VIEW_DOWN], 1);
 	assert_int_equal(v.by[TUNNEL_HEARTBEAT][VIEW_DOWN], 2);
 	assert_int_equal(v.up, 2);

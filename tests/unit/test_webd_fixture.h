@@ -20,6 +20,7 @@ static const struct pop_view fixture_up = {
 	.ipv4 = "192.0.2.1",
 	.ipv6 = "2001:db8:100::1",
 	.version = "0.1.0",
+	.reason = "",
 	.state = POP_UP,
 	.since = { FIXTURE_GENERATED - 3 * 86400 },
 	.configured = 10240,
@@ -36,6 +37,7 @@ static const struct pop_view fixture_down = {
 	.ipv4 = "198.51.100.7",
 	.ipv6 = "2001:db8:200::1",
 	.version = "0.1.0",
+	.reason = "",
 	.state = POP_DOWN,
 	.since = { FIXTURE_GENERATED - 3600 },
 	.configured = 7,
@@ -50,6 +52,7 @@ static const struct pop_view fixture_disabled = {
 	.ipv4 = "203.0.113.99",
 	.ipv6 = "2001:db8:300::1",
 	.version = "",
+	.reason = "never reported",
 	.state = POP_DISABLED,
 	.since = { FIXTURE_GENERATED - 60 },
 };
@@ -64,6 +67,7 @@ static const struct pop_view fixture_hostile = {
 	.ipv4 = FIXTURE_HOSTILE,
 	.ipv6 = FIXTURE_HOSTILE,
 	.version = FIXTURE_HOSTILE,
+	.reason = FIXTURE_HOSTILE,
 	.state = POP_UP,
 	.since = { FIXTURE_GENERATED + 100 },
 	.configured = -1,
@@ -82,7 +86,8 @@ static inline struct status_view *fixture_view(const struct pop_view *const *pop
 		const char **const texts[] = { &view->pops[i].name,        &view->pops[i].city,
 					       &view->pops[i].country,     &view->pops[i].isp_name,
 					       &view->pops[i].isp_website, &view->pops[i].ipv4,
-					       &view->pops[i].ipv6,        &view->pops[i].version };
+					       &view->pops[i].ipv6,        &view->pops[i].version,
+					       &view->pops[i].reason };
 		view->pops[i] = *pops[i];
 		for (size_t t = 0; t < ARRAY_LEN(texts); t++)
 			*texts[t] = status_view_text(view, *texts[t]);

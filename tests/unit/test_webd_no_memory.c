@@ -26,14 +26,15 @@ static const char schema[] =
 	"CREATE FUNCTION api.web_pop_status() RETURNS TABLE (name text, city text, country text, "
 	"  isp_name text, isp_website text, ipv4 text, ipv6 text, version text, state text, since "
 	"text, "
-	"  last_report text, configured int, up int, active int, generated text) LANGUAGE sql AS "
+	"  last_report text, configured int, up int, active int, generated text, reason text) LANGUAGE sql AS "
 	"$$ "
 	"  SELECT n, 'Amsterdam', 'NL', 'Example', '', '192.0.2.1', '2001:db8::1', '1.0', 'up', "
-	"  '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', 3, 2, 1, '2026-01-02T00:00:01Z' "
+	"  '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', 3, 2, 1, '2026-01-02T00:00:01Z', "
+	"  NULL "
 	"  FROM unnest(ARRAY['nlams01', 'nlams02']) n $$;"
 	"CREATE FUNCTION api.web_pop_history(text, int) RETURNS TABLE (state text, since text, "
-	"until text) "
-	"  LANGUAGE sql AS $$ SELECT 'up', '2026-01-01T00:00:00Z', NULL $$;";
+	"until text, reason text) "
+	"  LANGUAGE sql AS $$ SELECT 'up', '2026-01-01T00:00:00Z', NULL, NULL $$;";
 
 static struct ev_loop *loop;
 

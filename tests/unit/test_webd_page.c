@@ -325,19 +325,23 @@ static void pop_page_shows_its_history(void **state)
 
 	history->n = 3;
 	history->cut = true;
-	history->rows[0] = (struct history_row){ POP_UP, { FIXTURE_GENERATED - 100 }, { 0 } };
-	history->rows[1] = (struct history_row){ POP_DOWN,
-						 { FIXTURE_GENERATED - 160 },
-						 { FIXTURE_GENERATED - 100 } };
-	history->rows[2] = (struct history_row){ POP_DISABLED,
-						 { FIXTURE_GENERATED - 86560 },
-						 { FIXTURE_GENERATED - 160 } };
+	history->rows[0] = (struct history_row){ .state = POP_UP,
+						 .since = { FIXTURE_GENERATED - 100 } };
+	history->rows[1] = (struct history_row){ .state = POP_DOWN,
+						 .since = { FIXTURE_GENERATED - 160 },
+						 .until = { FIXTURE_GENERATED - 100 },
+						 .reason = "no report" };
+	history->rows[2] = (struct history_row){ .state = POP_DISABLED,
+						 .since = { FIXTURE_GENERATED - 86560 },
+						 .until = { FIXTURE_GENERATED - 160 },
+						 .reason = "no report" };
 	text = pop_text(&now, "nlams01");
 	assert_has(text, "<h1>nlams01</h1>");
 	assert_has(text, "<title>nlams01 is up – ");
 	assert_has(text, "data-label=\"Until\">now</td>");
 	assert_has(text, "data-label=\"For\">100 s</td>");
 	assert_has(text, "data-label=\"For\">1 day</td>");
+	assert_has(text, "<span class=\"sub\">no report</span>");
 	assert_has(text, "Older changes are not shown.");
 	free(text);
 

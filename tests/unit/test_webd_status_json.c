@@ -33,7 +33,8 @@ static void json_has_the_form_that_was_promised(void **state)
 {
 	static const char *const keys[] = { "name",        "city",    "country",     "isp",
 					    "isp_website", "ipv4",    "ipv6",        "state",
-					    "since",       "tunnels", "last_report", "version" };
+					    "since",       "tunnels", "last_report", "version",
+					    "reason" };
 	struct status_view *view = fixture_view_all();
 	struct page_now now = fixture_now(view);
 	(void)state;

@@ -1,4 +1,5 @@
 """What clients may not do: be too many, too slow, too big; and what the operator can do: start, stop, reload, check."""
+import resource
 import socket
 import subprocess
 import time
@@ -231,6 +232,24 @@ def test_crowd_leaves_no_descriptor_behind(make_site):
     for s in crowd:
         s.close()
     until(lambda: site.descriptors() <= before, 10, "the crowd's descriptors to be closed")
+
+
+def test_out_of_descriptors_webd_says_so_once_and_does_not_spin(make_site):
+    site = make_site()
+    limits = resource.prlimit(site.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(site.pid, resource.RLIMIT_NOFILE, (site.descriptors(), limits[1]))
+    waiting = [site.connect() for _ in range(3)]
+    try:
+        until(lambda: "accepts no connection for now" in site.log(), 10, "webd to say so")
+        cpu = site.cpu_seconds()
+        time.sleep(2)
+        assert site.cpu_seconds() - cpu < 0.6
+        assert site.log().count("accepts no connection for now") == 1
+    finally:
+        resource.prlimit(site.pid, resource.RLIMIT_NOFILE, limits)
+        for sock in waiting:
+            sock.close()
+    until(lambda: site.get("/healthz").status == 200, 10, "webd to answer again")
 
 
 def test_reload_takes_new_settings_and_keeps_old_ones_when_bad(make_site):

@@ -1,6 +1,7 @@
 /*
  * libmicrohttpd in external epoll mode: libev watches its one epoll descriptor, MHD_run does what
- * is due, and MHD_get_timeout says when to call it again. A request is answered as soon as it is
+ * is due, and MHD_get_timeout says when to call it again. An acceptor gives it the connections, since
+ * the library's own accept loop spins when the process is out of descriptors. A request is answered as soon as it is
  * complete; nothing is ever suspended.
  *
  * The library's own timeout restarts with every byte, so a client that sends one a second would
@@ -32,6 +33,7 @@
 
 #include "lib/clock.h"
 #include "lib/fronts.h"
+#include "lib/io/acceptor.h"
 #include "lib/io/listen.h"
 #include "lib/log.h"
 #include "lib/num.h"
@@ -70,6 +72,8 @@ struct shared {
 
 struct httpd {
 	struct ev_loop *loop;
+	struct acceptor acceptor;
+	int listener;
 	ev_io io;       /* the library's epoll descriptor */
 	ev_timer due;   /* when the library is to run again */
 	ev_timer sweep; /* deadlines; runs while there are connections */
@@ -77,6 +81,7 @@ struct httpd {
 	httpd_answer *answer;
 	void *ctx;
 	unsigned max, open; /* connections, without those that were shut down */
+	unsigned count;     /* with those */
 	struct peers_max per_address;
 	struct fronts fronts;
 	struct peers *peers;
@@ -202,6 +207,7 @@ static void conn_open(struct httpd *h, struct MHD_Connection *c, void **socket_c
 		conn->next->prev = conn;
 	h->conns = conn;
 	h->open++;
+	acceptor_hold(&h->acceptor, ++h->count >= h->max + SPARE);
 	if (!ev_is_active(&h->sweep))
 		ev_timer_again(h->loop, &h->sweep);
 }
@@ -219,6 +225,7 @@ static void conn_close(struct httpd *h, struct conn *conn)
 	conn_uncount(h, conn);
 	if (!conn->shut)
 		h->open--;
+	acceptor_hold(&h->acceptor, --h->count >= h->max + SPARE);
 	h->freed = true;
 	free(conn);
 }
@@ -436,9 +443,8 @@ static void log_library_error(void *ctx, const char *fmt, va_list ap)
 	log_limited(&h->library_errors, 10, 60, LOG_LEVEL_DEBUG, "libmicrohttpd: %s", text);
 }
 
-/* Lets the library run, and sets the timer for the next time. At its limit of connections it stops
- * listening, and only the beginning of a run starts that again: so another run is due when a
- * connection ended. */
+/* Lets the library run, and sets the timer for the next time: at once when a connection ended,
+ * whose descriptor only the next run closes. */
 static void run(struct httpd *h)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -467,16 +473,26 @@ static void run_due(struct ev_loop *loop, ev_timer *timer, int events)
 	run(container_of(timer, struct httpd, due));
 }
 
-static bool start(struct httpd *h, int listener, const struct settings *s)
+/* The library closes the descriptor, whatever happens. */
+static void accepted(void *ctx, int fd, const struct sockaddr_storage *from, socklen_t len)
+{
+	struct httpd *h = ctx;
+
+	(void)MHD_add_connection(h->daemon, fd, (const struct sockaddr *)from, len);
+	ev_timer_stop(h->loop, &h->due);
+	ev_timer_set(&h->due, 0., 0.);
+	ev_timer_start(h->loop, &h->due);
+}
+
+static bool start(struct httpd *h, const struct settings *s)
 {
 	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, may_connect, h, request_progressed, h,
-		MHD_OPTION_EXTERNAL_LOGGER, log_library_error, h, MHD_OPTION_LISTEN_SOCKET,
-		(MHD_socket)listener, MHD_OPTION_CONNECTION_LIMIT, h->max + SPARE,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->request_size,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h, MHD_OPTION_NOTIFY_COMPLETED,
-		request_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, h,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET, 0, may_connect, h,
+		request_progressed, h, MHD_OPTION_EXTERNAL_LOGGER, log_library_error, h,
+		MHD_OPTION_CONNECTION_LIMIT, h->max + SPARE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)s->request_size, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h,
+		MHD_OPTION_NOTIFY_COMPLETED, request_completed, h, MHD_OPTION_UNESCAPE_CALLBACK,
+		keep_escapes, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!h->daemon)
 		return false;
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -484,6 +500,7 @@ static bool start(struct httpd *h, int listener, const struct settings *s)
 		return false;
 	ev_io_init(&h->io, io_ready, info->epoll_fd, EV_READ);
 	ev_io_start(h->loop, &h->io);
+	acceptor_start(&h->acceptor, h->loop, h->listener, "the HTTP server", accepted, h);
 	return true;
 }
 
@@ -498,6 +515,7 @@ struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings
 		free(h);
 		return NULL;
 	}
+	h->listener = listener;
 	h->peers = peers_create();
 	if (!h->peers) {
 		log_error("no memory for the HTTP server");
@@ -514,10 +532,8 @@ struct httpd *httpd_create(struct ev_loop *loop, const struct settings *settings
 	ev_init(&h->sweep, sweep_due);
 	h->sweep.repeat = SWEEP_SECONDS;
 	httpd_reload(h, settings);
-	if (!start(h, listener, settings)) {
+	if (!start(h, settings)) {
 		log_error("libmicrohttpd cannot start the HTTP server");
-		if (!h->daemon)
-			close(listener);
 		httpd_free(h);
 		return NULL;
 	}
@@ -532,7 +548,9 @@ void httpd_free(struct httpd *h)
 	ev_timer_stop(h->loop, &h->due);
 	ev_timer_stop(h->loop, &h->sweep);
 	if (h->daemon)
-		MHD_stop_daemon(h->daemon);
+		MHD_stop_daemon(h->daemon); /* which may let the acceptor go on */
+	acceptor_stop(&h->acceptor);
+	close(h->listener);
 	for (unsigned i = 0; i < SHARED; i++)
 		if (h->shared[i].response)
 			MHD_destroy_response(h->shared[i].response);

@@ -30,7 +30,7 @@ enum {
 static const char sql_status[] =
 	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, state, since, "
 	"last_report, "
-	"configured, up, active, generated FROM api.web_pop_status()";
+	"configured, up, active, generated, reason FROM api.web_pop_status()";
 enum {
 	COL_NAME,
 	COL_CITY,
@@ -47,16 +47,19 @@ enum {
 	COL_UP,
 	COL_ACTIVE,
 	COL_GENERATED,
+	COL_REASON,
 	COL__COUNT
 };
 
-static const char sql_history[] = "SELECT state, since, until FROM api.web_pop_history($1, $2)";
+static const char sql_history[] =
+	"SELECT state, since, until, reason FROM api.web_pop_history($1, $2)";
 
 /* A PoP's history, and the state that the PoP had when it was read. */
 struct slot {
 	struct history_view *history; /* NULL: none was read */
 	bool asked;
 	enum pop_state state;
+	char reason[HISTORY_REASON];
 	wall_t since;
 };
 
@@ -133,6 +136,7 @@ static bool pop_fill(struct status_view *view, struct pop_view *pop, const struc
 	};
 	for (size_t col = 0; col < ARRAY_LEN(texts); col++)
 		*texts[col] = status_view_text(view, pgres_text(res, row, col));
+	pop->reason = status_view_text(view, pgres_text(res, row, COL_REASON));
 	pop->since = stamp_of(res, row, COL_SINCE);
 	pop->last_report = stamp_of(res, row, COL_LAST_REPORT);
 	pop->configured = count_of(res, row, COL_CONFIGURED);
@@ -215,6 +219,7 @@ static struct history_view *history_make(const struct pgres *res)
 		struct history_row *to = &history->rows[history->n];
 		*to = (struct history_row){ .since = stamp_of(res, row, 1),
 					    .until = stamp_of(res, row, 2) };
+		snprintf(to->reason, sizeof(to->reason), "%s", pgres_str(res, row, 3));
 		if (pop_state_parse(pgres_str(res, row, 0), &to->state) == 0)
 			history->n++;
 	}
@@ -248,12 +253,14 @@ static void history_done(void *ctx, const struct pg_answer *answer)
 	slot->asked = true;
 	slot->state = v->view->pops[v->asking].state;
 	slot->since = v->view->pops[v->asking].since;
+	snprintf(slot->reason, sizeof(slot->reason), "%s", v->view->pops[v->asking].reason);
 	history_ask(v);
 }
 
 static bool needs_history(const struct slot *slot, const struct pop_view *pop)
 {
-	return !slot->asked || slot->state != pop->state || slot->since.s != pop->since.s;
+	return !slot->asked || slot->state != pop->state || slot->since.s != pop->since.s ||
+	       strncmp(slot->reason, pop->reason, sizeof(slot->reason) - 1) != 0;
 }
 
 /* Asks for the next history that is needed, or ends the round. */

@@ -47,6 +47,8 @@ static void put_history_row(struct html *h, const struct page_now *now,
 	wall_t end = !lasts ? row->until : stale ? now->view->generated : page_time(now);
 	html_put(h, "<tr role=\"row\">\n<td role=\"cell\" data-label=\"State\">");
 	layout_put_state(h, row->state, stale && lasts);
+	if (*row->reason)
+		html_put(h, "<span class=\"sub\">%s</span>", row->reason);
 	html_put(h, "</td>\n<td role=\"cell\" data-label=\"From\">");
 	stamp_put(h, row->since);
 	html_put(h, "</td>\n<td role=\"cell\" data-label=\"Until\">");
@@ -102,6 +104,8 @@ void page_pop(struct html *h, const struct page_now *now, const struct pop_view 
 	layout_put_age(h, now);
 	html_put(h, "<p class=\"summary s-%s\">", stale ? "was" : pop_state_name(pop->state));
 	layout_put_state(h, pop->state, stale);
+	if (*pop->reason)
+		html_put(h, ": %s,", pop->reason);
 	if (pop->since.s) {
 		html_put(h, " since ");
 		stamp_put(h, pop->since);

@@ -76,6 +76,8 @@ static void put_state_cell(struct html *h, const struct page_now *now, const str
 	char span[SPAN_TEXT];
 	html_put(h, "<td role=\"cell\" class=\"c-state\" data-label=\"State\">");
 	layout_put_state(h, pop->state, page_is_stale(now));
+	if (*pop->reason)
+		html_put(h, "<span class=\"sub\">%s</span>", pop->reason);
 	if (pop->since.s) {
 		html_put(h, "<span class=\"sub\">since ");
 		stamp_put(h, pop->since);

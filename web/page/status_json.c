@@ -28,15 +28,15 @@ static json_t *json_stamp(wall_t t)
 /* json_pack's "o" takes its value over, also when it fails; a NULL makes the whole NULL. */
 static json_t *json_pop(const struct pop_view *pop)
 {
-	return json_pack("{so so so so so so so ss so s{sI sI sI} so so}", "name",
+	return json_pack("{so so so so so so so ss so so s{sI sI sI} so so}", "name",
 			 json_text(pop->name), "city", json_text(pop->city), "country",
 			 json_text(pop->country), "isp", json_text(pop->isp_name), "isp_website",
 			 json_text(pop->isp_website), "ipv4", json_text(pop->ipv4), "ipv6",
-			 json_text(pop->ipv6), "state", pop_state_name(pop->state), "since",
-			 json_stamp(pop->since), "tunnels", "configured",
-			 (json_int_t)pop->configured, "up", (json_int_t)pop->up, "active",
-			 (json_int_t)pop->active, "last_report", json_stamp(pop->last_report),
-			 "version", json_text(pop->version));
+			 json_text(pop->ipv6), "state", pop_state_name(pop->state), "reason",
+			 json_text(pop->reason), "since", json_stamp(pop->since), "tunnels",
+			 "configured", (json_int_t)pop->configured, "up", (json_int_t)pop->up,
+			 "active", (json_int_t)pop->active, "last_report",
+			 json_stamp(pop->last_report), "version", json_text(pop->version));
 }
 
 static json_t *json_pops(const struct page_now *now)

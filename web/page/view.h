@@ -19,6 +19,7 @@ enum pop_state { POP_UP, POP_DOWN, POP_DISABLED, POP__COUNT };
 struct pop_view {
 	const char *name, *city, *country, *isp_name, *isp_website, *ipv4, *ipv6, *version;
 	enum pop_state state;
+	const char *reason;             /* why it is down */
 	wall_t since;                   /* of the state */
 	int64_t configured, up, active; /* tunnels */
 	wall_t last_report;
@@ -31,9 +32,11 @@ struct status_view {
 	char *text, *text_end; /* the free part of the memory for texts */
 };
 
+enum { HISTORY_REASON = 240 * 4 + 1 };
 struct history_row {
 	enum pop_state state;
 	wall_t since, until; /* until.s == 0: it is the present one */
+	char reason[HISTORY_REASON];
 };
 
 /* Newest first. */

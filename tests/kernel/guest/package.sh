@@ -128,6 +128,8 @@ comes_back_when_killed() {
 }
 
 install_it() { DEBIAN_FRONTEND=noninteractive dpkg -i /share/package/ipv6-broker_*.deb; }
+# Interface and routes outlive popd; what the kernel did for it does not.
+leaves_an_idle_device() { ip link show sixxs | grep -q NO-CARRIER && [ -z "$(tc filter show dev sixxs egress)" ]; }
 starts_nothing() { ! is_active popd && ! is_active ticd && ! is_active webd; }
 
 before() {
@@ -155,7 +157,7 @@ after() {
 	check "the guest was booted anew" test "$(cat /proc/sys/kernel/random/boot_id)" != "$(cat /var/lib/broker-boot)"
 	is_whole "booted"
 	check "it stops" systemctl stop popd ticd webd
-	check "and leaves no device" bash -c '! ip link show sixxs 2>/dev/null'
+	check "and leaves its device, without the fast path" leaves_an_idle_device
 }
 
 case $1 in

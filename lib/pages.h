@@ -1,8 +1,8 @@
 /* Large arrays straight from the kernel (mmap): zeroed, page-aligned, and backed by memory only
  * where they are used: in small pages, since a huge one (Debian's default for large mappings) would
  * take 2 MB for the first item used in it. */
-#ifndef POPD_CORE_PAGES_H
-#define POPD_CORE_PAGES_H
+#ifndef LIB_PAGES_H
+#define LIB_PAGES_H
 
 #include <stddef.h>
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popd/core/histogram.h"
+#include "lib/histogram.h"
 
 static void each_value_is_counted_in_the_bucket_whose_bound_it_does_not_exceed(void **state)
 {

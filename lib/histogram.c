@@ -1,4 +1,4 @@
-#include "popd/core/histogram.h"
+#include "lib/histogram.h"
 
 static size_t bucket_of(uint64_t value)
 {

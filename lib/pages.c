@@ -1,4 +1,4 @@
-#include "popd/core/pages.h"
+#include "lib/pages.h"
 
 #include <sys/mman.h>
 

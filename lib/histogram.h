@@ -2,8 +2,8 @@
  * A histogram whose buckets are powers of two, so that one instruction finds the bucket of a value.
  * Written by one thread (relaxed), read by any. Pure.
  */
-#ifndef POPD_CORE_HISTOGRAM_H
-#define POPD_CORE_HISTOGRAM_H
+#ifndef LIB_HISTOGRAM_H
+#define LIB_HISTOGRAM_H
 
 #include <stdatomic.h>
 #include <stddef.h>
