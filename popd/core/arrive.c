@@ -130,6 +130,7 @@ void arrive_parse(struct batch *b)
 		w->identity = NULL;
 		w->echo_requested = false;
 		w->refused = false;
+		w->gone = false;
 		w->signature_len = 0;
 		w->remarked = false;
 		w->from = inside ? 0 : endpoint_pack(job->from, 0);
@@ -229,22 +230,13 @@ static bool is_from_endpoint(const struct job *job, const struct work *w)
 	return (endpoint ^ w->from) >> 16 == 0;
 }
 
-/* The sender is the tunnel's own client: it is told what has become of the tunnel. */
-static void refuse(struct work *w, const struct ip6 *net)
+/* The sender is the tunnel's own client: it is told what has become of the tunnel. `gone`: it was
+ * that of one which ended (gone.h). */
+static void refuse(struct work *w, const struct ip6 *net, bool gone)
 {
 	w->refused = true;
+	w->gone = gone;
 	w->near = tunnel_pop_of(net);
-}
-
-/* Protocol 41 that is dropped comes from the own client of a tunnel that is disabled, or that is of
- * another type now. */
-static bool is_own_client(const struct batch *b, const struct job *job, const struct work *w)
-{
-	struct ip6 net;
-
-	if (w->fault == DROP_TUNNEL_DISABLED && tunnel_is_at(job->tunnel, job->from.addr))
-		return true;
-	return gone_find(b->gone, job->from.addr, &job->conf->net, false, gone_seconds(b), &net);
 }
 
 static void drop_unproven(struct batch *b, size_t i, struct unproven why)
@@ -260,17 +252,19 @@ static void drop_unproven(struct batch *b, size_t i, struct unproven why)
 		batch_drop(b, i, why.forged, NULL, NULL);
 }
 
+/* Its sender is told when it is the tunnel's own client, or the former client of this /64: before the
+ * tunnel's type was changed, or of a tunnel that is gone. */
 static void drop_proto41(struct batch *b, size_t i)
 {
 	const struct job *job = &b->jobs[i];
 	struct work *w = &b->work[i];
+	struct ip6 net;
 
-	if (is_own_client(b, job, w)) {
-		batch_drop(b, i, w->fault, job->tunnel, job->conf);
-		refuse(w, &job->conf->net);
-	} else {
-		drop_unproven(b, i, (struct unproven){ w->fault, w->fault, w->fault });
-	}
+	drop_unproven(b, i, (struct unproven){ w->fault, w->fault, w->fault });
+	if (w->fault == DROP_TUNNEL_DISABLED && tunnel_is_at(job->tunnel, job->from.addr))
+		refuse(w, &job->conf->net, false);
+	else if (gone_find(b->gone, job->from.addr, &job->conf->net, false, gone_seconds(b), &net))
+		refuse(w, &net, true);
 }
 
 /* The packet names no tunnel; perhaps one that was deleted. */
@@ -284,7 +278,7 @@ static void drop_unknown(struct batch *b, size_t i)
 	    gone_find(b->gone, job->from.addr, w->identity, true, gone_seconds(b), &net) &&
 	    pop_owns(b->pop, w->identity)) {
 		batch_drop(b, i, DROP_TUNNEL_DELETED, NULL, NULL);
-		refuse(w, &net);
+		refuse(w, &net, true);
 	} else {
 		batch_drop(b, i, DROP_TUNNEL_UNKNOWN, NULL, NULL);
 	}
@@ -411,9 +405,10 @@ static bool is_answer(const struct batch *b, const struct job *job, const struct
 }
 
 /* The address was asked already, and will be again while it does not answer. */
-static bool is_being_asked(const struct batch *b, const struct job *job, const struct work *w)
+static bool is_being_asked(const struct batch *b, const struct asks *asks, const struct job *job,
+			   const struct work *w)
 {
-	const struct ask *a = asks_find(b->asks, job->tunnel, w->from, b->now.mono_us);
+	const struct ask *a = asks_find(asks, job->tunnel, w->from, b->now.mono_us);
 
 	return a && !roam_has_answered(b->roam, job->tunnel, job->conf, w->from, a->asked_us);
 }
@@ -422,14 +417,15 @@ static bool is_being_asked(const struct batch *b, const struct job *job, const s
 static void ask(struct batch *b, const struct job *job, const struct work *w, enum replay_ask why)
 {
 	enum roam_budget budget = why == REPLAY_ASK_MOVED ? ROAM_MOVED : ROAM_DOUBTED;
+	struct asks *asks = &b->asks[budget];
 
 	if (roam_may_ask(b->pop, w->from) &&
 	    roam_take_ask(b->roam, job->tunnel, w->from, budget, b->now.mono_us) &&
-	    !is_being_asked(b, job, w))
-		asks_add(b->asks, &(struct ask){ .tunnel = job->tunnel,
-						 .endpoint = w->from,
-						 .asked_us = b->now.mono_us,
-						 .id = job->conf->id });
+	    !is_being_asked(b, asks, job, w))
+		asks_add(asks, &(struct ask){ .tunnel = job->tunnel,
+					      .endpoint = w->from,
+					      .asked_us = b->now.mono_us,
+					      .id = job->conf->id });
 }
 
 static void report_move(struct batch *b, struct job *job, uint64_t from,
@@ -469,7 +465,9 @@ static enum drop accept_client(struct batch *b, struct job *job, const struct wo
 	enum drop drop = replay_accept(b->roam, job->tunnel, job->conf, &p, &r);
 
 	if ((drop == DROP_REPLAY_STALE || drop == DROP_REPLAY_MOVE) && is_answer(b, job, w))
-		drop = replay_accept_answer(b->roam, job->tunnel, job->conf, &p, &r);
+		drop = replay_accept_answer(b->roam, job->tunnel, job->conf, &p,
+					    ask_time_of_answer(job->data + w->ayiya.header_len),
+					    &r);
 	if (r.ask != REPLAY_ASK_NOT)
 		ask(b, job, w, r.ask);
 	if (drop)
@@ -510,7 +508,7 @@ static enum drop refuse_signed(const struct batch *b, const struct job *job, str
 	    forward_check_source(payload) == DROP_NONE) {
 		w->inner = payload;
 		w->inner_len = len;
-		refuse(w, &job->conf->net);
+		refuse(w, &job->conf->net, false);
 	}
 	return w->fault;
 }

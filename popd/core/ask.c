@@ -75,6 +75,11 @@ bool ask_is_answer_packet(const uint8_t *packet, size_t len, const struct tunnel
 	       ask_is_answer(icmp, len - IPV6_HEADER, c, key, endpoint, mono_us);
 }
 
+int64_t ask_time_of_answer(const uint8_t *packet)
+{
+	return (int64_t)be64_load(packet + IPV6_HEADER + ICMP6_HEADER + AT_TIME);
+}
+
 /* ---- the list ---- */
 
 static const struct ask *at(const struct asks *l, uint64_t number)

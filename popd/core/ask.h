@@ -3,7 +3,7 @@
  * an ICMPv6 echo request from `<tunnel>::1` to `<tunnel>::2`, sent to that address, whose payload
  * is a time and a check value over it, the tunnel, the address and the port. So its answer proves
  * by itself what was asked, and any worker may receive it. An address that does not answer is asked
- * again after 1 s and after 3 s: each worker has a list of those that it asked. Pure.
+ * again after 1 s and after 3 s: each worker has lists of those that it asked. Pure.
  */
 #ifndef POPD_CORE_ASK_H
 #define POPD_CORE_ASK_H
@@ -43,6 +43,9 @@ bool ask_is_answer(const uint8_t *echo, size_t len, const struct tunnel_conf *c,
 /* The same for a whole inner packet, of which ipv6_check gave the length. */
 bool ask_is_answer_packet(const uint8_t *packet, size_t len, const struct tunnel_conf *c,
 			  const uint8_t key[static 16], uint64_t endpoint, int64_t mono_us) NONNULL;
+
+/* When the address was asked that such a packet answers. */
+int64_t ask_time_of_answer(const uint8_t *packet) NONNULL;
 
 /* ---- a worker's list; zeroed: empty ---- */
 

@@ -215,8 +215,9 @@ void depart_refusal(struct batch *b, size_t i)
 
 	if (!icmp6_may_answer(w->inner, w->inner_len))
 		return;
-	bool sent = limiter_take(b->limiter, job->tunnel ? LIMIT_UNREACHABLE : LIMIT_DELETED,
-				 job->tunnel ? job->tunnel->slot : UINT32_MAX, b->now.mono_us);
+	struct tunnel *budget = w->gone ? NULL : job->tunnel;
+	bool sent = limiter_take(b->limiter, budget ? LIMIT_UNREACHABLE : LIMIT_DELETED,
+				 budget ? budget->slot : UINT32_MAX, b->now.mono_us);
 	counters_answer(b->counters, sent);
 	if (!sent)
 		return;
@@ -229,6 +230,6 @@ void depart_refusal(struct batch *b, size_t i)
 					    .data = error,
 					    .len = len,
 					    .to = job->from,
-					    .tunnel = job->tunnel };
+					    .tunnel = budget };
 	job->out[0].tos = encap_tos(ipv6_traffic_class(error), b->dscp);
 }

@@ -29,7 +29,7 @@ enum limit {
 	LIMIT_TIME_EXCEEDED,
 	LIMIT_UNREACHABLE, /* and parameter problems */
 	LIMIT_UNALLOCATED, /* unreachable: in the PoP's prefixes, but no tunnel has it */
-	LIMIT_DELETED,     /* unreachable: to the client of a tunnel that was deleted */
+	LIMIT_DELETED,     /* unreachable: to the client of a tunnel that is gone (gone.h) */
 	LIMIT_STRANGER,    /* no error: a packet that anybody can send is counted for a tunnel */
 	LIMIT__COUNT
 };

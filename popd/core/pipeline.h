@@ -27,7 +27,8 @@ struct pipeline {
 	struct counters *counters; /* this worker's */
 	struct limiter *limiter;   /* of ICMPv6 errors, shared by all workers */
 	struct roam *roam;         /* shared by all workers */
-	struct asks *asks;         /* this worker's; the caller sends those that become due */
+	/* this worker's, ROAM_BUDGET__COUNT lists by budget; the caller sends those that become due */
+	struct asks *asks;
 	struct digest_ctx *digest; /* this thread's */
 	struct sha1_set sha1;      /* engines for the signatures of a batch */
 	struct forward_conf forward;

@@ -11,7 +11,9 @@ static bool is_same_endpoint(uint64_t a, uint64_t b)
  * endpoint from moving until then, so it counts as REPLAY_REORDER seconds ago. */
 static uint32_t as_of(uint32_t epoch, uint32_t now)
 {
-	return epoch > now && epoch - now > 2 * REPLAY_CLOCK_SKEW ? now - REPLAY_REORDER : epoch;
+	if (epoch <= now || epoch - now <= 2 * REPLAY_CLOCK_SKEW)
+		return epoch;
+	return now > REPLAY_REORDER ? now - REPLAY_REORDER : 0;
 }
 
 /* Raises `word` to `epoch`; false: it is not newer. */
@@ -42,8 +44,9 @@ static enum drop stay(struct tunnel *t, const struct tunnel_conf *c, const struc
 		out->ask = c->type == TUNNEL_AYIYA ? REPLAY_ASK_DOUBTED : REPLAY_ASK_NOT;
 		return DROP_REPLAY_STALE;
 	}
-	if (advance(&t->newest, p->epoch, now))
-		(void)advance(&t->highest, p->epoch, now);
+	/* In this order: whoever finds a newest epoch finds a highest one that is no older. */
+	(void)advance(&t->highest, p->epoch, now);
+	(void)advance(&t->newest, p->epoch, now);
 	/* Only the method differs. The newest packet decides about it; when another worker was
 	 * first, its packet does. */
 	uint64_t before = out->before, after = with_answered(p->from, before);
@@ -96,19 +99,25 @@ static enum drop move(struct roam *r, struct tunnel *t, const struct tunnel_conf
 	return DROP_NONE;
 }
 
-static void answer(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
-		   const struct replay_packet *p, struct replay_result *out)
+static enum drop answer(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
+			const struct replay_packet *p, int64_t asked_us, struct replay_result *out)
 {
 	uint64_t word = p->from | ENDPOINT_ANSWERED;
+	bool moves = !is_same_endpoint(out->before, p->from);
 
-	(void)advance(&t->highest, p->epoch, p->now.wall);
 	roam_note_answer(r, t, c, p->from, p->now.mono_us);
-	if (!is_same_endpoint(out->before, p->from)) {
-		set_endpoint(r, t, c, word, p, out);
-		return;
+	if (moves && !roam_has_stayed(r, t, c, asked_us)) {
+		out->ask = REPLAY_ASK_DOUBTED;
+		return DROP_REPLAY_MOVE;
 	}
-	atomic_store_explicit(&t->newest, p->epoch, memory_order_relaxed);
-	atomic_store_explicit(&t->endpoint, word, memory_order_relaxed);
+	(void)advance(&t->highest, p->epoch, p->now.wall);
+	if (moves) {
+		set_endpoint(r, t, c, word, p, out);
+	} else {
+		atomic_store_explicit(&t->newest, p->epoch, memory_order_relaxed);
+		atomic_store_explicit(&t->endpoint, word, memory_order_relaxed);
+	}
+	return DROP_NONE;
 }
 
 /* DROP_NONE: the tunnel still is what the packet was judged by. */
@@ -153,7 +162,8 @@ enum drop replay_accept(struct roam *r, struct tunnel *t, const struct tunnel_co
 }
 
 enum drop replay_accept_answer(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
-			       const struct replay_packet *p, struct replay_result *out)
+			       const struct replay_packet *p, int64_t asked_us,
+			       struct replay_result *out)
 {
 	out->ask = REPLAY_ASK_NOT;
 	out->two_clients = false;
@@ -161,7 +171,7 @@ enum drop replay_accept_answer(struct roam *r, struct tunnel *t, const struct tu
 	enum drop drop = check_conf(t, c);
 	out->before = atomic_load_explicit(&t->endpoint, memory_order_relaxed);
 	if (!drop)
-		answer(r, t, c, p, out);
+		drop = answer(r, t, c, p, asked_us, out);
 	tunnel_unlock(t);
 	if (drop == DROP_NONE)
 		tunnel_heard(t, p->now.mono);

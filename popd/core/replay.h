@@ -74,11 +74,13 @@ struct replay_result {
 enum drop replay_accept(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
 			const struct replay_packet *p, struct replay_result *out) NONNULL MUSTCHECK;
 
-/* The same for an AYIYA packet that answers an ask of its own source (ask_is_answer): it is
- * accepted whatever its epoch, moves the endpoint, and its epoch is the newest. */
+/* The same for an AYIYA packet that answers an ask of its own source (ask_is_answer), made at
+ * `asked_us`: it is accepted whatever its epoch, moves the endpoint, and its epoch is the newest.
+ * DROP_REPLAY_MOVE: the endpoint has changed since the ask, so the source is to be asked again. An
+ * answer can be sent as often as somebody likes for as long as it is one; so it moves once. */
 enum drop replay_accept_answer(struct roam *r, struct tunnel *t, const struct tunnel_conf *c,
-			       const struct replay_packet *p, struct replay_result *out)
-	NONNULL MUSTCHECK;
+			       const struct replay_packet *p, int64_t asked_us,
+			       struct replay_result *out) NONNULL MUSTCHECK;
 
 /* `from`, whose packet was accepted, answered an ask: if it still is the endpoint, it has answered
  * from now on. */

@@ -89,7 +89,7 @@ bool roam_may_ask(const struct pop_conf *pop, uint64_t endpoint)
 {
 	struct ip4 address = endpoint_of(endpoint).addr;
 
-	return !ip4_is_martian(address) && address.v != pop->ipv4.v && !pop_is_peer(pop, address);
+	return !ip4_is_martian(address) && !pop_is_peer(pop, address);
 }
 
 /* Protocol 41 has no ports: an address may have several tunnels, each of which is asked. */
@@ -197,6 +197,12 @@ bool roam_note_change(struct roam *r, const struct tunnel *t, const struct tunne
 	}
 	s->since_us = now.mono_us;
 	return goes_to_and_fro(s, fresh, now.mono_us) && note_two_clients(s, old, fresh, now);
+}
+
+bool roam_has_stayed(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
+		     int64_t since_us)
+{
+	return slot_of(r, t, c)->since_us <= since_us;
 }
 
 void roam_note_answer(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,

@@ -28,8 +28,8 @@ enum {
 	ROAM_MINUTE = 60,
 };
 
-/* Asks that follow a move have budgets of their own, so that a flood of replays starves no
- * client. */
+/* Asks that follow a move have budgets of their own, and lists (ask.h), so that a flood of replays
+ * starves no client. */
 enum roam_budget { ROAM_MOVED, ROAM_DOUBTED, ROAM_BUDGET__COUNT };
 
 /* `start`: when popd was started, .wall 0: it took over from one that ran. `key`: random. NULL: no
@@ -58,6 +58,10 @@ uint64_t roam_trusted(struct roam *r, const struct tunnel *t, const struct tunne
  * most once a minute: it is the third change within a minute, and `fresh` is one of those left. */
 bool roam_note_change(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
 		      uint64_t old, uint64_t fresh, struct timestamp now) NONNULL;
+
+/* True when the endpoint has not changed since `since_us`. */
+bool roam_has_stayed(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,
+		     int64_t since_us) NONNULL;
 
 /* Notes that the address of `endpoint` has answered. */
 void roam_note_answer(struct roam *r, const struct tunnel *t, const struct tunnel_conf *c,

@@ -29,12 +29,6 @@ static void *conf_published(const struct tunnel_conf *c)
 	return (void *)(uintptr_t)c;
 }
 
-static void pop_release(void *owner, void *what)
-{
-	(void)owner;
-	free(what);
-}
-
 /* Only the table frees it, so only the table may take the const away. */
 static struct pop_conf *pop_published(const struct pop_conf *pop)
 {
@@ -403,15 +397,28 @@ static void correct_endpoint(const struct table *t, struct tunnel *tunnel)
 		tunnel_set_endpoint(tunnel, 0);
 }
 
+static void correct_endpoints(const struct table *t)
+{
+	for (size_t i = 0; i < t->high; i++)
+		correct_endpoint(t, &t->tunnels[i]);
+}
+
+/* A worker that still used the one before may have moved a tunnel to an address that is a PoP's
+ * now. */
+static void pop_release(void *owner, void *what)
+{
+	correct_endpoints(owner);
+	free(what);
+}
+
 static void publish_pop(struct table *t, const struct pop_conf *pop)
 {
 	struct pop_conf *old = pop_published(atomic_load(&t->pop));
 
 	atomic_store(&t->pop, pop);
 	if (old != &t->no_pop)
-		grace_retire(&t->grace, pop_release, NULL, old);
-	for (size_t i = 0; i < t->high; i++)
-		correct_endpoint(t, &t->tunnels[i]);
+		grace_retire(&t->grace, pop_release, t, old);
+	correct_endpoints(t);
 }
 
 int table_set_pop(struct table *t, const struct pop_conf *pop)

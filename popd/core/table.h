@@ -126,12 +126,13 @@ static inline uint32_t pop_peer_hash(struct ip4 ip)
 {
 	return ip.v * UINT32_C(2654435761) >> 22;
 }
-/* True when `ip` is the IPv4 address of a PoP. */
+/* True when `ip` is the IPv4 address of a PoP, this one's included. */
 static inline bool pop_is_peer(const struct pop_conf *pop, struct ip4 ip)
 {
 	uint32_t hash = pop_peer_hash(ip);
 
-	return (pop->peer_filter[hash / 64] >> hash % 64 & 1) && pop_search_peers(pop, ip);
+	return ip.v == pop->ipv4.v ||
+	       (pop->peer_filter[hash / 64] >> hash % 64 & 1 && pop_search_peers(pop, ip));
 }
 /* True when one of the PoP's prefixes contains `ip`. */
 bool pop_owns(const struct pop_conf *pop, const struct ip6 *ip) NONNULL;

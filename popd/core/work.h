@@ -19,6 +19,8 @@ struct work {
 	/* it is dropped, and its sender, the tunnel's own client, is told by `near`: the tunnel does
 	 * not carry such packets any more */
 	bool refused;
+	/* the client's tunnel is gone: the one that has the packet's source now pays nothing */
+	bool gone;
 	struct ip6 near;
 	const struct ip6 *identity; /* the address that names the tunnel; NULL: none does */
 	struct route route;         /* to `identity`; later to the inner source */

@@ -260,13 +260,14 @@ void forwarder_set_pop(struct forwarder *f, const struct pop_conf *pop)
 
 /* ---- events ---- */
 
-/* The worker reports it once a minute and tunnel. */
+/* The worker reports it once a minute and tunnel, so it must not be lost among changes, which any
+ * client can cause once a second. */
 static void log_two_clients(struct forwarder *f, const struct tunnel_conf *c,
 			    const struct worker_event *event)
 {
 	char at[ENDPOINT4_TEXT], was[ENDPOINT4_TEXT];
 
-	log_limited(&f->log_limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_WARN,
+	log_limited(&f->clients_limit, LOG_BURST, LOG_PERIOD, LOG_LEVEL_WARN,
 		    "T%" PRIu32 ": two clients use this tunnel, at %s and at %s", c->id,
 		    endpoint4_text(endpoint_of(event->old_endpoint), was),
 		    endpoint4_text(endpoint_of(event->endpoint), at));

@@ -47,7 +47,7 @@ struct forwarder {
 	struct stall stalls[TABLE_WORKERS];
 	struct guard fast_path_guard;
 	uint32_t *logged; /* by slot: mono_s_t of the last line; mapped, touched when used */
-	struct log_limit log_limit;
+	struct log_limit log_limit, clients_limit; /* of changes; of two clients on one tunnel */
 };
 
 /* Makes the table, empty, in the kernel program's memory where there is one. `s` outlives it.

@@ -4,7 +4,7 @@
  *  head    "popdsnap" 8 | version 4 | length of the snapshot 8 | written 4 | feed sequence 8
  *          PoP's name, padded with NULs 32 | PoP's IPv4 4 | popd's own address 16
  *          number of tunnel prefixes 2 | number of all prefixes 2 | prefixes (length 1 | address 16)
- *          number of tunnels 4
+ *          number of all PoPs 2 | their IPv4 addresses (4) | number of tunnels 4
  *  tunnel  length of the rest 4 | id 4 | type 1 | enabled 1 | MTU 2 | net 8 | static endpoint 4
  *          endpoint word 8 | newest 4 | heard 4 | highest 4 | length of the secret 1 | secret
  *          number of routes 2 | routes (length 1 | address 16)
@@ -13,7 +13,7 @@
  * Journal record, 32 bytes:
  *  "jrn2" 4 | id 4 | endpoint word 8 | newest 4 | heard 4 | highest 4 | CRC-32C of bytes 0 to 27 4
  *
- * Version 1 of the snapshot, and "jrn1", have no highest epoch: the newest is taken for it. Where it
+ * Versions 1 and 2 of the snapshot have no other PoPs. Version 1, and "jrn1", have no highest epoch: the newest is taken for it. Where it
  * would be, the snapshot has nothing and the record zeros.
  */
 #include "popd/feed/snapshot.h"
@@ -30,10 +30,12 @@ static const char journal_magic[4] = { 'j', 'r', 'n', '2' };
 static const char journal_magic_1[4] = { 'j', 'r', 'n', '1' };
 
 enum {
-	VERSION = 2,
+	VERSION = 3,
 	VERSION_WITHOUT_HIGHEST = 1,
 	PREFIX_SIZE = 17,
-	HEAD_SIZE = 92,
+	ADDRESS_SIZE = 4,
+	HEAD_SIZE = 94,
+	HEAD_MIN = 92, /* of the versions before */
 	CRC_SIZE = 4,
 	TUNNEL_SIZE = 43,
 	TUNNEL_PREFIX = 4
@@ -65,6 +67,9 @@ static void put_head(struct wr *w, const struct table *t, const struct snapshot_
 	wr_u16(w, pop->prefix_count);
 	for (size_t i = 0; i < pop->prefix_count; i++)
 		put_prefix(w, &pop->prefixes[i]);
+	wr_u16(w, pop->peer_count);
+	for (size_t i = 0; i < pop->peer_count; i++)
+		wr_u32(w, pop->peers[i].v);
 	wr_u32(w, table_count(t));
 }
 
@@ -98,8 +103,9 @@ static void put_tunnel(struct wr *w, const struct tunnel *t, const struct tunnel
 int snapshot_encode(struct table *t, const struct snapshot_head *head, struct moment now,
 		    uint8_t **out, size_t *len)
 {
-	size_t slots = table_slots_used(t),
-	       total = HEAD_SIZE + table_pop(t)->prefix_count * PREFIX_SIZE + CRC_SIZE;
+	const struct pop_conf *pop = table_pop(t);
+	size_t slots = table_slots_used(t), total = HEAD_SIZE + pop->prefix_count * PREFIX_SIZE +
+						    pop->peer_count * ADDRESS_SIZE + CRC_SIZE;
 
 	for (size_t i = 0; i < slots; i++) {
 		const struct tunnel_conf *c = atomic_load(&table_slot(t, i)->conf);
@@ -147,7 +153,22 @@ static bool get_prefix(struct rd *r, struct prefix6 *p)
 	return ip6_equal(&cut, &p->addr);
 }
 
-static int get_pop(struct rd *r, struct pop_conf *pop)
+static int get_peers(struct rd *r, struct pop_conf *pop)
+{
+	struct ip4 peers[TABLE_POPS];
+	size_t n = rd_u16(r);
+
+	if (n > TABLE_POPS)
+		return -ERR_RANGE;
+	for (size_t i = 0; i < n; i++)
+		peers[i].v = rd_u32(r);
+	if (!rd_ok(r))
+		return -ERR_TRUNCATED;
+	pop_set_peers(pop, peers, n);
+	return 0;
+}
+
+static int get_pop(struct rd *r, uint32_t version, struct pop_conf *pop)
 {
 	bool valid = true;
 
@@ -160,7 +181,9 @@ static int get_pop(struct rd *r, struct pop_conf *pop)
 		return -ERR_RANGE;
 	for (size_t i = 0; i < pop->prefix_count; i++)
 		valid = get_prefix(r, &pop->prefixes[i]) && valid;
-	return !rd_ok(r) ? -ERR_TRUNCATED : valid ? 0 : -ERR_RANGE;
+	if (!rd_ok(r) || !valid)
+		return rd_ok(r) ? -ERR_RANGE : -ERR_TRUNCATED;
+	return version == VERSION ? get_peers(r, pop) : 0;
 }
 
 /* A tunnel without its routes. */
@@ -186,7 +209,7 @@ static int get_record(struct rd *r, uint32_t version, struct record *out)
 	out->memory.endpoint = rd_u64(r);
 	out->memory.newest = rd_u32(r);
 	out->heard = rd_u32(r);
-	out->memory.highest = version == VERSION ? rd_u32(r) : out->memory.newest;
+	out->memory.highest = version == VERSION_WITHOUT_HIGHEST ? out->memory.newest : rd_u32(r);
 	out->secret_len = rd_u8(r);
 	out->secret = rd_bytes(r, out->secret_len);
 	out->routes = rd_u16(r);
@@ -284,11 +307,11 @@ static int check(const uint8_t *data, size_t len, uint32_t *version)
 	const uint8_t *found = rd_bytes(&r, sizeof(magic));
 
 	*version = rd_u32(&r);
-	if (!found || memcmp(found, magic, sizeof(magic)) != 0 ||
-	    (*version != VERSION && *version != VERSION_WITHOUT_HIGHEST))
+	if (!found || memcmp(found, magic, sizeof(magic)) != 0 || *version > VERSION ||
+	    *version < VERSION_WITHOUT_HIGHEST)
 		return -ERR_FORMAT;
 	uint64_t total = rd_u64(&r);
-	if (!rd_ok(&r) || len < total || len < HEAD_SIZE + CRC_SIZE)
+	if (!rd_ok(&r) || len < total || len < HEAD_MIN + CRC_SIZE)
 		return -ERR_TRUNCATED;
 	if (len > total)
 		return -ERR_TRAILING;
@@ -311,7 +334,7 @@ int snapshot_decode(struct table *t, struct digest_ctx *digest, const uint8_t *d
 	h.written = rd_u32(&r);
 	h.feed_seq = rd_u64(&r);
 	rd_copy(&r, h.pop, SNAPSHOT_NAME);
-	err = get_pop(&r, &pop);
+	err = get_pop(&r, version, &pop);
 	if (err)
 		return err;
 	err = table_set_pop(t, &pop);

@@ -33,7 +33,7 @@ int snapshot_encode(struct table *t, const struct snapshot_head *head, struct mo
 /* Wipes the bytes, which hold the secrets, and frees them. NULL is fine. */
 void snapshot_free(uint8_t *data, size_t len);
 
-/* Fills an empty table and `head`. It reads the version before, too. 0; -ERR_FORMAT: no snapshot,
+/* Fills an empty table and `head`. It reads the versions before, too. 0; -ERR_FORMAT: no snapshot,
  * another version, or a wrong checksum; -ERR_TRUNCATED; -ERR_TRAILING; -ERR_RANGE: an invalid value; -ERR_NOMEM: no memory, or
  * more tunnels than slots; -ERR_EXISTS: the table is not empty. After a failure the table is empty
  * (or as it was, with -ERR_EXISTS) and `head` untouched. */

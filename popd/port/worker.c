@@ -201,14 +201,33 @@ static bool make_ask(struct worker *w, size_t i, const struct ask *a)
 /* Sets the timer for the next ask that becomes due. */
 static void set_asks_timer(struct worker *w, int64_t now)
 {
-	int64_t due = asks_due_us(w->pipeline.asks);
+	int64_t due = INT64_MAX;
 
+	for (size_t b = 0; b < ROAM_BUDGET__COUNT; b++)
+		if (asks_due_us(&w->pipeline.asks[b]) < due)
+			due = asks_due_us(&w->pipeline.asks[b]);
 	ev_timer_stop(w->loop, &w->asks_due);
 	if (due == INT64_MAX)
 		return;
 	ev_now_update(w->loop);
 	ev_timer_set(&w->asks_due, due > now ? (double)(due - now) / SECOND_US : 0., 0.);
 	ev_timer_start(w->loop, &w->asks_due);
+}
+
+static bool take_due_ask(struct worker *w, int64_t now, struct ask *out)
+{
+	for (size_t b = 0; b < ROAM_BUDGET__COUNT; b++)
+		if (asks_take_due(&w->pipeline.asks[b], now, out))
+			return true;
+	return false;
+}
+
+static bool has_new_asks(const struct worker *w)
+{
+	for (size_t b = 0; b < ROAM_BUDGET__COUNT; b++)
+		if (asks_has_new(&w->pipeline.asks[b]))
+			return true;
+	return false;
 }
 
 /* Sends the asks that are due. */
@@ -218,7 +237,7 @@ static void send_asks(struct worker *w)
 	struct ask a;
 	size_t n = 0;
 
-	while (asks_take_due(w->pipeline.asks, now, &a)) {
+	while (take_due_ask(w, now, &a)) {
 		if (make_ask(w, n, &a) && ++n == JOB_BATCH) {
 			run_jobs(w, n);
 			n = 0;
@@ -234,7 +253,7 @@ static void send_asks(struct worker *w)
 static void run(struct worker *w, size_t n)
 {
 	run_jobs(w, n);
-	if (UNLIKELY(asks_has_new(w->pipeline.asks)))
+	if (UNLIKELY(has_new_asks(w)))
 		send_asks(w);
 }
 
@@ -400,7 +419,7 @@ static bool make_parts(struct worker *w, const struct worker_conf *conf)
 	w->icmp_errors = ring_create(WORKER_ICMP_ERRORS, sizeof(struct icmp_error));
 	w->probes = buffers_create(JOB_BATCH, PROBE_LEN);
 	w->ask_packets = buffers_create(JOB_BATCH, ASK_LEN);
-	w->pipeline.asks = calloc(1, sizeof(*w->pipeline.asks));
+	w->pipeline.asks = calloc(ROAM_BUDGET__COUNT, sizeof(*w->pipeline.asks));
 	w->pending = calloc(WORKER_ICMP_ERRORS, sizeof(*w->pending));
 	w->tap = tap_create(conf->watch);
 	w->pipeline.table = conf->table;

@@ -105,7 +105,7 @@ static void start(void)
 				      .counters = counters_create(tunnels),
 				      .limiter = limiter_create(tunnels, 100, 10),
 				      .roam = roam_create(tunnels, (struct timestamp){ 0, 0 }, key),
-				      .asks = calloc(1, sizeof(*pipeline.asks)),
+				      .asks = calloc(ROAM_BUDGET__COUNT, sizeof(*pipeline.asks)),
 				      .digest = digest_ctx_create(),
 				      .forward = { .expiry = 360 } };
 	require(pipeline.table && pipeline.counters && pipeline.limiter && pipeline.roam &&

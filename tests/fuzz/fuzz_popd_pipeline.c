@@ -64,7 +64,7 @@ static void start(void)
 	pipeline = (struct pipeline){ .table = table_create(TUNNELS, 1, seed),
 				      .counters = counters_create(TUNNELS),
 				      .limiter = limiter_create(TUNNELS, 1000000, 1000000),
-				      .asks = calloc(1, sizeof(*pipeline.asks)),
+				      .asks = calloc(ROAM_BUDGET__COUNT, sizeof(*pipeline.asks)),
 				      .digest = digest_ctx_create(),
 				      .sha1 = sha1_set_choose(SHA1_AUTO),
 				      .forward = { .expiry = 360, .probe_key = { 1 } },
@@ -100,8 +100,10 @@ static void reset(void)
 	pipeline.roam = roam_create(TUNNELS, (struct timestamp){ NOW - 15, 1, { 0 } }, key);
 	if (!pipeline.roam)
 		abort();
-	pipeline.asks->added = 0;
-	memset(pipeline.asks->next, 0, sizeof(pipeline.asks->next));
+	for (size_t b = 0; b < ROAM_BUDGET__COUNT; b++) {
+		pipeline.asks[b].added = 0;
+		memset(pipeline.asks[b].next, 0, sizeof(pipeline.asks[b].next));
+	}
 	for (uint32_t id = 1; id <= TUNNELS; id++) {
 		struct tunnel *t = table_by_id(pipeline.table, id);
 		if (id != 4)
@@ -264,10 +266,12 @@ static void check_roaming(const struct job *jobs, size_t n)
 		require(!moved || came_from(jobs, n, t, now, true));
 		require(atomic_load(&t->highest) >= NOW - 10);
 	}
-	for (uint64_t i = 0; i < pipeline.asks->added; i++) {
-		const struct ask *a = &pipeline.asks->list[i];
-		require(came_from(jobs, n, a->tunnel, a->endpoint, false) &&
-			endpoint_of(a->endpoint).addr.v != 0xc6336402);
+	for (size_t b = 0; b < ROAM_BUDGET__COUNT; b++) {
+		for (uint64_t i = 0; i < pipeline.asks[b].added; i++) {
+			const struct ask *a = &pipeline.asks[b].list[i];
+			require(came_from(jobs, n, a->tunnel, a->endpoint, false) &&
+				endpoint_of(a->endpoint).addr.v != 0xc6336402);
+		}
 	}
 }
 

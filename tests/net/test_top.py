@@ -27,7 +27,6 @@ def net(net):
 def busy(net):
     """Three tunnels: big packets, many packets, and forged ones, as steadily as a thread can."""
     tunnels = [net.request("ayiya") for _ in range(3)]
-    tunnels[-1].known()
     stop = threading.Event()
     rates = {}
 
@@ -48,7 +47,7 @@ def busy(net):
             stop.wait(max(0, due - time.monotonic()))
 
     with udp_socket(net.client) as sock:
-        for tunnel in tunnels[:2]:
+        for tunnel in tunnels:
             tunnel.exchange(sock, ident=2)
         thread = threading.Thread(target=send, args=(sock,))
         thread.start()
@@ -84,7 +83,7 @@ def test_the_order_is_the_one_asked_for(net, busy, by, order):
     assert [row["id"] for row in told["tunnels"]] == [tunnels[n].name for n in order]
     assert [row["id"] for row in once(net, "--by", by, "-n", "1")["tunnels"]] == [tunnels[order[0]].name]
     if by == "drops":
-        assert told["tunnels"][0]["drops_per_second"] > 20 and told["tunnels"][0]["endpoint"] is None
+        assert told["tunnels"][0]["drops_per_second"] > 20
 
 
 def test_a_table_for_people(net, busy):

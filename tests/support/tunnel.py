@@ -55,6 +55,10 @@ class Tunnel:
     def ayiya(self, payload, opcode=ayiya.FORWARD, proto=ayiya.IPV6, epoch=None, secret=None, algorithm="sha1"):
         return ayiya.build(self.client, secret or self.secret, payload, opcode, epoch, algorithm, proto)
 
+    def is_mine(self, datagram):
+        """False for what comes through another tunnel that the same socket is the end of."""
+        return datagram[8:24] == socket.inet_pton(socket.AF_INET6, self.pop)
+
     def open_ayiya(self, datagram):
         """The payload of what the PoP sent, after checking every field."""
         opcode, following, payload, _ = ayiya.parse(datagram, self.pop, self.secret)
@@ -74,7 +78,7 @@ class Tunnel:
 
     def answer(self, sock):
         """Does what the client's host does with the next echo request to it."""
-        asked = receive(sock, lambda d: self.open_ayiya(d)[40] == 128, 1)
+        asked = receive(sock, lambda d: self.is_mine(d) and self.open_ayiya(d)[40] == 128, 1)
         if asked:
             sock.sendto(self.ayiya(reply_to(self.open_ayiya(asked))), (POP_IPV4, 5072))
             until(lambda: self.shown()["endpoint_answered"], slow(3), f"{self.name}'s answer to be taken")
@@ -84,7 +88,7 @@ class Tunnel:
         destination = destination or HOST
         packet = echo(self.client, destination, ident, sequence, **more)
         sock.sendto(self.ayiya(packet, algorithm=algorithm), (POP_IPV4, 5072))
-        answer = receive(sock, lambda d: is_echo_reply(self.open_ayiya(d), destination, ident, sequence))
+        answer = receive(sock, lambda d: self.is_mine(d) and is_echo_reply(self.open_ayiya(d), destination, ident, sequence))
         assert answer, f"echo {ident}/{sequence} by {self.name} was not answered"
         return answer
 

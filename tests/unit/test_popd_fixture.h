@@ -166,7 +166,7 @@ static inline struct pop pop_new(void)
 	p.counters = counters_create(FIXTURE_TUNNELS);
 	p.limiter = limiter_create(FIXTURE_TUNNELS, 1000, 100);
 	p.roam = roam_create(FIXTURE_TUNNELS, stamp(0, 0), seed);
-	p.asks = calloc(1, sizeof(*p.asks));
+	p.asks = calloc(ROAM_BUDGET__COUNT, sizeof(*p.asks));
 	assert_true(p.digest && p.table && p.counters && p.limiter && p.roam && p.asks);
 	p.pipeline = (struct pipeline){ .table = p.table,
 					.counters = p.counters,

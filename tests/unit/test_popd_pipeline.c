@@ -701,6 +701,32 @@ static void the_former_endpoint_of_protocol_41_is_told_for_a_day(void **state)
 	pop_end(&p);
 }
 
+/* Its /64 belongs to another tunnel by now, and its address may be anybody's. */
+static void the_client_of_a_tunnel_that_is_gone_uses_up_nothing_of_the_next_one(void **state)
+{
+	struct pop p = pop_new();
+	struct packet inner = echo(CLIENT6, OUTSIDE);
+	struct ip6 net = addr("2001:db8:2ff:6::");
+	unsigned told = 0;
+	struct job job;
+
+	(void)state;
+	assert_int_equal(pop_send(&p, JOB_FROM_PROTO41, inner, at("203.0.113.6", 0)), DROP_NONE);
+	gone_remember(table_gone(p.table), addr4("203.0.113.9"), &net,
+		      (uint32_t)(p.now.mono_us / 1000000));
+	for (int i = 0; i < 300; i++) {
+		(void)pop_run_one(&p, &job, JOB_FROM_PROTO41, inner, at("203.0.113.9", 0));
+		assert_int_equal(job.drop, DROP_ENDPOINT_MISMATCH);
+		told += job.out[0].kind != OUT_NONE;
+		job_end(&job);
+	}
+	assert_int_equal(told, 300);
+	assert_int_equal(tunnel_drops_of(&p, 6, DROP_ENDPOINT_MISMATCH), 0);
+	assert_true(limiter_take(p.limiter, LIMIT_UNREACHABLE, table_by_id(p.table, 6)->slot,
+				 p.now.mono_us));
+	pop_end(&p);
+}
+
 static void the_memory_of_endpoints_is_bounded_and_forgets_the_oldest(void **state)
 {
 	struct pop p = pop_new();
@@ -747,7 +773,9 @@ static void no_tunnel_ends_at_a_pop(void **state)
 			 DROP_NO_ENDPOINT);
 	assert_int_equal(endpoint_of_tunnel(&p, 2), 0);
 	assert_int_equal(pop_send(&p, JOB_FROM_TUN, echo(OUTSIDE, CLIENT3), uplink), DROP_NONE);
-	/* and nobody takes one */
+	/* and nobody takes one; this PoP's own is one whether the list has it or not */
+	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at(POP_IPV4_TEXT, 4001)),
+			 DROP_OUTER_POP);
 	assert_int_equal(pop_send(&p, JOB_FROM_AYIYA, noop, at("192.0.2.99", 4001)),
 			 DROP_OUTER_POP);
 	assert_int_equal(pop_send(&p, JOB_FROM_HEARTBEAT,
@@ -1060,6 +1088,8 @@ int main(void)
 		cmocka_unit_test(it_is_told_at_the_rate_of_errors_and_never_about_an_error),
 		cmocka_unit_test(the_ayiya_client_of_a_tunnel_of_another_type_is_told),
 		cmocka_unit_test(the_former_endpoint_of_protocol_41_is_told_for_a_day),
+		cmocka_unit_test(
+			the_client_of_a_tunnel_that_is_gone_uses_up_nothing_of_the_next_one),
 		cmocka_unit_test(the_memory_of_endpoints_is_bounded_and_forgets_the_oldest),
 		cmocka_unit_test(no_tunnel_ends_at_a_pop),
 		cmocka_unit_test(without_an_address_of_its_own_popd_says_nothing),

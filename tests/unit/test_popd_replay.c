@@ -248,7 +248,7 @@ static enum drop run(struct roam *r, struct tunnel *t, const struct replay_packe
 	if (answers && drop == DROP_NONE)
 		replay_confirm(r, t, c, p->from, p->now);
 	if (answers && drop != DROP_NONE)
-		assert_int_equal(replay_accept_answer(r, t, c, p, out), DROP_NONE);
+		assert_int_equal(replay_accept_answer(r, t, c, p, p->now.mono_us, out), DROP_NONE);
 	return drop;
 }
 
@@ -409,13 +409,48 @@ static void a_packet_judged_by_an_old_configuration_cannot_move_what_has_become_
 	pop_add(&p, conf_new(p.digest, 1, TUNNEL_HEARTBEAT, "2001:db8:2ff:1::", NULL));
 	assert_int_equal(atomic_load(&t->endpoint), 0);
 	assert_int_equal(replay_accept(p.roam, t, old, &packet, &r), DROP_TUNNEL_TYPE);
-	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, &r), DROP_TUNNEL_TYPE);
+	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, packet.now.mono_us, &r),
+			 DROP_TUNNEL_TYPE);
 	assert_true(table_delete(p.table, 1));
 	assert_int_equal(replay_accept(p.roam, t, old, &packet, &r), DROP_TUNNEL_UNKNOWN);
-	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, &r), DROP_TUNNEL_UNKNOWN);
+	assert_int_equal(replay_accept_answer(p.roam, t, old, &packet, packet.now.mono_us, &r),
+			 DROP_TUNNEL_UNKNOWN);
 	assert_int_equal(atomic_load(&t->endpoint), 0);
 	assert_int_equal(atomic_load(&t->newest), 0);
 	table_worker_leave(p.table, 0);
+	pop_end(&p);
+}
+
+/* A host without a clock of its own begins in 1970; a snapshot may hold anything. */
+static void times_at_either_end_lock_nobody_out(void **state)
+{
+	static const struct {
+		uint32_t known, now, epoch;
+	} rows[] = {
+		{ UINT32_MAX, 3, 2 },
+		{ UINT32_MAX, 0, 1 },
+		{ 0, UINT32_MAX, UINT32_MAX },
+		{ 0, UINT32_MAX - 1, UINT32_MAX },
+		{ UINT32_MAX, UINT32_MAX - 241, UINT32_MAX - 240 },
+	};
+	struct pop p = pop_new();
+	struct tunnel *t = table_by_id(p.table, 1);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct replay_packet packet = { place(i % 2 ? A : B), rows[i].epoch,
+						stamp(rows[i].now, 5000000) };
+		struct replay_result r;
+		atomic_store(&t->newest, rows[i].known);
+		atomic_store(&t->highest, rows[i].known);
+		if (replay_accept(p.roam, t, conf_of_tunnel(t), &packet, &r) != DROP_NONE ||
+		    atomic_load(&t->highest) != rows[i].epoch)
+			fail_msg("row %zu", i);
+		/* and its later packets from there are no worse off */
+		atomic_store(&t->newest, rows[i].known);
+		assert_int_equal(replay_accept(p.roam, t, conf_of_tunnel(t), &packet, &r),
+				 DROP_NONE);
+	}
 	pop_end(&p);
 }
 
@@ -424,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_story_ends_as_it_should),
 		cmocka_unit_test(random_packets_are_decided_as_the_oracle_says),
+		cmocka_unit_test(times_at_either_end_lock_nobody_out),
 		cmocka_unit_test(the_window_is_120_seconds_either_way),
 		cmocka_unit_test(a_move_forgets_the_path_mtu_and_a_stay_does_not),
 		cmocka_unit_test(

@@ -152,13 +152,14 @@ static void cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused(void **st
 	pop_end(&p);
 }
 
-/* Offsets in the fixture's snapshot: the head of 92 bytes, with two prefixes before the count, then
- * T1 with two routes. */
+/* Offsets in the fixture's snapshot: the head of 94 bytes, with two prefixes before the counts of
+ * PoPs and of tunnels, then T1 with two routes. */
 enum {
 	AT_VERSION = 8,
 	AT_PREFIXES = 86,
 	AT_FIRST_PREFIX = 88,
-	AT_COUNT = 88 + 2 * 17,
+	AT_POPS = 88 + 2 * 17,
+	AT_COUNT = AT_POPS + 2,
 	AT_T1 = AT_COUNT + 4
 };
 
@@ -168,7 +169,10 @@ static const struct {
 	uint8_t value;
 	int err;
 } forgeries[] = {
-	{ "another version", AT_VERSION + 3, 3, -ERR_FORMAT },
+	{ "another version", AT_VERSION + 3, 4, -ERR_FORMAT },
+	{ "version 0", AT_VERSION + 3, 0, -ERR_FORMAT },
+	{ "more PoPs than there may be", AT_POPS, 5, -ERR_RANGE },
+	{ "more PoPs than there are", AT_POPS, 4, -ERR_TRUNCATED },
 	{ "more prefixes than there may be", AT_PREFIXES + 1, 65, -ERR_RANGE },
 	{ "fewer prefixes than tunnel prefixes", AT_PREFIXES + 1, 0, -ERR_RANGE },
 	{ "a prefix of 129 bits", AT_FIRST_PREFIX, 129, -ERR_RANGE },
@@ -219,41 +223,69 @@ static void an_invalid_value_in_an_intact_snapshot_is_refused(void **state)
 	pop_end(&p);
 }
 
-/* What version 1 of the format had: no highest epoch in a tunnel's record. Returns the length. */
-static size_t as_version_1(const uint8_t *bytes, size_t len, uint8_t *out)
+/* What the versions before had: no PoPs, and in version 1 no highest epoch in a tunnel's record.
+ * Returns the length. */
+static size_t as_version(uint32_t version, const uint8_t *bytes, size_t len, uint8_t *out)
 {
 	enum { HIGHEST_AT = 40 };
-	size_t from = AT_T1, to = AT_T1;
+	size_t from = AT_T1, to = AT_T1 - 2, less = version == 1 ? 4 : 0;
 
-	memcpy(out, bytes, AT_T1);
+	memcpy(out, bytes, AT_POPS);
+	memcpy(out + AT_POPS, bytes + AT_COUNT, 4);
 	while (from < len - 4) {
 		size_t size = 4 + ((size_t)bytes[from + 2] << 8 | bytes[from + 3]);
 		memcpy(out + to, bytes + from, HIGHEST_AT);
-		put32(out + to, (uint32_t)size - 8);
-		memcpy(out + to + HIGHEST_AT, bytes + from + HIGHEST_AT + 4, size - HIGHEST_AT - 4);
+		put32(out + to, (uint32_t)(size - 4 - less));
+		memcpy(out + to + HIGHEST_AT, bytes + from + HIGHEST_AT + less,
+		       size - HIGHEST_AT - less);
 		from += size;
-		to += size - 4;
+		to += size - less;
 	}
-	put32(out + AT_VERSION, 1);
+	put32(out + AT_VERSION, version);
 	put32(out + AT_VERSION + 8, (uint32_t)to + 4);
 	put32(out + to, crc32c(out, to));
 	return to + 4;
 }
 
-static void a_snapshot_of_the_version_before_is_read(void **state)
+static void a_snapshot_of_a_version_before_is_read(void **state)
 {
 	struct pop p = pop_new();
-	struct table *t = empty_table(FIXTURE_TUNNELS);
-	struct snapshot_head got;
 	size_t len;
 	uint8_t *bytes = encode(p.table, &len), *old = malloc(len);
 
 	(void)state;
-	len = as_version_1(bytes, len, old);
-	assert_int_equal(snapshot_decode(t, p.digest, old, len, moment(NOW), &got), 0);
-	for (uint32_t id = 1; id <= 6; id++)
-		same_tunnel(p.table, t, id);
+	for (uint32_t version = 1; version <= 2; version++) {
+		struct table *t = empty_table(FIXTURE_TUNNELS);
+		struct snapshot_head got;
+		size_t old_len = as_version(version, bytes, len, old);
+		assert_int_equal(snapshot_decode(t, p.digest, old, old_len, moment(NOW), &got), 0);
+		for (uint32_t id = 1; id <= 6; id++)
+			same_tunnel(p.table, t, id);
+		table_free(t);
+	}
 	free(old);
+	free(bytes);
+	pop_end(&p);
+}
+
+/* Before the database is there, too: popd forwards at once. */
+static void no_tunnel_of_a_snapshot_ends_at_a_pop(void **state)
+{
+	struct pop p = pop_new();
+	struct table *t = empty_table(FIXTURE_TUNNELS);
+	struct pop_conf pop = *table_pop(p.table);
+	const struct ip4 peers[] = { addr4("203.0.113.6"), addr4("198.51.100.77") };
+	struct snapshot_head got;
+	size_t len;
+
+	(void)state;
+	pop_set_peers(&pop, peers, ARRAY_LEN(peers));
+	assert_int_equal(table_set_pop(p.table, &pop), 0);
+	uint8_t *bytes = encode(p.table, &len);
+	assert_int_equal(snapshot_decode(t, p.digest, bytes, len, moment(NOW), &got), 0);
+	assert_memory_equal(table_pop(t), table_pop(p.table), sizeof(struct pop_conf));
+	assert_int_equal(atomic_load(&table_by_id(t, 6)->endpoint), 0);
+	assert_true(atomic_load(&table_by_id(t, 3)->endpoint) != 0);
 	free(bytes);
 	table_free(t);
 	pop_end(&p);
@@ -391,7 +423,8 @@ int main(void)
 		cmocka_unit_test(an_empty_table_can_be_encoded),
 		cmocka_unit_test(cut_at_any_byte_longer_or_with_any_bit_wrong_it_is_refused),
 		cmocka_unit_test(an_invalid_value_in_an_intact_snapshot_is_refused),
-		cmocka_unit_test(a_snapshot_of_the_version_before_is_read),
+		cmocka_unit_test(a_snapshot_of_a_version_before_is_read),
+		cmocka_unit_test(no_tunnel_of_a_snapshot_ends_at_a_pop),
 		cmocka_unit_test(a_journal_record_of_the_version_before_is_read),
 		cmocka_unit_test(the_journal_is_applied_up_to_where_it_is_cut),
 		cmocka_unit_test(ten_thousand_tunnels_are_encoded_and_decoded_quickly),

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "popd/core/ask.h"
 #include "popd/core/replay.h"
 #include "popd/core/roam.h"
 #include "tests/unit/test_popd_fixture.h"
@@ -26,7 +27,7 @@ struct reader {
 	struct shared *shared;
 	unsigned number;
 	struct pipeline pipeline;
-	uint64_t found, passed;
+	uint64_t found, passed, answered;
 	const char *fault; /* what went wrong; asserted by the main thread */
 };
 
@@ -79,6 +80,33 @@ static const char *check_job(const struct job *job, const struct packet *packet,
 	return NULL;
 }
 
+/* The asks of batches before, whose tunnels may have been deleted and their slots taken since: as a
+ * worker makes them, and as if they were answered. */
+static void answer_asks(struct reader *r, struct timestamp now)
+{
+	const int64_t later = now.mono_us + ASK_LIFE_US;
+	struct ask a;
+
+	while (asks_take_due(&r->pipeline.asks[ROAM_MOVED], later, &a) ||
+	       asks_take_due(&r->pipeline.asks[ROAM_DOUBTED], later, &a)) {
+		const struct tunnel_conf *c = atomic_load(&a.tunnel->conf);
+		struct replay_packet p = { a.endpoint, NOW, now };
+		struct replay_result result;
+		uint8_t packet[ASK_LEN];
+		if (!c || c->id != a.id)
+			continue;
+		ask_build(packet, &a, c, r->pipeline.forward.probe_key, 1);
+		(void)roam_has_answered(r->pipeline.roam, a.tunnel, c, a.endpoint, a.asked_us);
+		(void)roam_clients(r->pipeline.roam, a.tunnel, c);
+		enum drop d = replay_accept_answer(r->pipeline.roam, a.tunnel, c, &p, a.asked_us,
+						   &result);
+		if (d != DROP_NONE && d != DROP_REPLAY_MOVE && d != DROP_TUNNEL_UNKNOWN &&
+		    d != DROP_TUNNEL_TYPE)
+			r->fault = "an answer was dropped for a wrong reason";
+		r->answered += d == DROP_NONE;
+	}
+}
+
 static void run_batch(struct reader *r, struct job *jobs,
 		      uint8_t (*buffers)[JOB_HEADROOM + 512 + JOB_TAILROOM], unsigned round)
 {
@@ -95,12 +123,17 @@ static void run_batch(struct reader *r, struct job *jobs,
 						  4000 } };
 	}
 	table_worker_enter(r->shared->table, r->number);
-	pipeline_run(&r->pipeline, jobs, BATCH, stamp(NOW, round));
+	struct timestamp now = stamp(NOW, (int64_t)round * 1000);
+	pipeline_run(&r->pipeline, jobs, BATCH, now);
 	for (unsigned i = 0; i < BATCH && !r->fault; i++) {
 		r->fault = check_job(&jobs[i], packets[i], i % 2);
 		r->passed += jobs[i].drop == DROP_NONE;
 		r->found += jobs[i].conf != NULL;
 	}
+	table_worker_leave(r->shared->table, r->number);
+	table_worker_enter(r->shared->table, r->number);
+	if (round % 3 == 2)
+		answer_asks(r, now);
 	table_worker_leave(r->shared->table, r->number);
 }
 
@@ -150,6 +183,7 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 	struct digest_ctx *d;
 	const char *asked = getenv("POPD_CHURN");
 	unsigned changes = asked ? (unsigned)strtoul(asked, NULL, 0) : 5000;
+	uint64_t answered = 0;
 
 	(void)state;
 	assert_int_equal(digest_init(), 0);
@@ -176,7 +210,7 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 			.counters = counters_create(CAPACITY),
 			.limiter = limiter_create(CAPACITY, 100, 10),
 			.roam = roam,
-			.asks = calloc(1, sizeof(struct asks)),
+			.asks = calloc(ROAM_BUDGET__COUNT, sizeof(struct asks)),
 			.digest = digest_ctx_create(),
 			.sha1 = sha1_of_test(),
 			.forward = { .expiry = EXPIRY, .probe_key = { 1 } },
@@ -193,11 +227,13 @@ static void readers_find_the_right_tunnel_while_the_table_changes(void **state)
 		if (readers[i].fault)
 			fail_msg("%s", readers[i].fault);
 		assert_true(readers[i].found > 0);
+		answered += readers[i].answered;
 		counters_free(readers[i].pipeline.counters);
 		limiter_free(readers[i].pipeline.limiter);
 		free(readers[i].pipeline.asks);
 		digest_ctx_free(readers[i].pipeline.digest);
 	}
+	assert_true(answered > 0);
 	table_free(s.table);
 	roam_free(roam);
 	digest_ctx_free(d);
@@ -426,9 +462,76 @@ static void a_tunnel_moves_at_most_once_a_second(void **state)
 	pop_end(&p);
 }
 
+/* ---- an endpoint that becomes a PoP's address under traffic ---- */
+
+struct client {
+	struct pop *pop;
+	struct tunnel *tunnel;
+	uint64_t from;
+	pthread_t thread;
+	_Atomic bool stop;
+	_Atomic uint32_t rounds;
+	uint32_t moves;
+};
+
+/* A worker whose packets always come from the same address, unless a PoP has it. */
+static void *come_from_one_address(void *arg)
+{
+	struct client *c = arg;
+
+	while (!atomic_load(&c->stop)) {
+		struct table *t = c->pop->table;
+		table_worker_enter(t, 0);
+		struct replay_packet packet = { c->from, NOW + atomic_load(&c->rounds),
+						stamp(NOW, 5000000) };
+		struct replay_result r;
+		bool is_pop = pop_is_peer(table_pop(t), endpoint_of(c->from).addr);
+		/* the rest of the batch comes between the look and the move */
+		for (unsigned i = 0; i < 2000; i++)
+			atomic_signal_fence(memory_order_seq_cst);
+		if (!is_pop)
+			c->moves += replay_accept(c->pop->roam, c->tunnel,
+						  conf_of_tunnel(c->tunnel), &packet,
+						  &r) == DROP_NONE;
+		table_worker_leave(t, 0);
+		atomic_fetch_add(&c->rounds, 1);
+	}
+	return NULL;
+}
+
+static void no_tunnel_keeps_an_endpoint_that_has_become_a_pops(void **state)
+{
+	enum { CHANGES = 3000 };
+	struct pop p = pop_new();
+	struct client c = { .pop = &p,
+			    .tunnel = table_by_id(p.table, 1),
+			    .from = endpoint_pack(at("192.0.2.99", 7), 0) };
+	struct pop_conf conf = *table_pop(p.table);
+	const struct ip4 peer = endpoint_of(c.from).addr;
+	unsigned kept = 0;
+
+	(void)state;
+	assert_int_equal(pthread_create(&c.thread, NULL, come_from_one_address, &c), 0);
+	for (unsigned i = 0; i < CHANGES; i++) {
+		pop_set_peers(&conf, &peer, i % 2);
+		assert_int_equal(table_set_pop(p.table, &conf), 0);
+		uint32_t rounds = atomic_load(&c.rounds);
+		while (atomic_load(&c.rounds) - rounds < 2)
+			(void)sched_yield();
+		table_reclaim(p.table);
+		kept += i % 2 && tunnel_is_at(c.tunnel, peer);
+	}
+	atomic_store(&c.stop, true);
+	assert_int_equal(pthread_join(c.thread, NULL), 0);
+	assert_true(c.moves > 0);
+	assert_int_equal(kept, 0);
+	pop_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_tunnel_keeps_an_endpoint_that_has_become_a_pops),
 		cmocka_unit_test(a_tunnel_moves_at_most_once_a_second),
 		cmocka_unit_test(a_prefix_is_always_that_of_its_owner_while_it_moves),
 		cmocka_unit_test(readers_find_the_right_tunnel_while_the_table_changes),
