@@ -84,7 +84,7 @@ COMMANDS = [
     ("pop add gone01 --ipv4 192.0.2.43 --ipv6 2001:db8::1 --tunnels 2001:db8:9::/48 --subnets 2001:db8:a000::/40 --certificate",
      r"^added gone01: tunnels from 2001:db8:9::/48, subnets from 2001:db8:a000::/40\nlog-in: popd_gone01$", {"message", "login"}),
     ("pop delete gone01", "^deleted gone01 and its log-in popd_gone01$", MESSAGE),
-    ("pop list", r"(?m)^NAME +STATE .*TUNNELS +SUBNETS\ndemo01 +down .*Genève", [{"name": "demo01", "state": "down", "tunnels": 0}]),
+    ("pop list", r"(?m)^NAME +STATE .*TUNNELS +SUBNETS +REASON\ndemo01 +down .*Genève", [{"name": "demo01", "state": "down", "tunnels": 0}]),
     ("pop show demo01", r"(?m)^name: +demo01\n(.*\n)*city: +Genève\n(.*\n)*version: +-$", {"name": "demo01", "version": None, "up": 0}),
     ("pop disable demo01", "^disabled demo01$", MESSAGE),
     ("pop enable demo01", "^enabled demo01$", MESSAGE),
