@@ -68,17 +68,17 @@ BEGIN
 END
 $$;
 
--- The operator's switch. A PoP that went silent and is then disabled was down in between.
+-- The operator's switch. A PoP that went silent and is then disabled was down in between. Like 0012's,
+-- it goes on without a PoP that holds its report.
 CREATE OR REPLACE FUNCTION broker.pop_switched() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 DECLARE
 	silence interval := make_interval(secs => broker.setting_value('pop_silence_seconds'));
-	reported timestamptz;
-	unfit text;
+	reported timestamptz := broker.pop_report_at(NEW.id);
+	unfit text := (SELECT broker.pop_unfit(r.reasons) FROM broker.pop_report r
+		WHERE r.pop = NEW.id);
 BEGIN
-	SELECT r.at, broker.pop_unfit(r.reasons) INTO reported, unfit
-	FROM broker.pop_report r WHERE r.pop = NEW.id FOR UPDATE;
 	IF reported IS NULL THEN
 		unfit := 'never reported';
 	ELSIF reported <= now() - silence THEN
