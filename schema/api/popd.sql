@@ -133,9 +133,11 @@ SET search_path = broker, pg_temp
 AS $$
 BEGIN
 	PERFORM demand(incarnation ~ '^[0-9a-f]{32}$', 'An incarnation is 32 hexadecimal digits.');
-	PERFORM demand(is_line(version, 100), 'A version is one line of at most 100 characters.');
+	PERFORM demand(version ~ '^[ -~]{0,100}$',
+		'A version is one line of at most 100 characters of ASCII.');
+	PERFORM demand(started >= '1970-01-01 00:00:00+00', 'No PoP started at %s.', started::text);
 	PERFORM demand(started <= now(), 'A PoP that started at %s has not started yet: its clock is '
-		'wrong.', rfc3339(started));
+		'wrong.', coalesce(rfc3339(started), started::text));
 	PERFORM demand(up BETWEEN 0 AND configured AND active BETWEEN 0 AND configured
 		AND seen_seq >= 0, '%s of %s tunnels up and %s active is no report that can be true.',
 		up::text, configured::text, active::text);
