@@ -99,6 +99,9 @@ def test_front_says_for_whom_it_connects(start, header, client):
         assert "connected over IPv6" in tic.ask("tunnel set T3 endpoint current", "500")
     whole = behind(ticd, header(client) + b"get unixtime\nquit\n")  # with the header in one piece
     assert [line[:4] for line in read_all(whole).splitlines()] == [b"200 "] * 3
+    said = behind(ticd, header(client) + b"get unixtime\nquit\n")
+    said.shutdown(socket.SHUT_WR)  # whoever says no more is answered all the same
+    assert [line[:4] for line in read_all(said).splitlines()] == [b"200 "] * 3
     pieces = ticd.connect()
     pieces.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for byte in header(client):
@@ -129,6 +132,14 @@ def test_front_without_the_header_is_closed_and_told_once(start):
         with contextlib.suppress(ConnectionResetError):
             assert silent.recv(1) == b""
         assert ticd.cpu_seconds() - cpu < 1
+    for header in (b"PROX", v1("192.0.2.77")[:-1], v2("192.0.2.77")[:-1]):
+        with ticd.connect() as ended:
+            ended.sendall(header)
+            cpu = ticd.cpu_seconds()
+            ended.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                assert ended.recv(1) == b""
+            assert ticd.cpu_seconds() - cpu < 1
 
 
 def test_header_of_somebody_else_is_no_header(start):
