@@ -234,23 +234,41 @@ BEGIN
 END
 $$;
 
+-- The PoPs for which a session says what drop reasons mean: its own, or those that share the log-in
+-- popd (popd_before.sql), since the door of then had no name either.
+CREATE FUNCTION api.pops_of_session() RETURNS int[]
+LANGUAGE plpgsql STABLE
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	sharing int[] := ARRAY(SELECT p.id FROM pop p WHERE p.shared_login ORDER BY p.id);
+BEGIN
+	IF cardinality(sharing) > 0 AND api.session_role() = 'popd'
+		AND session_user NOT LIKE 'popd\_%' THEN
+		RETURN sharing;
+	END IF;
+	RETURN ARRAY[api.pop_of_session()];
+END
+$$;
+
 -- Stores what the drop reasons of this PoP mean; returns how many texts are new.
 CREATE FUNCTION api.popd_reasons(names text[], texts text[]) RETURNS TABLE (changed bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 DECLARE
-	pop_id int := api.pop_of_session();
+	pop_ids int[] := api.pops_of_session();
 BEGIN
 	PERFORM demand(cardinality(names) = cardinality(texts),
 		'Every drop reason needs a name and a text.');
 	PERFORM demand((SELECT bool_and(t ~ '^[ -~]{1,200}$') FROM unnest(texts) t) IS NOT FALSE,
 		'The text of a drop reason is one line of at most 200 characters of ASCII.');
 	INSERT INTO drop_reason AS r (pop, name, text)
-	SELECT pop_id, u.name, u.text FROM unnest(names, texts) AS u (name, text) ORDER BY u.name
+	SELECT o.id, u.name, u.text FROM unnest(pop_ids) o (id)
+	CROSS JOIN unnest(names, texts) AS u (name, text) ORDER BY o.id, u.name
 	ON CONFLICT (pop, name) DO UPDATE SET text = excluded.text WHERE r.text <> excluded.text;
 	GET DIAGNOSTICS changed = ROW_COUNT;
-	PERFORM demand((SELECT count(*) FROM drop_reason r WHERE r.pop = pop_id) <= 1000,
+	PERFORM demand((SELECT count(*) FROM drop_reason r WHERE r.pop = pop_ids[1]) <= 1000,
 		'A PoP has at most 1000 drop reasons.');
 	RETURN NEXT;
 END

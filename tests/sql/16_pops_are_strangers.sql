@@ -134,6 +134,8 @@ SELECT is(pg_temp.said('popd', 'SELECT count(*) > 0 FROM api.popd_changes(''demo
 SELECT is(pg_temp.said('popd', 'SELECT enabled FROM api.popd_report(''demo01'', repeat(''a'', 32), ''1'', now(), 1, 1, 1, 1)'), 'true', 'it reports');
 SELECT is(pg_temp.said('popd', format('SELECT applied FROM api.popd_statistics(''demo01'', repeat(''a'', 32), 1, ARRAY[%s], ARRAY[(now() AT TIME ZONE ''UTC'')::date], '
 	'''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'')', :t1)), 'true', 'it reports statistics by the day');
+SELECT is(pg_temp.said('popd', 'SELECT changed FROM api.popd_reasons(''{of-before}'', ''{a sentence}'')'), '2', 'it says what reasons mean, for all that share the log-in');
+SELECT is(pg_temp.said('popd_demo01', 'SELECT changed FROM api.popd_reasons(''{of-before}'', ''{its own sentence}'')'), '1', 'a member of popd for itself alone');
 SELECT alike(pg_temp.said('popd_demo01', 'SELECT name FROM api.popd_hello(''demo02'')'), 'BK001 The role % has a log-in of its own and gives no name.',
 	'a member of popd cannot use these doors');
 SELECT is(pg_temp.said('operator', 'SELECT message FROM api.op_pop_secret(''demo01'', NULL)'), 'demo01 logs in as popd_demo01', 'the PoP is given its own log-in');
@@ -141,6 +143,7 @@ SELECT is(pg_temp.said('popd', 'SELECT name FROM api.popd_hello(''demo01'')'), '
 	'then the shared one is closed to it');
 SELECT is(pg_temp.said('popd', 'SELECT name FROM api.popd_hello(''demo02'')'), 'demo02', 'and open to the others');
 SELECT api.op_pop_secret('demo02', NULL);
+SELECT alike(pg_temp.said('popd', 'SELECT changed FROM api.popd_reasons(''{of-before}'', ''{x}'')'), 'BK001 The role popd is no PoP''s.%', 'nobody shares the log-in any more');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace AND p.proname LIKE 'popd\_%'
 	AND p.proargnames[1] = 'pop_name'$$, 'with the last of them these doors go');
 SELECT is((SELECT rolcanlogin FROM pg_roles WHERE rolname = 'popd'), false, 'and nobody logs in as popd');

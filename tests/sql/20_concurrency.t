@@ -263,6 +263,7 @@ is 'a PoP that logs in becomes no other, gives no name and ends no session' "$(g
 	cat "$TOP/schema/api/popd_before.sql"; } | psql -Xq1 >/dev/null
 got=$(ask "SET ROLE popd; SELECT name FROM api.popd_hello('demo02')" popd_demo01)
 is 'a PoP that takes the role popd is refused at the doors of before' "$(grep -c 'popd_demo01 has a log-in of its own and gives no name' <<<"$got")" 1
+is 'nor does it speak for those that share the log-in' "$(ask "SET ROLE popd; SELECT api.popd_reasons('{hop-limit}', '{x}')" popd_demo01 | grep -c "popd is no PoP's")" 1
 ask "ALTER ROLE popd LOGIN" >/dev/null
 is 'the log-in of before is served and told so' "$(ask "SELECT name FROM api.popd_hello('demo02')" popd | sed 's/:.*PoPs share:.*/ told/')" 'WARNING told
 demo02'
