@@ -144,6 +144,10 @@ BEGIN
 	PERFORM demand(reasons IS NOT NULL AND cardinality(reasons) <= 20 AND NOT EXISTS (SELECT
 		FROM unnest(reasons) AS r (reason) WHERE reason IS NULL OR NOT is_line(reason, 300)),
 		'Reasons are at most 20 lines of at most 300 characters.');
+	IF (SELECT count(*) FROM (SELECT h.since FROM pop_history h WHERE h.pop = pop_id
+			ORDER BY h.id DESC LIMIT 500) h WHERE h.since > now() - interval '1 hour') >= 500 THEN
+		PERFORM refuse('BK005', 'A PoP may change its state and reasons 500 times an hour.');
+	END IF;
 	INSERT INTO pop_report (pop, at, incarnation, version, started, configured, up, active,
 		feed_seq, reasons)
 	VALUES (pop_id, now(), pop_reported.incarnation, pop_reported.version, pop_reported.started,

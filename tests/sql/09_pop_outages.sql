@@ -2,7 +2,7 @@
 -- even the one that no report could write.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(57);
+SELECT plan(59);
 SELECT t.pop() AS pop \gset
 CREATE FUNCTION pg_temp.report(pop text DEFAULT 'demo01') RETURNS text LANGUAGE sql AS $$
 	SELECT format('%s %s', r.enabled, r.feed_seq) FROM t.popd_report(pop, repeat('a', 32), '0.1.0',
@@ -141,5 +141,11 @@ FROM (VALUES (repeat('a', 32), '1', '1 second', '3, 3, 3, 0', 'BK003 A PoP that 
 	(repeat('a', 32), '1', '0 s', '3, -1, 0, 0', 'BK003 -1 of 3 tunnels up and 0 active is no report that can be true.')) v (incarnation, version, later, counts, sentence);
 SELECT results_eq('SELECT schema FROM api.web_version()', 'SELECT max(number) FROM broker.migration',
 	'the web reads the number of the schema');
+-- Each change is a row of history, so a PoP has so many.
+SELECT count(pg_temp.unfit('flip ' || g)) FROM generate_series(1, 500 - (SELECT count(*)::int FROM broker.pop_history h JOIN broker.pop p ON p.id = h.pop
+	WHERE p.name = 'demo01' AND h.since > now() - interval '1 hour')) g;
+SELECT is(t.refusal('SELECT pg_temp.unfit(''once more'')'), 'BK005 A PoP may change its state and reasons 500 times an hour.', 'reports that change all the time fill no disk');
+SELECT pg_temp.wait(3700);
+SELECT is(pg_temp.unfit('once more'), 'true', 'an hour later it may again');
 SELECT * FROM finish();
 ROLLBACK;
