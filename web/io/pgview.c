@@ -28,9 +28,8 @@ enum {
 };
 
 static const char sql_status[] =
-	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, state, since, "
-	"last_report, "
-	"configured, up, active, generated, reason FROM api.web_pop_status()";
+	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, reason, state, "
+	"since, last_report, configured, up, active, generated FROM api.web_pop_status()";
 enum {
 	COL_NAME,
 	COL_CITY,
@@ -40,6 +39,7 @@ enum {
 	COL_IPV4,
 	COL_IPV6,
 	COL_VERSION,
+	COL_REASON, /* the last of those that are text */
 	COL_STATE,
 	COL_SINCE,
 	COL_LAST_REPORT,
@@ -47,7 +47,6 @@ enum {
 	COL_UP,
 	COL_ACTIVE,
 	COL_GENERATED,
-	COL_REASON,
 	COL__COUNT
 };
 
@@ -133,10 +132,10 @@ static bool pop_fill(struct status_view *view, struct pop_view *pop, const struc
 		[COL_IPV4] = &pop->ipv4,
 		[COL_IPV6] = &pop->ipv6,
 		[COL_VERSION] = &pop->version,
+		[COL_REASON] = &pop->reason,
 	};
 	for (size_t col = 0; col < ARRAY_LEN(texts); col++)
 		*texts[col] = status_view_text(view, pgres_text(res, row, col));
-	pop->reason = status_view_text(view, pgres_text(res, row, COL_REASON));
 	pop->since = stamp_of(res, row, COL_SINCE);
 	pop->last_report = stamp_of(res, row, COL_LAST_REPORT);
 	pop->configured = count_of(res, row, COL_CONFIGURED);
@@ -150,7 +149,7 @@ static int view_make(const struct pgres *res, struct status_view **out)
 {
 	size_t n = pgres_rows(res), text = 0;
 	for (size_t row = 0; row < n; row++)
-		for (size_t col = 0; col <= COL_VERSION; col++)
+		for (size_t col = 0; col <= COL_REASON; col++)
 			text += strlen(pgres_str(res, row, col)) + 1;
 	struct status_view *view = status_view_create(n, text);
 	if (!view)
