@@ -49,6 +49,7 @@ $$;
 ALTER ROLE broker_roles NOLOGIN NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS CREATEROLE;
 ALTER ROLE broker_names NOLOGIN NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS NOCREATEROLE;
 GRANT pg_signal_backend, pg_read_all_stats TO broker_roles;
+GRANT SET ON PARAMETER temp_file_limit TO broker_roles;
 
 -- 2. The log-ins of PoPs
 
@@ -80,13 +81,40 @@ BEGIN
 END
 $$;
 
--- Ends the sessions of a role; returns their number.
+-- Ends the sessions of a role; returns their number. The server shows a transaction the same sessions
+-- again and again until it is asked to look anew.
 CREATE FUNCTION broker_roles.sessions_end(role_name text) RETURNS bigint
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a
-	WHERE a.usename = sessions_end.role_name AND a.pid <> pg_backend_pid()
+BEGIN
+	PERFORM pg_stat_clear_snapshot();
+	RETURN (SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+		WHERE a.usename = sessions_end.role_name AND a.pid <> pg_backend_pid());
+END
+$$;
+
+-- Runs statements that change a role, of whose sessions none may be in the way: a role may alter
+-- itself, and holds its row until its transaction ends. Another operator may hold it, too.
+CREATE FUNCTION broker_roles.role_change(role_name text, statements text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '500ms'
+AS $$
+BEGIN
+	FOR attempt IN 1..8 LOOP
+		PERFORM broker_roles.sessions_end(role_name);
+		BEGIN
+			EXECUTE statements;
+			RETURN;
+		EXCEPTION WHEN lock_not_available OR internal_error THEN
+			-- internal_error: the row of the role was changed by another transaction
+			NULL;
+		END;
+	END LOOP;
+	RAISE EXCEPTION 'another transaction holds the role %, try again', role_name
+		USING ERRCODE = 'BK001';
+END
 $$;
 
 -- Makes the log-in role of a PoP, or gives it another password, and ends its sessions. `verifier`
@@ -107,29 +135,44 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role_name) THEN
 		EXECUTE format('CREATE ROLE %I', role_name);
 	END IF;
-	EXECUTE format('ALTER ROLE %I LOGIN INHERIT NOCREATEROLE NOCREATEDB CONNECTION LIMIT 5 '
-		'PASSWORD %L', role_name, verifier);
-	EXECUTE format('GRANT popd TO %I', role_name);
-	-- Sessions of a PoP whose machine was cut off count towards its limit until the server notices;
-	-- a transaction that its popd left open ends by itself, unless that asked for something else.
-	EXECUTE format('ALTER ROLE %I SET tcp_keepalives_idle = 60', role_name);
-	EXECUTE format('ALTER ROLE %I SET tcp_keepalives_interval = 10', role_name);
-	EXECUTE format('ALTER ROLE %I SET tcp_keepalives_count = 3', role_name);
-	EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''1min''', role_name);
+	-- A role may change its own settings. Sessions of a PoP whose machine was cut off count towards
+	-- its limit until the server notices; a transaction that its popd left open ends by itself,
+	-- unless that asked for something else. The last one no session may change.
+	PERFORM broker_roles.role_change(role_name, format('ALTER ROLE %1$I LOGIN INHERIT NOCREATEROLE '
+		'NOCREATEDB CONNECTION LIMIT 5 PASSWORD %2$L; GRANT popd TO %1$I; '
+		'ALTER ROLE %1$I RESET ALL; '
+		'ALTER ROLE %1$I SET tcp_keepalives_idle = 60; '
+		'ALTER ROLE %1$I SET tcp_keepalives_interval = 10; '
+		'ALTER ROLE %1$I SET tcp_keepalives_count = 3; '
+		'ALTER ROLE %1$I SET idle_in_transaction_session_timeout = ''1min''; '
+		'ALTER ROLE %1$I SET temp_file_limit = ''64MB''', role_name, verifier));
 	PERFORM broker_roles.sessions_end(role_name);
 END
 $$;
 
--- Drops the log-in role of a PoP and ends its sessions; nothing happens when there is none.
-CREATE FUNCTION broker_roles.pop_role_drop(pop_name text) RETURNS void
+-- Drops the log-in role of a PoP and ends its sessions; nothing happens when there is none. A role
+-- may own things that it needs no right for (default privileges, objects in other databases of the
+-- server): what is in this database goes with it. False: there is more elsewhere, so the role stays,
+-- without log-in and without any right here.
+CREATE FUNCTION broker_roles.pop_role_drop(pop_name text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	role_name text := broker_roles.role_of(pop_name);
 BEGIN
-	EXECUTE format('DROP ROLE IF EXISTS %I', role_name);
-	PERFORM broker_roles.sessions_end(role_name);
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role_name) THEN
+		RETURN true;
+	END IF;
+	PERFORM broker_roles.role_change(role_name, format('ALTER ROLE %1$I NOLOGIN PASSWORD NULL; '
+		'GRANT %1$I TO broker_roles; DROP OWNED BY %1$I; REVOKE %1$I FROM broker_roles; '
+		'REVOKE popd FROM %1$I', role_name));
+	BEGIN
+		PERFORM broker_roles.role_change(role_name, format('DROP ROLE %I', role_name));
+		RETURN true;
+	EXCEPTION WHEN dependent_objects_still_exist THEN
+		RETURN false;
+	END;
 END
 $$;
 
@@ -162,7 +205,7 @@ ALTER FUNCTION broker_roles.pop_transactions() OWNER TO broker_roles;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA broker_roles FROM PUBLIC;
 GRANT USAGE ON SCHEMA broker_roles TO broker_roles;
 GRANT EXECUTE ON FUNCTION broker_roles.is_pop(text), broker_roles.role_of(text),
-	broker_roles.sessions_end(text) TO broker_roles;
+	broker_roles.sessions_end(text), broker_roles.role_change(text, text) TO broker_roles;
 
 -- 3. What nobody needs
 

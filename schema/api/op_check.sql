@@ -76,6 +76,18 @@ AS $$
 	JOIN pg_roles r ON r.oid = m.roleid
 	WHERE NOT (a.name LIKE 'popd\_%' AND r.rolname = 'popd')
 	UNION ALL
+	SELECT a.name, 'has changed its own settings: "ticctl pop secret" puts them back'
+	FROM api.check_actors() a
+	WHERE a.name LIKE 'popd\_%' AND api.can_make_roles() AND NOT EXISTS (
+		SELECT FROM pg_db_role_setting s WHERE s.setrole = a.role_id AND s.setdatabase = 0
+			AND s.setconfig @> ARRAY['idle_in_transaction_session_timeout=1min',
+				'tcp_keepalives_idle=60', 'tcp_keepalives_interval=10',
+				'tcp_keepalives_count=3', 'temp_file_limit=64MB'])
+	UNION ALL
+	SELECT 'popd', 'has settings of its own, which a PoP may have made for others: run '
+		'"ALTER ROLE popd RESET ALL" as a superuser'
+	WHERE EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setrole = to_regrole('popd'))
+	UNION ALL
 	SELECT 'popd', coalesce('can log in, since these PoPs have no log-in of their own yet '
 		'("ticctl pop secret"): '
 		|| (SELECT string_agg(p.name, ', ' ORDER BY p.name) FROM pop p WHERE p.shared_login),

@@ -149,6 +149,7 @@ DECLARE
 	pop_id int := pop_find(pop_name);
 	tunnels bigint := (SELECT count(*) FROM tunnel t WHERE t.pop = pop_id);
 	has_maker boolean := api.can_make_roles();
+	is_dropped boolean;
 	table_name text;
 BEGIN
 	IF tunnels > 0 THEN
@@ -159,7 +160,7 @@ BEGIN
 			pop_name);
 	END IF;
 	IF has_maker THEN
-		PERFORM broker_roles.pop_role_drop(pop_name); -- ends its sessions, and so their locks
+		is_dropped := broker_roles.pop_role_drop(pop_name); -- ends its sessions, and so their locks
 	END IF;
 	FOREACH table_name IN ARRAY ARRAY['request', 'cost', 'allocation', 'pool', 'pop_report',
 		'pop_history', 'pop_day', 'pop_sample', 'pop_drop', 'drop_reason', 'statistics_batch',
@@ -168,8 +169,10 @@ BEGIN
 	END LOOP;
 	DELETE FROM pop p WHERE p.id = pop_id;
 	PERFORM api.doors_of_before_end();
-	RETURN QUERY SELECT format('deleted %s%s', pop_name, CASE WHEN has_maker
+	RETURN QUERY SELECT format('deleted %s%s', pop_name, CASE WHEN is_dropped
 		THEN ' and its log-in popd_' || pop_name
+		WHEN has_maker THEN format('; its log-in popd_%s is closed, but a superuser has to drop it: it '
+			'owns objects in another database of this server', pop_name)
 		ELSE '; its log-in, if it has one, must be dropped by hand: DROP ROLE popd_' || pop_name
 		END);
 EXCEPTION WHEN lock_not_available THEN

@@ -133,15 +133,21 @@ SET search_path = broker, pg_temp
 AS $$
 BEGIN
 	PERFORM demand(incarnation ~ '^[0-9a-f]{32}$', 'An incarnation is 32 hexadecimal digits.');
-	PERFORM demand(is_line(version, 100), 'A version is one line of at most 100 characters.');
+	PERFORM demand(version ~ '^[ -~]{0,100}$',
+		'A version is one line of at most 100 characters of ASCII.');
+	PERFORM demand(started >= '1970-01-01 00:00:00+00', 'No PoP started at %s.', started::text);
 	PERFORM demand(started <= now(), 'A PoP that started at %s has not started yet: its clock is '
-		'wrong.', rfc3339(started));
+		'wrong.', coalesce(rfc3339(started), started::text));
 	PERFORM demand(up BETWEEN 0 AND configured AND active BETWEEN 0 AND configured
 		AND seen_seq >= 0, '%s of %s tunnels up and %s active is no report that can be true.',
 		up::text, configured::text, active::text);
 	PERFORM demand(reasons IS NOT NULL AND cardinality(reasons) <= 20 AND NOT EXISTS (SELECT
 		FROM unnest(reasons) AS r (reason) WHERE reason IS NULL OR NOT is_line(reason, 300)),
 		'Reasons are at most 20 lines of at most 300 characters.');
+	IF (SELECT count(*) FROM (SELECT h.since FROM pop_history h WHERE h.pop = pop_id
+			ORDER BY h.id DESC LIMIT 500) h WHERE h.since > now() - interval '1 hour') >= 500 THEN
+		PERFORM refuse('BK005', 'A PoP may change its state and reasons 500 times an hour.');
+	END IF;
 	INSERT INTO pop_report (pop, at, incarnation, version, started, configured, up, active,
 		feed_seq, reasons)
 	VALUES (pop_id, now(), pop_reported.incarnation, pop_reported.version, pop_reported.started,

@@ -116,17 +116,39 @@ DECLARE
 BEGIN
 	SELECT u.* INTO bad FROM unnest(tunnel, day, quarter, sent, received)
 		AS u (tunnel, day, quarter, sent, received)
-	WHERE u.received > u.sent + 1
+	WHERE u.received > u.sent::bigint + 1
 		OR u.tunnel <> 0 AND u.sent > 1 + CASE WHEN u.quarter IS NULL
 			THEN (u.day - first_day + 1) * 1440 ELSE 15 END
 	LIMIT 1;
 	IF FOUND THEN
-		PERFORM refuse('BK003', CASE WHEN bad.received > bad.sent + 1
+		PERFORM refuse('BK003', CASE WHEN bad.received > bad.sent::bigint + 1
 			THEN 'T%s cannot have answered %s of %s probes on %s.'
 			ELSE 'T%1$s cannot have been probed more often than there are minutes, %3$s times on '
 				'%4$s.' END,
 			bad.tunnel::text, bad.received::text, bad.sent::text, bad.day::text);
 	END IF;
+END
+$$;
+
+-- Refuses what the days of a batch came to, when no PoP can have that. Sums of years stay in range by
+-- that, and a PoP that invents reasons fills no disk.
+CREATE FUNCTION api.statistics_sums_check(pop_id int, days date[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	most CONSTANT bigint := 10000000000000000; -- 926 Gbit/s all day, in octets
+	most_reasons CONSTANT int := 200;
+	bad date;
+BEGIN
+	SELECT d.day INTO bad FROM pop_day d
+	WHERE d.pop = pop_id AND d.day = ANY (days) AND greatest(d.sent, d.received, d.rtt_sum_us,
+		d.packets_in, d.bytes_in, d.packets_out, d.bytes_out, d.drops) > most LIMIT 1;
+	PERFORM demand(bad IS NULL, 'No PoP can have counted more than %s on %s.', most::text, bad::text);
+	SELECT d.day INTO bad FROM pop_drop d WHERE d.pop = pop_id AND d.day = ANY (days)
+	GROUP BY d.day HAVING count(*) > most_reasons OR max(d.packets) > most LIMIT 1;
+	PERFORM demand(bad IS NULL, 'No PoP can have dropped packets for more than %s reasons, or more '
+		'than %s for one, on %s.', most_reasons::text, most::text, bad::text);
 END
 $$;
 
@@ -191,6 +213,7 @@ BEGIN
 	PERFORM api.statistics_add('pop_day', 'pop', 'day', rows);
 	PERFORM api.statistics_add('pop_sample', 'pop', 'at', rows);
 	PERFORM api.statistics_add_drops(pop_id, drop_tunnel, drop_day, drop_reason, drop_packets);
+	PERFORM api.statistics_sums_check(pop_id, day || drop_day);
 	RETURN QUERY SELECT true;
 END
 $$;
@@ -211,20 +234,42 @@ BEGIN
 END
 $$;
 
+-- The PoPs for which a session says what drop reasons mean: its own, or those that share the log-in
+-- popd (popd_before.sql), since the door of then had no name either.
+CREATE FUNCTION api.pops_of_session() RETURNS int[]
+LANGUAGE plpgsql STABLE
+SET search_path = broker, pg_temp
+AS $$
+DECLARE
+	sharing int[] := ARRAY(SELECT p.id FROM pop p WHERE p.shared_login ORDER BY p.id);
+BEGIN
+	IF cardinality(sharing) > 0 AND api.session_role() = 'popd'
+		AND session_user NOT LIKE 'popd\_%' THEN
+		RETURN sharing;
+	END IF;
+	RETURN ARRAY[api.pop_of_session()];
+END
+$$;
+
 -- Stores what the drop reasons of this PoP mean; returns how many texts are new.
 CREATE FUNCTION api.popd_reasons(names text[], texts text[]) RETURNS TABLE (changed bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = broker, pg_temp
 AS $$
 DECLARE
-	pop_id int := api.pop_of_session();
+	pop_ids int[] := api.pops_of_session();
 BEGIN
 	PERFORM demand(cardinality(names) = cardinality(texts),
 		'Every drop reason needs a name and a text.');
+	PERFORM demand((SELECT bool_and(t ~ '^[ -~]{1,200}$') FROM unnest(texts) t) IS NOT FALSE,
+		'The text of a drop reason is one line of at most 200 characters of ASCII.');
 	INSERT INTO drop_reason AS r (pop, name, text)
-	SELECT pop_id, u.name, u.text FROM unnest(names, texts) AS u (name, text) ORDER BY u.name
+	SELECT o.id, u.name, u.text FROM unnest(pop_ids) o (id)
+	CROSS JOIN unnest(names, texts) AS u (name, text) ORDER BY o.id, u.name
 	ON CONFLICT (pop, name) DO UPDATE SET text = excluded.text WHERE r.text <> excluded.text;
 	GET DIAGNOSTICS changed = ROW_COUNT;
+	PERFORM demand((SELECT count(*) FROM drop_reason r WHERE r.pop = pop_ids[1]) <= 1000,
+		'A PoP has at most 1000 drop reasons.');
 	RETURN NEXT;
 END
 $$;

@@ -1,5 +1,6 @@
 """A PoP's own log-in: its password is shown once and nowhere else, it goes with the PoP, and PoPs of before move to it."""
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -54,12 +55,47 @@ def test_the_password_is_told_once_lets_in_and_is_in_no_log(strict):
     assert "password authentication failed" in log_in(strict, second).stderr, "it has none any more"
 
 
+def test_a_session_made_with_the_old_password_meanwhile_ends_too(strict):
+    """Until a new password is committed the old one lets in, and popd logs in again at once."""
+    old = strict.json("pop", "secret", "demo01")["password"]
+    strict.sql("update broker.pop set shared_login = true")
+    holder = subprocess.Popen(["psql", "-X", "-q", "-d", strict.conninfo()], stdin=subprocess.PIPE, text=True)
+    holder.stdin.write("begin; update broker.pop set city = city;\n")
+    holder.stdin.flush()
+    until(lambda: strict.sql("select count(*) from pg_locks where relation = 'broker.pop'::regclass and mode = 'RowExclusiveLock'") == [["1"]], 20, "the holder")
+    with ThreadPoolExecutor() as pool:
+        changed = pool.submit(strict.json, "pop", "secret", "demo01")
+        until(lambda: strict.sql("select count(*) from pg_stat_activity where usename = 'operator' and wait_event_type = 'Lock'") == [["1"]], 20, "ticctl")
+        session = subprocess.Popen(["psql", "-X", "-q", "-w", "-d", strict.conninfo("popd_demo01"), "-c", "select pg_sleep(600)"],
+                                   env={"PGPASSWORD": old}, stderr=subprocess.PIPE, text=True)
+        until(lambda: strict.sql("select count(*) from pg_stat_activity where usename = 'popd_demo01'") == [["1"]], 20, "the session")
+        holder.communicate("commit;\n", timeout=60)
+        assert changed.result(60)["login"] == "popd_demo01"
+    assert "terminating connection" in session.communicate(timeout=60)[1]
+
+
 def test_it_goes_with_the_pop(strict):
     password = strict.json("pop", "secret", "demo01")["password"]
     assert log_in(strict, password).returncode == 0
     assert strict.ticctl("pop", "delete", "demo01") == "deleted demo01 and its log-in popd_demo01"
     assert log_in(strict, password).returncode == 2
     assert strict.sql("select count(*) from pg_roles where rolname = 'popd_demo01'") == [["0"]]
+
+
+def test_a_pop_with_objects_elsewhere_is_deleted(strict):
+    """Nobody can take it from a role to own objects in the other databases of a server."""
+    password = add_pop(strict)
+    elsewhere = strict.create("elsewhere")
+    elsewhere.sql("create schema open; grant all on schema open to public")
+    assert log_in(strict, password, "alter default privileges grant select on tables to popd").returncode == 0
+    assert log_in(elsewhere, password, "create table open.mine ()").returncode == 0
+    assert strict.ticctl("pop", "delete", "demo01") == ("deleted demo01; its log-in popd_demo01 is closed, but a superuser has to drop it: it owns "
+                                                         "objects in another database of this server")
+    assert log_in(strict, password).returncode == 2
+    again = add_pop(strict)
+    assert log_in(strict, again).stdout == "demo01\n", "its name is free all the same"
+    elsewhere.drop()
+    assert strict.ticctl("pop", "delete", "demo01") == "deleted demo01 and its log-in popd_demo01"
 
 
 def test_a_restored_broker_needs_the_file_once_more(strict):

@@ -7,6 +7,7 @@ import resource
 import select
 import signal
 import socket
+import struct
 import time
 
 import pytest
@@ -99,6 +100,9 @@ def test_front_says_for_whom_it_connects(start, header, client):
         assert "connected over IPv6" in tic.ask("tunnel set T3 endpoint current", "500")
     whole = behind(ticd, header(client) + b"get unixtime\nquit\n")  # with the header in one piece
     assert [line[:4] for line in read_all(whole).splitlines()] == [b"200 "] * 3
+    said = behind(ticd, header(client) + b"get unixtime\nquit\n")
+    said.shutdown(socket.SHUT_WR)  # whoever says no more is answered all the same
+    assert [line[:4] for line in read_all(said).splitlines()] == [b"200 "] * 3
     pieces = ticd.connect()
     pieces.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for byte in header(client):
@@ -129,6 +133,14 @@ def test_front_without_the_header_is_closed_and_told_once(start):
         with contextlib.suppress(ConnectionResetError):
             assert silent.recv(1) == b""
         assert ticd.cpu_seconds() - cpu < 1
+    for header in (b"PROX", v1("192.0.2.77")[:-1], v2("192.0.2.77")[:-1]):
+        with ticd.connect() as ended:
+            ended.sendall(header)
+            cpu = ticd.cpu_seconds()
+            ended.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                assert ended.recv(1) == b""
+            assert ticd.cpu_seconds() - cpu < 1
 
 
 def test_header_of_somebody_else_is_no_header(start):
@@ -149,6 +161,36 @@ def test_clients_of_a_front_have_limits_of_their_own(start):
     assert Tic(behind(ticd, v1("192.0.2.2"))).greeting.startswith("200 ")
     held[0].quit()
     until(lambda: Tic(behind(ticd, v1("192.0.2.1"))).quit(), 5, "a free place")
+
+
+def two_places(ticd, header, source, kept):
+    """Takes two connections into `kept`, if there is room for both."""
+    socks = [behind(ticd, header, source) for _ in range(2)]
+    if all(sock.recv(4) == b"200 " for sock in socks):
+        kept += socks
+        return True
+    for sock in socks:
+        sock.close()
+    return False
+
+
+def test_connections_that_die_leave_no_count_behind(start):
+    """Before their header, inside it, behind it, refused: whenever a front or a client goes away."""
+    ticd = start(ticd_fronts="127.0.0.1", connections=20, connections_per_address=2)
+    says = (b"", b"PROXY TCP4 192", v1("192.0.2.1"), v1("192.0.2.1") + b"get unixtime\n", v1("nonsense"), v2("192.0.2.1")[:20], b"PROXY UNKNOWN\r\n",
+            v2("192.0.2.1") + b"quit\n", v1("192.0.2.1") + b"username DEMO\n" * 50)
+    before = ticd.descriptors()
+    for n in range(600):
+        with ticd.connect("127.0.0.1" if n % 3 else "127.0.0.8") as sock:
+            if n % 2:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):
+                sock.sendall(says[n % len(says)])
+    until(lambda: ticd.descriptors() <= before, 20, "the connections to be gone")
+    kept = []
+    for source, header in (("127.0.0.1", v1("192.0.2.1")), ("127.0.0.8", b"")):
+        until(lambda header=header, source=source: two_places(ticd, header, source, kept), 20, "two places")
+        assert refusal(behind(ticd, header, source)).startswith("400 Too many connections from your address")
 
 
 def test_two_hundred_networks_of_one_customer_do_not_fill_the_server(start):

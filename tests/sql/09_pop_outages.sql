@@ -2,7 +2,7 @@
 -- even the one that no report could write.
 BEGIN;
 SET search_path = tap, public;
-SELECT plan(52);
+SELECT plan(59);
 SELECT t.pop() AS pop \gset
 CREATE FUNCTION pg_temp.report(pop text DEFAULT 'demo01') RETURNS text LANGUAGE sql AS $$
 	SELECT format('%s %s', r.enabled, r.feed_seq) FROM t.popd_report(pop, repeat('a', 32), '0.1.0',
@@ -128,13 +128,24 @@ SELECT is(t.refusal($$SELECT pg_temp.unfit(E'two\nlines')$$), 'BK003 Reasons are
 SELECT is(t.refusal($$SELECT pg_temp.unfit(VARIADIC array_fill('x'::text, ARRAY[21]))$$), 'BK003 Reasons are at most 20 lines of at most 300 characters.', 'reasons are few');
 SELECT is(t.refusal($$SELECT api.web_pop_history('nowhere1', 5)$$), 'BK002 There is no PoP nowhere1.',
 	'the history of an unknown PoP is refused');
+SELECT is(t.refusal(format('SELECT t.popd_report(''demo01'', repeat(''a'', 32), ''1'', %L, 3, 3, 3, 0)', v.started)), v.sentence, 'a start at ' || v.started || ' is refused')
+FROM (VALUES ('-infinity', 'BK003 No PoP started at -infinity.'), ('infinity', 'BK003 A PoP that started at infinity has not started yet: its clock is wrong.'),
+	('4713-01-01 00:00:00+00 BC', 'BK003 No PoP started at 4713-01-01 00:00:00+00 BC.')) v (started, sentence);
 SELECT is(t.refusal(format('SELECT t.popd_report(''demo01'', %L, %L, now() + %L, %s)', v.incarnation, v.version, v.later, v.counts)), v.sentence, 'an implausible report is refused')
 FROM (VALUES (repeat('a', 32), '1', '1 second', '3, 3, 3, 0', 'BK003 A PoP that started at ' || broker.rfc3339(now() + interval '1 second') || ' has not started yet: its clock is wrong.'),
 	('A', '1', '0 s', '3, 3, 3, 0', 'BK003 An incarnation is 32 hexadecimal digits.'),
-	(repeat('a', 32), E'1\n2', '0 s', '3, 3, 3, 0', 'BK003 A version is one line of at most 100 characters.'),
+	(repeat('a', 32), E'1\n2', '0 s', '3, 3, 3, 0', 'BK003 A version is one line of at most 100 characters of ASCII.'),
+	(repeat('a', 32), E'1\u202E2', '0 s', '3, 3, 3, 0', 'BK003 A version is one line of at most 100 characters of ASCII.'),
+	(repeat('a', 32), repeat('1', 101), '0 s', '3, 3, 3, 0', 'BK003 A version is one line of at most 100 characters of ASCII.'),
 	(repeat('a', 32), '1', '0 s', '3, 4, 3, 0', 'BK003 4 of 3 tunnels up and 3 active is no report that can be true.'),
 	(repeat('a', 32), '1', '0 s', '3, -1, 0, 0', 'BK003 -1 of 3 tunnels up and 0 active is no report that can be true.')) v (incarnation, version, later, counts, sentence);
 SELECT results_eq('SELECT schema FROM api.web_version()', 'SELECT max(number) FROM broker.migration',
 	'the web reads the number of the schema');
+-- Each change is a row of history, so a PoP has so many.
+SELECT count(pg_temp.unfit('flip ' || g)) FROM generate_series(1, 500 - (SELECT count(*)::int FROM broker.pop_history h JOIN broker.pop p ON p.id = h.pop
+	WHERE p.name = 'demo01' AND h.since > now() - interval '1 hour')) g;
+SELECT is(t.refusal('SELECT pg_temp.unfit(''once more'')'), 'BK005 A PoP may change its state and reasons 500 times an hour.', 'reports that change all the time fill no disk');
+SELECT pg_temp.wait(3700);
+SELECT is(pg_temp.unfit('once more'), 'true', 'an hour later it may again');
 SELECT * FROM finish();
 ROLLBACK;

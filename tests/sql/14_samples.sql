@@ -154,6 +154,23 @@ SELECT is((SELECT loss_percent FROM api.op_tunnel_statistics(:t1, 'day', '2021-0
 INSERT INTO broker.tunnel_day (tunnel, day, sent, received) VALUES (:t1, '2021-02-01', 1, 2), (:t1, '2021-02-02', 0, 0);
 SELECT is((SELECT array_agg(coalesce(loss_percent::text, '-')) FROM api.op_tunnel_statistics(:t1, 'day', '2021-02-01', '2021-02-02')),
 	'{0,-}', 'loss is never below 0, and NULL without probes');
+-- A PoP that invents what it counts neither breaks the operator's sums nor fills the disk.
+SELECT is(t.refusal(format('SELECT pg_temp.batch(70, ARRAY[%s], ARRAY[%L::date], ARRAY[%s], ''{0}'', ''{0}'', 1000000000000000)', :t1, :'day1', :q1)),
+	'BK003 No PoP can have counted more than 10000000000000000 on ' || :'day1' || '.', 'more octets than any line carries in a day are refused');
+SELECT is(pg_temp.batch(71, ARRAY[:t1], ARRAY[:'day1']::date[], ARRAY[:q1], '{0}', '{0}', 400000000000000), true, 'half of it is taken');
+SELECT alike(t.refusal(format('SELECT pg_temp.batch(72, ARRAY[%s], ARRAY[%L::date], ARRAY[%s], ''{0}'', ''{0}'', 400000000000000)', :t1, :'day1', :q1)),
+	'BK003 No PoP can have counted more than %', 'but not twice');
+SELECT is(pg_temp.counts(0, 0, 2147483647, 0), 'not refused', 'the largest number of probes of all tunnels');
+SELECT is(t.refusal(format('SELECT pg_temp.drops(70, ARRAY(SELECT 0 FROM generate_series(1, %1$s)), ARRAY(SELECT %2$L::date FROM generate_series(1, %1$s)),
+	ARRAY(SELECT ''invented-'' || g FROM generate_series(1, %1$s) g), ARRAY(SELECT 1::bigint FROM generate_series(1, %1$s)))', 201, :'day1')),
+	'BK003 No PoP can have dropped packets for more than 200 reasons, or more than 10000000000000000 for one, on ' || :'day1' || '.', 'invented reasons are refused');
+SELECT alike(t.refusal(format('SELECT pg_temp.drops(71, ''{0}'', ARRAY[%L::date], ''{hop-limit}'', ''{10000000000000001}'')', :'day1')), 'BK003 No PoP can have dropped packets %',
+	'invented counts of a reason are refused');
+SELECT is(t.refusal('SELECT t.popd_reasons(''demo02'', ARRAY(SELECT ''r'' || g FROM generate_series(1, 1001) g), ARRAY(SELECT ''x'' FROM generate_series(1, 1001)))'),
+	'BK003 A PoP has at most 1000 drop reasons.', 'so are a thousand meanings');
+SELECT is(t.refusal('SELECT t.popd_reasons(''demo02'', ''{hop-limit}'', ARRAY[E''a\u202Eb''])'), 'BK003 The text of a drop reason is one line of at most 200 characters of ASCII.',
+	'and those that turn the operator''s terminal around');
+
 SELECT is(t.refusal(format('SELECT api.op_tunnel_statistics(%s, ''fortnight'', NULL, NULL)', :t1)),
 	'BK003 Statistics are by quarter, day, week, month or year, not by "fortnight".', 'an unknown unit is refused');
 SELECT is(t.refusal(format('SELECT api.op_tunnel_statistics(%s, ''day'', ''2025-01-02'', ''2025-01-01'')', :t1)),

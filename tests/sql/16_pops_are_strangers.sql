@@ -47,7 +47,7 @@ SELECT is(t.attempt('popd_demo02', v.statement), '42501', 'a PoP cannot ' || v.w
 -- The role.
 SELECT results_eq($$SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolconnlimit FROM pg_roles
 	WHERE rolname = 'popd_demo01'$$, 'VALUES (true, false, false, false, false, false, 5)', 'its role can log in five times and do nothing else');
-SELECT is((SELECT s.setconfig FROM pg_db_role_setting s WHERE s.setrole = 'popd_demo01'::regrole), '{tcp_keepalives_idle=60,tcp_keepalives_interval=10,tcp_keepalives_count=3,idle_in_transaction_session_timeout=1min}',
+SELECT is((SELECT s.setconfig FROM pg_db_role_setting s WHERE s.setrole = 'popd_demo01'::regrole), '{tcp_keepalives_idle=60,tcp_keepalives_interval=10,tcp_keepalives_count=3,idle_in_transaction_session_timeout=1min,temp_file_limit=64MB}',
 	'sessions that are cut off and transactions that are left open end by themselves');
 SELECT results_eq($$SELECT rolcanlogin, rolcreaterole FROM pg_roles WHERE rolname IN ('popd', 'broker_names')$$,
 	'VALUES (false, false), (false, false)', 'popd is a group of a new database');
@@ -58,6 +58,18 @@ SELECT is((SELECT rolcreaterole FROM pg_roles WHERE rolname = 'owner'), false, '
 SELECT is(t.attempt('owner', 'CREATE ROLE x'), '42501', 'it tried');
 SELECT is((SELECT array_agg(r.rolname) FROM pg_roles r WHERE r.rolname <> 'owner' AND pg_has_role('owner', r.oid, 'MEMBER')
 	AND r.rolname <> 'pg_database_owner'), NULL, 'it can become no other role');
+
+-- What a role may do to itself.
+SELECT is(t.attempt('popd_demo02', v.statement), '42501', 'a PoP cannot fill the disk: ' || v.statement) FROM (VALUES
+	('SET temp_file_limit = -1'), ('ALTER ROLE popd_demo02 SET temp_file_limit = -1'), ('ALTER ROLE popd_demo02 RESET temp_file_limit')) v (statement);
+SELECT is(t.attempt('popd_demo02', 'ALTER ROLE popd_demo02 SET idle_in_transaction_session_timeout = 0'), 'ok', 'it may change its own settings');
+SELECT alike((SELECT finding FROM api.op_check() WHERE subject = 'popd_demo02'), 'has changed its own settings: %', 'the check says so');
+SELECT api.op_pop_secret('demo02', NULL);
+SELECT is((SELECT count(*)::int FROM pg_db_role_setting s WHERE s.setrole = 'popd_demo02'::regrole AND 'idle_in_transaction_session_timeout=1min' = ANY (s.setconfig)), 1,
+	'a new password puts them back');
+SELECT is(t.attempt('popd_demo02', 'SET ROLE popd; ALTER ROLE popd SET default_transaction_read_only = on; RESET ROLE'), 'ok', 'it may change the settings of its group');
+SELECT alike((SELECT finding FROM api.op_check() WHERE subject = 'popd'), 'has settings of its own%', 'the check says so, too');
+SELECT is(t.attempt('popd_demo02', 'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO popd'), 'ok', 'it may own what needs no right');
 
 -- What the maker makes.
 \set verifier 'SCRAM-SHA-256$4096:MTIzNDU2Nzg5MDEyMzQ1Ng==$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI='
@@ -122,6 +134,8 @@ SELECT is(pg_temp.said('popd', 'SELECT count(*) > 0 FROM api.popd_changes(''demo
 SELECT is(pg_temp.said('popd', 'SELECT enabled FROM api.popd_report(''demo01'', repeat(''a'', 32), ''1'', now(), 1, 1, 1, 1)'), 'true', 'it reports');
 SELECT is(pg_temp.said('popd', format('SELECT applied FROM api.popd_statistics(''demo01'', repeat(''a'', 32), 1, ARRAY[%s], ARRAY[(now() AT TIME ZONE ''UTC'')::date], '
 	'''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'', ''{1}'')', :t1)), 'true', 'it reports statistics by the day');
+SELECT is(pg_temp.said('popd', 'SELECT changed FROM api.popd_reasons(''{of-before}'', ''{a sentence}'')'), '2', 'it says what reasons mean, for all that share the log-in');
+SELECT is(pg_temp.said('popd_demo01', 'SELECT changed FROM api.popd_reasons(''{of-before}'', ''{its own sentence}'')'), '1', 'a member of popd for itself alone');
 SELECT alike(pg_temp.said('popd_demo01', 'SELECT name FROM api.popd_hello(''demo02'')'), 'BK001 The role % has a log-in of its own and gives no name.',
 	'a member of popd cannot use these doors');
 SELECT is(pg_temp.said('operator', 'SELECT message FROM api.op_pop_secret(''demo01'', NULL)'), 'demo01 logs in as popd_demo01', 'the PoP is given its own log-in');
@@ -129,6 +143,7 @@ SELECT is(pg_temp.said('popd', 'SELECT name FROM api.popd_hello(''demo01'')'), '
 	'then the shared one is closed to it');
 SELECT is(pg_temp.said('popd', 'SELECT name FROM api.popd_hello(''demo02'')'), 'demo02', 'and open to the others');
 SELECT api.op_pop_secret('demo02', NULL);
+SELECT alike(pg_temp.said('popd', 'SELECT changed FROM api.popd_reasons(''{of-before}'', ''{x}'')'), 'BK001 The role popd is no PoP''s.%', 'nobody shares the log-in any more');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace AND p.proname LIKE 'popd\_%'
 	AND p.proargnames[1] = 'pop_name'$$, 'with the last of them these doors go');
 SELECT is((SELECT rolcanlogin FROM pg_roles WHERE rolname = 'popd'), false, 'and nobody logs in as popd');

@@ -225,6 +225,19 @@ is 'a new password ends it' "$(patient "SELECT login FROM api.op_pop_secret('dem
 exec 8>&-
 wait
 
+# A PoP holds its own role's row: it is given another password all the same, also by several at once.
+mkfifo "$dir/own"
+psql -Xqt -U popd_demo02 <"$dir/own" >/dev/null 2>&1 &
+exec 8>"$dir/own"
+echo "SET idle_in_transaction_session_timeout = 0; BEGIN; ALTER ROLE popd_demo02 PASSWORD 'x';" >&8
+wait_for "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE 'ALTER ROLE popd_demo02%'"
+is 'a PoP that holds its own role does not keep its password' "$(patient "SELECT login FROM api.op_pop_secret('demo02', NULL)" operator)" popd_demo02
+exec 8>&-
+wait
+times 4 "SELECT login FROM api.op_pop_secret('demo02', NULL);"
+together secrets operator "${scripts[@]}"
+is 'four operators at once all give it one' "$(cat "$dir"/secrets.* | sort | uniq -c | tr -s ' ')" ' 4 popd_demo02'
+
 # NOTIFY wakes the PoP.
 heard=$(psql -XqtA -U popd_demo01 <<-SQL
 	LISTEN feed_demo01;
@@ -250,6 +263,7 @@ is 'a PoP that logs in becomes no other, gives no name and ends no session' "$(g
 	cat "$TOP/schema/api/popd_before.sql"; } | psql -Xq1 >/dev/null
 got=$(ask "SET ROLE popd; SELECT name FROM api.popd_hello('demo02')" popd_demo01)
 is 'a PoP that takes the role popd is refused at the doors of before' "$(grep -c 'popd_demo01 has a log-in of its own and gives no name' <<<"$got")" 1
+is 'nor does it speak for those that share the log-in' "$(ask "SET ROLE popd; SELECT api.popd_reasons('{hop-limit}', '{x}')" popd_demo01 | grep -c "popd is no PoP's")" 1
 ask "ALTER ROLE popd LOGIN" >/dev/null
 is 'the log-in of before is served and told so' "$(ask "SELECT name FROM api.popd_hello('demo02')" popd | sed 's/:.*PoPs share:.*/ told/')" 'WARNING told
 demo02'

@@ -1,6 +1,7 @@
 """What clients may not do: be too many, too slow, too big; and what the operator can do: start, stop, reload, check."""
 import resource
 import socket
+import struct
 import subprocess
 import time
 
@@ -221,6 +222,25 @@ def test_clients_of_a_front_have_limits_of_their_own(make_site):
     assert "2001:db8:0:ff::1: refused: 2001:db8::/56 already has as many connections as one address may have" in site.log()
     for s in held:
         s.close()
+
+
+def test_requests_that_die_leave_no_count_behind(make_site):
+    """Inside the headers, after them, inside the body, unread, refused: whenever a front goes away."""
+    site = make_site(fronts="127.0.0.1", limits_connections_per_address=2)
+    body = asks_for("192.0.2.1", method=b"POST", more=b"Content-Length: 9\r\n")
+    says = (asks_for("192.0.2.1")[:-2], body, body + b"1234", body + b"123456789" + body, asks_for("192.0.2.1") * 3, asks_for("192.0.2.1") + body)
+    for n in range(300):
+        with site.connect() as s:
+            s.sendall(says[n % len(says)])
+            if n % 2:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    until(lambda: site.descriptors() < 30, 20, "the connections to be gone")
+    with site.connect() as held:
+        held.sendall(body)
+        until(lambda: b" 200 OK" in site.say(asks_for("192.0.2.1")), 10, "one place of two")
+        with site.connect() as second:
+            second.sendall(body)
+            until(lambda: b" 429 " in site.say(asks_for("192.0.2.1")), 10, "the third to be refused")
 
 
 def test_crowd_leaves_no_descriptor_behind(make_site):

@@ -175,6 +175,20 @@ def test_new_pop_appears_and_is_shown_down_when_it_stops(make_site, own_db):
           "the history to follow")
 
 
+def test_reason_of_a_pop_that_carries_no_packets_is_shown(make_site, own_db):
+    site = make_site(own_db.conninfo("webd"))
+    until(lambda: site.get("/pops/nlams01").status == 200, 10, "the first view")
+    for reason in "IPv6 forwarding is off (sysctl net.ipv6.conf.all.forwarding)", "<b>" + "x" * 200:
+        own_db.sql(f"update broker.pop_report set reasons = array['{reason}'] where pop = (select id from broker.pop where name = 'nlams01')")
+        shown = reason.replace("<", "&lt;").replace(">", "&gt;")
+        until(lambda: shown in row_of(site.get("/pops/status").text, "nlams01"), 5, "the page to say why")
+        assert ">Down<" in row_of(site.get("/pops/status").text, "nlams01") and shown in site.get("/pops/nlams01").text
+        pop, = [p for p in site.get("/pops/status.json").json["pops"] if p["name"] == "nlams01"]
+        assert (pop["state"], pop["reason"]) == ("down", reason)
+    pop, = [p for p in site.get("/pops/status.json").json["pops"] if p["name"] == "evil66"]
+    assert (pop["state"], pop["reason"]) == ("down", "never reported")
+
+
 def test_page_without_pops_says_so(make_site, own_db):
     empty = own_db.create("empty")
     empty.migrate()

@@ -4,6 +4,22 @@
 
 #include "ticd/ctl/import_run.h"
 #include "ticd/ctl/migrate.h"
+#include "ticd/ctl/pgctl.h"
+
+/* Once more when it is committed: until then the old password lets in, and a popd whose session was
+ * ended logs in at once. */
+static int pop_secret(struct pgctl *db, const char *const *values, struct rows *out,
+		      struct fault *fault)
+{
+	static const char sql[] =
+		"SELECT * FROM api.op_pop_secret($1, CASE WHEN $2::boolean THEN NULL ELSE $3 END)";
+	int err = pgctl_query(db, sql, 3, values, out, fault);
+
+	if (err)
+		return err;
+	rows_free(out);
+	return pgctl_query(db, sql, 3, values, out, fault);
+}
 
 /* clang-format off */
 #define ARG(called, of_kind) {.name = called, .kind = of_kind}
@@ -56,7 +72,7 @@ const struct command commands[] = {
 	{
 		.name = "pop secret",
 		.params = { POP_NAME, NEW_PASSWORD },
-		.sql = "SELECT * FROM api.op_pop_secret($1, CASE WHEN $2::boolean THEN NULL ELSE $3 END)",
+		.run = pop_secret,
 		.help = "give the log-in of a PoP a new password; prints it once",
 	},
 	{

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -122,6 +123,13 @@ bool channel_has_input(const struct channel *ch)
 	char byte;
 
 	return recv(ch->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool channel_has_ended(const struct channel *ch)
+{
+	struct pollfd fd = { .fd = ch->fd, .events = POLLRDHUP };
+
+	return poll(&fd, 1, 0) > 0;
 }
 
 /* Without it the socket would stay readable and the loop would spin until the rest comes. */

@@ -41,8 +41,11 @@ bool channel_send(struct channel *ch, struct out *out, size_t *sent) NONNULL MUS
 /* True when the socket holds bytes that were not read yet. */
 bool channel_has_input(const struct channel *ch) NONNULL;
 
+/* True when the other end sends nothing any more; all that it sent is in the socket. */
+bool channel_has_ended(const struct channel *ch) NONNULL;
+
 /* Copies the first bytes that were not read yet and leaves them there; *got may be 0. The socket is
- * readable again when there are more of them. */
+ * readable again when there are more of them, or when the other end has ended. */
 bool channel_peek(struct channel *ch, void *to, size_t size, size_t *got) NONNULL MUSTCHECK;
 /* Reads and discards `n` bytes that channel_peek has shown. */
 bool channel_take(struct channel *ch, size_t n) NONNULL MUSTCHECK;

@@ -245,13 +245,14 @@ static bool read_header(struct conn *c)
 	enum proxy_result result;
 	struct peer client;
 	size_t len, used = 0;
+	bool has_ended = channel_has_ended(&c->channel); /* before what it sent is looked at */
 
 	if (!channel_peek(&c->channel, data, sizeof(data), &len))
 		return false;
 	result = proxy_read(data, len, &used, &client);
 	switch (result) {
 	case PROXY_MORE:
-		return true;
+		return !has_ended;
 	case PROXY_GARBAGE:
 		log_limited(
 			&c->env->garbage, 1, 60, LOG_LEVEL_WARN,

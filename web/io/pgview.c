@@ -28,9 +28,8 @@ enum {
 };
 
 static const char sql_status[] =
-	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, reason, "
-	"state, since, last_report, "
-	"configured, up, active, generated FROM api.web_pop_status()";
+	"SELECT name, city, country, isp_name, isp_website, ipv4, ipv6, version, reason, state, "
+	"since, last_report, configured, up, active, generated FROM api.web_pop_status()";
 enum {
 	COL_NAME,
 	COL_CITY,
@@ -40,7 +39,7 @@ enum {
 	COL_IPV4,
 	COL_IPV6,
 	COL_VERSION,
-	COL_REASON, /* the last of the texts */
+	COL_REASON, /* the last of those that are text */
 	COL_STATE,
 	COL_SINCE,
 	COL_LAST_REPORT,

@@ -161,11 +161,15 @@ static void put_table(struct html *h, const struct page_now *now)
 static void put_glossary(struct html *h)
 {
 	html_put(h, "<h2>What the words mean</h2>\n<dl class=\"words\">\n");
-	html_put(h, "<dt>Up</dt><dd>The PoP reported within the last %d seconds.</dd>\n",
-		 STATUS_TRUE_FOR);
 	html_put(
 		h,
-		"<dt>Down</dt><dd>It did not, so its tunnels may not work.</dd>\n"
+		"<dt>Up</dt><dd>The PoP can carry packets: it reported within the last %d seconds, "
+		"and nothing on its host stands in the way.</dd>\n",
+		STATUS_TRUE_FOR);
+	html_put(
+		h,
+		"<dt>Down</dt><dd>It did not report, or it said why it cannot carry packets; its "
+		"tunnels do not work.</dd>\n"
 		"<dt>Disabled</dt><dd>The operator has taken it out of service.</dd>\n"
 		"<dt>Tunnels</dt><dd>Configured: all that end at the PoP. Up: those that can carry "
 		"packets now. Active: "
