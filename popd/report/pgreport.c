@@ -102,9 +102,10 @@ static void send_report(struct pgreport *r)
 	snprintf(active, sizeof(active), "%" PRIu32, facts.active);
 	snprintf(seq, sizeof(seq), "%" PRIu64, facts.feed_seq);
 	put_reasons(reasons, &facts);
+	/* A start in the future is refused. Our clock may be ahead, which the answer would show. */
 	pgpool_query(
 		r->conf.pool, &r->report_query,
-		"SELECT enabled, feed_seq, clock FROM api.popd_report($1, $2, $3::timestamptz, $4::int, $5::int, $6::int, $7::bigint,"
+		"SELECT enabled, feed_seq, clock FROM api.popd_report($1, $2, least($3::timestamptz, now()), $4::int, $5::int, $6::int, $7::bigint,"
 		" $8::text[])",
 		ARRAY_LEN(params), params, report_answered, r);
 }

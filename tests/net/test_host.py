@@ -320,3 +320,7 @@ def test_a_clock_far_from_the_databases_is_a_reason_unless_it_is_synchronised(ne
     until(lambda: any("behind the database's" in text for text in net.popctl("status")[where]), slow(5), "popd to notice")
     clock.step(0)
     until(lambda: net.popctl("status")[where] == [], 10, "the clock to be right again")
+    assert clock.popd.stop() == 0
+    clock.step(300)
+    clock.popd.start()  # a popd that says it started in the future hears nothing from the database
+    until(lambda: any("ahead of the database's" in text for text in net.popctl("status")[where]), slow(10), "popd to notice at its start")
