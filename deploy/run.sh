@@ -122,9 +122,11 @@ watch_daemons() {
 	for name in popd ticd webd pg; do
 		[ -z "${PIDS[$name]-}" ] || names+=("$name") logs+=("$VAR/$name.log")
 	done
+	hold_signals
 	tail -q -n 0 -F --pid=$$ "${logs[@]}" 2>/dev/null 9>&- &
 	PIDS["tail"]=$!
 	disown $!
+	release_signals
 	rm -f "$VAR/never"
 	mkfifo -m 0600 "$VAR/never"
 	exec {never}<>"$VAR/never"
@@ -161,7 +163,7 @@ stop_all() {
 }
 
 trap stop_all EXIT
-trap 'exit 0' INT TERM HUP PIPE
+trap on_signal INT TERM HUP PIPE
 prepare
 start_database
 start_daemons

@@ -9,10 +9,26 @@ launch() {
 	shift
 	become "$@"
 	log_of "$1" "$name"
+	hold_signals
 	setsid "${BECOME[@]}" </dev/null >>"$VAR/$name.log" 2>&1 9>&- &
 	PIDS[$name]=$!
 	echo $! >"$VAR/$name.pid"
 	disown $! # or the shell would print how it ends
+	release_signals
+}
+
+# A signal between the start of a process and the note of its number would end the script without the process.
+hold_signals() { HOLDS=yes; }
+release_signals() {
+	HOLDS=
+	[ -z "${SIGNALLED-}" ] || exit 0
+}
+on_signal() {
+	if [ -n "${HOLDS-}" ]; then
+		SIGNALLED=yes
+	else
+		exit 0
+	fi
 }
 
 is_running() { [ -n "${PIDS[$1]-}" ] && kill -0 "${PIDS[$1]}" 2>/dev/null; }

@@ -51,7 +51,9 @@ BEGIN
 	VALUES (account_id, coalesce(login_tunnel_id, 0), tunnel_id, now() + most.step)
 	ON CONFLICT ON CONSTRAINT login_bucket_pkey DO UPDATE
 	SET full_at = greatest(b.full_at, now()) + most.step
-	WHERE greatest(b.full_at, now()) <= now() + tolerance;
+	-- A second more, for now() is when a transaction began: one that began earlier than the one before
+	-- it in the row's queue would be refused a login that the bucket has.
+	WHERE greatest(b.full_at, now()) <= now() + tolerance + interval '1 second';
 	IF FOUND THEN
 		RETURN NULL;
 	END IF;
