@@ -116,9 +116,17 @@ show() {
 	say
 }
 
+# A pipe that nobody writes to: to read from it with a limit is a sleep that needs no process and ends at a signal.
+open_never() {
+	rm -f "$VAR/never"
+	mkfifo -m 0600 "$VAR/never"
+	exec {never}<>"$VAR/never"
+	rm -f "$VAR/never"
+}
+
 # Follows the logs until a daemon ends by itself, which stops everything. A signal ends the script here, through its EXIT trap.
 watch_daemons() {
-	local logs=() names=() name never
+	local logs=() names=() name
 	for name in popd ticd webd pg; do
 		[ -z "${PIDS[$name]-}" ] || names+=("$name") logs+=("$VAR/$name.log")
 	done
@@ -127,15 +135,11 @@ watch_daemons() {
 	PIDS["tail"]=$!
 	disown $!
 	release_signals
-	rm -f "$VAR/never"
-	mkfifo -m 0600 "$VAR/never"
-	exec {never}<>"$VAR/never"
-	rm -f "$VAR/never"
 	while is_running tail; do
 		for name in "${names[@]}"; do
 			is_running "$name" || fail_with_log "$VAR/$name.log" "$name ended by itself; everything is stopped."
 		done
-		read -r -t 0.5 -u "$never" || true # a sleep that needs no process and ends at a signal
+		read -r -t 0.5 -u "$never" || true
 	done
 	fail "The logs can no longer be followed; everything is stopped."
 }
@@ -167,5 +171,8 @@ trap on_signal INT TERM HUP PIPE
 prepare
 start_database
 start_daemons
-show
+open_never
+# From the first line on, no other program runs in the foreground: bash forgets a Ctrl-C at which one ends by itself.
+text=$(show)
+say "$text"$'\n'
 watch_daemons
